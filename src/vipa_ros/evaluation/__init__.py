@@ -1,0 +1,1 @@
+"""What a person sees of an episode: video, report, statistics. No ROS."""

@@ -1,0 +1,1 @@
+"""From action chunks to joint commands: buffer, servo, safety gate. No ROS."""

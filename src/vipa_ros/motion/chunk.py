@@ -1,0 +1,78 @@
+"""The one language of commanders: action chunks (vipa_msgs/ActionChunk), and what motion says of itself."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class GroupAction:
+    """T steps for one group: poses (T, 7) xyz + unit quaternion xyzw of `tip_frame` in `frame_id`, or joints (T, J) of
+    `joint_names`, or neither (the group holds), and hand (T, H) opening of `hand_joint_names`, 0 closed .. 1 open."""
+
+    name: str
+    frame_id: str = ""
+    tip_frame: str = ""
+    poses: np.ndarray | None = None
+    joint_names: tuple[str, ...] = ()
+    joints: np.ndarray | None = None
+    hand_joint_names: tuple[str, ...] = ()
+    hand: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ActionChunk:
+    """Step k of every group is due at start_ns + k·dt (dt in seconds). See vipa_msgs/msg/ActionChunk.msg."""
+
+    commander_id: str
+    epoch: int
+    seq: int
+    stamp_ns: int
+    start_ns: int
+    dt: float
+    groups: tuple[GroupAction, ...]
+    observation_ns: int = 0
+
+
+class Mode(IntEnum):
+    """vipa_msgs/MotionStatus.mode."""
+
+    HOLDING = 0
+    EXECUTING = 1
+    BRAKING = 2
+    STOPPED = 3
+
+
+@dataclass(frozen=True)
+class MotionStatus:
+    """What motion does, for commanders, recorder and task manager (vipa_msgs/MotionStatus)."""
+
+    stamp_ns: int
+    epoch: int
+    authority: str
+    mode: Mode
+    executing_seq: int = 0
+    executing_step: int = -1
+    committed: ActionChunk | None = None
+    clamps: int = 0
+    refusals: int = 0
+    reasons: tuple[str, ...] = ()
+    joint_state_age: float = 0.0
+    chunk_age: float = -1.0
+    observation_age: float = -1.0
+
+
+@dataclass(frozen=True)
+class SafetyState:
+    """What the gate says of itself (vipa_msgs/SafetyStatus)."""
+
+    stamp_ns: int
+    estop: bool
+    armed: bool
+    stop_reasons: tuple[str, ...] = ()
+    limits: dict[str, float] = field(default_factory=dict)
+    clamps: dict[str, int] = field(default_factory=dict)
+    allowed_contacts: tuple[tuple[str, str], ...] = ()
+    min_distance: float = float("nan")
+    min_distance_pair: str = ""

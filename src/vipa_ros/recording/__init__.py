@@ -1,0 +1,1 @@
+"""Bags: written, repaired, read. No ROS."""

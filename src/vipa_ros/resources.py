@@ -1,0 +1,41 @@
+"""Where config/, tasks/, urdf/ and launch/ are: the checkout, or the share folder of an installed package."""
+
+from functools import cache
+from pathlib import Path
+
+from vipa_ros.errors import VipaError, unknown
+
+
+@cache
+def root() -> Path:
+    """Folder that holds config/, tasks/, urdf/ and launch/.
+
+    Raises VipaError if neither a checkout nor an installed share folder is found.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "tasks").is_dir() and (checkout / "config").is_dir():
+        return checkout
+    for prefix in Path(__file__).resolve().parents:  # <prefix>/lib/python3.x/site-packages/vipa_ros
+        share = prefix / "share" / "vipa_ros"
+        if (share / "tasks").is_dir():
+            return share
+    raise VipaError(f"no config/ and tasks/ beside {checkout} and no share/vipa_ros in the install prefix")
+
+
+def names(folder: str) -> list[str]:
+    """Names (file stems) of the YAML files in `folder`, e.g. names("tasks")."""
+    return sorted(p.stem for p in (root() / folder).glob("*.yaml"))
+
+
+def find(folder: str, name: str) -> Path:
+    """The file `folder`/`name`.yaml, or `name` itself if it is the path of a YAML file.
+
+    Raises VipaError that lists what exists.
+    """
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml") and given.is_file():
+        return given
+    path = root() / folder / f"{name}.yaml"
+    if not path.is_file():
+        raise unknown(folder.rstrip("/").split("/")[-1].rstrip("s"), name, names(folder))
+    return path

@@ -1,0 +1,1 @@
+"""What a robot is: its description, its state, its kinematics. No ROS."""

@@ -1,0 +1,1 @@
+"""What the nodes share: topic table, message conversion, node start-up."""

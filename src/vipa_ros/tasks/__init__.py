@@ -1,0 +1,1 @@
+"""Tasks, their sub-tasks and checks, and the scoring of episodes. No ROS."""

@@ -1,0 +1,75 @@
+"""The task file (tasks/*.yaml): what is asked, in which scene, and how it is scored."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vipa_ros import config, resources
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A static box that the arm must keep clear of: position (3,) of its centre, rpy (3,), size (3,) full edge lengths,
+    world frame, metres and radians. The simulated cell builds the very same box."""
+
+    name: str
+    position: list[float]
+    size: list[float]
+    rpy: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+
+    def __post_init__(self):
+        if not len(self.position) == len(self.size) == len(self.rpy) == 3 or min(self.size) <= 0:
+            raise ValueError(f"fixture {self.name}: position, size (> 0) and rpy want three numbers each")
+
+
+@dataclass(frozen=True)
+class SubTask:
+    """A sub-task: its check with parameters, how long it must hold (seconds), which sub-tasks come first, which contacts
+    the gate allows meanwhile (pairs of link or fixture names; "fingers" stands for the hand's finger links), and where the
+    evidence comes from."""
+
+    name: str
+    check: str
+    params: dict[str, Any] = field(default_factory=dict)
+    hold: float = 0.0
+    after: list[str] = field(default_factory=list)
+    contacts: list[list[str]] = field(default_factory=list)
+    evidence: Literal["sim", "vision", "operator"] = "sim"
+    force: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task. scene: module in vipa_sim.scenes. cameras: names of the robot's cameras that it uses. variants: name →
+    parameters of the scene's appearance; `seen` names those that demonstrations are drawn from. randomisation: the scene's
+    ranges. time_limit: seconds of ROS time."""
+
+    name: str
+    instruction: str
+    robot: str
+    scene: str
+    cameras: list[str]
+    time_limit: float
+    subtasks: list[SubTask]
+    variants: dict[str, dict[str, Any]]
+    seen: list[str]
+    randomisation: dict[str, Any] = field(default_factory=dict)
+    fixtures: list[Fixture] = field(default_factory=list)
+
+    def __post_init__(self):
+        names = [s.name for s in self.subtasks]
+        if not names or len(set(names)) != len(names):
+            raise ValueError("subtasks: at least one, with distinct names")
+        for subtask in self.subtasks:
+            missing = [n for n in subtask.after if n not in names]
+            if missing:
+                raise ValueError(f"subtask '{subtask.name}': after names {missing}; allowed: {', '.join(names)}")
+        bad = [n for n in self.seen if n not in self.variants]
+        if bad or not self.seen:
+            raise ValueError(f"seen: {bad or 'is empty'}; allowed: {', '.join(self.variants)}")
+        if self.time_limit <= 0:
+            raise ValueError("time_limit: must be positive")
+
+
+def load_task(name: str) -> Task:
+    """The task file `name` (a name in tasks/ or a path). Raises VipaError."""
+    return config.load(resources.find("tasks", name), Task)

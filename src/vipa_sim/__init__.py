@@ -1,0 +1,1 @@
+"""The simulated cell: scenes, cameras, contact settings, ground truth. No ROS."""
