@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vipa_ros import config, resources
+from vipa_ros.tasks import checks
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,9 @@ class Task:
 
 
 def load_task(name: str) -> Task:
-    """The task file `name` (a name in tasks/ or a path). Raises VipaError."""
-    return config.load(resources.find("tasks", name), Task)
+    """The task file `name` (a name in tasks/ or a path). Raises VipaError, also for what a check refuses."""
+    path = resources.find("tasks", name)
+    task = config.load(path, Task)
+    for subtask in task.subtasks:
+        checks.build(subtask, str(path))
+    return task

@@ -1,0 +1,93 @@
+"""The folder that an episode leaves: runs/<time>-<task>-<id>/, with runs/latest pointing at the newest."""
+
+import dataclasses
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from vipa_ros import files
+from vipa_ros.errors import VipaError
+from vipa_ros.tasks import scorecard
+from vipa_ros.tasks.scorecard import Scorecard
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths in the run folder `path`. Every file here is written whole or not at all."""
+
+    path: Path
+
+    @property
+    def bag(self) -> Path:
+        return self.path / "bag"
+
+    @property
+    def scorecard(self) -> Path:
+        return self.path / "scorecard.json"
+
+    @property
+    def scene(self) -> Path:
+        return self.path / "scene.json"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def video(self) -> Path:
+        return self.path / "video.mp4"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def write_config(self, **parts) -> None:
+        """config.yaml: the resolved configuration, a section a keyword; dataclasses become mappings."""
+        files.write_yaml(self.config, {key: _plain(value) for key, value in parts.items()})
+
+    def write_scene(self, card) -> None:
+        """scene.json from the cell's scene card: a mapping, a dataclass or its JSON text."""
+        files.write_json(self.scene, json.loads(card) if isinstance(card, str) else _plain(card))
+
+    def write_scorecard(self, card: Scorecard) -> None:
+        scorecard.write(card, self.scorecard)
+
+
+def new_episode_id() -> str:
+    """A new UUID that joins trial, bag, video, score and timings."""
+    return str(uuid.uuid4())
+
+
+def create(base: Path, task: str, episode_id: str, now: datetime) -> RunFolder:
+    """Makes `base`/<time>-<task>-<id>/ and points `base`/latest at it. now: local wall-clock time, for the name only.
+
+    Raises VipaError if `base` can't be written.
+    """
+    base = Path(base)
+    path = base / f"{now:%Y%m%d-%H%M%S}-{task}-{episode_id[:8]}"
+    try:
+        path.mkdir(parents=True, exist_ok=False)
+        latest = base / LATEST
+        if latest.exists() and not latest.is_symlink():
+            raise VipaError(f"{latest}: is not a link; move it away, it shall point at the newest run")
+        files.point_link(latest, path)
+    except OSError as error:
+        raise VipaError(f"{path}: {error.strerror}") from None
+    return RunFolder(path)
+
+
+def _plain(value):
+    """Dataclasses, tuples, paths and numpy values as what YAML and JSON know."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    if hasattr(value, "tolist"):  # numpy array or scalar
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else value

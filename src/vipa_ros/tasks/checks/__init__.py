@@ -1,0 +1,41 @@
+"""Sub-task checks by name. `build` makes the check of a sub-task and refuses what a task file may not say."""
+
+import dataclasses
+
+from vipa_ros import config
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.tasks.checks.aims_at import AimsAt
+from vipa_ros.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus, held, touching
+from vipa_ros.tasks.checks.ink_below import InkBelow
+from vipa_ros.tasks.checks.inserted import Inserted
+from vipa_ros.tasks.checks.inside import Inside
+from vipa_ros.tasks.checks.joint import JointBeyond, PressedBeyond
+from vipa_ros.tasks.checks.lifted import Lifted
+from vipa_ros.tasks.checks.operator import OperatorCheck
+
+REGISTRY: dict[str, type[Check]] = {
+    check.name: check for check in (AimsAt, InkBelow, Inserted, Inside, JointBeyond, Lifted, PressedBeyond)
+}
+
+__all__ = ["REGISTRY", "Check", "CheckResult", "CheckState", "CheckStatus", "build", "held", "touching"]
+
+
+def build(subtask, where: str) -> Check:
+    """The check of `subtask` (a vipa_ros.tasks.task.SubTask). `where`: the task file, for messages.
+
+    Raises VipaError for an unknown check, unknown, missing or ill-typed parameters, and a missing evidence source.
+    """
+    place = f"{where}: sub-task '{subtask.name}'"
+    if subtask.check not in REGISTRY:
+        raise VipaError(f"{place}: {unknown('check', subtask.check, REGISTRY)}")
+    kind = REGISTRY[subtask.check]
+    try:
+        params = config.build(subtask.params, kind.Params, f"{place}: params")
+    except VipaError as error:
+        allowed = ", ".join(field.name for field in dataclasses.fields(kind.Params))
+        raise VipaError(f"{error} (check '{subtask.check}' takes: {allowed})") from None
+    if subtask.evidence == "operator":
+        return OperatorCheck(subtask.name, place)
+    if subtask.evidence == "vision":
+        raise VipaError(f"{place}: evidence: check '{subtask.check}' has no 'vision' source; allowed: operator, sim")
+    return kind(params, place)

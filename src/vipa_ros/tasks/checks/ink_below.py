@@ -1,0 +1,35 @@
+"""The check that marks have been wiped off."""
+
+from dataclasses import dataclass
+
+from vipa_ros.robot.state import GroundTruth
+from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, result
+
+
+@dataclass(frozen=True)
+class InkBelowParams:
+    """ink: scalar of the scene, the amount of ink that is left. below: allowed fraction 0..1 of what was there at first."""
+
+    ink: str
+    below: float
+
+    def __post_init__(self):
+        if not 0 < self.below < 1:
+            raise ValueError(f"below: must lie between 0 and 1, got {self.below}")
+
+
+class InkBelow(SimCheck):
+    """Less than a fraction of the ink is left."""
+
+    name = "ink_below"
+    Params = InkBelowParams
+
+    def prepare(self, first: CheckState, truth: GroundTruth) -> None:
+        self.need_scalar(truth, "ink")
+        self._start = truth.scalars[self.params.ink]
+
+    def measure(self, state: CheckState, truth: GroundTruth) -> CheckResult:
+        p = self.params
+        left = truth.scalars[p.ink] / self._start if self._start > 0 else 0.0
+        evidence = f"{p.ink} {100 * left:.1f} % left (wants < {100 * p.below:g} %)"
+        return result(left < p.below, fraction(left, 1.0, p.below), evidence)

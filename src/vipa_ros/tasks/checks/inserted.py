@@ -1,0 +1,68 @@
+"""The check that one thing stands in the opening of another."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vipa_ros import geometry
+from vipa_ros.robot.state import GroundTruth
+from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, held, need_vector, result
+
+
+@dataclass(frozen=True)
+class InsertedParams:
+    """object, opening: bodies of the scene. tip: (3,) metres, the end that goes in, object frame. rim: (3,) metres, centre
+    of the opening's rim, and axis: (3,) direction out of the opening, both in the opening's frame.
+
+    depth: metres that the tip must lie below the rim. radius: metres that it may lie off the axis. released: no finger
+    touches the object.
+    """
+
+    object: str
+    opening: str
+    depth: float
+    radius: float
+    tip: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    rim: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    axis: list[float] = field(default_factory=lambda: [0.0, 0.0, 1.0])
+    released: bool = False
+
+    def __post_init__(self):
+        for key in ("tip", "rim", "axis"):
+            need_vector(getattr(self, key), key)
+        if self.depth <= 0 or self.radius <= 0 or not any(self.axis):
+            raise ValueError("wants depth > 0, radius > 0 and an axis other than zero")
+
+
+class Inserted(SimCheck):
+    """The object's tip lies below the rim, close to the opening's axis."""
+
+    name = "inserted"
+    Params = InsertedParams
+
+    def prepare(self, first: CheckState, truth: GroundTruth) -> None:
+        self.need_body(truth, "object")
+        self.need_body(truth, "opening")
+        self._start = self._place(truth)[0]
+
+    def _place(self, truth: GroundTruth) -> tuple[float, float]:
+        """Depth of the tip below the rim and its distance from the axis, metres."""
+        p = self.params
+        tip = geometry.transform(truth.poses[p.object], p.tip)
+        local = geometry.transform(geometry.inverse(truth.poses[p.opening]), tip) - p.rim
+        axis = np.asarray(p.axis) / np.linalg.norm(p.axis)
+        height = float(local @ axis)
+        return -height, float(np.linalg.norm(local - height * axis))
+
+    def measure(self, state: CheckState, truth: GroundTruth) -> CheckResult:
+        p = self.params
+        depth, off = self._place(truth)
+        self._start = min(self._start, depth)
+        evidence = (
+            f"{p.object} {1e3 * depth:.0f} mm in {p.opening} (wants > {1e3 * p.depth:g} mm), "
+            f"{1e3 * off:.0f} mm off its axis (wants < {1e3 * p.radius:g} mm)"
+        )
+        let_go = not (p.released and held(state, p.object))
+        if not let_go:
+            evidence += ", still held"
+        return result(depth > p.depth and off < p.radius and let_go, fraction(depth, self._start, p.depth), evidence)

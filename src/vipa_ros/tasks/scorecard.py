@@ -1,0 +1,195 @@
+"""The scorecard of an episode (scorecard.json, schema "vipa/scorecard/1"): written once, read back with every key checked."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vipa_ros import config, provenance
+from vipa_ros.errors import VipaError
+from vipa_ros.files import write_json
+from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
+
+SCHEMA = "vipa/scorecard/1"
+
+
+@dataclass(frozen=True)
+class SubTaskScore:
+    """t_done_s: seconds of ROS time since the episode began, None: not done. evidence: the check's last words."""
+
+    name: str
+    status: Literal["done", "failed", "pending"]
+    t_done_s: float | None
+    evidence: str
+
+
+@dataclass(frozen=True)
+class PolicyId:
+    """The policy behind the commander, where there is one."""
+
+    name: str
+    checkpoint_sha256: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Percentiles over the episode; None: nothing was measured."""
+
+    policy_ms_p50: float | None = None
+    policy_ms_p99: float | None = None
+    observation_age_ms_p50: float | None = None
+    observation_age_ms_p99: float | None = None
+    chunk_delay_steps_p50: float | None = None
+    chunk_delay_steps_p99: float | None = None
+    dropped_frames: int | None = None
+    control_jitter_ms_p99: float | None = None
+
+    @classmethod
+    def of(cls, policy_ms=(), observation_age_ms=(), chunk_delay_steps=(), dropped_frames=None, control_jitter_ms=()):
+        """Timing from samples: sequences of numbers, NaN for a missing one."""
+        return cls(
+            *_percentiles(policy_ms),
+            *_percentiles(observation_age_ms),
+            *_percentiles(chunk_delay_steps),
+            dropped_frames,
+            _percentiles(control_jitter_ms)[1],
+        )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """git: commit of the checkout, with "-dirty" if it was changed; None: not a checkout. versions: package → version."""
+
+    git: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """One episode's score. duration_s: ROS time; wall_s: wall-clock time. subtask_score: done / all."""
+
+    schema: Literal["vipa/scorecard/1"]
+    episode_id: str
+    task: str
+    instruction: str
+    robot: str
+    cell: Literal["sim", "real"]
+    commander: str
+    policy: PolicyId | None
+    seed: int
+    variant: str
+    subtasks: list[SubTaskScore]
+    subtask_score: float
+    success: bool
+    outcome: Literal["success", "timeout", "failure", "stopped", "error"]
+    failure: Failure | None
+    duration_s: float
+    wall_s: float
+    timing: Timing
+    provenance: Provenance
+
+    def __post_init__(self):
+        done = sum(s.status == "done" for s in self.subtasks) / max(len(self.subtasks), 1)
+        if abs(self.subtask_score - done) > 1e-6:
+            raise ValueError(f"subtask_score: {self.subtask_score} does not match the sub-tasks, which give {done:g}")
+        if self.success != (self.outcome == "success"):
+            raise ValueError(f"success: {self.success} does not match outcome '{self.outcome}'")
+
+
+def score(
+    scorer: EpisodeScorer, *, episode_id: str, robot: str, cell: str, commander: str, seed: int, variant: str,
+    wall_s: float, policy: PolicyId | None = None, timing: Timing = Timing(),
+) -> Scorecard:  # fmt: skip
+    """The scorecard of an episode that `scorer` has seen to its end. Raises ValueError if it has not ended."""
+    if scorer.outcome is None:
+        raise ValueError("the episode has not ended")
+    names = {SubTaskStatus.DONE: "done", SubTaskStatus.FAILED: "failed"}
+    return Scorecard(
+        schema=SCHEMA,
+        episode_id=episode_id,
+        task=scorer.task.name,
+        instruction=scorer.task.instruction,
+        robot=robot,
+        cell=cell,
+        commander=commander,
+        policy=policy,
+        seed=seed,
+        variant=variant,
+        subtasks=[SubTaskScore(s.name, names.get(s.status, "pending"), s.t_done, s.evidence) for s in scorer.subtasks],
+        subtask_score=scorer.score,
+        success=scorer.outcome == "success",
+        outcome=scorer.outcome,
+        failure=scorer.failure,
+        duration_s=round(scorer.elapsed, 3),
+        wall_s=round(wall_s, 3),
+        timing=timing,
+        provenance=Provenance(provenance.git_commit(), provenance.versions()),
+    )
+
+
+def to_dict(card: Scorecard) -> dict:
+    """The scorecard as JSON values; a number that is not finite becomes null."""
+    return _plain(dataclasses.asdict(card))
+
+
+def from_dict(data, where: str) -> Scorecard:
+    """The scorecard in `data`. Raises VipaError that names `where`, the key and what is allowed."""
+    return config.build(data, Scorecard, where)
+
+
+def write(card: Scorecard, path: Path) -> None:
+    """Writes scorecard.json; `path` holds all of it or what was there before."""
+    write_json(path, to_dict(card))
+
+
+def read(path: Path) -> Scorecard:
+    """The scorecard in the file `path`. Raises VipaError that names the file, the key and what is allowed."""
+    try:
+        data = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise VipaError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise VipaError(f"{path}: not JSON: {error}") from None
+    return from_dict(data, str(path))
+
+
+def render(card: Scorecard) -> str:
+    """A short table for the terminal."""
+    marks = {"done": "✓", "failed": "✗", "pending": "·"}
+    width = max(len(s.name) for s in card.subtasks)
+    lines = [f"{card.task} · {card.commander} · seed {card.seed} · {card.variant} · {card.cell}"]
+    for s in card.subtasks:
+        when = f"{s.t_done_s:6.1f} s" if s.t_done_s is not None else "      - "
+        lines.append(f"  {marks[s.status]} {s.name:<{width}}  {when}  {s.evidence}".rstrip())
+    done = sum(s.status == "done" for s in card.subtasks)
+    lines.append(
+        f"  {card.outcome}: {done}/{len(card.subtasks)} sub-tasks, {card.duration_s:.1f} s ({card.wall_s:.1f} s wall)"
+    )
+    if card.failure:
+        named = f" in '{card.failure.subtask}'" if card.failure.subtask else ""
+        lines.append(f"  {card.failure.type}{named}: {card.failure.detail}")
+    return "\n".join(lines)
+
+
+def _percentiles(samples) -> tuple[float | None, float | None]:
+    """(p50, p99) of the finite samples, None where there are none."""
+    values = np.asarray(samples, float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None, None
+    p50, p99 = np.percentile(values, (50, 99))
+    return round(float(p50), 3), round(float(p99), 3)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
