@@ -1,0 +1,25 @@
+# make demo | test | lint | test-train | setup | train-env | lock
+.PHONY: demo test lint test-train setup train-env lock
+
+demo: setup
+	.venv/bin/vipa episode --task put_three_obj --policy expert --seed 1
+
+test: setup
+	.venv/bin/python -m pytest
+
+lint: setup
+	.venv/bin/ruff check .
+
+# Tests that need torch; everything else runs without it.
+test-train: train-env
+	.venv/bin/python -m pytest -m train
+
+setup:
+	@scripts/setup.sh
+
+train-env:
+	@scripts/setup.sh --train
+
+# Renews the lock files from requirements*.in: only when a dependency is to change.
+lock:
+	scripts/lock.sh
