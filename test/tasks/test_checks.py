@@ -11,7 +11,7 @@ from vipa_ros.tasks.checks import CheckState, CheckStatus
 from vipa_ros.tasks.task import SubTask, load_task
 
 FINGERS = frozenset({"left_finger", "right_finger"})
-INTERIOR = {"drawer_half_x": 0.1, "drawer_half_y": 0.15, "drawer_height": 0.08}
+INTERIOR = {"drawer_inner_x": 0.1, "drawer_inner_y": 0.15, "drawer_inner_z": 0.08}
 
 
 def body(x=0.0, y=0.0, z=0.0, turn=None):
@@ -124,7 +124,7 @@ def test_what_a_task_file_may_not_say(check, params, words):
     [
         ("lifted", {"object": "pear", "height": 0.1}, ["pear", "apple, can"]),
         ("joint_beyond", {"joint": "door", "above": 0.1}, ["door", "drawer"]),
-        ("inside", {"object": "apple", "container": "can"}, ["can_half_x", "interior"]),
+        ("inside", {"object": "apple", "container": "can"}, ["can_inner_x", "interior"]),
     ],
 )
 def test_setup_refuses_what_the_scene_lacks(check, params, words):

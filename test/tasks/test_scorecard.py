@@ -125,3 +125,15 @@ def test_an_episode_that_runs_has_no_score():
 def test_what_a_person_reads():
     text = scorecard.render(make())
     assert "✓ a" in text and "✗ b" in text and "1/2 sub-tasks" in text and "timeout in 'b'" in text
+
+
+def test_policy_id_follows_the_weights(tmp_path):
+    assert scorecard.policy_id("expert") is None and scorecard.policy_id(str(tmp_path)) is None
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"one")
+    first = scorecard.policy_id(str(folder))
+    (folder / "notes.txt").write_text("not a weight")
+    assert scorecard.policy_id(str(folder)) == first and first.name == "small"
+    (folder / "model.onnx").write_bytes(b"two")
+    assert scorecard.policy_id(str(folder)) != first

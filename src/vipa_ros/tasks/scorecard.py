@@ -1,6 +1,7 @@
 """The scorecard of an episode (scorecard.json, schema "vipa/scorecard/1"): written once, read back with every key checked."""
 
 import dataclasses
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -33,6 +34,24 @@ class PolicyId:
 
     name: str
     checkpoint_sha256: str
+
+
+def policy_id(policy: str) -> PolicyId | None:
+    """Who the policy in the folder `policy` is; None for a scripted commander (a name that is no folder).
+
+    checkpoint_sha256: over the folder's weights (*.safetensors, *.onnx, *.onnx.data), names and contents, in order.
+    """
+    folder = Path(policy)
+    weights = sorted(p for kind in ("*.safetensors", "*.onnx", "*.onnx.data") for p in folder.glob(kind))
+    if not weights:
+        return None
+    digest = hashlib.sha256()
+    for path in weights:
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return PolicyId(folder.resolve().name, digest.hexdigest())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, held, 
 @dataclass(frozen=True)
 class InsideParams:
     """object, container: bodies of the scene. The container's origin is the centre of its inner floor and the scalars
-    `<container>_half_x`, `_half_y` and `_height` are its inner half sizes and inner height in metres.
+    `<container>_inner_x`, `_inner_y` (half the inner width and depth) and `_inner_z` (inner height) are in metres.
 
     margin: metres that the object's origin keeps from the inner walls. above_rim: metres that it may stand above the rim.
     released: no finger touches the object.
@@ -35,7 +35,7 @@ class Inside(SimCheck):
     def prepare(self, first: CheckState, truth: GroundTruth) -> None:
         self.need_body(truth, "object")
         self.need_body(truth, "container")
-        sizes = [f"{self.params.container}_{key}" for key in ("half_x", "half_y", "height")]
+        sizes = [f"{self.params.container}_{key}" for key in ("inner_x", "inner_y", "inner_z")]
         missing = [key for key in sizes if key not in truth.scalars]
         if missing:
             raise VipaError(
