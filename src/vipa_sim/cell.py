@@ -1,0 +1,250 @@
+"""The simulated cell: a robot in a scene, advanced tick by tick, with controllers, wrench, ground truth and snapshots."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.robot.description import Camera, Robot
+from vipa_ros.robot.state import GroundTruth, JointState, JointTrajectory
+from vipa_ros.tasks.task import Task
+from vipa_sim import contacts, geometry, robot_model, room
+from vipa_sim.controllers import TrajectoryController
+from vipa_sim.reach import Reach
+from vipa_sim.scenes import load_scene
+from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
+
+START_NS = 1_000_000_000  # ROS time 0 means "no time", so a cell starts at one second
+SETTLE_S = 0.3  # simulated seconds in which objects come to rest before an episode
+
+
+class SimCell:
+    """A robot and a task's scene. One thread at a time; only `Snapshot`s leave it for a render thread.
+
+    cameras: names of the robot's cameras to build, None = the task's, () = none (no rendering).
+    image_size: (width, height) in pixels for all of them instead of the robot file's.
+
+    dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either.
+    card: how the current episode began. Raises VipaError for unknown cameras, scenes or a robot that does not fit.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        task: Task,
+        cameras: Sequence[str] | None = None,
+        image_size: tuple[int, int] | None = None,
+    ):
+        self.robot, self.task = robot, task
+        self.cameras = _choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
+        self.dt = 1.0 / robot.control_rate
+        self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
+        self.scene = load_scene(task)
+        self.model = self._compile()
+        self._data = mujoco.MjData(self.model)
+        self._names = [self.model.body(i).name for i in range(self.model.nbody)]
+        self._bind()
+        self.stamp_ns = START_NS
+        self._appearance = Appearance()
+        self.card = self.reset(0)
+
+    def _compile(self) -> mujoco.MjModel:
+        spec = robot_model.load(self.robot)
+        self._links = tuple(b.name for b in spec.bodies if b.name != "world")
+        contacts.set_options(spec, self.dt / self._substeps)
+        robot_model.add_servos(spec, self.robot)
+        for group in self.robot.arms:
+            robot_model.add_wrench_sensor(spec, group)
+        robot_model.add_cameras(spec, self.cameras.values())
+        room.add_room(spec)
+        self.scene.build(spec)
+        room.add_fixtures(spec, self.task.fixtures, self.scene.materials)
+        self._exclude(spec)
+        width = max((c.width for c in self.cameras.values()), default=16)
+        height = max((c.height for c in self.cameras.values()), default=16)
+        spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
+        try:
+            return spec.compile()
+        except ValueError as error:
+            raise VipaError(f"scene '{self.task.scene}' with robot '{self.robot.name}': {error}") from None
+
+    def _exclude(self, spec: mujoco.MjSpec) -> None:
+        """Pairs that never count as contacts: the robot file's, and the base on what carries it."""
+        for first, second in self.robot.ignore_pairs:
+            spec.add_exclude(bodyname1=first, bodyname2=second)
+
+    def _bind(self) -> None:
+        model = self.model
+        self._controllers: dict[str, TrajectoryController] = {}
+        self._servos: dict[str, np.ndarray] = {}
+        names: list[str] = []
+        for group in self.robot.groups:
+            parts = [(group.controller, group.joints, group.home)]
+            if group.hand:
+                parts.append((group.hand.controller, group.hand.joints, group.hand.open))
+            for controller, joints, _ in parts:
+                self._controllers[controller] = TrajectoryController(controller, joints)
+                self._servos[controller] = np.array([model.actuator(j).id for j in joints])
+                names += joints
+        self._joint_names = tuple(names)
+        self._qpos = np.array([model.joint(j).qposadr[0] for j in names])
+        self._dofs = np.array([model.joint(j).dofadr[0] for j in names])
+        self._lead = -model.actuator_biasprm[:, 2] / model.actuator_gainprm[:, 0]
+        self._link_ids = [(name, model.body(name).id) for name in self._links]
+        self._truth_ids = [(name, model.body(name).id) for name in self.scene.bodies]
+        self._reach = Reach(model, self.robot.arms[0])
+        # what each wrist sensor carries: mass and centre (3,) in the sensor's frame are read from the moving subtree
+        self._sensors = {g.name: _WristSensor(model, g.name) for g in self.robot.arms}
+
+    def reset(self, seed: int, variant: str = "") -> SceneCard:
+        """Begin an episode: arm at home and at rest, hand open, objects where `seed` puts them; time goes on.
+
+        variant: name in the task file, '' = one of `task.seen`, drawn by the seed. Raises VipaError for unknown variants
+        or a negative seed.
+        """
+        if seed < 0:
+            raise VipaError(f"seed {seed} is negative; allowed: 0 or more")
+        if not variant:
+            seen = self.task.seen
+            variant = seen[int(self._rng(seed, "variant").integers(len(seen)))]
+        if variant not in self.task.variants:
+            raise unknown(f"variant of task {self.task.name}", variant, self.task.variants)
+        self._appearance = self.scene.appearance(self.task.variants[variant], self._rng(seed, "appearance"))
+        mujoco.mj_resetData(self.model, self._data)
+        self._go_home()
+        self.scene.place(self.model, self._data, self._rng(seed, "place"), self._reach)
+        for _ in range(round(SETTLE_S / self.model.opt.timestep)):
+            mujoco.mj_step(self.model, self._data)
+        self._data.qvel[:] = 0.0
+        mujoco.mj_forward(self.model, self._data)
+        self.stamp_ns += round(self.dt * 1e9)
+        truth = self.truth()
+        self.card = SceneCard(
+            task=self.task.name,
+            seed=seed,
+            variant=variant,
+            poses={name: pose.tolist() for name, pose in truth.poses.items()},
+            scalars=truth.scalars,
+            appearance={"materials": {k: list(v) for k, v in self._appearance.materials.items()},
+                        "light": self._appearance.light},
+        )  # fmt: skip
+        return self.card
+
+    def _rng(self, seed: int, purpose: str) -> np.random.Generator:
+        """A stream for each purpose, so that asking for a variant leaves the poses as they were."""
+        entropy = [seed, zlib.crc32(self.task.name.encode()), zlib.crc32(purpose.encode())]
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+    def _go_home(self) -> None:
+        for group in self.robot.groups:
+            self._hold(group.controller, group.joints, group.home)
+            if group.hand:
+                self._hold(group.hand.controller, group.hand.joints, group.hand.open)
+        for equality in range(self.model.neq):
+            if self.model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT:
+                follower, leader = self.model.eq_obj1id[equality], self.model.eq_obj2id[equality]
+                offset, factor = self.model.eq_data[equality, :2]
+                self._data.qpos[self.model.jnt_qposadr[follower]] = (
+                    offset + factor * self._data.qpos[self.model.jnt_qposadr[leader]]
+                )
+
+    def _hold(self, controller: str, joints: Sequence[str], positions: Sequence[float]) -> None:
+        self._controllers[controller].reset(np.array(positions))
+        self._data.qpos[[self.model.joint(j).qposadr[0] for j in joints]] = positions
+        self._data.ctrl[self._servos[controller]] = positions
+
+    def joint_state(self) -> JointState:
+        """All driven joints, arms' and hands', in the order of the robot file: rad or m, rad/s or m/s, N m or N."""
+        data = self._data
+        return JointState(
+            self.stamp_ns,
+            self._joint_names,
+            data.qpos[self._qpos].copy(),
+            data.qvel[self._dofs].copy(),
+            data.qfrc_actuator[self._dofs].copy(),
+        )
+
+    def command(self, controller: str, trajectory: JointTrajectory) -> str:
+        """Hand `trajectory` to `controller`, effective from now. Returns '' or why it is rejected."""
+        if controller not in self._controllers:
+            return f"unknown controller '{controller}'; allowed: {', '.join(self._controllers)}"
+        return self._controllers[controller].accept(trajectory, self.stamp_ns * 1e-9)
+
+    def step(self) -> None:
+        """Advance by one tick, `dt` seconds."""
+        timestep = self.model.opt.timestep
+        times = self.stamp_ns * 1e-9 + timestep * np.arange(1, self._substeps + 1)
+        ctrl = np.empty((self._substeps, self.model.nu))
+        for name, controller in self._controllers.items():
+            servos = self._servos[name]
+            positions, velocities = controller.sample(times)
+            ctrl[:, servos] = positions + self._lead[servos] * velocities
+        for row in ctrl:
+            self._data.ctrl[:] = row
+            mujoco.mj_step(self.model, self._data)
+        self.stamp_ns += round(self.dt * 1e9)
+
+    def wrench(self, group: str) -> np.ndarray:
+        """(6,) force (N) and torque (N m) on the tool of `group`, tool frame; the hand's own weight is removed."""
+        if group not in self._sensors:
+            raise unknown("group with a wrist sensor", group, self._sensors)
+        return self._sensors[group].read(self.model, self._data)
+
+    def truth(self) -> GroundTruth:
+        """Poses of the scene's bodies, its scalars and all touching pairs of bodies (links, fixtures, objects)."""
+        poses = {name: self._pose(body) for name, body in self._truth_ids}
+        pairs = contacts.touching(self.model, self._data, self._names)
+        return GroundTruth(self.stamp_ns, poses, self.scene.scalars(self.model, self._data), pairs)
+
+    def link_poses(self) -> dict[str, np.ndarray]:
+        """Pose (7,) xyz + xyzw of every URDF link in the world."""
+        return {name: self._pose(body) for name, body in self._link_ids}
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the state that another thread may draw."""
+        return Snapshot(self.stamp_ns, self._data.qpos.copy(), self._appearance)
+
+    def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
+        """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""
+        if name not in self.cameras:
+            raise unknown("camera", name, self.cameras)
+        camera = self.cameras[name]
+        return geometry.intrinsics(camera.width, camera.height, camera.vertical_fov), camera.width, camera.height
+
+    def _pose(self, body: int) -> np.ndarray:
+        return geometry.pose(self._data.xpos[body], self._data.xquat[body])
+
+
+def _choose_cameras(robot: Robot, names: Sequence[str], size: tuple[int, int] | None) -> dict[str, Camera]:
+    known = {camera.name: camera for camera in robot.cameras}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise unknown(f"camera of robot {robot.name}", missing[0], known)
+    chosen = {name: known[name] for name in names}
+    if size is None:
+        return chosen
+    return {name: replace(camera, width=int(size[0]), height=int(size[1])) for name, camera in chosen.items()}
+
+
+class _WristSensor:
+    """Reads a group's force-torque sensor and takes the weight of the hand itself away."""
+
+    def __init__(self, model: mujoco.MjModel, group: str):
+        self._force = model.sensor(f"{group}_force").adr[0]
+        self._torque = model.sensor(f"{group}_torque").adr[0]
+        self._site = model.site(f"{group}_wrench").id
+        self._body = model.site_bodyid[self._site]
+
+    def read(self, model: mujoco.MjModel, data: mujoco.MjData) -> np.ndarray:
+        """(6,) force and torque on the tool in the sensor's (tool) frame."""
+        measured = np.concatenate(
+            [data.sensordata[self._force : self._force + 3], data.sensordata[self._torque : self._torque + 3]]
+        )
+        rotation = data.site_xmat[self._site].reshape(3, 3)
+        weight = rotation.T @ (model.body_subtreemass[self._body] * model.opt.gravity)
+        arm = rotation.T @ (data.subtree_com[self._body] - data.site_xpos[self._site])
+        # MuJoCo gives what the arm does to the hand: at rest it carries the hand's weight and what the world adds
+        return -measured - np.concatenate([weight, np.cross(arm, weight)])

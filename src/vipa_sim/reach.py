@@ -1,0 +1,62 @@
+"""Can an arm put its tool there? Inverse kinematics on the simulator's own model, for placing objects and for tests."""
+
+import mujoco
+import numpy as np
+
+from vipa_ros.robot.description import Group
+
+TOP_DOWN = np.diag([1.0, -1.0, -1.0])  # tool z down, tool y (the fingers' direction) along -y
+
+
+class Reach:
+    """Inverse kinematics of one arm, on data of its own: the simulated state stays untouched."""
+
+    def __init__(self, model: mujoco.MjModel, group: Group):
+        self._model, self._data = model, mujoco.MjData(model)
+        self._tool = model.body(group.tool_frame).id
+        joints = [model.joint(name) for name in group.joints]
+        self._qpos = np.array([j.qposadr[0] for j in joints])
+        self._dofs = np.array([j.dofadr[0] for j in joints])
+        limits = np.array([j.range for j in joints])
+        self._low, self._high = limits[:, 0] + group.position_margin, limits[:, 1] - group.position_margin
+        self._home = np.array(group.home)
+        self._jacp, self._jacr = np.zeros((3, model.nv)), np.zeros((3, model.nv))
+
+    def solve(self, position, rotation, start=None, tolerance: float = 1e-4) -> np.ndarray | None:
+        """Joints (J,) within limits that bring the tool to position (3,) and rotation (3, 3) in the world, or None.
+
+        Damped least squares from `start` (J,), by default the home position; tolerance in metres and radians.
+        """
+        q = np.array(self._home if start is None else start, dtype=float)
+        target = np.empty(4)
+        mujoco.mju_mat2Quat(target, np.ascontiguousarray(rotation, dtype=float).ravel())
+        error, turn, back = np.empty(6), np.empty(4), np.empty(4)
+        for _ in range(60):
+            self._data.qpos[self._qpos] = q
+            mujoco.mj_kinematics(self._model, self._data)
+            mujoco.mj_comPos(self._model, self._data)
+            error[:3] = position - self._data.xpos[self._tool]
+            mujoco.mju_negQuat(back, self._data.xquat[self._tool])
+            mujoco.mju_mulQuat(turn, target, back)
+            mujoco.mju_quat2Vel(error[3:], turn, 1.0)
+            if np.abs(error).max() < tolerance:
+                return q
+            mujoco.mj_jacBody(self._model, self._data, self._jacp, self._jacr, self._tool)
+            jacobian = np.concatenate([self._jacp[:, self._dofs], self._jacr[:, self._dofs]])
+            step = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + 1e-4 * np.eye(6), error)
+            q = np.clip(q + np.clip(step, -0.3, 0.3), self._low, self._high)
+        return None
+
+    def top_down(self, position, yaw: float, above: float = 0.12) -> bool:
+        """Whether a gripper can grasp from above at `position` (3,), fingers closing along `yaw`, and come from `above`.
+
+        yaw: radians in the world, of the line on which the fingers close. Half a turn makes no difference.
+        """
+        for turn in (0.0, np.pi):
+            angle = (yaw - np.pi / 2 + turn + np.pi) % (2 * np.pi) - np.pi
+            c, s = np.cos(angle), np.sin(angle)
+            rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ TOP_DOWN
+            grasp = self.solve(position, rotation)
+            if grasp is not None and self.solve(np.add(position, [0, 0, above]), rotation, grasp) is not None:
+                return True
+        return False

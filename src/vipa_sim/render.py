@@ -1,0 +1,119 @@
+"""Colour and depth images of a cell, drawn from snapshots on a thread of their own."""
+
+import copy
+import threading
+
+import mujoco
+import numpy as np
+
+from vipa_ros.errors import unknown
+from vipa_ros.robot.state import CameraFrame
+from vipa_sim import geometry, gl
+from vipa_sim.robot_model import VISUAL
+from vipa_sim.snapshot import Appearance, Snapshot
+
+MAX_GEOMS = 500
+
+
+class Renderer:
+    """Draws a cell's cameras. Made, used and closed on ONE thread, which may be another than the cell's.
+
+    pictures: shadows and smooth edges, for people; an image then takes several times as long.
+    Raises VipaError where no off-screen OpenGL works.
+    """
+
+    def __init__(self, cell, pictures: bool = False):
+        self._thread = threading.get_ident()
+        self._cameras = dict(cell.cameras)
+        self._intrinsics = {name: cell.camera_info(name)[0] for name in self._cameras}
+        # a model and data of our own: the cell's go on moving meanwhile
+        self._model = copy.deepcopy(cell.model)
+        self._data = mujoco.MjData(self._model)
+        self._light = self._model.light_diffuse.copy()
+        self._model.vis.quality.offsamples = 4 if pictures else 0
+        self._context = gl.context(self._model.vis.global_.offwidth, self._model.vis.global_.offheight)
+        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
+        # far is 0 in the depth buffer: float precision is then where distances are long
+        self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._scene = mujoco.MjvScene(self._model, maxgeom=MAX_GEOMS)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = pictures
+        self._option = mujoco.MjvOption()
+        self._option.geomgroup[:] = 0
+        self._option.geomgroup[VISUAL] = 1
+        self._option.sitegroup[:] = 0
+        self._appearance: Appearance | None = None
+        self._posed: Snapshot | None = None
+
+    def frame(self, snapshot: Snapshot, camera: str) -> CameraFrame:
+        """What `camera` sees in `snapshot`: colour, depth in mm (0 outside its range), intrinsics and extrinsics."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a Renderer works only on the thread that made it")
+        if camera not in self._cameras:
+            raise unknown("camera", camera, self._cameras)
+        self._pose(snapshot)
+        described = self._cameras[camera]
+        view = mujoco.MjvCamera()
+        view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        view.fixedcamid = self._model.camera(camera).id
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, self._data, self._option, None, view, everything, self._scene)
+        rect = mujoco.MjrRect(0, 0, described.width, described.height)
+        mujoco.mjr_render(rect, self._scene, self._mjr)
+        color = np.empty((described.height, described.width, 3), dtype=np.uint8)
+        depth = np.empty((described.height, described.width), dtype=np.float32)
+        mujoco.mjr_readPixels(color, depth, rect, self._mjr)
+        return CameraFrame(
+            camera,
+            snapshot.stamp_ns,
+            np.ascontiguousarray(color[::-1]),
+            self._millimetres(depth[::-1], described.depth_range),
+            self._intrinsics[camera].copy(),
+            self._extrinsics(view.fixedcamid),
+        )
+
+    def close(self) -> None:
+        """Free the OpenGL context. The renderer is of no use afterwards."""
+        if self._context is not None:
+            self._mjr.free()
+            self._context.free()
+            self._context = None
+
+    def _pose(self, snapshot: Snapshot) -> None:
+        if snapshot is self._posed:
+            return
+        self._posed = snapshot
+        self._data.qpos[:] = snapshot.qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        if snapshot.appearance is not self._appearance:
+            self._dress(snapshot.appearance)
+
+    def _dress(self, appearance: Appearance) -> None:
+        for name, rgba in appearance.materials.items():
+            self._model.material(name).rgba[:] = rgba
+        before = self._appearance.textures if self._appearance else {}
+        for name, image in appearance.textures.items():
+            if before.get(name) is image:
+                continue
+            texture = self._model.texture(name)
+            start = int(texture.adr[0])
+            self._model.tex_data[start : start + image.size] = image.ravel()
+            mujoco.mjr_uploadTexture(self._model, self._mjr, texture.id)
+        self._model.light_diffuse[:] = self._light * appearance.light
+        self._appearance = appearance
+
+    def _extrinsics(self, camera: int) -> np.ndarray:
+        matrix = np.eye(4)
+        matrix[:3, :3] = self._data.cam_xmat[camera].reshape(3, 3) @ geometry.OPTICAL_FROM_MUJOCO
+        matrix[:3, 3] = self._data.cam_xpos[camera]
+        return matrix
+
+    def _millimetres(self, depth: np.ndarray, limits) -> np.ndarray:
+        """(H, W) uint16 distance along z from the buffer's values (1 near, 0 far)."""
+        near = self._model.vis.map.znear * self._model.stat.extent
+        far = self._model.vis.map.zfar * self._model.stat.extent
+        metres = near * far / (near + depth.astype(np.float64) * (far - near))
+        inside = (metres >= limits[0]) & (metres <= limits[1])
+        return np.where(inside, np.rint(metres * 1000.0), 0).astype(np.uint16)

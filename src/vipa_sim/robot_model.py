@@ -1,0 +1,130 @@
+"""The robot's URDF as a MuJoCo specification: servos, mimic joints, wrench sensors and cameras added."""
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import Camera, Group, Robot
+from vipa_sim import contacts, geometry
+
+VISUAL, HIDDEN = 1, 3  # geom groups: drawn, and collision shapes that are not
+
+ARMATURE = 0.1  # kg m², reflected inertia of an arm's motors
+FINGER_ARMATURE = 0.1  # kg
+STIFFNESS_PER_EFFORT = 120.0  # (N m / rad) per N m: an acceleration at the torque limit costs 8 mrad
+HAND_STIFFNESS = 1.0e4  # N/m: a squeeze of a few mm past contact already presses with full force
+
+_COMPILER = '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true"/></mujoco>'
+
+
+def load(robot: Robot) -> mujoco.MjSpec:
+    """The URDF of `robot` as a specification without world, servos or cameras.
+
+    Bodies carry the names of the links, the root link too. Raises VipaError if the file cannot be read.
+    """
+    try:
+        text = robot.urdf_path.read_text()
+    except OSError as error:
+        raise VipaError(f"{robot.urdf_path}: {error.strerror}") from None
+    tag = text.find("<robot")
+    if tag < 0:
+        raise VipaError(f"{robot.urdf_path}: no <robot> element")
+    end = text.index(">", tag) + 1
+    try:
+        spec = mujoco.MjSpec.from_string(text[:end] + _COMPILER + text[end:])
+    except ValueError as error:
+        raise VipaError(f"{robot.urdf_path}: {' '.join(str(error).split())}") from None
+    for geom in spec.geoms:
+        if geom.contype or geom.conaffinity:
+            geom.group = HIDDEN
+            # one mass source: the URDF's <inertial>
+            geom.mass = 0.0
+    for body in spec.bodies:
+        body.gravcomp = 1.0
+    return spec
+
+
+def add_servos(spec: mujoco.MjSpec, robot: Robot) -> None:
+    """Position servos with velocity feed-forward for every driven joint, named as the joint; stiff mimic couplings."""
+    for equality in spec.equalities:
+        if equality.type == mujoco.mjtEq.mjEQ_JOINT:
+            # the default would let a finger yield by centimetres under the grip
+            equality.solref = [0.004, 1.0]
+            equality.solimp = [0.99, 0.999, 0.001, 0.5, 2.0]
+    for group in robot.groups:
+        for joint in group.joints:
+            _find_joint(spec, joint, robot).armature = ARMATURE
+            effort = float(spec.joint(joint).actfrcrange[1])
+            stiffness = STIFFNESS_PER_EFFORT * effort
+            # damping ratio near 1 for the inertia a joint of this size moves
+            inertia = ARMATURE + 0.012 * effort
+            _add_servo(spec, joint, stiffness, 2.0 * np.sqrt(stiffness * inertia), effort)
+        if group.hand:
+            for joint in group.hand.joints:
+                followers = [e.name1 for e in spec.equalities if e.name2 == joint]
+                for name in [joint, *followers]:
+                    _find_joint(spec, name, robot).armature = FINGER_ARMATURE
+                    # the servo is the limit, not the URDF's effort of one finger
+                    spec.joint(name).actfrclimited = False
+                fingers = 1 + len(followers)
+                # one motor drives all fingers: each presses with hand.force
+                damping = 2.0 * np.sqrt(HAND_STIFFNESS * FINGER_ARMATURE * fingers)
+                _add_servo(spec, joint, HAND_STIFFNESS, damping, group.hand.force * fingers)
+            for link in group.hand.fingers:
+                for geom in spec.body(link).geoms:
+                    if geom.group == HIDDEN:
+                        contacts.set_finger(geom)
+
+
+def add_wrench_sensor(spec: mujoco.MjSpec, group: Group) -> None:
+    """Force and torque between the arm and its hand, taken at the tool frame: sensors `<group>_force`, `<group>_torque`.
+
+    They measure at the hand body: the first body from the tool frame towards the base that has mass.
+    """
+    spec.body(group.tool_frame).add_site(name=f"{group.name}_tool", group=HIDDEN)
+    hand = spec.body(group.tool_frame)
+    offset, rotation = np.zeros(3), np.eye(3)
+    while hand.mass == 0 and hand.parent.name != "world":
+        turn = np.zeros(9)
+        mujoco.mju_quat2Mat(turn, hand.quat)
+        offset = hand.pos + turn.reshape(3, 3) @ offset
+        rotation = turn.reshape(3, 3) @ rotation
+        hand = hand.parent
+    site = hand.add_site(name=f"{group.name}_wrench", group=HIDDEN, pos=offset, quat=geometry.matrix_quat(rotation))
+    for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
+        spec.add_sensor(
+            name=f"{group.name}_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name
+        )
+
+
+def add_cameras(spec: mujoco.MjSpec, cameras: Sequence[Camera]) -> None:
+    """MuJoCo cameras where the robot file puts them. Raises VipaError for an unknown parent link."""
+    for camera in cameras:
+        body = spec.worldbody if camera.parent == "world" else spec.body(camera.parent)
+        if body is None:
+            links = ", ".join(b.name for b in spec.bodies)
+            raise VipaError(f"camera '{camera.name}': unknown parent '{camera.parent}'; allowed: {links}")
+        body.add_camera(
+            name=camera.name, pos=camera.position, quat=geometry.camera_quat(camera.rpy), fovy=camera.vertical_fov
+        )
+
+
+def _find_joint(spec, name, robot):
+    joint = spec.joint(name)
+    if joint is None:
+        raise VipaError(f"{robot.name}: unknown joint '{name}'; allowed: {', '.join(j.name for j in spec.joints)}")
+    return joint
+
+
+def _add_servo(spec, joint, stiffness, damping, force):
+    """force = stiffness (ctrl - q) - damping v, clipped; feed-forward is in ctrl = q + v damping / stiffness."""
+    actuator = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+    actuator.gaintype = mujoco.mjtGain.mjGAIN_FIXED
+    actuator.biastype = mujoco.mjtBias.mjBIAS_AFFINE
+    actuator.gainprm[0] = stiffness
+    actuator.biasprm[1] = -stiffness
+    actuator.biasprm[2] = -damping
+    actuator.forcelimited = True
+    actuator.forcerange = [-force, force]

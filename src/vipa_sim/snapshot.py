@@ -1,0 +1,58 @@
+"""What crosses from the simulation to the render thread, and what describes a scene to people and files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SCHEMA = "vipa/scene/1"
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How a scene looks, as far as it changes between episodes. Never edited in place: a new look is a new object.
+
+    materials: material name → RGBA (4,) 0..1. textures: texture name → (H, W, 3) uint8. light: factor on all lights.
+    """
+
+    materials: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    textures: dict[str, np.ndarray] = field(default_factory=dict)
+    light: float = 1.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a cell at `stamp_ns` (ROS time), enough to draw it: generalised positions qpos (nq,) and the look."""
+
+    stamp_ns: int
+    qpos: np.ndarray
+    appearance: Appearance
+
+
+@dataclass(frozen=True)
+class SceneCard:
+    """How an episode began. Same card, same scene.
+
+    poses: body → (7,) list, xyz + xyzw, world frame, metres. appearance: material → RGBA, and `light`. scalars: truth
+    scalars at the start, among them the constants of the scene.
+    """
+
+    task: str
+    seed: int
+    variant: str
+    poses: dict[str, list[float]]
+    scalars: dict[str, float]
+    appearance: dict[str, Any]
+    schema: str = SCHEMA
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON types."""
+        return {
+            "schema": self.schema,
+            "task": self.task,
+            "seed": self.seed,
+            "variant": self.variant,
+            "poses": self.poses,
+            "scalars": self.scalars,
+            "appearance": self.appearance,
+        }
