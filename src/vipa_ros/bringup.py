@@ -1,0 +1,119 @@
+"""The graph of an episode as a list of node specs, from which the CLI's supervisor and the launch files both start it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vipa_ros import resources
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.robot.description import load_robot
+from vipa_ros.tasks.task import load_task
+
+CELLS = ("sim", "real")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process: the module vipa_ros.nodes.<executable> as node `name` with `parameters`.
+
+    leader: its end is the end of the graph, its exit status the graph's.
+    """
+
+    name: str
+    executable: str
+    parameters: dict[str, str | int | float | bool] = field(default_factory=dict)
+    leader: bool = False
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert" or a checkpoint folder.
+
+    variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
+    wall time at most, 0 as fast as it goes. run_folder "": nothing is written.
+    """
+
+    task: str
+    policy: str = "expert"
+    robot: str = ""
+    cell: str = "sim"
+    seed: int = 0
+    variant: str = ""
+    time_limit: float = 0.0
+    speed: float = 1.0
+    run_folder: str = ""
+    require_success: bool = False
+
+    def checked(self) -> "EpisodeConfig":
+        """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started."""
+        task = load_task(self.task)
+        robot = load_robot(self.robot or task.robot)
+        if self.cell not in CELLS:
+            raise unknown("cell", self.cell, CELLS)
+        if self.cell == "real":
+            raise VipaError("cell 'real' is not supported by this version; allowed: sim")
+        if self.variant and self.variant not in task.variants:
+            raise unknown("variant", self.variant, task.variants)
+        missing = set(task.cameras) - {c.name for c in robot.cameras}
+        if missing:
+            raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
+        if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
+            raise VipaError("seed, time limit and speed must not be negative")
+        if self.policy != "expert" and not (Path(self.policy) / "config.json").is_file():
+            raise VipaError(f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it)")
+        robot_name = self.robot or task.robot
+        return EpisodeConfig(**{**self.__dict__, "robot": robot_name})
+
+
+def cell_graph(task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0) -> list[NodeSpec]:
+    """The simulated cell and the motion node: a robot that waits for a commander."""
+    sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
+    return [
+        NodeSpec("sim", "sim", sim),
+        NodeSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
+    ]
+
+
+def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
+    """Everything one scored episode needs; `config` has been checked."""
+    common = {"robot": config.robot, "task": config.task, "use_sim_time": config.cell == "sim"}
+    commander = commander_spec(config.policy, common)
+    goal = {
+        "task": load_task(config.task).name,
+        "commander": commander.name,
+        "seed": config.seed,
+        "variant": config.variant,
+        "time_limit": config.time_limit,
+        "run_folder": config.run_folder,
+        "require_success": config.require_success,
+    }
+    return [
+        *cell_graph(config.task, config.robot, config.seed, config.variant, config.speed),
+        commander,
+        NodeSpec("task_manager", "task_manager", {**common, "cell": config.cell, "policy": config.policy}),
+        NodeSpec("recorder", "recorder", {"robot": config.robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}),
+        NodeSpec("episode", "episode", goal, leader=True),
+    ]
+
+
+def commander_spec(policy: str, common: dict) -> NodeSpec:
+    """The node of a commander; its name is its commander_id."""
+    if policy == "expert":
+        return NodeSpec("expert", "expert", common)
+    return NodeSpec("policy", "policy", {**common, "checkpoint": str(Path(policy).resolve())})
+
+
+def command(spec: NodeSpec, python: str) -> list[str]:
+    """The command line that starts `spec` with the interpreter `python`."""
+    line = [python, "-m", f"vipa_ros.nodes.{spec.executable}", "--ros-args", "-r", f"__node:={spec.name}"]
+    for key, value in spec.parameters.items():
+        if value == "":  # rcl has no empty string on the command line; every default is empty then
+            continue
+        text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+        # quoted, so that YAML does not take a name for a number or a truth value
+        line += ["-p", f"{key}:='{text}'" if isinstance(value, str) else f"{key}:={text}"]
+    return line
+
+
+def tasks() -> list[str]:
+    """Names of the tasks that ship."""
+    return resources.names("tasks")

@@ -1,0 +1,50 @@
+"""The `vipa` command: one verb a module of `vipa_ros.commands`.
+
+Exit status: 0 it did its job; 1 it ran and did not succeed; 2 the request was wrong; 130 interrupted.
+"""
+
+import argparse
+import importlib
+import sys
+
+from vipa_ros import __version__
+from vipa_ros.errors import VipaError
+
+# verb → what it does; its module has `arguments(parser)` and `run(args) -> int`
+VERBS = {
+    "episode": "run one scored task episode",
+    "report": "rebuild the video and the report of a run from its bag",
+    "record": "inspect and repair bags",
+    "doctor": "check this machine and say what to install",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser, with every verb's arguments."""
+    top = argparse.ArgumentParser(prog="vipa", description="Run VIPA-VLA on robots, simulated or real.")
+    top.add_argument("--version", action="version", version=f"vipa {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, text in VERBS.items():
+        module = importlib.import_module(f"vipa_ros.commands.{name}")
+        formatter = argparse.ArgumentDefaultsHelpFormatter
+        sub = verbs.add_parser(name, help=text, description=module.__doc__, formatter_class=formatter)
+        module.arguments(sub)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parses, runs, exits."""
+    args = parser().parse_args(argv)
+    try:
+        status = args.run(args)
+    except VipaError as error:
+        print(f"vipa {args.verb}: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

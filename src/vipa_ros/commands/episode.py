@@ -1,0 +1,128 @@
+"""Runs one scored task episode on a ROS 2 graph of separate processes and leaves a run folder: bag, scorecard, scene card,
+configuration, video, report."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from vipa_ros import bringup, environment, runfolder
+from vipa_ros.bringup import EpisodeConfig
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import load_robot
+from vipa_ros.supervisor import Supervisor
+from vipa_ros.tasks.task import load_task
+
+FAULT_GRACE = 12.0  # wall seconds that the episode gets to score itself after a node has died
+
+
+def arguments(parser):
+    parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
+    parser.add_argument("--policy", default="expert", help="'expert' or a checkpoint folder")
+    parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
+    parser.add_argument("--cell", default="sim", help="sim or real")
+    parser.add_argument("--seed", type=int, default=0, help="initial scene")
+    parser.add_argument("--variant", default="", help="appearance; empty: drawn by the seed from the seen ones")
+    parser.add_argument("--time-limit", type=float, default=0.0, help="seconds of ROS time; 0: the task's")
+    parser.add_argument("--speed", type=float, default=1.0, help="simulated over wall time at most; 0: as fast as it goes")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
+    parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
+    parser.add_argument("--require-success", action="store_true", help="exit 1 unless every sub-task is done")
+    parser.add_argument("--verbose", action="store_true", help="show what every node prints")
+
+
+def run(args) -> int:
+    config = EpisodeConfig(
+        task=args.task,
+        policy=args.policy,
+        robot=args.robot,
+        cell=args.cell,
+        seed=args.seed,
+        variant=args.variant,
+        time_limit=args.time_limit,
+        speed=args.speed,
+        require_success=args.require_success,
+    ).checked()
+    folder, config = prepare(config, args.runs)
+    domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
+    print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
+    env = environment.child_environment(domain.id)
+    try:
+        status = supervise(config, folder, env, args.verbose)
+    finally:
+        domain.release()
+    if folder.scorecard.is_file() and not args.no_video and status != 130:
+        make_report(folder)
+    print_paths(folder)
+    return status
+
+
+def prepare(config: EpisodeConfig, runs: Path) -> tuple[runfolder.RunFolder, EpisodeConfig]:
+    """The run folder of an episode, with its resolved config.yaml."""
+    task, robot = load_task(config.task), load_robot(config.robot)
+    folder = runfolder.create(runs, task.name, runfolder.new_episode_id(), datetime.now())
+    folder.write_config(episode=config, task=task, robot=robot)
+    return folder, EpisodeConfig(**{**config.__dict__, "run_folder": str(folder.path.resolve())})
+
+
+def supervise(config, folder, env, verbose) -> int:
+    """Runs the graph to its end and returns the exit status."""
+    with Supervisor(bringup.episode_graph(config), env, folder.path / "logs", verbose) as graph:
+        try:
+            name, status = graph.wait()
+            if name != "episode":
+                print(f"\nnode '{name}' died (exit status {status}); its last lines:", file=sys.stderr)
+                print("\n".join(f"  [{name}] {line}" for line in graph.last_lines(name)), file=sys.stderr, flush=True)
+                died, wrong_request = name, status == 2
+                if not wrong_request:
+                    graph.wait_leader(FAULT_GRACE)
+                status = 2 if wrong_request else 1
+                if not folder.scorecard.is_file():
+                    write_error_card(config, folder, f"node '{died}' died")
+        except KeyboardInterrupt:
+            print("\ninterrupted: closing the episode", file=sys.stderr, flush=True)
+            graph.interrupt_leader(1.5)
+            status = 130
+    return status
+
+
+def write_error_card(config, folder, detail):
+    """The scorecard of an episode that nobody could score any more."""
+    from vipa_ros.tasks import scorecard
+    from vipa_ros.tasks.episode import EpisodeScorer
+
+    scorer = EpisodeScorer(load_task(config.task))
+    scorer.stop("error", "node", detail)
+    card = scorecard.score(
+        scorer,
+        episode_id=folder.path.name.rsplit("-", 1)[-1],
+        robot=load_robot(config.robot).name,
+        cell=config.cell,
+        commander="expert" if config.policy == "expert" else "policy",
+        seed=config.seed,
+        variant=config.variant,
+        wall_s=0.0,
+    )
+    folder.write_scorecard(card)
+
+
+def make_report(folder) -> None:
+    """Video and report; a failure here is told and does not change what the episode was."""
+    from vipa_ros.evaluation import report
+
+    print("writing video and report …", flush=True)
+    try:
+        report.rebuild(folder.path)
+    except (VipaError, OSError, ValueError) as error:
+        print(f"no report: {error}; try: vipa report {folder.path}", file=sys.stderr)
+
+
+def print_paths(folder) -> None:
+    for label, path in (
+        ("bag", folder.bag),
+        ("scorecard", folder.scorecard),
+        ("video", folder.video),
+        ("report", folder.report),
+    ):
+        if path.exists():
+            print(f"  {label:<10} {path}")

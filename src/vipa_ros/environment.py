@@ -1,0 +1,66 @@
+"""The environment of the graph's processes: a ROS domain of their own, discovery on this host, one thread a library."""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from vipa_ros.errors import VipaError
+
+DOMAINS = range(0, 102)  # above 101 the ports collide with Linux's ephemeral range
+
+
+class Domain:
+    """A ROS domain id that nobody else who asks this way has; held until `release` or the end of the process.
+
+    `wanted` (e.g. the user's ROS_DOMAIN_ID) is taken without asking whether others use it: they may mean to share it.
+    """
+
+    def __init__(self, wanted: str | None = None):
+        self._lock = None
+        if wanted:
+            if not wanted.isdigit() or int(wanted) not in DOMAINS:
+                raise VipaError(f"ROS_DOMAIN_ID='{wanted}'; allowed: 0 to {DOMAINS[-1]}")
+            self.id = int(wanted)
+            return
+        for self.id in reversed(DOMAINS):  # low numbers are what people choose by hand
+            path = Path(tempfile.gettempdir()) / f"vipa-domain-{self.id}.lock"
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except PermissionError:
+                continue  # another user's
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(handle)
+                continue
+            self._lock = handle
+            return
+        raise VipaError(f"all ROS domains 0 to {DOMAINS[-1]} are taken (lock files vipa-domain-*.lock)")
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def child_additions() -> dict[str, str]:
+    """What a process of the graph needs beside os.environ, whatever starts it. What the user has set stays."""
+    wanted = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "MUJOCO_GL": "egl",
+        "PYTHONUNBUFFERED": "1",
+        # small matrices only: threads of a pool cost more than they give, and stall the control step
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "LP_NUM_THREADS": "1",
+    }
+    return {key: os.environ.get(key, value) for key, value in wanted.items()}
+
+
+def child_environment(domain: int) -> dict[str, str]:
+    """The whole environment of a process of the graph in `domain`."""
+    env = {**os.environ, **child_additions(), "ROS_DOMAIN_ID": str(domain)}
+    env.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    return env

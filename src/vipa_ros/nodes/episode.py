@@ -1,0 +1,97 @@
+"""Node `episode`: asks the task manager for one episode, shows its checklist while it runs, and ends with its outcome.
+
+Parameters: task, commander; seed (int), variant, time_limit (seconds of ROS time, 0: the task's), run_folder (empty: nothing
+is written), require_success (bool). Exit status: 0 the episode ran and was scored; 1 it did not, or it failed and
+require_success is set; 130 it was interrupted, and scored as stopped.
+"""
+
+import json
+import sys
+import time
+
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from vipa_msgs.action import RunEpisode
+
+from vipa_ros.errors import VipaError
+from vipa_ros.evaluation.checklist import Checklist, Row
+from vipa_ros.ros import node, topics
+from vipa_ros.tasks import scorecard
+
+SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
+CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel
+STATUS = ("pending", "active", "done", "failed")
+
+
+class Episode(Node):
+    """A client of RunEpisode. Single thread."""
+
+    def __init__(self):
+        super().__init__("episode")
+        self.goal = RunEpisode.Goal(
+            task=node.parameter(self, "task", str),
+            commander=node.parameter(self, "commander", "expert"),
+            seed=node.parameter(self, "seed", 0),
+            variant=node.parameter(self, "variant", ""),
+            time_limit=node.parameter(self, "time_limit", 0.0),
+            run_folder=node.parameter(self, "run_folder", ""),
+        )
+        self.require_success = node.parameter(self, "require_success", False)
+        self.client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
+        self.checklist = Checklist()
+        self.exit_status = 1
+
+    def wait(self, future, timeout=None):
+        """The future's result, None after `timeout` wall seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while rclpy.ok() and not future.done():
+            if deadline is not None and time.monotonic() > deadline:
+                return None
+            rclpy.spin_once(self, timeout_sec=0.1)
+        return future.result() if future.done() else None
+
+    def run(self):
+        """The episode, from waiting for the graph to the scorecard. Raises VipaError."""
+        began = time.monotonic()
+        while not self.client.server_is_ready():
+            rclpy.spin_once(self, timeout_sec=0.05)
+            if time.monotonic() - began > SERVER_WAIT:
+                raise VipaError(f"no task manager at {topics.RUN_EPISODE} within {SERVER_WAIT:g} s")
+        with self.checklist:
+            handle = self.wait(self.client.send_goal_async(self.goal, feedback_callback=self.on_feedback), SERVER_WAIT)
+            if handle is None or not handle.accepted:
+                raise VipaError("the task manager refused the episode; its log says why")
+            result = handle.get_result_async()
+            try:
+                answer, interrupted = self.wait(result), False
+            except KeyboardInterrupt:
+                self.wait(handle.cancel_goal_async(), CANCEL_WAIT)
+                answer, interrupted = self.wait(result, CANCEL_WAIT), True
+        if answer is None:
+            raise VipaError("the task manager gave no result")
+        card = scorecard.from_dict(json.loads(answer.result.scorecard), "result of the episode")
+        print(scorecard.render(card), flush=True)
+        ran = card.outcome in ("success", "timeout", "failure")
+        self.exit_status = 130 if interrupted else 0 if ran and (card.success or not self.require_success) else 1
+
+    def on_feedback(self, message):
+        status = message.feedback.status
+        rows = [Row(s.name, STATUS[s.status], s.t_done, s.progress, s.evidence) for s in status.subtasks]
+        phase = ("waiting", "resetting", "running", "finished")[status.state]
+        self.checklist.show(status.instruction, phase, status.elapsed, status.time_limit, rows)
+
+
+def main():
+    box = []
+
+    def make():
+        box.append(Episode())
+        return box[0]
+
+    node.run(make, lambda episode: episode.run())
+    sys.exit(box[0].exit_status)
+
+
+if __name__ == "__main__":
+    main()

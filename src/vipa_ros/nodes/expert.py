@@ -1,0 +1,24 @@
+"""Node `expert`: the scripted commander, from the simulated cell's ground truth.
+
+Parameters: robot, task (names or paths).
+"""
+
+from vipa_ros.expert.commander import Expert
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import node
+from vipa_ros.ros.commander_node import CommanderNode
+from vipa_ros.tasks.task import load_task
+
+
+def make(self):
+    """The expert for the node's robot and task."""
+    robot = load_robot(node.parameter(self, "robot", str))
+    return robot, Expert(robot, load_task(node.parameter(self, "task", str)).name), None
+
+
+def main():
+    node.run(lambda: CommanderNode("expert", make))
+
+
+if __name__ == "__main__":
+    main()

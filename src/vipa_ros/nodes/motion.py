@@ -1,0 +1,176 @@
+"""Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa_ros.motion.Motion`.
+
+Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of.
+"""
+
+import time
+from collections import deque
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import WrenchStamped
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
+from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext
+
+from vipa_ros.motion.motion import Motion
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.qos import PROFILES
+from vipa_ros.tasks.task import load_task
+
+STATUS_RATE = 25.0  # Hz, in motion steps
+
+
+class MotionNode(Node):
+    """One motion step a joint state. Single thread."""
+
+    def __init__(self):
+        super().__init__("motion")
+        robot = load_robot(node.parameter(self, "robot", str))
+        task = node.parameter(self, "task", "")
+        self.motion = Motion(robot, load_task(task).fixtures if task else ())
+        self.period = 1.0 / robot.control_rate
+        self.now_ns = 0
+        self.bad_messages = 0
+        self.safety_sent = None
+        self.safety_time = 0.0
+        self.steps_to_status = 0
+        self.durations: deque[float] = deque(maxlen=round(robot.control_rate))
+        self.started: deque[float] = deque(maxlen=round(robot.control_rate))
+
+        controllers = [c for g in robot.groups for c in topics.controllers_of(g)]
+        stream, latched = PROFILES["stream"], PROFILES["latched"]
+        self.commands = {c: self.create_publisher(JointTrajectory, topics.command_topic(c), stream) for c in controllers}
+        self.status = self.create_publisher(MotionStatus, topics.MOTION_STATUS, stream)
+        self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, latched)
+        self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, stream)
+        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, stream)
+        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
+        for group in robot.arms:
+            self.create_subscription(
+                WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream
+            )
+        self.create_service(SetAuthority, topics.SET_AUTHORITY, self.on_authority)
+        self.create_service(EStop, topics.ESTOP, self.on_estop)
+        self.create_service(ReArm, topics.REARM, self.on_rearm)
+        self.create_service(SetTaskContext, topics.TASK_CONTEXT, self.on_context)
+        # liveness is wall time: the status must go out also when joint states or the clock have stopped
+        self.create_timer(0.1, self.on_heartbeat, clock=node.steady_clock())
+        self.create_timer(1.0, self.on_diagnostics, clock=node.steady_clock())
+        self.get_logger().info(f"motion ready: {robot.name}")
+
+    def on_joint_state(self, msg):
+        started = time.monotonic()
+        try:
+            state = convert.joint_state(msg)
+        except ValueError as error:
+            self.drop(str(error))
+            return
+        commands = self.motion.tick(state, started)
+        for controller, command in commands.items():
+            self.commands[controller].publish(convert.trajectory_msg(command))
+        self.now_ns = state.stamp_ns
+        if not commands:
+            return
+        self.started.append(started)
+        self.durations.append(time.monotonic() - started)
+        self.steps_to_status -= 1
+        if self.steps_to_status <= 0:
+            self.steps_to_status = round(1.0 / (self.period * STATUS_RATE))
+            self.publish_status()
+
+    def on_chunk(self, msg):
+        try:
+            chunk = convert.chunk(msg)
+        except ValueError as error:
+            self.drop(f"chunk of '{msg.commander_id}': {error}")
+            return
+        reason = self.motion.chunk(chunk, self.now_ns, time.monotonic())
+        if reason:
+            self.get_logger().warning(f"chunk refused: {reason}", throttle_duration_sec=1.0)
+
+    def on_wrench(self, group, msg):
+        f, t = msg.wrench.force, msg.wrench.torque
+        wrench = np.array([f.x, f.y, f.z, t.x, t.y, t.z])
+        self.motion.wrench(group, wrench, convert.time_ns(msg.header.stamp), time.monotonic())
+
+    def on_authority(self, request, response):
+        response.epoch = self.motion.set_authority(request.commander_id)
+        response.holder = self.motion.status(self.now_ns, time.monotonic()).authority
+        response.granted = response.holder == request.commander_id
+        response.message = "" if response.granted else f"authority stays with '{response.holder}'"
+        self.publish_status()
+        return response
+
+    def on_estop(self, request, response):
+        self.motion.estop(request.reason or "e-stop")
+        self.get_logger().error(f"EMERGENCY STOP: {request.reason}")
+        self.publish_status()
+        response.stopped = True
+        return response
+
+    def on_rearm(self, request, response):
+        response.message = self.motion.rearm()
+        response.armed = not response.message
+        response.epoch = self.motion.status(self.now_ns, time.monotonic()).epoch
+        self.publish_status()
+        return response
+
+    def on_context(self, request, response):
+        force = None
+        if request.force_control:
+            force = {"group": request.force_group, "target": request.force_target}
+        pairs = [tuple(pair.split("|")) for pair in request.allowed_contacts]
+        response.message = self.motion.context(pairs, request.held_group, request.held_tool, force)
+        response.accepted = not response.message
+        return response
+
+    def on_heartbeat(self):
+        if not self.started or time.monotonic() - self.started[-1] > 0.1:
+            self.publish_status()
+
+    def publish_status(self):
+        status = convert.motion_status_msg(self.motion.status(self.now_ns, time.monotonic()))
+        if len(self.started) > 1:
+            intervals = np.abs(np.diff(np.array(self.started)) - self.period)
+            status.jitter_ms_p99 = float(np.percentile(intervals, 99) * 1e3)
+            status.step_ms_p99 = float(np.percentile(np.array(self.durations), 99) * 1e3)
+        self.status.publish(status)
+        state, now = self.motion.safety(self.now_ns), time.monotonic()
+        key = (state.estop, state.armed, state.stop_reasons, state.allowed_contacts)
+        if key != self.safety_sent or now - self.safety_time >= 0.5:
+            self.safety_sent, self.safety_time = key, now
+            self.safety.publish(convert.safety_msg(state))
+
+    def drop(self, reason):
+        """Bad data never moves the robot: dropped and counted."""
+        self.bad_messages += 1
+        self.get_logger().warning(f"message dropped: {reason}", throttle_duration_sec=1.0)
+
+    def on_diagnostics(self):
+        status = self.motion.status(self.now_ns, time.monotonic())
+        ok = status.mode != status.mode.STOPPED
+        values = {"refusals": status.refusals, "clamps": status.clamps, "bad_messages": self.bad_messages}
+        self.diagnostics.publish(
+            DiagnosticArray(
+                status=[
+                    DiagnosticStatus(
+                        level=DiagnosticStatus.OK if ok else DiagnosticStatus.ERROR,
+                        name="vipa: motion",
+                        message=status.mode.name.lower(),
+                        values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
+                    )
+                ]
+            )
+        )
+
+
+def main():
+    node.run(MotionNode)
+
+
+if __name__ == "__main__":
+    main()

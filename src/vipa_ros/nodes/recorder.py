@@ -1,0 +1,89 @@
+"""Node `recorder`: writes the graph's topics, as they were serialized, to one bag an episode.
+
+Parameters: robot (name or path); cell (sim|real).
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from vipa_msgs.srv import RecordEpisode
+
+from vipa_ros.errors import VipaError
+from vipa_ros.recording.metadata import Qos
+from vipa_ros.recording.recorder import Recorder, summary_json
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import node, topics
+from vipa_ros.ros.qos import PROFILES, recorder_profile
+
+
+def message_class(name: str) -> type:
+    """The Python class of a message type, e.g. "std_msgs/msg/Bool"."""
+    package, _, kind = name.split("/")
+    return getattr(import_module(f"{package}.msg"), kind)
+
+
+class RecorderNode(Node):
+    """Raw subscriptions into the Recorder. Single thread; the disk has its own."""
+
+    def __init__(self):
+        super().__init__("recorder")
+        robot = load_robot(node.parameter(self, "robot", str))
+        cell = node.parameter(self, "cell", "sim")
+        self.recorder = Recorder()
+        for topic in topics.topic_table(robot, cell):
+            if topic.recorded:
+                self.add(topic)
+        self.create_service(RecordEpisode, topics.RECORD_EPISODE, self.on_record)
+        self.get_logger().info("recorder ready")
+
+    def add(self, topic):
+        offered = PROFILES[topic.qos]
+        qos = Qos(
+            depth=offered.depth,
+            reliability=offered.reliability.name.lower(),
+            durability=offered.durability.name.lower(),
+        )
+        number = self.recorder.add_topic(topic.name, topic.type, [qos])
+
+        def on_message(data):
+            now = self.get_clock().now().nanoseconds
+            self.recorder.record(number, now, now, bytes(data))
+
+        self.create_subscription(
+            message_class(topic.type),
+            topic.name,
+            on_message,
+            recorder_profile(offered),
+            raw=True,
+            event_callbacks=SubscriptionEventCallbacks(
+                message_lost=lambda event: self.recorder.lost(number, event.total_count_change)
+            ),
+        )
+
+    def on_record(self, request, response):
+        try:
+            if request.record:
+                data = {"episode_id": request.episode_id, "task": request.task}
+                self.recorder.start(Path(request.folder), data, self.get_clock().now().nanoseconds)
+                response.success = True
+            else:
+                summary = self.recorder.stop()
+                response.success = summary is not None and not summary.error
+                response.message = "nothing was being recorded" if summary is None else summary.error
+                response.summary = summary_json(summary) if summary else ""
+        except VipaError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def close(self):
+        self.recorder.stop()
+
+
+def main():
+    node.run(RecorderNode)
+
+
+if __name__ == "__main__":
+    main()

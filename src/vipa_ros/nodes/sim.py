@@ -1,0 +1,258 @@
+"""Node `sim`: the simulated cell behind the topics of a real one, in lock-step with the motion node.
+
+Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
+image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
+1); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 0.5).
+"""
+
+import dataclasses
+import json
+import queue
+import threading
+import time
+
+import rclpy
+from geometry_msgs.msg import TransformStamped, WrenchStamped
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from tf2_msgs.msg import TFMessage
+from trajectory_msgs.msg import JointTrajectory
+from vipa_msgs.msg import GroundTruth
+from vipa_msgs.srv import ResetCell
+
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.qos import PROFILES
+from vipa_ros.tasks.task import load_task
+from vipa_sim.cell import SimCell
+from vipa_sim.render import Renderer
+
+
+class Every:
+    """True once a `period` (ns) of ROS time, at the first tick on or after it is due."""
+
+    def __init__(self, rate: float):
+        self.period, self.due = round(1e9 / rate), 0
+
+    def __call__(self, now_ns: int) -> bool:
+        if now_ns < self.due:
+            return False
+        self.due = max(self.due + self.period, now_ns - self.period + 1) if self.due else now_ns + self.period
+        return True
+
+
+class Sim(Node):
+    """Publishes a tick, waits for the commands that answer it, advances. Everything but rendering on the main thread."""
+
+    def __init__(self):
+        super().__init__("sim")
+        self.robot = load_robot(node.parameter(self, "robot", str))
+        self.task = load_task(node.parameter(self, "task", str))
+        size = (node.parameter(self, "image_width", 0), node.parameter(self, "image_height", 0))
+        cameras = None if node.parameter(self, "cameras", True) else ()
+        self.speed = node.parameter(self, "speed", 1.0)
+        self.lockstep = node.parameter(self, "lockstep", True)
+        self.timeout = node.parameter(self, "lockstep_timeout", 0.5)
+        if self.speed < 0 or self.timeout <= 0:
+            raise VipaError("sim: speed must be >= 0 and lockstep_timeout > 0")
+        self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None)
+        self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
+
+        table = {t.name: t for t in topics.topic_table(self.robot)}
+
+        def publisher(kind, name):
+            return self.create_publisher(kind, name, PROFILES[table[name].qos])
+
+        self.clock = publisher(Clock, "/clock")
+        self.joints = publisher(JointState, topics.JOINT_STATES)
+        self.truth = publisher(GroundTruth, topics.GROUND_TRUTH)
+        self.tf = publisher(TFMessage, "/tf")
+        self.tf_static = publisher(TFMessage, "/tf_static")
+        self.wrenches = {g.name: publisher(WrenchStamped, g.wrench_topic) for g in self.robot.arms}
+        self.every = {"clock": Every(50), "truth": Every(20), "tf": Every(20), "wrench": Every(50)}
+
+        self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
+        self.answered: set[str] = set()
+        self.following = False  # commands arrive: ticks wait for them
+        for controller in self.controllers:
+            self.create_subscription(
+                JointTrajectory,
+                topics.command_topic(controller),
+                lambda msg, c=controller: self.on_command(c, msg),
+                PROFILES["stream"],
+            )
+        self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
+        self.cameras = CameraPublisher(self, publisher) if self.cell.cameras else None
+        self.publish_static()
+        self.get_logger().info(f"cell ready: {self.task.name}, {self.robot.name}")
+
+    def publish_static(self):
+        transforms = []
+        for camera in self.robot.cameras:
+            msg = TransformStamped(child_frame_id=f"{camera.name}_color_optical_frame")
+            msg.header.frame_id = camera.parent
+            quaternion = Rotation.from_euler("xyz", camera.rpy).as_quat()
+            pose = convert.pose_msg([*camera.position, *quaternion])
+            msg.transform.translation.x, msg.transform.translation.y, msg.transform.translation.z = camera.position
+            msg.transform.rotation = pose.orientation
+            transforms.append(msg)
+        self.tf_static.publish(TFMessage(transforms=transforms))
+
+    def on_command(self, controller, msg):
+        try:
+            reason = self.cell.command(controller, convert.trajectory(msg))
+        except ValueError as error:
+            reason = str(error)
+        if reason:
+            self.get_logger().error(f"{controller}: rejected: {reason}", throttle_duration_sec=1.0)
+            return
+        self.answered.add(controller)
+
+    def on_reset(self, request, response):
+        """A new scene of the task the cell was made for; ROS time goes on."""
+        try:
+            if request.task not in ("", self.task.name):
+                raise VipaError(f"this cell was started for task '{self.task.name}', not '{request.task}'")
+            if request.variant and request.variant not in self.task.variants:
+                raise unknown("variant", request.variant, self.task.variants)
+            card = self.cell.reset(request.seed, request.variant)
+            response.success, response.scene_card = True, json.dumps(dataclasses.asdict(card))
+        except VipaError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def publish_tick(self):
+        now = self.cell.stamp_ns
+        stamp = convert.time_msg(now)
+        if self.every["clock"](now):
+            self.clock.publish(Clock(clock=stamp))
+        if self.every["wrench"](now):
+            for group in self.robot.arms:
+                self.publish_wrench(group, stamp)
+        if self.every["truth"](now):
+            self.truth.publish(convert.truth_msg(self.cell.truth()))
+        if self.every["tf"](now):
+            self.publish_tf(stamp)
+        if self.cameras:
+            self.cameras.tick(now)
+        self.answered.clear()
+        self.joints.publish(convert.joint_state_msg(self.cell.joint_state()))
+
+    def publish_wrench(self, group, stamp):
+        msg = WrenchStamped()
+        msg.header.stamp, msg.header.frame_id = stamp, group.tool_frame
+        f, t = msg.wrench.force, msg.wrench.torque
+        f.x, f.y, f.z, t.x, t.y, t.z = map(float, self.cell.wrench(group.name))
+        self.wrenches[group.name].publish(msg)
+
+    def publish_tf(self, stamp):
+        transforms = []
+        for link, pose in self.cell.link_poses().items():
+            msg = TransformStamped(child_frame_id=link)
+            msg.header.stamp, msg.header.frame_id = stamp, "world"
+            as_pose = convert.pose_msg(pose)
+            t, p = msg.transform.translation, as_pose.position
+            t.x, t.y, t.z = p.x, p.y, p.z
+            msg.transform.rotation = as_pose.orientation
+            transforms.append(msg)
+        self.tf.publish(TFMessage(transforms=transforms))
+
+    def loop(self, executor):
+        """Ticks until shutdown. Waits for commands while they come; without them it goes on in (at most) real time."""
+        wall = time.monotonic()
+        while rclpy.ok():
+            self.publish_tick()
+            deadline = time.monotonic() + (self.timeout if self.lockstep and self.following else 0.0)
+            while len(self.answered) < len(self.controllers):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                executor.spin_once(timeout_sec=remaining)
+            self.following = bool(self.answered)
+            pace = self.cell.dt / self.speed if self.speed else 0.0 if self.following else self.cell.dt
+            wall = max(wall + pace, time.monotonic() - self.cell.dt)
+            while (remaining := wall - time.monotonic()) > 0:
+                executor.spin_once(timeout_sec=remaining)
+            executor.spin_once(timeout_sec=0)  # services get their turn also when the pace is never ahead
+            self.cell.step()
+
+    def close(self):
+        if self.cameras:
+            self.cameras.close()
+
+
+class CameraPublisher:
+    """Renders and publishes on a thread of its own, which alone touches the OpenGL context.
+
+    A capture that falls due while the last one is still being rendered makes the tick wait: simulated time slows, no frame
+    is lost.
+    """
+
+    def __init__(self, sim: Sim, publisher):
+        self.sim = sim
+        self.every = {c: Every(next(k.rate for k in sim.robot.cameras if k.name == c)) for c in sim.cell.cameras}
+        kinds = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info": CameraInfo}
+        self.publishers = {
+            c: {key: publisher(kinds[key], name) for key, name in topics.camera_topics(c).items()} for c in self.every
+        }
+        self.jobs: queue.Queue = queue.Queue(maxsize=1)
+        self.error: Exception | None = None
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self.run, args=(ready,), name="render", daemon=True)
+        self.thread.start()
+        ready.wait()  # making a renderer stalls other threads: before control starts
+        self.raise_error()
+
+    def raise_error(self):
+        if self.error:
+            raise self.error
+
+    def tick(self, now_ns):
+        due = [c for c, every in self.every.items() if every(now_ns)]
+        if due:
+            self.jobs.put((due, self.sim.cell.snapshot()))
+        self.raise_error()
+
+    def run(self, ready):
+        try:
+            renderer = Renderer(self.sim.cell)
+            ready.set()
+            while (job := self.jobs.get()) is not None:
+                for camera in job[0]:
+                    self.publish(renderer.frame(job[1], camera))
+            renderer.close()
+        except Exception as error:  # raised again on the main thread, at the next tick
+            self.error = error
+            ready.set()
+            while self.jobs.get() is not None:  # never leave the main thread waiting in put()
+                pass
+
+    def publish(self, frame):
+        out, name = self.publishers[frame.name], f"{frame.name}_color_optical_frame"
+        stamp = convert.time_msg(frame.stamp_ns)
+        height, width = frame.depth.shape
+        info = convert.camera_info_msg(frame.intrinsics, width, height, stamp, name)
+        out["color_info"].publish(info)
+        out["depth_info"].publish(info)
+        out["color"].publish(convert.image_msg(frame.color, stamp, name))
+        out["depth"].publish(convert.image_msg(frame.depth, stamp, name))
+
+    def close(self):
+        self.jobs.put(None)
+        self.thread.join(timeout=2.0)
+
+
+def main():
+    def spin(sim):
+        executor = rclpy.executors.SingleThreadedExecutor()
+        executor.add_node(sim)
+        sim.loop(executor)
+
+    node.run(Sim, spin)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,310 @@
+"""Node `task_manager`: runs and scores task episodes behind the RunEpisode action.
+
+Parameters: robot (name or path); cell (sim|real); policy ("expert" or a checkpoint folder; for the scorecard).
+"""
+
+import json
+import time
+import uuid
+from pathlib import Path
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from vipa_msgs.action import RunEpisode
+from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SubTaskStatus
+from vipa_msgs.srv import RecordEpisode, ResetCell, SetAuthority, SetTaskContext
+
+from vipa_ros import files
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.measured import GroupReader
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.qos import PROFILES
+from vipa_ros.tasks import scorecard
+from vipa_ros.tasks.checks import CheckState
+from vipa_ros.tasks.episode import EpisodeScorer
+from vipa_ros.tasks.samples import Samples
+from vipa_ros.tasks.task import load_task
+
+SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
+SILENCE = {"cell": 5.0, "motion": 5.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
+SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
+
+
+class Running:
+    """One episode from goal to result."""
+
+    def __init__(self, goal, robot, cell, executor):
+        self.task = load_task(goal.task)
+        self.id = goal.episode_id or str(uuid.uuid4())
+        self.goal, self.robot, self.cell = goal, robot, cell
+        self.folder = Path(goal.run_folder) if goal.run_folder else None
+        self.scorer = EpisodeScorer(self.task, goal.time_limit or None)
+        self.variant = goal.variant
+        self.state = EpisodeStatus.RESETTING
+        self.wall = time.monotonic()
+        self.samples = Samples()
+        self.contacts: tuple | None = None
+        self.finished = Future(executor=executor)
+
+    def message(self, stamp_ns) -> EpisodeStatus:
+        """Its vipa_msgs/EpisodeStatus."""
+        msg = EpisodeStatus(
+            state=self.state,
+            episode_id=self.id,
+            task=self.task.name,
+            instruction=self.task.instruction,
+            robot=self.robot.name,
+            cell=self.cell,
+            commander=self.goal.commander,
+            seed=self.goal.seed,
+            variant=self.variant,
+            elapsed=float(self.scorer.elapsed),
+            time_limit=float(self.scorer.time_limit),
+            outcome=self.scorer.outcome or "",
+            detail=self.scorer.failure.detail if self.scorer.failure else "",
+        )
+        msg.header.stamp = convert.time_msg(stamp_ns)
+        for s in self.scorer.subtasks:
+            msg.subtasks.append(
+                SubTaskStatus(
+                    name=s.name,
+                    status=int(s.status),
+                    t_done=float("nan") if s.t_done is None else s.t_done,
+                    progress=float(s.progress),
+                    evidence=s.evidence,
+                )
+            )
+        return msg
+
+
+class TaskManager(Node):
+    """One episode at a time. Single thread; the action's callback awaits, it never blocks."""
+
+    def __init__(self):
+        super().__init__("task_manager")
+        self.robot = load_robot(node.parameter(self, "robot", str))
+        self.cell = node.parameter(self, "cell", "sim")
+        self.policy = node.parameter(self, "policy", "expert")
+        self.reader = GroupReader(self.robot)
+        self.fingers = frozenset(f for g in self.robot.arms if g.hand for f in g.hand.fingers)
+        self.running: Running | None = None
+        self.joints = self.motion = None
+        self.stamp_ns = 0
+        self.heard: dict[str, float] = {}  # who → monotonic time of its last message
+        stream = PROFILES["stream"]
+        self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
+        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
+        self.create_subscription(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
+        self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)
+        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
+        self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
+        group = ReentrantCallbackGroup()
+        self.callers = {
+            name: self.create_client(kind, name, callback_group=group)
+            for kind, name in (
+                (ResetCell, topics.RESET_CELL),
+                (RecordEpisode, topics.RECORD_EPISODE),
+                (SetAuthority, topics.SET_AUTHORITY),
+                (SetTaskContext, topics.TASK_CONTEXT),
+            )
+        }
+        self.action = ActionServer(
+            self,
+            RunEpisode,
+            topics.RUN_EPISODE,
+            self.execute,
+            goal_callback=self.on_goal,
+            cancel_callback=lambda handle: CancelResponse.ACCEPT,
+            callback_group=group,
+        )
+        self.create_timer(0.2, self.on_timer, clock=node.steady_clock(), callback_group=group)
+        self.get_logger().info("task manager ready")
+
+    def on_goal(self, goal):
+        """One episode at a time, of a task that exists."""
+        try:
+            if self.running:
+                raise VipaError(f"episode {self.running.id} is running")
+            self.running = Running(goal, self.robot, self.cell, self.executor)
+        except VipaError as error:
+            self.get_logger().error(f"episode refused: {error}")
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
+
+    async def execute(self, handle):
+        """The action: reset, record, hand over authority, score, take it back, close the bag, write the scorecard."""
+        run, self.handle = self.running, handle
+        try:
+            await self.begin(run)
+            await run.finished
+        except VipaError as error:
+            run.scorer.stop("error", "bring-up", str(error))
+        recorded = await self.end(run)
+        samples = run.samples
+        card = scorecard.score(
+            run.scorer,
+            episode_id=run.id,
+            robot=self.robot.name,
+            cell=self.cell,
+            commander=run.goal.commander,
+            seed=run.goal.seed,
+            variant=run.variant,
+            wall_s=time.monotonic() - run.wall,
+            policy=scorecard.policy_id(self.policy),
+            timing=samples.timing(recorded.get("dropped")),
+        )
+        if run.folder:
+            scorecard.write(card, run.folder / "scorecard.json")
+        self.publish(run)
+        self.running = None
+        handle.canceled() if handle.is_cancel_requested else handle.succeed()
+        result = RunEpisode.Result(outcome=card.outcome, success=card.success, subtask_score=card.subtask_score)
+        result.scorecard = json.dumps(scorecard.to_dict(card))
+        return result
+
+    async def begin(self, run):
+        """From the goal to the first tick of the episode. Raises VipaError."""
+        self.publish(run)
+        reset = await self.call(topics.RESET_CELL, ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant))
+        if not reset.success:
+            raise VipaError(f"reset of the cell: {reset.message}")
+        card = json.loads(reset.scene_card)
+        run.variant = card["variant"]
+        if run.folder:
+            files.write_json(run.folder / "scene.json", card)
+            record = RecordEpisode.Request(
+                record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
+            )
+            answer = await self.call(topics.RECORD_EPISODE, record)
+            if not answer.success:
+                raise VipaError(f"recorder: {answer.message}")
+        settled = Future(executor=self.executor)
+        timer = self.create_timer(SETTLE, lambda: settled.set_result(None), clock=node.steady_clock())
+        await settled
+        self.destroy_timer(timer)
+        grant = await self.call(topics.SET_AUTHORITY, SetAuthority.Request(commander_id=run.goal.commander))
+        if not grant.granted:
+            raise VipaError(f"authority: {grant.message}")
+        self.heard = dict.fromkeys(SILENCE, time.monotonic())
+        run.state = EpisodeStatus.RUNNING
+        self.publish(run)
+
+    async def end(self, run) -> dict:
+        """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""
+        run.state = EpisodeStatus.FINISHED
+        self.publish(run)
+        for request, name in (
+            (SetAuthority.Request(), topics.SET_AUTHORITY),
+            (SetTaskContext.Request(), topics.TASK_CONTEXT),
+        ):
+            try:
+                await self.call(name, request)
+            except VipaError as error:
+                self.get_logger().error(str(error))
+        if run.folder:
+            try:
+                answer = await self.call(topics.RECORD_EPISODE, RecordEpisode.Request(record=False))
+                return json.loads(answer.summary) if answer.success else {}
+            except VipaError as error:
+                self.get_logger().error(str(error))
+        return {}
+
+    async def call(self, name, request):
+        """Calls a service; VipaError if it does not answer within SERVICE_WAIT wall seconds."""
+        client = self.callers[name]
+        answer = Future(executor=self.executor)
+        began = time.monotonic()
+        pending = []
+
+        def poll():
+            if not pending and client.service_is_ready():
+                pending.append(client.call_async(request))
+                pending[0].add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
+            elif time.monotonic() - began > SERVICE_WAIT and not answer.done():
+                answer.set_result(None)
+
+        poll()
+        timer = self.create_timer(0.02, poll, clock=node.steady_clock(), callback_group=ReentrantCallbackGroup())
+        result = await answer
+        self.destroy_timer(timer)
+        if result is None:
+            raise VipaError(f"service {name} did not answer within {SERVICE_WAIT:g} s")
+        return result
+
+    def on_joints(self, msg):
+        self.joints = msg
+
+    def on_truth(self, msg):
+        """A look at the episode: 20 Hz."""
+        self.stamp_ns = convert.time_ns(msg.header.stamp)
+        self.heard["cell"] = time.monotonic()
+        run = self.running
+        if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
+            return
+        groups = self.reader.groups(convert.joint_state(self.joints))
+        state = CheckState(self.stamp_ns, convert.truth(msg), groups, self.fingers)
+        before = [s.status for s in run.scorer.subtasks]
+        try:
+            run.scorer.update(state) if run.contacts is not None else run.scorer.setup(state)
+        except VipaError as error:
+            run.scorer.stop("error", "task", str(error))
+        if self.motion and self.motion.mode == MotionStatus.STOPPED:
+            run.scorer.stop("stopped", "safety stop", self.motion.reasons[0] if self.motion.reasons else "")
+        if self.handle.is_cancel_requested:
+            run.scorer.stop("stopped", "cancelled", "cancelled by the client")
+        if run.contacts != run.scorer.contacts:
+            run.contacts = run.scorer.contacts
+            request = SetTaskContext.Request(allowed_contacts=["|".join(pair) for pair in run.contacts])
+            self.callers[topics.TASK_CONTEXT].call_async(request)
+        if before != [s.status for s in run.scorer.subtasks]:
+            self.publish(run)
+        if run.scorer.outcome:
+            run.finished.set_result(None)
+
+    def on_motion(self, msg):
+        self.motion = msg
+        self.heard["motion"] = time.monotonic()
+        if self.running and self.running.state == EpisodeStatus.RUNNING:
+            self.running.samples.motion(msg.observation_age, msg.jitter_ms_p99)
+
+    def on_chunk(self, msg):
+        if self.running and self.running.state == EpisodeStatus.RUNNING:
+            self.running.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
+
+    def on_commander(self, msg):
+        self.heard["commander"] = time.monotonic()
+        if self.running and self.running.state == EpisodeStatus.RUNNING and msg.sent:
+            self.running.samples.policy_ms.append(msg.step_ms)
+
+    def on_timer(self):
+        run = self.running
+        if run is None:
+            return
+        self.publish(run)
+        if run.state != EpisodeStatus.RUNNING or run.finished.done():
+            return
+        if self.handle.is_cancel_requested:
+            run.scorer.stop("stopped", "cancelled", "cancelled by the client")
+        for who, limit in SILENCE.items():
+            if time.monotonic() - self.heard[who] > limit:
+                run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
+        if run.scorer.outcome:
+            run.finished.set_result(None)
+
+    def publish(self, run):
+        msg = run.message(self.stamp_ns)
+        self.status.publish(msg)
+        if run.state != EpisodeStatus.FINISHED and getattr(self, "handle", None) and self.handle.is_active:
+            self.handle.publish_feedback(RunEpisode.Feedback(status=msg))
+
+
+def main():
+    node.run(TaskManager)
+
+
+if __name__ == "__main__":
+    main()

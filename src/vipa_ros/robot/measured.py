@@ -1,0 +1,35 @@
+"""From joint states to the states of groups: what the nodes around motion know of the robot."""
+
+import numpy as np
+
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.robot.state import GroupState, JointState
+
+
+class GroupReader:
+    """Turns JointState into GroupState by group name; keeps the last wrench of each group. One thread."""
+
+    def __init__(self, robot: Robot):
+        self.robot = robot
+        self.kinematics = Kinematics(robot)
+        self._wrenches: dict[str, np.ndarray] = {}
+
+    def wrench(self, group: str, wrench) -> None:
+        """The newest wrist wrench (6,) of a group, newtons and newton metres, in its tool frame."""
+        self._wrenches[group] = np.asarray(wrench, float)
+
+    def groups(self, state: JointState) -> dict[str, GroupState]:
+        """Every group's state. Raises KeyError if `state` lacks one of their joints."""
+        index = {name: i for i, name in enumerate(state.names)}
+        found = {}
+        for group in self.robot.groups:
+            rows = [index[j] for j in group.joints]
+            q = state.positions[rows]
+            hand = np.zeros(0)
+            if group.hand:
+                closed, opened = np.array(group.hand.closed), np.array(group.hand.open)
+                hand = (state.positions[[index[j] for j in group.hand.joints]] - closed) / (opened - closed)
+            pose = self.kinematics.group(group.name).forward(q)
+            found[group.name] = GroupState(q, state.velocities[rows], pose, hand, self._wrenches.get(group.name))
+        return found

@@ -1,0 +1,269 @@
+"""Between ROS messages and the domain's numpy types. Pure functions, any thread."""
+
+import array
+import math
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Pose, Quaternion
+from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import JointState as JointStateMsg
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+from trajectory_msgs.msg import JointTrajectoryPoint
+from vipa_msgs import msg as vipa
+
+from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
+from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
+
+
+def time_ns(stamp: Time) -> int:
+    """builtin_interfaces/Time as integer nanoseconds."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def time_msg(ns: int) -> Time:
+    """Integer nanoseconds as builtin_interfaces/Time."""
+    return Time(sec=ns // 1_000_000_000, nanosec=ns % 1_000_000_000)
+
+
+def pose_array(pose: Pose) -> np.ndarray:
+    """geometry_msgs/Pose as (7,) float64: xyz, quaternion xyzw."""
+    p, q = pose.position, pose.orientation
+    return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
+
+
+def pose_msg(pose) -> Pose:
+    """(7,) xyz + xyzw as geometry_msgs/Pose."""
+    x, y, z, qx, qy, qz, qw = map(float, pose)
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def joint_state(msg: JointStateMsg) -> JointState:
+    """sensor_msgs/JointState; absent velocities are zero. Lengths that disagree raise ValueError."""
+    n = len(msg.name)
+    velocities = np.array(msg.velocity) if len(msg.velocity) else np.zeros(n)
+    efforts = np.array(msg.effort) if len(msg.effort) else None
+    positions = np.array(msg.position)
+    if len(positions) != n or len(velocities) != n or (efforts is not None and len(efforts) != n):
+        raise ValueError(f"joint state: {n} names, {len(positions)} positions, {len(velocities)} velocities")
+    return JointState(time_ns(msg.header.stamp), tuple(msg.name), positions, velocities, efforts)
+
+
+def joint_state_msg(state: JointState) -> JointStateMsg:
+    """The inverse of `joint_state`."""
+    msg = JointStateMsg(name=list(state.names))
+    msg.header.stamp = time_msg(state.stamp_ns)
+    msg.position = array.array("d", state.positions.tobytes())
+    msg.velocity = array.array("d", state.velocities.tobytes())
+    if state.efforts is not None:
+        msg.effort = array.array("d", state.efforts.tobytes())
+    return msg
+
+
+def trajectory(msg: JointTrajectoryMsg) -> JointTrajectory:
+    """trajectory_msgs/JointTrajectory; ragged points raise ValueError."""
+    times = np.array([p.time_from_start.sec + p.time_from_start.nanosec * 1e-9 for p in msg.points])
+    positions = np.array([p.positions for p in msg.points], dtype=float)
+    velocities = np.array([p.velocities for p in msg.points], dtype=float)
+    return JointTrajectory(tuple(msg.joint_names), times, positions, velocities)
+
+
+def trajectory_msg(command: JointTrajectory) -> JointTrajectoryMsg:
+    """The inverse of `trajectory`, with header.stamp = 0: it starts when it arrives."""
+    msg = JointTrajectoryMsg(joint_names=list(command.joint_names))
+    positions = np.ascontiguousarray(command.positions, dtype=float)
+    velocities = np.ascontiguousarray(command.velocities, dtype=float)
+    points = []
+    for t, q, v in zip(command.times, positions, velocities):
+        point = JointTrajectoryPoint(positions=array.array("d", q.tobytes()), velocities=array.array("d", v.tobytes()))
+        ns = round(t * 1e9)
+        point.time_from_start.sec, point.time_from_start.nanosec = ns // 1_000_000_000, ns % 1_000_000_000
+        points.append(point)
+    msg.points = points
+    return msg
+
+
+def _rows(flat, columns: int, what: str) -> np.ndarray | None:
+    if not columns:
+        if len(flat):
+            raise ValueError(f"{what}: {len(flat)} values for no names")
+        return None
+    if len(flat) % columns:
+        raise ValueError(f"{what}: {len(flat)} values are not rows of {columns}")
+    return np.array(flat).reshape(-1, columns)
+
+
+def chunk(msg: vipa.ActionChunk) -> ActionChunk:
+    """vipa_msgs/ActionChunk; flat arrays that are not whole rows raise ValueError."""
+    groups = []
+    for g in msg.groups:
+        poses = np.array([pose_array(p) for p in g.poses]) if g.kind == g.POSE and len(g.poses) else None
+        joints = _rows(g.joints, len(g.joint_names), f"group {g.name}: joints") if g.kind == g.JOINTS else None
+        groups.append(
+            GroupAction(
+                g.name,
+                g.frame_id,
+                g.tip_frame,
+                poses,
+                tuple(g.joint_names),
+                joints,
+                tuple(g.hand_joint_names),
+                _rows(g.hand, len(g.hand_joint_names), f"group {g.name}: hand"),
+            )
+        )
+    return ActionChunk(
+        msg.commander_id,
+        msg.epoch,
+        msg.seq,
+        time_ns(msg.header.stamp),
+        time_ns(msg.start_time),
+        msg.dt,
+        tuple(groups),
+        time_ns(msg.observation_stamp),
+    )
+
+
+def chunk_msg(value: ActionChunk) -> vipa.ActionChunk:
+    """The inverse of `chunk`."""
+    msg = vipa.ActionChunk(commander_id=value.commander_id, epoch=value.epoch, seq=value.seq, dt=float(value.dt))
+    msg.header.stamp = time_msg(value.stamp_ns)
+    msg.observation_stamp = time_msg(value.observation_ns)
+    msg.start_time = time_msg(value.start_ns)
+    for g in value.groups:
+        out = vipa.ActionGroup(name=g.name, frame_id=g.frame_id, tip_frame=g.tip_frame)
+        if g.joints is not None:
+            out.kind, out.joint_names = out.JOINTS, list(g.joint_names)
+            out.joints = array.array("d", np.asarray(g.joints, dtype=float).tobytes())
+        elif g.poses is not None:
+            out.poses = [pose_msg(p) for p in g.poses]
+        if g.hand is not None:
+            out.hand_joint_names = list(g.hand_joint_names)
+            out.hand = array.array("d", np.asarray(g.hand, dtype=float).tobytes())
+        msg.groups.append(out)
+    return msg
+
+
+def motion_status(msg: vipa.MotionStatus) -> MotionStatus:
+    """vipa_msgs/MotionStatus; the committed prefix is None when it has no groups."""
+    return MotionStatus(
+        time_ns(msg.header.stamp),
+        msg.epoch,
+        msg.authority,
+        Mode(msg.mode),
+        msg.executing_seq,
+        msg.executing_step,
+        chunk(msg.committed) if msg.committed.groups else None,
+        msg.clamps,
+        msg.refusals,
+        tuple(msg.reasons),
+        msg.joint_state_age,
+        msg.chunk_age,
+        msg.observation_age,
+    )
+
+
+def motion_status_msg(status: MotionStatus) -> vipa.MotionStatus:
+    """The inverse of `motion_status`."""
+    msg = vipa.MotionStatus(
+        epoch=status.epoch,
+        authority=status.authority,
+        mode=int(status.mode),
+        executing_seq=status.executing_seq,
+        executing_step=status.executing_step,
+        clamps=status.clamps,
+        refusals=status.refusals,
+        reasons=list(status.reasons),
+        joint_state_age=float(status.joint_state_age),
+        chunk_age=float(status.chunk_age),
+        observation_age=float(status.observation_age),
+    )
+    msg.header.stamp = time_msg(status.stamp_ns)
+    if status.committed is not None:
+        msg.committed = chunk_msg(status.committed)
+    return msg
+
+
+def safety_msg(state: SafetyState) -> vipa.SafetyStatus:
+    """vipa_msgs/SafetyStatus of the gate's state."""
+    names = sorted(set(state.limits) | set(state.clamps))
+    msg = vipa.SafetyStatus(
+        estop=state.estop,
+        armed=state.armed,
+        stop_reasons=list(state.stop_reasons),
+        limit_names=names,
+        limit_values=[float(state.limits.get(n, math.nan)) for n in names],
+        limit_clamps=[int(state.clamps.get(n, 0)) for n in names],
+        allowed_contacts=["|".join(pair) for pair in state.allowed_contacts],
+        min_distance=float(state.min_distance),
+        min_distance_pair=state.min_distance_pair,
+    )
+    msg.header.stamp = time_msg(state.stamp_ns)
+    return msg
+
+
+def truth(msg: vipa.GroundTruth) -> GroundTruth:
+    """vipa_msgs/GroundTruth."""
+    return GroundTruth(
+        time_ns(msg.header.stamp),
+        {n: pose_array(p) for n, p in zip(msg.names, msg.poses)},
+        dict(zip(msg.scalar_names, msg.scalars)),
+        frozenset(tuple(pair.split("|")) for pair in msg.contacts),
+    )
+
+
+def truth_msg(value: GroundTruth) -> vipa.GroundTruth:
+    """The inverse of `truth`."""
+    msg = vipa.GroundTruth(
+        names=list(value.poses),
+        poses=[pose_msg(p) for p in value.poses.values()],
+        scalar_names=list(value.scalars),
+        scalars=[float(v) for v in value.scalars.values()],
+        contacts=sorted("|".join(pair) for pair in value.contacts),
+    )
+    msg.header.stamp = time_msg(value.stamp_ns)
+    msg.header.frame_id = "world"
+    return msg
+
+
+def image_msg(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:
+    """(H, W, 3) uint8 as rgb8, (H, W) uint16 as 16UC1, as sensor_msgs/Image."""
+    height, width = pixels.shape[:2]
+    encoding, step = ("rgb8", 3 * width) if pixels.ndim == 3 else ("16UC1", 2 * width)
+    msg = Image(height=height, width=width, encoding=encoding, step=step, is_bigendian=0)
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    msg.data = array.array("B", pixels.tobytes())  # an array is taken as it is, bytes are checked one by one
+    return msg
+
+
+def image_array(msg: Image) -> np.ndarray:
+    """sensor_msgs/Image (rgb8, bgr8, 16UC1) as (H, W, 3) uint8 RGB or (H, W) uint16. Other encodings raise ValueError."""
+    dtype, channels = {"rgb8": ("u1", 3), "bgr8": ("u1", 3), "16UC1": (">u2" if msg.is_bigendian else "<u2", 1)}.get(
+        msg.encoding, (None, 0)
+    )
+    if dtype is None:
+        raise ValueError(f"image encoding '{msg.encoding}'; allowed: rgb8, bgr8, 16UC1")
+    rows = np.frombuffer(msg.data, dtype="u1").reshape(msg.height, msg.step)
+    row_bytes = msg.width * channels * np.dtype(dtype).itemsize
+    pixels = np.ascontiguousarray(rows[:, :row_bytes]).view(dtype)
+    if channels == 1:
+        return pixels.reshape(msg.height, msg.width).astype(np.uint16, copy=False)
+    pixels = pixels.reshape(msg.height, msg.width, 3)
+    return pixels[..., ::-1] if msg.encoding == "bgr8" else pixels
+
+
+def camera_info_msg(intrinsics: np.ndarray, width: int, height: int, stamp: Time, frame_id: str) -> CameraInfo:
+    """sensor_msgs/CameraInfo of an undistorted pinhole camera with K (3, 3)."""
+    k = np.asarray(intrinsics, dtype=float)
+    msg = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    msg.k = k.ravel()
+    msg.r = np.eye(3).ravel()
+    msg.p = np.hstack([k, np.zeros((3, 1))]).ravel()
+    return msg
+
+
+def camera_frame(name: str, color: Image, depth: Image, info: CameraInfo, extrinsics: np.ndarray) -> CameraFrame:
+    """A capture of colour and aligned depth; extrinsics (4, 4) world ← optical at its stamp."""
+    return CameraFrame(
+        name, time_ns(color.header.stamp), image_array(color), image_array(depth), np.array(info.k).reshape(3, 3), extrinsics
+    )

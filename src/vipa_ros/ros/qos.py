@@ -1,0 +1,23 @@
+"""The QoS profiles of the topic table."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(reliability, durability, depth):
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
+
+
+PROFILES = {
+    "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10),
+    "latched": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1),
+    "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10),
+    "clock": _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1),
+}
+
+# How the policy node reads a camera: the newest frame, never an old one waited for.
+CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)
+
+
+def recorder_profile(offered: QoSProfile) -> QoSProfile:
+    """How the recorder reads what is offered so: as reliably as it is written, with room for a stall of a second."""
+    return _profile(offered.reliability, offered.durability, max(offered.depth, 200))

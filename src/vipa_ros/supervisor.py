@@ -1,0 +1,160 @@
+"""Starts the processes of a graph, watches them, and leaves nothing behind. No ROS."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from vipa_ros.bringup import NodeSpec, command
+
+GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
+LAST_LINES = 15
+
+
+class Supervisor:
+    """Runs node specs as processes in sessions of their own until the leader ends, one dies, or `stop`.
+
+    Output of every node but the leader goes to <log_folder>/<name>.log, and with `verbose` to the terminal behind the
+    node's name. Use as a context manager; main thread.
+    """
+
+    def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False):
+        self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.tails: dict[str, deque[str]] = {s.name: deque(maxlen=LAST_LINES) for s in specs}
+        self._pumps: list[threading.Thread] = []
+        self._began = time.time()
+
+    def __enter__(self) -> "Supervisor":
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for spec in self.specs:
+                self._start(spec)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stop()
+
+    def _start(self, spec):
+        pipe = None if spec.leader else subprocess.PIPE
+        env = {**self.env, "VIPA_SUPERVISOR": str(os.getpid())}
+        process = subprocess.Popen(
+            command(spec, sys.executable),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=subprocess.STDOUT if pipe else None,
+            start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order
+            text=True if pipe else None,
+            errors="replace" if pipe else None,
+        )
+        self.processes[spec.name] = process
+        if pipe:
+            pump = threading.Thread(target=self._pump, args=(spec.name, process), daemon=True)
+            pump.start()
+            self._pumps.append(pump)
+
+    def _pump(self, name, process):
+        with open(self.log_folder / f"{name}.log", "w") as log:
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                self.tails[name].append(line.rstrip())
+                if self.verbose:
+                    print(f"[{name}] {line}", end="", flush=True)
+
+    def wait(self) -> tuple[str, int]:
+        """Blocks until the leader ends or any other process dies: (its name, exit status). KeyboardInterrupt passes."""
+        leader = next((s.name for s in self.specs if s.leader), None)
+        while True:
+            for name, process in self.processes.items():
+                # the leader first: what dies right after it is no failure
+                status = self.processes[leader].poll() if leader else None
+                if status is not None:
+                    return leader, status
+                if (status := process.poll()) is not None:
+                    return name, status
+            time.sleep(0.05)
+
+    def wait_leader(self, timeout: float) -> int | None:
+        """Waits for the leader to end: its exit status, or None if it did not within `timeout` wall seconds."""
+        leader = next((s.name for s in self.specs if s.leader), None)
+        if leader is None:
+            return None
+        try:
+            return self.processes[leader].wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def interrupt_leader(self, timeout: float) -> int | None:
+        """Asks the leader to end (it cancels its goal) and waits as `wait_leader` does."""
+        for spec in self.specs:
+            if spec.leader:
+                _signal(self.processes[spec.name], signal.SIGINT)
+        return self.wait_leader(timeout)
+
+    def last_lines(self, name: str) -> list[str]:
+        """The last lines that node `name` printed."""
+        return list(self.tails[name])
+
+    def stop(self) -> None:
+        """Ends every process: SIGINT, after GRACE seconds SIGKILL; then removes their shared-memory files."""
+        for process in self.processes.values():
+            _signal(process, signal.SIGINT)
+        deadline = time.monotonic() + GRACE
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                pass
+        for process in self.processes.values():
+            _signal(process, signal.SIGKILL)
+            process.wait()
+        for pump in self._pumps:
+            pump.join(timeout=0.5)
+        remove_dead_shared_memory(self._began)
+
+
+def _signal(process, number):
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:
+    """Removes Fast DDS's files in shared memory that are ours, newer than `since` (wall seconds since the epoch), and
+    mapped by no living process: what a killed node leaves. Returns them."""
+    candidates = [p for p in folder.glob("*fastrtps_*") if _is_ours(p, since)]
+    if not candidates:
+        return []
+    mapped = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            mapped.update(line.split()[5] for line in maps.read_text().splitlines() if "fastrtps_" in line)
+        except (OSError, IndexError):
+            continue
+    removed = []
+    for path in candidates:
+        # `_el` files are locks of the segment they are named after: never mapped, held as long as it is
+        if str(path) in mapped or str(path).removesuffix("_el") in mapped:
+            continue
+        path.unlink(missing_ok=True)
+        removed.append(path)
+    return removed
+
+
+def _is_ours(path, since):
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    return stat.st_uid == os.getuid() and stat.st_ctime >= since - 1.0

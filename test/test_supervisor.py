@@ -1,0 +1,89 @@
+"""Processes are started, watched and removed; nothing of theirs is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vipa_ros import environment, supervisor
+from vipa_ros.bringup import NodeSpec
+from vipa_ros.errors import VipaError
+from vipa_ros.supervisor import Supervisor, remove_dead_shared_memory
+
+SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Lets a spec's executable be Python source instead of a node."""
+    monkeypatch.setattr(supervisor, "command", lambda spec, python: [python, "-c", spec.executable])
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def alive(process):
+    return process.poll() is None
+
+
+def test_the_leaders_end_is_the_end(programs, tmp_path):
+    specs = [NodeSpec("a", SLEEPER), NodeSpec("leader", "raise SystemExit(7)", leader=True)]
+    with Supervisor(specs, dict(os.environ), tmp_path) as graph:
+        assert graph.wait() == ("leader", 7)
+        assert alive(graph.processes["a"])
+    assert not alive(graph.processes["a"])
+
+
+def test_a_node_that_dies_is_named_with_its_last_lines(programs, tmp_path):
+    specs = [
+        NodeSpec("leader", SLEEPER, leader=True),
+        NodeSpec("weak", "print('about to fall', flush=True); raise SystemExit(3)"),
+    ]
+    with Supervisor(specs, dict(os.environ), tmp_path) as graph:
+        assert graph.wait() == ("weak", 3)
+        wait_for(lambda: graph.last_lines("weak") == ["about to fall"])
+    assert (tmp_path / "weak.log").read_text() == "about to fall\n"
+
+
+def test_a_process_that_ignores_the_interrupt_is_killed(programs, tmp_path):
+    with Supervisor([NodeSpec("a", STUBBORN)], dict(os.environ), tmp_path) as graph:
+        wait_for(lambda: graph.last_lines("a"))
+    assert graph.processes["a"].returncode == -signal.SIGKILL
+
+
+def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):
+    began = time.time()
+    dead, living, lock, foreign = (tmp_path / n for n in ("fastrtps_dead", "fastrtps_live", "fastrtps_live_el", "other"))
+    for path in (dead, living, lock, foreign):
+        path.write_bytes(b"x" * 4096)
+    script = (
+        f"import mmap, time; f = open({str(living)!r}, 'r+b'); m = mmap.mmap(f.fileno(), 4096); "
+        "print('mapped', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"mapped\n"
+        assert remove_dead_shared_memory(began, tmp_path) == [dead]
+        assert living.exists() and lock.exists() and foreign.exists()
+    finally:
+        process.kill()
+        process.wait()
+    assert set(remove_dead_shared_memory(began, tmp_path)) == {living, lock}
+
+
+def test_domains_are_given_once_and_bad_ones_refused():
+    first, second = environment.Domain(), environment.Domain()
+    assert first.id != second.id
+    first.release()
+    assert environment.Domain("7").id == 7
+    with pytest.raises(VipaError, match="ROS_DOMAIN_ID='102'; allowed: 0 to 101"):
+        environment.Domain("102")
+    second.release()
