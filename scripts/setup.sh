@@ -123,8 +123,8 @@ site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # pip's output goes to the log; what is shown is that it gets on.
 pip_install() {
   "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@" 2>&1 < /dev/null | tee "$log" |
-    awk '/^(Collecting|Requirement already)/ { if (++n % 25 == 0) printf "setup:   %d found\n", n }
-         /^Installing collected/ { printf "setup:   %d found, installing\n", n } { fflush() }' ||
+    awk '/^(Collecting|Processing|Requirement already)/ { if (++n % 25 == 0) printf "setup:   %d found\n", n }
+         /^Installing collected/ && n >= 25 { printf "setup:   %d found, installing\n", n } { fflush() }' ||
     { tail -n 15 "$log" >&2; fail "pip failed; its whole output is in .vipa/setup.log"; }
 }
 
@@ -158,7 +158,7 @@ for path in pathlib.Path(sys.argv[1]).rglob("*.cmake"):
 PY
 }
 
-installed_files() { cat .vipa/build/*/install_manifest.txt 2> /dev/null | sort -u; }
+installed_files() { { cat .vipa/build/*/install_manifest.txt 2> /dev/null || true; } | sort -u; }
 
 ros_pins=$(grep -E '^(ros-|numpy|colcon-|empy|lark)' requirements.lock | sha256sum)
 interfaces=$(printf '%s\n' "$(digest "${sources[@]}" scripts/python_interfaces.cmake)" "$ros_pins" | sha256sum)
@@ -175,7 +175,7 @@ if ! stamped interfaces "$interfaces"; then
       --cmake-args -DPython3_EXECUTABLE="$python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_PROJECT_INCLUDE="$root/scripts/python_interfaces.cmake" --no-warn-unused-cli \
     > "$log" 2>&1 < /dev/null ||
-    { cat .vipa/log/latest_build/*/stderr.log >&2 || cat "$log" >&2; fail "the interface packages did not compile; whole output in .vipa/log/latest_build"; }
+    { cat .vipa/log/latest_build/*/stderr.log 2> /dev/null | head -n 20 | grep . >&2 || tail -n 20 "$log" >&2; fail "the interface packages did not compile; whole output in .vipa/log/latest_build"; }
   # What a message that is gone has left behind would still be importable.
   comm -23 <(printf '%s\n' "$before") <(installed_files) | xargs -r -d '\n' rm -f
   stamp ros_pins "$ros_pins"
