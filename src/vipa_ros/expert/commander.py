@@ -1,0 +1,206 @@
+"""The commander `expert`: a scripted episode from the cell's ground truth, spoken as action chunks like everyone's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vipa_ros.commander import CommanderInput, EpisodeStart
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.expert.goal import Ended, Goal, Skill, View
+from vipa_ros.expert.reference import JointReference, PoseReference
+from vipa_ros.expert.scripts import SCRIPTS
+from vipa_ros.motion import rotation
+from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.tasks.checks import CheckState
+from vipa_ros.tasks.episode import EpisodeScorer
+from vipa_ros.tasks.task import load_task
+
+HORIZON = 16  # steps of a chunk
+DT = 0.1  # seconds between them
+ACCELERATION, ANGULAR_ACCELERATION = 1.2, 6.0  # m/s², rad/s²
+JOINT_SPEED, JOINT_ACCELERATION = 1.2, 3.0  # rad/s, rad/s², of the joint vector
+LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
+KICK_STEPS = 5  # steps for which a random disturbance lasts
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,) metres,
+    base frame, what the motion is about. clean: the expert's own chunk from here, before noise was added."""
+
+    subtask: int
+    target: np.ndarray
+    clean: ActionChunk
+
+
+class Expert:
+    """Plays the task's script and answers each step with the next 1.6 s of tool poses (or joints) and hand openings.
+
+    Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
+    noise: metres, standard deviation of the disturbances added to what is sent (DART): the next chunk starts where the
+    disturbance led to, so demonstrations hold the recovery; 0 adds none. Raises VipaError for a task without a script.
+    """
+
+    commander_id = "expert"
+    wants_cameras = False
+    period = DT
+
+    def __init__(self, robot: Robot, task_name: str, seed: int = 0, noise: float = 0.0):
+        self.task = load_task(task_name)
+        if self.task.name not in SCRIPTS:
+            raise VipaError(f"expert: {unknown('task', self.task.name, SCRIPTS)}")
+        if noise < 0:
+            raise VipaError(f"expert: noise must be >= 0 metres, got {noise}")
+        self.script: Callable[[View], Skill] = SCRIPTS[self.task.name]
+        self.robot, self.seed, self.noise = robot, seed, noise
+        self.arm = robot.arms[0]
+        self.kinematics = Kinematics(robot).group(self.arm.name)
+        self.fingers = frozenset(self.arm.hand.fingers if self.arm.hand else ())
+        self.label: Label | None = None
+
+    def reset(self, start: EpisodeStart) -> None:
+        self.random = np.random.default_rng((self.seed, start.seed))
+        self.view: View | None = None
+        self.goal: Goal | None = None
+        self.pose_reference: PoseReference | None = None
+        self.joint_reference: JointReference | None = None
+        self.seq = 0
+        self.epoch = -1
+        self.label = None
+        self.kick, self.kick_left = np.zeros(3), 0
+
+    def step(self, seen: CommanderInput) -> ActionChunk | None:
+        """The next chunk; None when the robot is stopped. Raises VipaError without ground truth."""
+        if seen.truth is None:
+            raise VipaError("expert: sees nothing without a simulated cell's ground truth")
+        self._look(seen)
+        if seen.status.mode is Mode.STOPPED:
+            return None
+        if seen.status.epoch != self.epoch or self._is_lost(seen):
+            self.epoch = seen.status.epoch
+            self._start_from(seen)
+        self._follow_script()
+        return self._chunk(seen)
+
+    # what it sees ------------------------------------------------------------------------------------------------------
+
+    def _look(self, seen: CommanderInput) -> None:
+        arm, now = seen.groups[self.arm.name], seen.now_ns / 1e9
+        state = CheckState(seen.truth.stamp_ns, seen.truth, seen.groups, self.fingers)
+        if self.view is None:
+            scorer = EpisodeScorer(self.task, time_limit=float("inf"))
+            scorer.setup(state)
+            base = self.kinematics.base
+            pose = np.concatenate([base.translation, rotation.from_matrix(base.rotation)])
+            self.view = View(now, seen.truth, arm, pose, self.fingers, scorer, self.kinematics, self.random)
+            self.skill = self.script(self.view)
+        else:
+            self.view.now, self.view.truth, self.view.arm = now, seen.truth, arm
+            self.view.scorer.update(state)
+
+    def _is_lost(self, seen: CommanderInput) -> bool:
+        tool = seen.groups[self.arm.name].tool_pose
+        return self.pose_reference is not None and bool(
+            np.linalg.norm(self.pose_reference.position - tool[:3])
+            > LOST + 0.2 * np.linalg.norm(self.pose_reference.velocity)
+        )
+
+    def _start_from(self, seen: CommanderInput) -> None:
+        arm = seen.groups[self.arm.name]
+        self.pose_reference, self.joint_reference = PoseReference(arm.tool_pose), None
+
+    # the script --------------------------------------------------------------------------------------------------------
+
+    def _follow_script(self) -> None:
+        """Asks the script for its next goal as long as the present one has ended."""
+        view = self.view
+        for _ in range(20):  # a script may skip what is done already, but it must come to a goal
+            if self.goal is not None:
+                ended = self._ended(self.goal)
+                if ended is None:
+                    return
+            try:
+                self.goal = self.skill.send(None if self.goal is None else ended)
+            except StopIteration:
+                self.goal = self._rest()
+            self.goal_since, self.there_since = view.now, None
+            if self.goal.joints is None:
+                if self.joint_reference is not None:  # the joints' path ends where a pose path may begin
+                    self.pose_reference = PoseReference(self.kinematics.forward(self.joint_reference.joints))
+                self.joint_reference = None
+            elif self.joint_reference is None:
+                self.joint_reference = JointReference(view.arm.positions)
+                self.pose_reference = None
+
+    def _rest(self) -> Goal:
+        pose = self.view.arm.tool_pose.copy()
+        return Goal(lambda view: pose, hand=self.view.opening, timeout=float("inf"), near=0.0)
+
+    def _ended(self, goal: Goal) -> Ended | None:
+        view = self.view
+        if goal.until is not None and goal.until(view):
+            return Ended.UNTIL
+        if goal.joints is not None:
+            there = float(np.abs(view.arm.positions - goal.joints).max()) < goal.near_angle
+        else:
+            target, tool = goal.pose(view), view.arm.tool_pose
+            there = (
+                float(np.linalg.norm(target[:3] - tool[:3])) < goal.near
+                and float(np.linalg.norm(rotation.difference(target[3:], tool[3:]))) < goal.near_angle
+            )
+        self.there_since = (view.now if self.there_since is None else self.there_since) if there else None
+        if there and view.now - self.there_since >= goal.settle - 1e-9:
+            return Ended.REACHED
+        return Ended.TIMEOUT if view.now - self.goal_since > goal.timeout else None
+
+    # what it says ------------------------------------------------------------------------------------------------------
+
+    def _chunk(self, seen: CommanderInput) -> ActionChunk:
+        goal, hand = self.goal, np.full((HORIZON, len(self.arm.hand.joints)), self.goal.hand)
+        if goal.joints is not None:
+            joints, after = self.joint_reference.plan(goal.joints, JOINT_SPEED, JOINT_ACCELERATION, HORIZON, DT)
+            clean = sent = self._wrap(seen, hand, joints=joints)
+            self.joint_reference.advance(after)
+        else:
+            limits = (goal.speed, ACCELERATION, goal.angular_speed, ANGULAR_ACCELERATION)
+            poses, after = self.pose_reference.plan(goal.pose(self.view), limits, HORIZON, DT)
+            clean = sent = self._wrap(seen, hand, poses=poses)
+            offset = self._disturbance(goal)
+            if offset is not None:
+                noisy = poses.copy()
+                noisy[1:, :3] += offset
+                sent = self._wrap(seen, hand, poses=noisy)
+            self.pose_reference.advance(after, offset)
+        target = self.view.body(goal.target)[:3] if goal.target else self.view.arm.tool_pose[:3]
+        self.label = Label(self.view.scorer.current, target.copy(), clean)
+        return sent
+
+    def _disturbance(self, goal: Goal) -> np.ndarray | None:
+        """(3,) metres for this step, or None. A kick lasts KICK_STEPS steps and sums up to a draw of N(0, noise²)."""
+        if not self.noise or goal.exact:
+            self.kick_left = 0
+            return None
+        if self.kick_left == 0:
+            self.kick_left = KICK_STEPS
+            self.kick = self.random.normal(0.0, self.noise, 3) / KICK_STEPS
+        self.kick_left -= 1
+        return self.kick
+
+    def _wrap(self, seen: CommanderInput, hand, poses=None, joints=None) -> ActionChunk:
+        self.seq += 1
+        action = GroupAction(
+            self.arm.name,
+            frame_id=self.arm.base_frame,
+            tip_frame=self.arm.tool_frame,
+            poses=poses,
+            joint_names=tuple(self.arm.joints) if joints is not None else (),
+            joints=joints,
+            hand_joint_names=tuple(self.arm.hand.joints),
+            hand=hand,
+        )
+        return ActionChunk(
+            self.commander_id, self.epoch, self.seq, seen.now_ns, seen.now_ns, DT, (action,), seen.truth.stamp_ns
+        )

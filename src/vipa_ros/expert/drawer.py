@@ -1,0 +1,74 @@
+"""Skills: open and close a drawer by its bar handle, from above."""
+
+import numpy as np
+
+from vipa_ros.expert.goal import Ended, Goal, Skill, View
+from vipa_ros.expert.reach import CLEAR, best_yaw, raise_tool, top_down, travel, yaw_of
+from vipa_ros.geometry import rotation
+
+ABOVE = 0.07  # metres over the bar, where the hand is lined up
+HEIGHT = 0.004  # metres of the tool over the bar's centre: the hand's body stays clear of the cabinet's top
+OPENING = 0.55  # of the hand around the bar: wide open, a finger would not fit between bar and panel
+CLEARANCE = 0.045  # metres in front of the bar from which closed fingers push
+
+
+def _axes(view: View, handle: str) -> tuple[np.ndarray, float]:
+    """Direction (3,) in which the drawer opens, base frame, and the yaw at which the fingers close around the bar."""
+    bar = view.body(handle)
+    return rotation(bar).apply([0.0, -1.0, 0.0]), yaw_of(bar)
+
+
+def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
+    """Grasps the bar `handle` (its x axis along the bar, y into the cabinet) and pulls until the scalar `joint` is beyond
+    `goal` metres. Returns whether it is."""
+    out, yaw = _axes(view, handle)
+    turn = best_yaw(view, view.body(handle)[:3], yaw)
+
+    def at(height: float):
+        return lambda v: top_down(v.body(handle)[:3] + [0.0, 0.0, height], turn)
+
+    yield from travel(view, lambda v: top_down([*v.body(handle)[:2], CLEAR], turn), OPENING, target=handle)
+    yield Goal(at(ABOVE), hand=OPENING, speed=0.3, near=0.005, near_angle=0.03, target=handle)
+    ended = yield Goal(
+        at(HEIGHT), hand=OPENING, speed=0.15, near=0.004, near_angle=0.04, timeout=4.0, target=handle, exact=True
+    )
+    if ended is Ended.TIMEOUT:
+        yield from raise_tool(view, OPENING)
+        return False
+    here = view.tool.copy()
+    yield Goal(lambda v: here, hand=0.0, near=0.02, settle=0.5, timeout=1.5, target=handle, exact=True)
+    pulled = here.copy()
+    pulled[:3] += out * (goal + 0.008 - view.scalar(joint))
+    yield Goal(
+        lambda v: pulled, hand=0.0, speed=0.2, near=0.004, near_angle=0.2, timeout=5.0, target=handle, exact=True,
+        until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
+    )  # fmt: skip
+    here = view.tool.copy()
+    yield Goal(lambda v: here, hand=OPENING, near=0.03, settle=0.4, timeout=1.0, target=handle, exact=True)
+    yield from raise_tool(view, OPENING, speed=0.25)
+    return view.scalar(joint) > goal - 0.02
+
+
+def push_shut(view: View, handle: str, joint: str, goal: float) -> Skill:
+    """Pushes the bar `handle` with closed fingers until the scalar `joint` is below `goal` metres. Returns whether it is."""
+    out, yaw = _axes(view, handle)
+    turn = best_yaw(view, view.body(handle)[:3], yaw)
+
+    def before(distance: float, height: float):
+        return lambda v: top_down(v.body(handle)[:3] + out * distance + [0.0, 0.0, height], turn)
+
+    yield from travel(
+        view, lambda v: top_down([*(v.body(handle)[:3] + out * CLEARANCE)[:2], CLEAR], turn), 0.0, target=handle
+    )
+    yield Goal(before(CLEARANCE, HEIGHT), hand=0.0, speed=0.3, near=0.008, near_angle=0.06, target=handle)
+    end = view.tool.copy()
+    end[:3] -= out * (CLEARANCE + view.scalar(joint) + 0.01)
+    yield Goal(
+        lambda v: end, hand=0.0, speed=0.2, near=0.004, near_angle=0.2, timeout=5.0, target=handle, exact=True,
+        until=lambda v: v.scalar(joint) < goal,
+    )  # fmt: skip
+    back = view.tool.copy()
+    back[:3] += out * 0.03
+    yield Goal(lambda v: back, hand=0.0, speed=0.2, near=0.01, near_angle=0.2, timeout=2.0, target=handle, exact=True)
+    yield from raise_tool(view, 0.0)
+    return view.scalar(joint) < goal

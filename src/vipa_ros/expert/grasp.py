@@ -1,0 +1,67 @@
+"""Skill: grasp. An object from above, with a look at whether it was caught."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vipa_ros.expert.goal import Ended, Goal, Skill, View
+from vipa_ros.expert.reach import CLEAR, best_yaw, top_down, travel
+
+ABOVE = 0.08  # metres over the grasp, where the hand is lined up
+CAUGHT = 0.02  # metres that an object must have come up to count as lifted
+
+
+def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float = 0.0, opening: float = 1.0) -> Skill:
+    """Grasps the body `name` from above and lifts it. Returns whether it hangs in the hand.
+
+    yaw: angle of the tool's x axis in the base frame (or half a turn more). depth: metres of the tool below the body's
+    origin. opening: 0..1 before the grasp.
+    """
+    turn = best_yaw(view, view.body(name)[:3], yaw(view))
+
+    def over(height: float):
+        def goal(view: View) -> np.ndarray:
+            at = view.body(name)[:3]
+            return top_down([at[0], at[1], max(at[2] - depth, 0.018) + height], turn)
+
+        return goal
+
+    yield from travel(view, lambda v: top_down([*view.body(name)[:2], CLEAR - 0.06], turn), opening, target=name)
+    ended = yield Goal(over(ABOVE), hand=opening, speed=0.35, near=0.004, near_angle=0.03, target=name)
+    if ended is Ended.TIMEOUT:
+        return False
+    start = view.body(name)[2]
+    ended = yield Goal(over(0.0), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, exact=True)
+    if ended is Ended.TIMEOUT:
+        return False
+    here = view.tool.copy()
+    caught = yield Goal(
+        lambda v: here,
+        hand=0.0,
+        near=0.02,
+        settle=1.0,
+        until=_held_for(name, 0.25),
+        timeout=1.5,
+        target=name,
+        exact=True,
+    )
+    if caught is not Ended.UNTIL:
+        return False
+    up = here.copy()
+    up[2] += 0.10
+    yield Goal(lambda v: up, hand=0.0, speed=0.3, near=0.02, target=name, exact=True)
+    return bool(view.grasped(name) and view.body(name)[2] > start + CAUGHT)
+
+
+def _held_for(name: str, seconds: float) -> Callable[[View], bool]:
+    """True once all fingers have touched `name` for `seconds`."""
+    since: list[float] = []
+
+    def until(view: View) -> bool:
+        if not view.grasped(name):
+            since.clear()
+            return False
+        since.append(view.now)
+        return view.now - since[0] >= seconds
+
+    return until

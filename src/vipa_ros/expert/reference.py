@@ -1,0 +1,94 @@
+"""The expert's reference motion: from where the tool (or the joints) is sent now, smoothly towards a goal that may move."""
+
+from math import sqrt
+
+import numpy as np
+
+from vipa_ros.motion import rotation
+
+SUBSTEP = 0.05  # seconds; the profile is integrated this finely between the steps of a chunk
+
+
+def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleration: float, dt: float) -> np.ndarray:
+    """Velocity (n,) after `dt` that leads along `error` (n,), trapezoidal: at most `speed`, braking in time to stop there."""
+    distance = sqrt(error @ error)
+    if distance > 0.0:
+        wanted = error * (min(speed, sqrt(2.0 * 0.8 * acceleration * distance), distance / dt) / distance)
+    else:
+        wanted = np.zeros_like(error)
+    change = wanted - velocity
+    size = sqrt(change @ change)
+    if size > acceleration * dt and distance > acceleration * dt * dt:
+        change *= acceleration * dt / size
+    return velocity + change
+
+
+class PoseReference:
+    """A tool pose that moves: position with trapezoidal speed along the way, orientation likewise about its axis."""
+
+    def __init__(self, pose: np.ndarray):
+        self.reset(pose)
+
+    def reset(self, pose: np.ndarray) -> None:
+        """Stands at `pose` (7,) xyz + xyzw."""
+        self.position, self.turn = np.array(pose[:3], float), np.array(pose[3:], float)
+        self.velocity, self.angular = np.zeros(3), np.zeros(3)
+
+    @property
+    def pose(self) -> np.ndarray:
+        """(7,) now."""
+        return np.concatenate([self.position, self.turn])
+
+    def plan(self, goal: np.ndarray, limits: tuple[float, float, float, float], steps: int, dt: float):
+        """Poses (steps, 7), the first being where it stands, `dt` seconds apart, towards `goal` (7,), and the state after one
+        step, to be handed to `advance`. limits: speed m/s, acceleration m/s², angular speed rad/s and acceleration rad/s².
+        """
+        speed, acceleration, angular_speed, angular_acceleration = limits
+        position, velocity, turn, angular = self.position, self.velocity, self.turn, self.angular
+        count = max(1, round(dt / SUBSTEP))
+        h = dt / count
+        poses, after = np.empty((steps, 7)), None
+        for k in range(steps):
+            if k == 1:
+                after = (position, velocity, turn, angular)
+            poses[k, :3], poses[k, 3:] = position, turn
+            for _ in range(count):
+                velocity = _approach(goal[:3] - position, velocity, speed, acceleration, h)
+                position = position + velocity * h
+                error = rotation.difference(goal[3:], turn)
+                angular = _approach(error, angular, angular_speed, angular_acceleration, h)
+                turn = rotation.normalised(rotation.multiply(rotation.exp(angular * h), turn))
+        return poses, after
+
+    def advance(self, after, offset: np.ndarray | None = None) -> None:
+        """Goes on to the state `after` of a plan; `offset` (3,) metres is added to its position."""
+        self.position, self.velocity, self.turn, self.angular = after
+        if offset is not None:
+            self.position = self.position + offset
+
+
+class JointReference:
+    """Joint positions that move together on a straight line in joint space."""
+
+    def __init__(self, joints: np.ndarray):
+        self.joints, self.velocity = np.array(joints, float), np.zeros(len(joints))
+
+    def plan(self, goal: np.ndarray, speed: float, acceleration: float, steps: int, dt: float):
+        """Joints (steps, J) towards `goal` (J,), and the state after one step. speed, acceleration: rad/s, rad/s² of the
+        whole joint vector (its Euclidean norm)."""
+        joints, velocity = self.joints, self.velocity
+        count = max(1, round(dt / SUBSTEP))
+        h = dt / count
+        out, after = np.empty((steps, len(joints))), None
+        for k in range(steps):
+            if k == 1:
+                after = (joints, velocity)
+            out[k] = joints
+            for _ in range(count):
+                velocity = _approach(goal - joints, velocity, speed, acceleration, h)
+                joints = joints + velocity * h
+        return out, after
+
+    def advance(self, after) -> None:
+        """Goes on to the state `after` of a plan."""
+        self.joints, self.velocity = after

@@ -1,0 +1,233 @@
+"""The in-process loop: cell, commander, motion and scoring in one thread, stepped as fast as the machine allows.
+
+The same ChunkBuffer, gate, checks and files as in the ROS graph; deterministic: same seed, same episode, whatever the machine.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from vipa_ros import runfolder
+from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
+from vipa_ros.errors import VipaError
+from vipa_ros.motion.chunk import ActionChunk, Mode, MotionStatus
+from vipa_ros.motion.motion import Motion
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, Observation
+from vipa_ros.tasks import scorecard
+from vipa_ros.tasks.checks import CheckState
+from vipa_ros.tasks.episode import EpisodeScorer
+from vipa_ros.tasks.samples import Samples
+from vipa_ros.tasks.scorecard import PolicyId, Scorecard
+from vipa_ros.tasks.task import Task
+from vipa_sim.cell import START_NS, SimCell
+from vipa_sim.render import Renderer
+
+TRUTH_RATE = 20.0  # Hz, as in the ROS graph
+WRENCH_RATE = 50.0
+STATUS_RATE = 25.0
+
+
+class Every:
+    """True once a period of simulated time, at the first tick on or after it is due. Never drifts."""
+
+    def __init__(self, rate: float, start_ns: int = 0):
+        self.period, self.start, self.count = 1e9 / rate, start_ns, 0
+
+    def __call__(self, now_ns: int) -> bool:
+        if now_ns < self.start + round(self.count * self.period):
+            return False
+        self.count += 1
+        return True
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What one tick of the loop saw, for recorders. frames, truth, chunk: only if there was a new one at this tick.
+
+    chunk: as the commander made it, before its delay. subtask: index of the current sub-task.
+    """
+
+    stamp_ns: int
+    joints: JointState
+    groups: dict[str, GroupState]
+    commanded: dict[str, GroupState]
+    status: MotionStatus
+    subtask: int
+    frames: dict[str, CameraFrame] = field(default_factory=dict)
+    truth: GroundTruth | None = None
+    chunk: ActionChunk | None = None
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """What an episode leaves. scene: the scene card as JSON values. chunks: as sent. refused: reasons of refused chunks.
+    stops: reasons of the gate's safety stops."""
+
+    scorecard: Scorecard
+    scene: dict
+    chunks: list[ActionChunk]
+    refused: list[str]
+    stops: list[str]
+
+
+class Loop:
+    """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
+
+    cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says. camera_rate: Hz,
+    None: as the robot file says. Closing it frees the renderer.
+    """
+
+    def __init__(self, task: Task, robot: Robot, cameras: Iterable[str] = (), image_size=None, camera_rate=None):
+        self.task, self.robot, self.camera_rate = task, robot, camera_rate
+        self.cameras = tuple(cameras)
+        self.cell = SimCell(robot, task, cameras=self.cameras, image_size=image_size)
+        self.renderer = Renderer(self.cell) if self.cameras else None
+        self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
+
+    def close(self) -> None:
+        if self.renderer:
+            self.renderer.close()
+            self.renderer = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def reset(self, seed: int, variant: str, commander_id: str, time_limit: float | None = None) -> dict:
+        """A new episode: scene, motion at rest with `commander_id` in authority, scorer. Returns the scene card."""
+        self.cell.stamp_ns = START_NS  # nobody outlives a reset here, so an episode is the same whatever ran before it
+        card = self.cell.reset(seed, variant)
+        self.motion = Motion(self.robot, self.task.fixtures)
+        self.motion.set_authority(commander_id)
+        self.scorer = EpisodeScorer(self.task, time_limit)
+        self.frames: dict[str, CameraFrame] = {}
+        start = self.cell.stamp_ns
+        rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}
+        self._camera_due = {name: Every(rates[name], start) for name in self.cameras}
+        self._truth_due, self._wrench_due = Every(TRUTH_RATE, start), Every(WRENCH_RATE, start)
+        self._contacts: tuple | None = None
+        self._set_up = False
+        self.truth: GroundTruth | None = None
+        return card.as_dict()
+
+    @property
+    def now_ns(self) -> int:
+        return self.cell.stamp_ns
+
+    @property
+    def monotonic(self) -> float:
+        """Liveness runs on the same clock here: a simulated second is a second."""
+        return self.cell.stamp_ns / 1e9
+
+    def tick(self) -> Tick:
+        """Motion's step at the cell's present time, and everything that is due: wrench, truth with scoring, frames.
+
+        Raises VipaError if a controller rejects what motion commands.
+        """
+        now, joints = self.now_ns, self.cell.joint_state()
+        if self._wrench_due(now):
+            for group in self.robot.arms:
+                self.motion.wrench(group.name, self.cell.wrench(group.name), now, self.monotonic)
+        for controller, trajectory in self.motion.tick(joints, self.monotonic).items():
+            if reason := self.cell.command(controller, trajectory):
+                raise VipaError(f"{controller} rejected motion's command at {now / 1e9:.2f} s: {reason}")
+        groups, truth = self.motion.groups(), None
+        if self._truth_due(now):
+            truth = self.truth = self.cell.truth()
+            self._score(CheckState(now, truth, groups, self.fingers))
+        due = [name for name, every in self._camera_due.items() if every(now)]
+        frames = {}
+        if due:
+            snapshot = self.cell.snapshot()
+            frames = {name: self.renderer.frame(snapshot, name) for name in due}
+            self.frames.update(frames)
+        status = self.motion.status(now, self.monotonic)
+        return Tick(now, joints, groups, self.motion.commanded(), status, self.scorer.current, frames, truth)
+
+    def _score(self, state: CheckState) -> None:
+        if self._set_up:
+            self.scorer.update(state)
+        else:
+            self.scorer.setup(state)
+            self._set_up = True
+        if self._contacts != self.scorer.contacts:
+            self._contacts = self.scorer.contacts
+            if reason := self.motion.context(self._contacts):
+                raise VipaError(f"{self.task.name}: allowed contacts {self._contacts}: {reason}")
+
+    def observation(self, groups: dict[str, GroupState]) -> Observation | None:
+        """The newest frames with `groups`; None before every camera has delivered."""
+        if len(self.frames) < len(self.cameras):
+            return None
+        stamps = [f.stamp_ns for f in self.frames.values()]
+        return Observation(min([self.now_ns, *stamps]), dict(self.frames), groups, self.task.instruction)
+
+
+def run_episode(
+    task: Task, robot: Robot, commander: Commander, seed: int, variant: str = "", *,
+    delay_s: float = 0.0, cameras: Iterable[str] | None = None, image_size: tuple[int, int] | None = None,
+    camera_rate: float | None = None, on_tick: Callable[[Tick], None] | None = None, time_limit: float | None = None,
+    episode_id: str = "", policy: PolicyId | None = None, loop: Loop | None = None,
+) -> EpisodeRecord:  # fmt: skip
+    """Runs and scores one episode.
+
+    delay_s: simulated seconds from a commander's step to the arrival of its chunk. cameras: names to render, None: the
+    task's if the commander wants cameras, else none. on_tick: called after every tick. time_limit: seconds, None: the task's.
+    loop: one to reuse (its cameras, size and rate then count); the caller closes it. Raises VipaError.
+    """
+    if cameras is None:
+        cameras = task.cameras if commander.wants_cameras else ()
+    own = loop or Loop(task, robot, cameras, image_size, camera_rate)
+    try:
+        return _run(own, commander, seed, variant, delay_s, on_tick, time_limit, episode_id, policy)
+    finally:
+        if loop is None:
+            own.close()
+
+
+def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_id, policy) -> EpisodeRecord:
+    wall = time.perf_counter()
+    task, scorer_id = loop.task, episode_id or runfolder.new_episode_id()
+    scene = loop.reset(seed, variant, commander.commander_id, time_limit)
+    scorer = loop.scorer
+    commander.reset(EpisodeStart(scorer_id, task.name, task.instruction, seed, scene["variant"]))
+    chunks, refused, stops, samples = [], [], [], Samples()
+    under_way: deque[tuple[int, ActionChunk]] = deque()
+    step_due = Every(1.0 / commander.period, loop.now_ns)
+    status_due = Every(STATUS_RATE, loop.now_ns)
+    while scorer.outcome is None:
+        tick = loop.tick()
+        if status_due(tick.stamp_ns) and tick.status.observation_age >= 0:
+            samples.observation_age_ms.append(tick.status.observation_age * 1e3)
+        if tick.status.mode is Mode.STOPPED:
+            reasons = loop.motion.safety(tick.stamp_ns).stop_reasons
+            stops.extend(reasons)
+            scorer.stop("stopped", "safety stop", "; ".join(reasons))
+        if loop.truth is not None and scorer.outcome is None and step_due(tick.stamp_ns):
+            observation = loop.observation(tick.groups) if commander.wants_cameras else None
+            if observation is not None or not commander.wants_cameras:
+                began = time.perf_counter()
+                seen = CommanderInput(tick.stamp_ns, tick.groups, tick.status, observation, loop.truth)
+                chunk = commander.step(seen)
+                if chunk is not None:
+                    samples.policy_ms.append((time.perf_counter() - began) * 1e3)
+                    chunks.append(chunk)
+                    under_way.append((tick.stamp_ns + round(delay_s * 1e9), chunk))
+                    tick = replace(tick, chunk=chunk)
+        while under_way and under_way[0][0] <= tick.stamp_ns:
+            chunk = under_way.popleft()[1]
+            samples.chunk(tick.stamp_ns, chunk.start_ns, chunk.dt)
+            if reason := loop.motion.chunk(chunk, tick.stamp_ns, loop.monotonic):
+                refused.append(reason)
+        if on_tick:
+            on_tick(tick)
+        loop.cell.step()
+    card = scorecard.score(
+        scorer, episode_id=scorer_id, robot=loop.robot.name, cell="sim", commander=commander.commander_id, seed=seed,
+        variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=samples.timing(0),
+    )  # fmt: skip
+    return EpisodeRecord(card, scene, chunks, refused, stops)
