@@ -1,4 +1,4 @@
-"""Synthetic bags: an episode of two tiny cameras, joints, chunks and status, made without ROS and the same for every run."""
+"""Synthetic bags: an episode of two tiny cameras, joints, chunks and status, without ROS, the same every run."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ JOINTS = [f"fr3_joint{i}" for i in range(1, 8)]
 
 
 class Messages:
-    """Makes messages by field: `m("std_msgs/msg/Header", stamp=..., frame_id="a")`; what is not named is zero or empty."""
+    """Makes messages by field: `m("std_msgs/msg/Header", stamp=..., frame_id="a")`; the rest is zero or empty."""
 
     def __init__(self):
         self.store = definitions.typestore()

@@ -1,9 +1,10 @@
 """Writes a rosbag2 bag (MCAP storage) from already serialized messages, on a thread of its own.
 
-The `mcap` library's Writer stands underneath: its `flush()` closes the chunk in progress, which is what a kill -9 asks for.
-(rosbags' writer closes a chunk by size only, and writes no chunk CRC.) Chunks are zstd at that library's level 3. Measured
-on rendered 320x240 colour and depth, two cameras at 15 Hz (11.5 MB/s): zstd 27 ms of CPU a second of episode and 106 MB a
-minute; lz4 13 ms and 201 MB; none 2 ms and 691 MB. Three per cent of a core buys a bag six times smaller.
+The `mcap` library's Writer stands underneath: its `flush()` closes the chunk in progress, which is what a kill -9
+asks for. (rosbags' writer closes a chunk by size only, and writes no chunk CRC.) Chunks are zstd at that library's
+level 3. Measured on rendered 320x240 colour and depth, two cameras at 15 Hz (11.5 MB/s): zstd 27 ms of CPU a second
+of episode and 106 MB a minute; lz4 13 ms and 201 MB; none 2 ms and 691 MB. Three per cent of a core buys a bag six
+times smaller.
 """
 
 import threading
@@ -56,9 +57,10 @@ class _Topic:
 class BagWriter:
     """A bag in the making: `<folder>/metadata.yaml` and `<folder>/<folder's name>_0.mcap`.
 
-    `write` may be called from any thread and never waits for the disk: what does not fit into the queue of `queue_bytes` is
-    dropped and counted (so is a negative time). A chunk is closed and handed to the operating system at the latest `flush_period` seconds after its
-    first message arrived, so a killed process loses no more than that. Memory: at most twice `queue_bytes`.
+    `write` may be called from any thread and never waits for the disk: what does not fit into the queue of
+    `queue_bytes` is dropped and counted (so is a negative time). A chunk is closed and handed to the operating system
+    at the latest `flush_period` seconds after its first message arrived, so a killed process loses no more than that.
+    Memory: at most twice `queue_bytes`.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Message definitions: the ros2msg text and the RIHS01 hash of a type, from .msg files. Needs no ROS.
 
-Where a `.msg` file is looked for, first hit wins: the prefixes of AMENT_PREFIX_PATH, the Python prefix (the ROS wheels put
-their share folders there), the prefix this package is installed in, and a checkout (`vipa_msgs/`, `interfaces/*/`). Types
-of Jazzy that are in none of them come from the `rosbags` library.
+Where a `.msg` file is looked for, first hit wins: the prefixes of AMENT_PREFIX_PATH, the Python prefix (the ROS
+wheels put their share folders there), the prefix this package is installed in, and a checkout (`vipa_msgs/`,
+`interfaces/*/`). Types of Jazzy that are in none of them come from the `rosbags` library.
 """
 
 import json
@@ -62,7 +62,7 @@ def _nested(typename: str, fields) -> list[str]:
 
 
 def _texts(typename: str, texts: dict[str, str]) -> None:
-    """Adds the .msg text of `typename` and of all it is made of to `texts`, and teaches the type store what it lacks."""
+    """Adds the .msg text of `typename` and of all it is made of to `texts`, and teaches the store what it lacks."""
     if typename in texts:
         return
     store = _store()
@@ -89,7 +89,7 @@ def _store() -> Typestore:
 
 @cache
 def definition(typename: str) -> str:
-    """The text of `typename` ("pkg/msg/Name") followed by those of all types in it, as rosbag2 writes it to MCAP schemas.
+    """The text of `typename` ("pkg/msg/Name") and of all types in it, as rosbag2 writes it to MCAP schemas.
 
     Raises VipaError if a definition is not found. Any thread.
     """
@@ -124,7 +124,7 @@ def type_hash(typename: str) -> str:
 
 @cache
 def typestore() -> Typestore:
-    """Type store of `rosbags` with Jazzy's types and ours (OWN_PACKAGES): serialize_cdr, deserialize_cdr, types. Any thread."""
+    """Types of Jazzy and ours (OWN_PACKAGES), with serialize_cdr and deserialize_cdr. Any thread."""
     for folder in _folders():
         for package in OWN_PACKAGES:
             for path in sorted((folder / package / "msg").glob("*.msg")):

@@ -21,10 +21,11 @@ class _Topic:
 
 
 class Recorder:
-    """Writes the messages of its topics to one bag after another. All methods: any thread; none waits for the disk but `stop`.
+    """Writes the messages of its topics to one bag after another. All methods: any thread; none waits for the disk
+    but `stop`.
 
-    A latched message (transient local: /tf_static, the episode's status) reaches a subscriber once, not once a bag: the newest
-    ones are kept and begin every bag, stamped with its start.
+    A latched message (transient local: /tf_static, the episode's status) reaches a subscriber once, not once a bag:
+    the newest ones are kept and begin every bag, stamped with its start.
     """
 
     def __init__(self, queue_bytes: int = 64 << 20):
@@ -40,8 +41,9 @@ class Recorder:
     def add_topic(self, name: str, type: str, qos: Sequence[Qos] = (), latched: int | None = None) -> int:
         """Adds a topic, at any time, and returns its number for `record`.
 
-        `latched`: how many of its newest messages begin every bag; None: 1 for a transient local topic, else 0. A topic with
-        several latched writers (/tf_static) wants their number. Raises VipaError if the type's definition is not found.
+        `latched`: how many of its newest messages begin every bag; None: 1 for a transient local topic, else 0. A
+        topic with several latched writers (/tf_static) wants their number. Raises VipaError if the type's definition
+        is not found.
         """
         definitions.definition(type)
         if latched is None:
