@@ -3,7 +3,7 @@
 Pinocchio does the work. Nothing here is shared between threads: every thread makes its own Kinematics.
 """
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 from collections.abc import Callable
 
 import numpy as np
@@ -27,7 +27,7 @@ class Kinematics:
         path = robot.urdf_path
         try:
             self.model = pin.buildModelFromUrdf(str(path))
-        except Exception as error:  # Pinocchio raises ValueError, RuntimeError or its own types, by the fault
+        except (ValueError, RuntimeError) as error:
             raise VipaError(f"{path}: not a readable URDF: {error}") from None
         self.joint_names = tuple(name for group in robot.groups for name in group.joints)
         joints = [self._joint(name, f"{robot.name}: groups.joints") for name in self.joint_names]

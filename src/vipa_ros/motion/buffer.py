@@ -1,0 +1,222 @@
+"""ChunkBuffer: from the chunks that arrive, whenever they arrive, to one smooth reference for a group.
+
+Three steps, each of them continuous in position and velocity:
+
+1. The *path*: timed knots, linear in between. A chunk replaces what lies after the committed time; the offset between the
+   old and the new path at that time fades out along a quintic that starts with their difference in velocity.
+2. The *playout clock* reads the path. It runs ahead of time by the lag of the filter, so that a commander who sends its
+   future is followed without lag; where the future is not known (single poses at 30 Hz) it plays one step late instead,
+   as an audio player buffers jitter, and catches up when there is more in hand than was needed lately.
+3. The *filter*: third order, critically damped, on R^n or on R^3 x SO(3). It bounds what a corner of the path costs in jerk.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from vipa_ros.motion import rotation
+
+COMMITTED = 0.1      # seconds ahead of now that no chunk changes
+BANDWIDTH = 88.0     # rad/s of the filter: 3 / BANDWIDTH = 34 ms of lag
+BLEND = 0.15         # seconds, the shortest fade of a splice
+CATCH_UP = 0.25      # the playout clock runs at most this much faster than time
+REWIND = 0.5         # seconds that the playout clock may be set back by a chunk that is late as a whole
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the group should be at a tick: value (7,) xyz + xyzw or (J,), rate (6,) m/s and rad/s in the base frame's axes or
+    (J,) rad/s, acceleration likewise."""
+
+    value: np.ndarray
+    rate: np.ndarray
+    acceleration: np.ndarray
+
+
+class Space:
+    """What knots are points of. A point has `size` numbers, a difference between points `tangent` numbers."""
+
+    def __init__(self, kind: str, joints: int):
+        self.pose = kind == "pose"
+        self.tangent = 6 if self.pose else joints
+
+    def difference(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The tangent (tangent,) that leads from b to a."""
+        if not self.pose:
+            return a - b
+        return np.concatenate([a[:3] - b[:3], rotation.difference(a[3:], b[3:])])
+
+    def add(self, a: np.ndarray, d: np.ndarray) -> np.ndarray:
+        """The point that lies `d` from a."""
+        if not self.pose:
+            return a + d
+        return np.concatenate([a[:3] + d[:3], rotation.normalised(rotation.multiply(rotation.exp(d[3:]), a[3:]))])
+
+
+class Path:
+    """Knots at rising `times` (K,) seconds with values (K, size): constant before the first and after the last."""
+
+    def __init__(self, space: Space, times: np.ndarray, values: np.ndarray):
+        self.space, self.times, self.values = space, times, values
+
+    @property
+    def end(self) -> float:
+        return float(self.times[-1])
+
+    def at(self, time: float) -> np.ndarray:
+        i = int(np.searchsorted(self.times, time, side="right"))
+        if i == 0 or i == len(self.times):
+            return self.values[0 if i == 0 else -1]
+        a, b = self.values[i - 1], self.values[i]
+        share = (time - self.times[i - 1]) / (self.times[i] - self.times[i - 1])
+        return self.space.add(a, share * self.space.difference(b, a))
+
+    def rate(self, time: float) -> np.ndarray:
+        i = int(np.searchsorted(self.times, time, side="right"))
+        if i == 0 or i == len(self.times):
+            return np.zeros(self.space.tangent)
+        return self.space.difference(self.values[i], self.values[i - 1]) / (self.times[i] - self.times[i - 1])
+
+
+class Fade:
+    """A tangent that starts at time `start` with value and rate (tangent,), and has come to rest at zero after `length`."""
+
+    def __init__(self, start: float, length: float, value: np.ndarray, rate: np.ndarray):
+        self.start, self.length = start, length
+        r = rate * length
+        # the quintic with value, rate, 0 at 0 and zeros at 1, powers 0..5
+        self.coefficients = np.array([value, r, 0 * r, -10 * value - 6 * r, 15 * value + 8 * r, -6 * value - 3 * r])
+
+    def at(self, time: float) -> np.ndarray:
+        x = (time - self.start) / self.length
+        return x ** np.arange(6.0) @ self.coefficients
+
+
+class ChunkBuffer:
+    """The reference of one group in one space (poses, or joints).
+
+    speed (tangent,): what a splice may add to the path's own speed, m/s and rad/s. Times are seconds of any one clock; the
+    caller uses ROS time less an origin of its own. Not for several threads.
+    """
+
+    def __init__(self, space: Space, speed: np.ndarray, bandwidth: float = BANDWIDTH):
+        self.space, self.speed, self.bandwidth = space, speed, bandwidth
+        self.lag = 3 / bandwidth
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything. The next chunk is a cold start from where `restart` says."""
+        self.path: Path | None = None
+        self._fades: list[Fade] = []
+        self._spare: deque[float] = deque(maxlen=5)
+        self._clock = 0.0
+        self._value: np.ndarray | None = None
+        self._rate = self._acceleration = np.zeros(self.space.tangent)
+
+    def restart(self, value: np.ndarray, rate: np.ndarray) -> None:
+        """The reference now is `value`, moving at `rate` (tangent,): where the robot was commanded to be."""
+        self._value = np.array(value, float)
+        self._rate = np.array(rate, float)
+        self._acceleration = np.zeros(self.space.tangent)
+
+    @property
+    def active(self) -> bool:
+        return self.path is not None
+
+    @property
+    def value(self) -> np.ndarray:
+        """The reference at the end of the last tick: (7,) or (J,)."""
+        return self._value
+
+    def finished(self, now: float) -> bool:
+        """True when the last step is past and the reference has come to rest on it."""
+        return self.path is None or (now > self.path.end and self._clock >= self.path.end
+                                     and all(self._clock >= f.start + f.length for f in self._fades)
+                                     and bool(np.all(np.abs(self._rate) < 1e-3)))
+
+    def raw(self, clock: float) -> np.ndarray:
+        """The path with its fades at playout time `clock`."""
+        value = self.path.at(clock)
+        for fade in reversed(self._fades):  # the newest was measured against the bare path: innermost
+            if fade.start <= clock < fade.start + fade.length:
+                value = self.space.add(value, fade.at(clock))
+        return value
+
+    def committed_until(self, now: float) -> float:
+        """Playout time up to which the path stands, whatever arrives: COMMITTED ahead of now, as far as steps are known."""
+        if self.path is None:
+            return now
+        return max(self._clock, min(now + COMMITTED, self.path.end))
+
+    def splice(self, times: np.ndarray, values: np.ndarray, period: float, now: float) -> None:
+        """Take the steps `values` (T, size), due at rising `times` (T,), `period` apart, from the committed time on.
+
+        The caller has checked them. Steps that are past are trimmed; if all of them are, the last is where to go.
+        """
+        if self._value is None:
+            raise RuntimeError("splice before restart: the reference has no start")
+        if self.path is None:
+            self._clock = now
+            self.path = Path(self.space, np.array([now]), self._value[None])
+            if np.any(self._rate):
+                self._fades = [Fade(now, BLEND, np.zeros(self.space.tangent), self._rate)]
+        else:
+            self._spare.append(self.path.end - self._clock)
+        old = self.path
+        late = self._clock - (times[-1] - period)
+        if late > 0 and self._clock >= old.end:  # what was known is played: the clock may be set back without a jump
+            back = min(late, REWIND, self._clock - old.end)
+            self._clock -= back
+            for fade in self._fades:
+                fade.start -= back
+        self._join(old, self.committed_until(now), times, values)
+
+    def _join(self, old: Path, cut: float, times: np.ndarray, values: np.ndarray) -> None:
+        first = max(0, int(np.searchsorted(old.times, self._clock, side="right")) - 1)
+        self._fades = [f for f in self._fades if f.start + f.length > self._clock]
+        at_cut = old.at(cut)
+        ahead = times > cut + 1e-9
+        if times[0] >= cut:  # a bridge to its first step: no offset to fade
+            keep = slice(first, max(first, int(np.searchsorted(old.times, times[0], side="left"))))
+            knots, points = list(old.times[keep]), list(old.values[keep])
+            if not knots or knots[-1] < cut:
+                knots, points = [*knots, cut], [*points, at_cut]
+        else:
+            keep = slice(first, max(first, int(np.searchsorted(old.times, cut, side="left"))))
+            new = Path(self.space, times, values)
+            start = new.at(cut)
+            offset, rate = self.space.difference(at_cut, start), old.rate(cut) - new.rate(cut)
+            if np.any(np.abs(offset) > 1e-9) or np.any(np.abs(rate) > 1e-9):
+                length = max(BLEND, float(np.max(1.875 * np.abs(offset) / self.speed)),
+                             BLEND * float(np.max(np.abs(rate) / self.speed)))
+                self._fades.append(Fade(cut, length, offset, rate))
+            # two knots at one time: the path jumps, the fade starts with the jump's opposite
+            knots, points = [*old.times[keep], cut, cut], [*old.values[keep], at_cut, start]
+        self.path = Path(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
+
+    def advance(self, now: float, dt: float) -> Reference:
+        """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""
+        if self.path is None:
+            return self._filter(self._value, self._value, dt)
+        spare = min(self._spare) if self._spare else self.path.end - self._clock
+        if self._clock >= self.path.end:
+            spare = np.inf  # holding: nothing is skipped by running on
+        behind = now + self.lag - self._clock
+        before = self.raw(self._clock)
+        self._clock += dt * (1 + float(np.clip(min(behind, max(spare, 0.0)) / 0.1, -0.5, CATCH_UP)))
+        return self._filter(before, self.raw(self._clock), dt)
+
+    def _filter(self, before: np.ndarray, after: np.ndarray, dt: float) -> Reference:
+        """One exact step of jerk = w^3 (input - x) - 3 w^2 rate - 3 w acceleration, the input going straight from `before`
+        to `after`. The pole is triple: exp(A dt) = exp(-w dt) (1 + N dt + N^2 dt^2 / 2) with N = A + w."""
+        w = self.bandwidth
+        n = np.array([[w, 1, 0], [0, w, 1], [-w**3, -3 * w**2, -2 * w]])
+        phi = np.exp(-w * dt) * (np.eye(3) + n * dt + n @ n * (dt * dt / 2))
+        slope = self.space.difference(after, before) / dt
+        start = self.space.difference(self._value, before)
+        behind = 3 / w * slope  # where a ramp is followed in the end: this far behind, as fast as it
+        state = phi @ np.vstack([start + behind, self._rate - slope, self._acceleration])
+        self._value = self.space.add(self._value, state[0] - behind + slope * dt - start)
+        self._rate, self._acceleration = state[1] + slope, state[2]
+        return Reference(self._value, self._rate, self._acceleration)

@@ -1,0 +1,218 @@
+"""SafetyGate: the last thing between a wish and a controller. It never lets the arms be where it has not seen them stop.
+
+Every tick it makes a *plan*: one tick towards the wished velocities, then the fastest braking to rest. The plan is sampled
+and checked as a whole; if it passes, it replaces the last one, else the arms go on along the last plan, which brakes. So by
+induction they are always on a verified way to rest. The plan is also what the controllers get: if the next command never
+comes, they execute the braking.
+
+What is violated already (a new fixture, a limit drawn tighter) may stay as it is or get better, never worse: a retreat is
+always free.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import ruckig
+
+from vipa_ros.robot.kinematics import Kinematics
+
+TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
+TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else
+MIN_COMMAND = 0.1     # seconds that a command reaches at least
+SLOWER = (1.0, 0.5, 0.2)  # shares of the wished velocities that are tried before braking
+
+
+@dataclass(frozen=True)
+class State:
+    """Joint positions, velocities, accelerations, (n,) each, rad, rad/s, rad/s²."""
+
+    q: np.ndarray
+    v: np.ndarray
+    a: np.ndarray
+
+    @property
+    def at_rest(self) -> bool:
+        return bool(np.all(np.abs(self.v) < 1e-9) and np.all(np.abs(self.a) < 1e-9))
+
+
+class Plan:
+    """Constant `jerk` (n,) from `start` for `dt` seconds, then the braking trajectory to rest."""
+
+    def __init__(self, start: State, jerk: np.ndarray, dt: float, brake: ruckig.Trajectory | None):
+        self.start, self.jerk, self.dt, self.brake = start, jerk, dt, brake
+        self.duration = dt + (brake.duration if brake is not None else 0.0)
+
+    def at(self, time: float) -> State:
+        """The state `time` seconds after the start; at rest after `duration`."""
+        if time <= self.dt or self.brake is None:
+            t, s, j = min(time, self.dt), self.start, self.jerk
+            return State(s.q + t * (s.v + t * (s.a / 2 + t * j / 6)), s.v + t * (s.a + t * j / 2), s.a + t * j)
+        q, v, a = self.brake.at_time(min(time - self.dt, self.brake.duration))
+        return State(np.array(q), np.array(v), np.array(a))
+
+    def samples(self, step: float, least: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest and at `least` or later."""
+        count = max(1, int(np.ceil(max(self.duration, least) / step - 1e-9)))
+        times = step * np.arange(1, count + 1)
+        states = [self.at(t) for t in times]
+        return times, np.array([s.q for s in states]), np.array([s.v for s in states])
+
+
+class SafetyGate:
+    """Joint velocities in, verified plans out. One for the whole robot; not for several threads.
+
+    clamps: how many ticks each limit has cost the wish, by the limit's name.
+    """
+
+    LIMITS = ("not finite", "position", "velocity", "acceleration", "jerk", "workspace", "tool speed", "distance")
+
+    def __init__(self, kinematics: Kinematics, dt: float, distances=None):
+        groups = kinematics.robot.groups
+        self.kinematics, self.dt, self.distances = kinematics, dt, distances
+        self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in groups])
+        self.acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
+        self.jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups])
+        self.clamps = dict.fromkeys(self.LIMITS, 0)
+        n = len(self.velocity)
+        self._solver = ruckig.Ruckig(n)
+        self._input = ruckig.InputParameter(n)
+        self._input.control_interface = ruckig.ControlInterface.Velocity
+        self._input.synchronization = ruckig.Synchronization.No
+        self._input.max_velocity = self.velocity.tolist()
+        self._input.max_acceleration = self.acceleration.tolist()
+        self._input.max_jerk = self.jerk.tolist()
+        self._input.target_velocity = self._input.target_acceleration = [0.0] * n
+        self.reset(kinematics.home)
+
+    def reset(self, q: np.ndarray) -> None:
+        """The arms stand at `q` (n,)."""
+        zero = np.zeros(len(q))
+        self.state = State(np.array(q, float), zero, zero)
+        self.plan = Plan(self.state, zero, self.dt, None)
+        self._wish = zero
+
+    def advance(self, elapsed: float) -> State:
+        """The state now, `elapsed` seconds into the plan that was sent."""
+        self.state = self.plan.at(elapsed)
+        return self.state
+
+    def predict(self) -> np.ndarray:
+        """Joints (n,) at the end of the coming tick if accelerations stay."""
+        s = self.state
+        return s.q + self.dt * (s.v + self.dt / 2 * s.a)
+
+    def step(self, wish: np.ndarray | None) -> str:
+        """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None).
+
+        Returns '' if the wish passed, else the limit that stood against it; then the arms go slower, or brake.
+        """
+        if wish is None:
+            self._follow()
+            return ""
+        if not np.all(np.isfinite(wish)):
+            self.clamps["not finite"] += 1
+            self._follow()
+            return "not finite"
+        refused = ""
+        for share in SLOWER:
+            plan = self._plan(share * wish)
+            why = self._verify(plan)
+            if not why:
+                self.plan, self._wish = plan, share * wish
+                break
+            refused = refused or why
+        else:
+            self._follow()
+        if refused:
+            self.clamps[refused.split(":")[0]] += 1
+        return refused
+
+    def _follow(self) -> None:
+        """Go on along the plan: its rest, from the present state."""
+        self._wish = self.state.v
+        brake = self._brake(self.state)
+        if brake is None:
+            # never seen: Ruckig always solves a stop from a state within limits. If it does not, what was sent still brakes
+            return
+        self.plan = Plan(self.state, np.zeros_like(self.state.q), 0.0, brake)
+
+    def _brake(self, state: State) -> ruckig.Trajectory | None:
+        given, out = self._input, ruckig.Trajectory(len(state.q))
+        given.current_position, given.current_velocity = state.q.tolist(), state.v.tolist()
+        given.current_acceleration = state.a.tolist()
+        try:
+            result = self._solver.calculate(given, out)
+        except (ruckig.RuckigError, RuntimeError):
+            return None
+        return out if result in (ruckig.Result.Working, ruckig.Result.Finished) else None
+
+    def _plan(self, wish: np.ndarray) -> Plan | None:
+        jerk = self._next(wish)
+        start = Plan(self.state, jerk, self.dt, None)
+        brake = self._brake(start.at(self.dt))
+        return None if brake is None else Plan(self.state, jerk, self.dt, brake)
+
+    def _next(self, wish: np.ndarray) -> np.ndarray:
+        """Jerk (n,) of the coming tick.
+
+        The acceleration at its end is that of the wish, (wish - last wish) / dt, plus TRACKING of the velocity error: the
+        fastest of these laws that does not ring. Ruckig's velocity control towards the wish, tried first, brings the
+        acceleration to zero at the end of every tick and so spends the full jerk limit on any smooth motion.
+        """
+        s, dt = self.state, self.dt
+        a = (wish - self._wish + TRACKING * (self._wish - s.v)) / dt
+        # with jerk to spare, the acceleration can be brought to zero before the velocity limit is passed
+        j = 0.98 * self.jerk
+        for sign in (1, -1):
+            room = np.maximum(dt * dt / 4 + 2 * (0.999 * self.velocity - sign * s.v - sign * s.a * dt / 2) / j, 0.0)
+            bound = j * (np.sqrt(room) - dt / 2)
+            a = np.minimum(a, bound) if sign > 0 else np.maximum(a, -bound)
+        a = np.clip(a, np.maximum(-self.acceleration, s.a - self.jerk * dt), np.minimum(self.acceleration, s.a + self.jerk * dt))
+        return (a - s.a) / dt
+
+    def _verify(self, plan: Plan | None) -> str:
+        """'' if the plan keeps every limit until it is at rest, else the limit it breaks and where."""
+        if plan is None:
+            return "acceleration: no braking"
+        now, end = self.state, plan.at(self.dt)
+        _, positions, velocities = plan.samples(self.dt)
+        if not (np.all(np.isfinite(positions)) and np.all(np.isfinite(velocities))):
+            return "not finite"
+        if np.any(np.abs(plan.jerk) > self.jerk + 1e-3):
+            return "jerk"
+        if np.any(np.abs(end.a) > np.maximum(self.acceleration, np.abs(now.a)) + TOLERANCE):
+            return "acceleration"
+        if np.any(np.abs(velocities) > np.maximum(self.velocity, np.abs(now.v)) + TOLERANCE):
+            return "velocity"
+        low, high = np.minimum(self.kinematics.lower, now.q), np.maximum(self.kinematics.upper, now.q)
+        if np.any(positions < low - TOLERANCE) or np.any(positions > high + TOLERANCE):
+            return "position: " + self._worst_joint(positions, low, high)
+        for name, group in self.kinematics.groups.items():
+            why = self._verify_tool(group, self.kinematics.columns[name], positions, velocities)
+            if why:
+                return why
+        return self.distances.verify(now.q, positions) if self.distances is not None else ""
+
+    def _worst_joint(self, positions, low, high) -> str:
+        over = np.maximum(positions - high, low - positions).max(axis=0)
+        return self.kinematics.joint_names[int(np.argmax(over))]
+
+    def _verify_tool(self, group, columns: slice, positions: np.ndarray, velocities: np.ndarray) -> str:
+        spec = group.spec
+        if spec.kind != "arm":
+            return ""
+        now_place, now_jacobian = group.forward_jacobian(self.state.q[columns])
+        now_twist = now_jacobian @ self.state.v[columns]
+        fast = max(spec.tool_speed, float(np.linalg.norm(now_twist[:3])))
+        turn = max(spec.tool_angular_speed, float(np.linalg.norm(now_twist[3:])))
+        for q, v in zip(positions[:, columns], velocities[:, columns]):
+            place, jacobian = group.forward_jacobian(q)
+            twist = jacobian @ v
+            if np.linalg.norm(twist[:3]) > fast + TOLERANCE or np.linalg.norm(twist[3:]) > turn + TOLERANCE:
+                return f"tool speed: {spec.name}"
+            if spec.workspace is not None:
+                low = np.minimum(spec.workspace.min, now_place.translation) - TOLERANCE
+                high = np.maximum(spec.workspace.max, now_place.translation) + TOLERANCE
+                if np.any(place.translation < low) or np.any(place.translation > high):
+                    return f"workspace: {spec.name}"
+        return ""

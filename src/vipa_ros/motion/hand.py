@@ -1,0 +1,56 @@
+"""The hand's part of chunks: openings between 0 and 1, linear between steps, limited in rate."""
+
+import numpy as np
+
+from vipa_ros.robot.description import Hand
+
+
+class HandBuffer:
+    """Openings (H,) of one hand. A step is reached when it is due, or as soon as max_velocity allows; never overshot."""
+
+    def __init__(self, hand: Hand):
+        self.hand = hand
+        self.closed = np.asarray(hand.closed, float)
+        self.span = np.asarray(hand.open, float) - self.closed
+        self.opening = np.zeros(len(hand.joints))
+        self.clear()
+
+    def clear(self) -> None:
+        """Stay where it is."""
+        self._times, self._values = np.zeros(0), np.zeros((0, len(self.closed)))
+
+    def restart(self, positions: np.ndarray) -> None:
+        """The hand's joints stand at `positions` (H,), metres or radians."""
+        self.clear()
+        self.opening = np.clip((positions - self.closed) / self.span, 0.0, 1.0)
+
+    def splice(self, times: np.ndarray, values: np.ndarray, now: float) -> None:
+        """Take the openings `values` (T, H) due at `times` (T,) from now on; earlier steps of before stay."""
+        keep = self._times < max(now, float(times[0]))
+        if not np.any(keep) or self._times[keep][-1] < now:
+            # the way to the first step starts here and now
+            old_times, old_values = np.append(self._times[keep], now), np.vstack([self._values[keep], self.opening])
+        else:
+            old_times, old_values = self._times[keep], self._values[keep]
+        ahead = times > old_times[-1]
+        if not np.any(ahead):  # late as a whole: its last step is where to go
+            self._times, self._values = np.array([now]), np.clip(values[-1:], 0, 1)
+            return
+        self._times = np.append(old_times, times[ahead])
+        self._values = np.vstack([old_values, np.clip(values[ahead], 0, 1)])
+
+    def advance(self, time: float, dt: float) -> np.ndarray:
+        """Joint positions (H,) for `time`, `dt` seconds after the last ones."""
+        if len(self._times):
+            wish = np.array([np.interp(time, self._times, column) for column in self._values.T])
+            reach = self.hand.max_velocity * dt
+            self.opening = self.opening + np.clip(wish - self.opening, -reach, reach)
+        return self.positions
+
+    def finished(self, now: float) -> bool:
+        """True when the last step is past and reached."""
+        return not len(self._times) or (now >= self._times[-1] and bool(np.allclose(self.opening, self._values[-1])))
+
+    @property
+    def positions(self) -> np.ndarray:
+        return self.closed + self.opening * self.span

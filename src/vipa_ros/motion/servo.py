@@ -1,0 +1,118 @@
+"""Servo: differential inverse kinematics as one quadratic programme over the joint velocities of all arms.
+
+    minimise    sum over groups |W (J v - twist)|^2 + damping |v|^2 + posture |v - v_posture|^2
+    subject to  lower <= v <= upper       (position limits as velocity dampers, velocity and acceleration limits)
+                rows . v >= bound         (collision dampers: no pair nearer than its margin approaches)
+
+It follows references; it guarantees nothing: the SafetyGate behind it does.
+"""
+
+from dataclasses import dataclass
+
+import daqp
+import numpy as np
+import pinocchio as pin
+
+from vipa_ros.motion import rotation
+from vipa_ros.motion.buffer import Reference
+from vipa_ros.robot.kinematics import Kinematics
+
+GAIN = 12.0               # 1/s, pose and joint errors to velocity
+ROTATION_WEIGHT = 0.3     # metres: a radian of tool rotation costs as much as this much translation
+DAMPING = 1e-4            # (m/rad)^2, regular
+SINGULAR = 0.06           # m/rad, weighted singular value below which damping grows
+SINGULAR_DAMPING = 2e-2   # (m/rad)^2, at a singular value of zero
+POSTURE_WEIGHT = 2e-3     # (m/rad)^2, of the nullspace posture
+POSTURE_GAIN = 0.5        # 1/s towards home
+LIMIT_GAIN = 8.0          # 1/s: a joint may close this share of its distance to a limit a second
+HEADROOM = 0.95           # share of the gate's limits that the servo uses, so that the gate need not step in
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a group should do in this tick: pose (6 tangent numbers in its rates) or joints, from the ChunkBuffer."""
+
+    pose: Reference | None = None
+    joints: Reference | None = None
+
+
+class Servo:
+    """Joint velocities that follow the groups' targets. Not for several threads."""
+
+    def __init__(self, kinematics: Kinematics, dt: float):
+        self.kinematics, self.dt = kinematics, dt
+        groups = kinematics.robot.groups
+        self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in groups])
+        self.acceleration = HEADROOM * np.concatenate([g.max_acceleration for g in groups])
+        self._identity = np.eye(len(self.velocity))
+        self._model = None
+        self.failures = 0
+
+    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], rows: np.ndarray | None = None,
+             bounds: np.ndarray | None = None) -> np.ndarray:
+        """Joint velocities (n,) rad/s for the end of the tick.
+
+        q, v: (n,) where the joints are expected at the end of the tick and how fast they are now. targets: of groups that
+        move; the others come to rest. rows (m, n), bounds (m,): rows @ velocity >= bounds.
+        """
+        n = len(q)
+        hessian, linear = DAMPING * self._identity, np.zeros(n)
+        for name, columns in self.kinematics.columns.items():
+            target = targets.get(name)
+            if target is not None and target.pose is not None:
+                h, f = self._pose_cost(name, q[columns], target.pose)
+            else:
+                wanted = np.zeros(columns.stop - columns.start)
+                if target is not None:
+                    wanted = target.joints.rate + GAIN * (target.joints.value - q[columns])
+                h, f = np.eye(len(wanted)), -wanted
+            hessian[columns, columns] += h
+            linear[columns] += f
+        lower, upper = self._bounds(q, v)
+        return self._solve(hessian, linear, lower, upper, rows, bounds)
+
+    def _pose_cost(self, name: str, q: np.ndarray, reference: Reference):
+        group = self.kinematics.groups[name]
+        placement, jacobian = group.forward_jacobian(q)
+        error = np.concatenate([reference.value[:3] - placement.translation,
+                                pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T)])
+        twist = reference.rate + GAIN * error
+        # one factor for both parts: the tool keeps to its path when it must be slower than asked
+        spec = group.spec
+        over = max(np.linalg.norm(twist[:3]) / (HEADROOM * spec.tool_speed),
+                   np.linalg.norm(twist[3:]) / (HEADROOM * spec.tool_angular_speed))
+        if over > 1:
+            twist /= over
+        weighted = jacobian.copy()
+        weighted[3:] *= ROTATION_WEIGHT
+        twist[3:] *= ROTATION_WEIGHT
+        gram = weighted @ weighted.T
+        smallest = np.sqrt(max(np.linalg.eigvalsh(gram)[0], 0.0))
+        damping = SINGULAR_DAMPING * (1 - min(smallest / SINGULAR, 1.0)) ** 2
+        # the posture acts in the nullspace only, so that it does not pull the tool off its pose
+        posture = POSTURE_GAIN * (np.asarray(spec.home) - q)
+        posture -= weighted.T @ np.linalg.solve(gram + (damping + 1e-6) * np.eye(6), weighted @ posture)
+        hessian = weighted.T @ weighted
+        hessian[np.diag_indices_from(hessian)] += damping + POSTURE_WEIGHT
+        return hessian, -(weighted.T @ twist) - POSTURE_WEIGHT * posture
+
+    def _bounds(self, q: np.ndarray, v: np.ndarray):
+        k = self.kinematics
+        upper = np.minimum(self.velocity, LIMIT_GAIN * (k.upper - q))
+        lower = np.maximum(-self.velocity, LIMIT_GAIN * (k.lower - q))
+        # beyond a limit: no faster back than this, and never further out
+        upper, lower = np.maximum(upper, -0.2), np.minimum(lower, 0.2)
+        reach = self.acceleration * self.dt
+        return np.minimum(np.maximum(lower, v - reach), upper), np.maximum(np.minimum(upper, v + reach), lower)
+
+    def _solve(self, hessian, linear, lower, upper, rows, bounds):
+        n = len(linear)
+        if rows is None or not len(rows):
+            a, high, low = np.zeros((0, n)), upper, lower
+        else:
+            a, high, low = rows, np.concatenate([upper, np.full(len(bounds), 1e30)]), np.concatenate([lower, bounds])
+        x, _, flag, _ = daqp.solve(hessian, linear, np.ascontiguousarray(a), high, low)
+        if flag < 1 or not np.all(np.isfinite(x)):
+            self.failures += 1
+            return np.zeros(n)
+        return np.clip(x, lower, upper)
