@@ -92,7 +92,7 @@ class BagWriter:
             write_metadata(self.folder, self._information())
         except OSError as error:
             raise VipaError(f"bag {self.folder}: {error.strerror}") from None
-        self._mcap = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+        self._mcap = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD, enable_data_crcs=True)
         self._mcap.start(profile="ros2", library="vipa")
         self._file.flush()
         self._schemas: dict[str, int] = {}
