@@ -7,7 +7,7 @@ import numpy as np
 
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import Camera, Group, Robot
-from vipa_sim import contacts, geometry
+from vipa_sim import contacts, geometry, textures
 
 VISUAL, HIDDEN = 1, 3  # geom groups: drawn, and collision shapes that are not
 
@@ -39,8 +39,9 @@ def load(robot: Robot) -> mujoco.MjSpec:
     for geom in spec.geoms:
         if geom.contype or geom.conaffinity:
             geom.group = HIDDEN
-            # one mass source: the URDF's <inertial>
-            geom.mass = 0.0
+        else:
+            geom.group = VISUAL
+            _paint(spec, geom)
     for body in spec.bodies:
         body.gravcomp = 1.0
     return spec
@@ -109,6 +110,32 @@ def add_cameras(spec: mujoco.MjSpec, cameras: Sequence[Camera]) -> None:
         body.add_camera(
             name=camera.name, pos=camera.position, quat=geometry.camera_quat(camera.rpy), fovy=camera.vertical_fov
         )
+        if body.name != "world":
+            _add_housing(body, camera)
+
+
+def _paint(spec, geom):
+    """Give a visual of the URDF its colour as a material, with the sheen of painted metal or of rubber."""
+    name = "robot_" + "".join(f"{round(255 * float(c)):02x}" for c in geom.rgba[:3])
+    if spec.material(name) is None:
+        bright = float(np.mean(geom.rgba[:3]))
+        textures.add_material(spec, name, geom.rgba, specular=0.1 + 0.4 * bright, shininess=0.2 + 0.4 * bright)
+    geom.material = name
+    geom.rgba = [0.5, 0.5, 0.5, 1.0]  # MuJoCo's "not set": any other colour hides the material's
+
+
+def _add_housing(body, camera):
+    """What is seen of a camera on a link: a small box behind its lens. The lens itself looks out of its front."""
+    turn = geometry.rpy_matrix(camera.rpy)
+    quat = geometry.matrix_quat(turn)
+    for depth, size, rgba in (
+        (-0.012, (0.044, 0.044, 0.022), [0.62, 0.64, 0.67, 1]),
+        (-0.003, (0.038, 0.016, 0.005), [0.06, 0.06, 0.07, 1]),
+    ):
+        body.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX, pos=np.array(camera.position) + turn @ [0, 0, depth], quat=quat,
+            size=np.array(size) / 2, rgba=rgba, contype=0, conaffinity=0, group=VISUAL, mass=0,
+        )  # fmt: skip
 
 
 def _find_joint(spec, name, robot):

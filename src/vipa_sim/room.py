@@ -14,7 +14,7 @@ FLOOR = -0.75  # metres: the table's top is z = 0
 
 def add_room(spec: mujoco.MjSpec) -> None:
     """Lights, floor and two walls. Nothing here can be touched."""
-    spec.visual.headlight.ambient = [0.32, 0.32, 0.33]
+    spec.visual.headlight.ambient = [0.36, 0.36, 0.37]
     spec.visual.headlight.diffuse = [0.18, 0.18, 0.18]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
     spec.stat.extent = 1.0
@@ -23,7 +23,7 @@ def add_room(spec: mujoco.MjSpec) -> None:
     spec.visual.map.zfar = 12.0
     world = spec.worldbody
     world.add_light(
-        name="key", pos=[0.9, -0.9, 2.0], dir=[-0.35, 0.55, -1.0], diffuse=[0.55, 0.53, 0.50],
+        name="key", pos=[0.9, -0.9, 2.0], dir=[-0.35, 0.55, -1.0], diffuse=[0.52, 0.50, 0.46],
         specular=[0.25, 0.25, 0.25], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=True,
     )  # fmt: skip
     world.add_light(
@@ -31,18 +31,20 @@ def add_room(spec: mujoco.MjSpec) -> None:
         specular=[0.05, 0.05, 0.05], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=False,
     )  # fmt: skip
     add_panel(world, "floor", [0.0, 0.0, FLOOR - 0.05], [6.0, 6.0, 0.1], [0.46, 0.42, 0.38, 1])
-    add_panel(world, "wall_back", [-1.6, 0.0, 0.9], [0.1, 6.0, 3.4], [0.80, 0.79, 0.76, 1])
-    add_panel(world, "wall_side", [0.0, 1.9, 0.9], [6.0, 0.1, 3.4], [0.74, 0.75, 0.74, 1])
+    add_panel(world, "wall_back", [-1.6, 0.0, 0.9], [0.1, 6.0, 3.4], [0.93, 0.91, 0.87, 1])
+    add_panel(world, "wall_side", [0.0, 1.9, 0.9], [6.0, 0.1, 3.4], [0.90, 0.90, 0.87, 1])
 
 
 def add_panel(body: mujoco.MjsBody, name: str, position, size, rgba=(1, 1, 1, 1), material: str = "") -> mujoco.MjsGeom:
     """A box that is seen and not felt. size: full edges (3,) metres."""
     geom = body.add_geom(
         name=name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=position, size=np.asarray(size) / 2,
-        contype=0, conaffinity=0, group=VISUAL, mass=0, rgba=rgba,
+        contype=0, conaffinity=0, group=VISUAL, mass=0,
     )  # fmt: skip
     if material:
         geom.material = material
+    else:
+        geom.rgba = rgba  # would hide the material's colour
     return geom
 
 

@@ -33,13 +33,16 @@ def add_texture(spec: mujoco.MjSpec, name: str, image: np.ndarray, cube: bool = 
     texture.data = np.ascontiguousarray(data).tobytes()
 
 
-def weave(size: int = 64, threads: int = 16) -> np.ndarray:
-    """Grey cloth (size, size, 3) uint8: over-and-under threads, tileable."""
-    y, x = np.mgrid[0:size, 0:size] * (threads / size)
-    over = (np.floor(x) + np.floor(y)) % 2
-    warp, weft = np.abs(np.sin(np.pi * x)), np.abs(np.sin(np.pi * y))
-    value = 0.80 + 0.20 * np.where(over > 0, warp, weft)
-    value += np.random.default_rng(_SEED).normal(0, 0.02, value.shape)
+def tablecloth(width: int = 512, height: int = 1024, threads: int = 128) -> np.ndarray:
+    """Grey cloth (height, width, 3) uint8: over-and-under threads, a hem, two stripes along the border."""
+    y, x = np.mgrid[0:height, 0:width]
+    u, v = x * (threads / width), y * (threads / width)
+    over = (np.floor(u) + np.floor(v)) % 2
+    value = 0.88 + 0.12 * np.where(over > 0, np.abs(np.sin(np.pi * (u + 0.25))), np.abs(np.sin(np.pi * (v + 0.25))))
+    value += np.random.default_rng(_SEED).normal(0, 0.015, value.shape)
+    edge = np.minimum.reduce([x, width - 1 - x, y, height - 1 - y])
+    for start, stop, factor in ((0, 5, 0.85), (32, 46, 0.75), (54, 60, 0.82)):
+        value[(edge >= start) & (edge < stop)] *= factor
     return _grey(value)
 
 
