@@ -68,7 +68,7 @@ class Episode(Node):
             except KeyboardInterrupt:
                 self.wait(handle.cancel_goal_async(), CANCEL_WAIT)
                 answer, interrupted = self.wait(result, CANCEL_WAIT), True
-        if answer is None:
+        if answer is None or not answer.result.scorecard:
             raise VipaError("the task manager gave no result")
         card = scorecard.from_dict(json.loads(answer.result.scorecard), "result of the episode")
         print(scorecard.render(card), flush=True)

@@ -48,6 +48,7 @@ class Running:
         self.wall = time.monotonic()
         self.samples = Samples()
         self.contacts: tuple | None = None
+        self.handle = None
         self.finished = Future(executor=executor)
 
     def message(self, stamp_ns) -> EpisodeStatus:
@@ -137,7 +138,8 @@ class TaskManager(Node):
 
     async def execute(self, handle):
         """The action: reset, record, hand over authority, score, take it back, close the bag, write the scorecard."""
-        run, self.handle = self.running, handle
+        run = self.running
+        run.handle = handle
         try:
             await self.begin(run)
             await run.finished
@@ -155,7 +157,7 @@ class TaskManager(Node):
             variant=run.variant,
             wall_s=time.monotonic() - run.wall,
             policy=scorecard.policy_id(self.policy),
-            timing=samples.timing(recorded.get("dropped")),
+            timing=samples.timing(sum(recorded["dropped"].values()) if "dropped" in recorded else None),
         )
         if run.folder:
             scorecard.write(card, run.folder / "scorecard.json")
@@ -254,7 +256,7 @@ class TaskManager(Node):
             run.scorer.stop("error", "task", str(error))
         if self.motion and self.motion.mode == MotionStatus.STOPPED:
             run.scorer.stop("stopped", "safety stop", self.motion.reasons[0] if self.motion.reasons else "")
-        if self.handle.is_cancel_requested:
+        if run.handle.is_cancel_requested:
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         if run.contacts != run.scorer.contacts:
             run.contacts = run.scorer.contacts
@@ -287,7 +289,7 @@ class TaskManager(Node):
         self.publish(run)
         if run.state != EpisodeStatus.RUNNING or run.finished.done():
             return
-        if self.handle.is_cancel_requested:
+        if run.handle.is_cancel_requested:
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         for who, limit in SILENCE.items():
             if time.monotonic() - self.heard[who] > limit:
@@ -298,8 +300,8 @@ class TaskManager(Node):
     def publish(self, run):
         msg = run.message(self.stamp_ns)
         self.status.publish(msg)
-        if run.state != EpisodeStatus.FINISHED and getattr(self, "handle", None) and self.handle.is_active:
-            self.handle.publish_feedback(RunEpisode.Feedback(status=msg))
+        if run.state != EpisodeStatus.FINISHED and run.handle and run.handle.is_active:
+            run.handle.publish_feedback(RunEpisode.Feedback(status=msg))
 
 
 def main():

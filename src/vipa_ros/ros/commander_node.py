@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
@@ -80,9 +81,12 @@ class CommanderNode(Node):
             if isinstance(observation, str):
                 return self.say(observation)
         started = time.monotonic()
+        groups = self.reader.groups(convert.joint_state(self.joints))
+        if observation is not None:
+            observation = replace(observation, groups=groups)
         seen = CommanderInput(
             now,
-            self.reader.groups(convert.joint_state(self.joints)),
+            groups,
             convert.motion_status(self.status),
             observation,
             convert.truth(self.truth) if self.truth is not None else None,
