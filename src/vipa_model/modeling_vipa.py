@@ -1,0 +1,230 @@
+"""VIPA-VLA: views and instruction to h_cond (VipaModel), and h_cond to action chunks (VipaForActionPrediction).
+
+    pixels --> vision --> V_sem --.
+    pointmap or pixels --> spatial --> V_spa --> fusion (eq. 9) --> projector --> image tokens --.
+    instruction --> token embedding ----------------------------------------------> [ prompt | action queries ] --> Qwen3
+    state, noisy chunk, tau --> DiT <-- keys and values <-- h_cond, the hidden states at the queries <-----------------'
+
+Batch (dict of tensors; B samples, V views):
+    pixels (B, V, h, w, 3) uint8 RGB; pointmap (B, V, hp, wp, 4) float32 (x, y, z m base frame, validity);
+    input_ids (B, T) int64; attention_mask (B, T) bool; state (B, S) float32 normalised;
+    training: actions (B, H, A) float32 normalised; optional target (B, 3) m base frame or NaN; optional subtask (B,) int64, -1 unknown;
+    language stages: labels (B, T) int64, -100 where no loss.
+    ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features).
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import flow
+from .attention import QWEN_ATTENTION, register
+from .configuration_vipa import TextConfig, VipaConfig
+from .dit import DiT
+from .fusion import Fusion
+from .spatial import make_spatial
+from .vision import Projector, make_vision
+
+WEIGHTS_FILE = "model.safetensors"
+
+
+class VipaModel(nn.Module):
+    """The vision-language part: two encoders, fusion, projector, Qwen3, action queries."""
+
+    def __init__(self, config: VipaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = make_vision(config.vision)
+        self.spatial = make_spatial(config)
+        self.fusion = None if self.spatial is None else Fusion(config.fusion, config.vision.width, config.spatial.width)
+        self.projector = Projector(config.vision, config.text.width)
+        self.language = make_language(config.text, config.vocab)
+        self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
+        mean, std = torch.tensor(config.vision.mean), torch.tensor(config.vision.std)
+        self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("pixel_shift", -mean / std, persistent=False)
+
+    def image_tokens(self, batch: dict[str, Tensor]) -> Tensor:
+        """Views to image tokens (B, V * tokens a view, text width)."""
+        pixels = batch["pixels"]
+        size, views = self.config.vision.image_size, pixels.shape[1]
+        if pixels.dtype != torch.uint8 or pixels.ndim != 5 or pixels.shape[2:] != (size, size, 3):
+            raise ValueError(f"pixels have shape {tuple(pixels.shape)} and type {pixels.dtype}; allowed: (B, V, {size}, {size}, 3) uint8")
+        if "features" in batch:
+            semantic = batch["features"].flatten(0, 1).to(self.pixel_scale.dtype)
+        else:
+            normal = torch.addcmul(self.pixel_shift, pixels.to(self.pixel_scale.dtype), self.pixel_scale)
+            semantic = self.vision(normal.flatten(0, 1).permute(0, 3, 1, 2))
+        if self.spatial is not None:
+            rgb = None if self.spatial.needs_depth else pixels.permute(0, 1, 4, 2, 3).to(self.pixel_scale.dtype) / 255
+            spatial = self.spatial(rgb, batch.get("pointmap"))
+            semantic = self.fusion(semantic, spatial.flatten(0, 1).to(semantic.dtype))
+        return self.projector(semantic).unflatten(0, (-1, views)).flatten(1, 2)
+
+    def embed_prompt(self, batch: dict[str, Tensor]) -> Tensor:
+        """Token embeddings (B, T, width) with the image features in the placeholders' places."""
+        ids = batch["input_ids"]
+        words = self.language.embed_tokens(ids)
+        images = self.image_tokens(batch).to(words.dtype)
+        places = ids == self.config.text.image_token
+        order = (places.cumsum(1) - 1).clamp(min=0, max=images.shape[1] - 1)
+        return torch.where(places[..., None], images.gather(1, order[..., None].expand(-1, -1, images.shape[-1])), words)
+
+    def encode(self, batch: dict[str, Tensor]) -> Tensor:
+        """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt."""
+        prompt = self.embed_prompt(batch)
+        queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
+        mask = F.pad(batch["attention_mask"], (0, queries.shape[1]), value=True)
+        return self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1]:]
+
+    def run_language(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B, T, width)."""
+        length = embeddings.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+        # A padded row attends to itself, so that no row is empty.
+        allowed = causal & (mask[:, None] | torch.eye(length, dtype=torch.bool, device=mask.device))
+        positions = (mask.long().cumsum(1) - 1).clamp(min=0)
+        return self.language(inputs_embeds=embeddings, attention_mask={"full_attention": allowed[:, None]},
+                             position_ids=positions, use_cache=False).last_hidden_state
+
+    def language_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Next-token loss on ``labels`` (stages 1 and 2); output embedding tied to the input's."""
+        hidden = self.run_language(self.embed_prompt(batch), batch["attention_mask"])[:, :-1]
+        labels = batch["labels"][:, 1:]
+        keep = labels != -100
+        logits = hidden[keep] @ self.language.embed_tokens.weight.T
+        loss = F.cross_entropy(logits.float(), labels[keep])
+        return {"loss": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
+
+    @torch.no_grad()
+    def generate(self, batch: dict[str, Tensor], count: int, end: int | None = None) -> Tensor:
+        """Greedy continuation of one unpadded prompt (B = 1): up to ``count`` ids (n,), stopping after ``end``."""
+        embeddings, out = self.embed_prompt(batch), []
+        for _ in range(count):
+            mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+            hidden = self.run_language(embeddings, mask)[:, -1]
+            token = (hidden @ self.language.embed_tokens.weight.T).argmax(-1)
+            out.append(token)
+            if token.item() == end:
+                break
+            embeddings = torch.cat([embeddings, self.language.embed_tokens(token)[:, None]], 1)
+        return torch.cat(out)
+
+    def extend_vocabulary(self, count: int) -> None:
+        """Append ``count`` motion tokens, started at the mean of the existing embeddings. Raises ValueError if done before."""
+        if self.config.motion_tokens:
+            raise ValueError(f"the vocabulary already has {self.config.motion_tokens} motion tokens; allowed: extend it once")
+        old = self.language.embed_tokens
+        new = nn.Embedding(old.num_embeddings + count, old.embedding_dim, device=old.weight.device, dtype=old.weight.dtype)
+        with torch.no_grad():
+            new.weight[: old.num_embeddings] = old.weight
+            mean = old.weight.mean(0)
+            new.weight[old.num_embeddings:] = mean + 0.02 * torch.randn_like(new.weight[old.num_embeddings:])
+        self.language.embed_tokens = new
+        self.language.config.vocab_size = new.num_embeddings
+        self.config.motion_tokens = count
+
+
+class VipaForActionPrediction(nn.Module):
+    """VipaModel with the flow-matching head and the auxiliary heads."""
+
+    def __init__(self, config: VipaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = VipaModel(config)
+        self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width)
+        self.target_head = nn.Linear(config.text.width, 3) if config.target else None
+        self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
+
+    def forward(self, batch: dict[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Losses of a batch: 'loss' (total), and 'language' parts when it has ``labels``, else 'flow', 'target', 'subtask'.
+
+        Noise, tau, prefix lengths and hidden states are drawn from ``generator`` (torch's own by default).
+        """
+        if "labels" in batch:
+            return self.model.language_loss(batch)
+        h_cond, actions = self.model.encode(batch), batch["actions"]
+        draw = {"generator": generator, "device": actions.device}
+        count, horizon = actions.shape[:2]
+        noise = torch.randn(actions.shape, dtype=actions.dtype, **draw)
+        tau = torch.rand(count, dtype=actions.dtype, **draw)
+        prefix = flow.prefix_mask(torch.randint(0, self.config.head.max_prefix + 1, (count,), **draw), horizon)
+        hidden = torch.rand(count, **draw) < self.config.head.state_dropout if self.training else None
+        noisy = torch.where(prefix[..., None], actions, flow.interpolate(actions, noise, tau))
+        state = self.head.embed_state(batch["state"], hidden)
+        velocity = self.head(noisy, state, tau, prefix, *self.head.condition(h_cond))
+        losses = {"flow": flow.flow_loss(velocity.float(), flow.velocity_target(actions, noise), prefix)}
+        losses |= self._auxiliary(h_cond, batch)
+        extra = sum((v for k, v in losses.items() if k != "flow"), torch.zeros((), device=actions.device))
+        return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
+
+    def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
+        """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""
+        pooled, out = h_cond.mean(1), {}
+        if self.target_head is not None:
+            centre = torch.tensor(self.config.spatial.centre, device=pooled.device, dtype=pooled.dtype)
+            out["target"] = self.target_head(pooled) * self.config.spatial.scale + centre
+        if self.subtask_head is not None:
+            out["subtask"] = self.subtask_head(pooled)
+        return out
+
+    def _auxiliary(self, h_cond: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        out, losses = self.auxiliary(h_cond), {}
+        if "target" in out and "target" in batch:
+            known = batch["target"].isfinite().all(-1, keepdim=True)
+            error = (out["target"].float() - torch.where(known, batch["target"], 0)) / self.config.spatial.scale
+            losses["target"] = (error.square() * known).sum() / (3 * known.sum()).clamp(min=1)
+        if "subtask" in out and "subtask" in batch:
+            known = batch["subtask"] >= 0
+            losses["subtask"] = F.cross_entropy(out["subtask"].float(), batch["subtask"].clamp(min=0), reduction="none")
+            losses["subtask"] = (losses["subtask"] * known).sum() / known.sum().clamp(min=1)
+        return losses
+
+    @torch.no_grad()
+    def predict_actions(self, batch: dict[str, Tensor], noise: Tensor, steps: int | None = None,
+                        known: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Normalised actions (B, H, A) from ``noise`` (B, H, A).
+
+        known (B, H, A) and lengths (B,): committed prefixes; their steps come back unchanged.
+        """
+        keys, values = self.head.condition(self.model.encode(batch))
+        state = self.head.embed_state(batch["state"])
+        prefix = flow.prefix_mask(torch.zeros(len(noise), dtype=torch.long, device=noise.device) if lengths is None else lengths,
+                                  noise.shape[1])
+        known = torch.zeros_like(noise) if known is None else known
+        return flow.integrate(lambda x, tau: self.head(x, state, tau, prefix, keys, values), noise,
+                              steps or self.config.head.steps, known, prefix)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors."""
+        self.config.save_pretrained(folder)
+        save_file({k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}, Path(folder) / WEIGHTS_FILE)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> VipaForActionPrediction:
+        """Read what ``save_pretrained`` wrote, in evaluation mode. A missing or unexpected tensor raises RuntimeError."""
+        model = cls(VipaConfig.from_pretrained(folder))
+        model.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
+        return model.eval()
+
+    @classmethod
+    def from_internvl(cls, folder: str | Path, config: VipaConfig | None = None) -> VipaForActionPrediction:
+        """Start from an InternVL checkpoint folder, see ``internvl.load_internvl``."""
+        from .internvl import load_internvl
+
+        return load_internvl(cls, folder, config)
+
+
+def make_language(config: TextConfig, vocab: int) -> nn.Module:
+    """transformers' Qwen3Model of the configured size."""
+    from transformers import Qwen3Config, Qwen3Model
+
+    register()
+    return Qwen3Model(Qwen3Config(**({"attn_implementation": QWEN_ATTENTION} | config.extra | {
+        "vocab_size": vocab, "hidden_size": config.width, "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads, "head_dim": config.head_dim, "intermediate_size": config.mlp,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}, "use_cache": False})))

@@ -1,0 +1,176 @@
+"""The policy runtime: an observation in, a chunk of tool poses out. No torch unless the torch backend is asked for."""
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .configuration_vipa import VipaConfig
+from .processing_vipa import VipaProcessor
+
+CHECKSUMS = "SHA256SUMS"
+GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
+BACKENDS = ("onnxruntime", "torch")
+
+
+@dataclass
+class PolicyOutput:
+    """A chunk. Step k is due ``(k + 1) * dt`` after the observation's stamp.
+
+    poses: {group: (H, 7) float64}, base frame, metres and xyzw. hand: {group: (H, Hh) float64}, 0 closed to 1 open.
+    dt: seconds. timing: milliseconds: ``prepare``, ``condition``, ``integrate``, ``decode``, ``total``.
+    auxiliary: what the model says of the scene: ``target`` (3,) metres base frame, ``subtask`` (count,) probabilities.
+    """
+
+    poses: dict[str, np.ndarray]
+    hand: dict[str, np.ndarray]
+    dt: float
+    timing: dict[str, float]
+    auxiliary: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Policy:
+    """A checkpoint ready to act. Not thread-safe: one call at a time."""
+
+    def __init__(self, config: VipaConfig, processor: VipaProcessor, backend, steps: int | None = None, seed: int = 0,
+                 sha256: str | None = None) -> None:
+        """``backend`` has ``condition(batch) -> dict`` and ``velocity(noisy, tau, prefix, condition) -> (1, H, A)``.
+        steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same chunks."""
+        self.config, self.processor, self.backend, self.checkpoint_sha256 = config, processor, backend, sha256
+        self.steps, self.horizon, self.dt = steps or config.head.steps, config.head.horizon, 1.0 / config.rate_hz
+        self.seed = seed
+        self.reset()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, backend: str = "onnxruntime", precision: str = "fp32", steps: int | None = None,
+                        seed: int = 0) -> Policy:
+        """Open checkpoint ``folder``.
+
+        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread, precision ``fp32`` or ``int8``) or ``torch`` (weights;
+        CUDA when there is one, then precision ``bf16`` is allowed too). Raises FileNotFoundError when the graphs are missing
+        and ValueError for another backend or a file that does not match SHA256SUMS.
+        """
+        folder = Path(folder)
+        if backend not in BACKENDS:
+            raise ValueError(f"backend is {backend!r}; allowed: {', '.join(BACKENDS)}")
+        config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
+        if backend == "torch":
+            from .policy_torch import TorchBackend
+
+            return cls(config, processor, TorchBackend(folder, precision), steps, seed, _hash(folder / "model.safetensors"))
+        files = [folder / name.format(precision) for name in GRAPHS.values()]
+        for file in files:
+            if not file.is_file():
+                raise FileNotFoundError(f"{file} is missing; make it with: vipa export {folder}")
+        sums = verify(folder, [f.name for f in files])
+        return cls(config, processor, OnnxBackend(*files), steps, seed, sums.get("model.safetensors"))
+
+    def reset(self) -> None:
+        """Start of an episode: the noise sequence begins anew."""
+        self.rng = np.random.default_rng(self.seed)
+
+    def act(self, observation: dict, prefix: dict[str, dict[str, np.ndarray]] | None = None) -> PolicyOutput:
+        """The chunk that answers ``observation`` (see VipaProcessor).
+
+        prefix: {group: {'poses': (d, 7), 'hand': (d, Hh)}}, what the robot will do in the chunk's first d steps whatever
+        arrives (base frame, absolute); it comes back unchanged and the rest continues it. d may be up to the configuration's
+        ``head.max_prefix``; longer ones are cut there with the chunk's later steps free. Raises ValueError naming what is wrong.
+        """
+        start = time.perf_counter()
+        batch = self.processor(observation)
+        reference = self.processor.references(observation["state"])
+        noise = self.rng.standard_normal((1, self.horizon, self.config.action_dim)).astype(np.float32)
+        known, mask = np.zeros_like(noise), np.zeros((1, self.horizon), bool)
+        length = self._prefix_length(prefix)
+        if length:
+            poses = {g: np.asarray(p["poses"])[:length] for g, p in prefix.items()}
+            hand = {g: np.asarray(p["hand"])[:length] for g, p in prefix.items()}
+            known[0, :length] = self.processor.encode_actions(poses, hand, reference)
+            mask[0, :length] = True
+        prepared = time.perf_counter()
+        condition = self.backend.condition(batch)
+        conditioned = time.perf_counter()
+        actions = np.where(mask[..., None], known, noise)
+        for i in range(self.steps):
+            velocity = self.backend.velocity(actions, np.array([i / self.steps], np.float32), mask, condition)
+            actions = np.where(mask[..., None], known, actions + velocity / np.float32(self.steps))
+        integrated = time.perf_counter()
+        if not np.isfinite(actions).all():
+            raise ValueError("the model gave NaN or infinity; allowed: finite actions. The checkpoint or the observation is damaged")
+        poses, hand = self.processor.decode_actions(actions[0].astype(np.float64), reference)
+        for group in poses if length else ():
+            poses[group][:length] = np.asarray(prefix[group]["poses"])[:length]
+            hand[group][:length] = np.asarray(prefix[group]["hand"])[:length]
+        end = time.perf_counter()
+        marks = {"prepare": prepared - start, "condition": conditioned - prepared, "integrate": integrated - conditioned,
+                 "decode": end - integrated, "total": end - start}
+        return PolicyOutput(poses, hand, self.dt, {k: 1e3 * v for k, v in marks.items()}, _auxiliary(condition))
+
+    def _prefix_length(self, prefix: dict | None) -> int:
+        if not prefix:
+            return 0
+        names = [g.name for g in self.config.groups]
+        if sorted(prefix) != sorted(names):
+            raise ValueError(f"prefix has groups {sorted(prefix)}; allowed: {names}")
+        lengths = {len(p[k]) for p in prefix.values() for k in ("poses", "hand")}
+        if len(lengths) > 1:
+            raise ValueError(f"prefix has parts of lengths {sorted(lengths)}; allowed: one length for all poses and hands")
+        return min(lengths.pop(), self.config.head.max_prefix)
+
+
+class OnnxBackend:
+    """The two exported graphs in ONNX Runtime."""
+
+    def __init__(self, condition: Path, velocity: Path) -> None:
+        self._condition, self._velocity = open_session(condition), open_session(velocity)
+        self._wants = [i.name for i in self._condition.get_inputs()]
+        self._gives = [o.name for o in self._condition.get_outputs()]
+        self._step_wants = [i.name for i in self._velocity.get_inputs()]
+
+    def condition(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self._gives, self._condition.run(self._gives, {k: batch[k] for k in self._wants}), strict=True))
+
+    def velocity(self, noisy: np.ndarray, tau: np.ndarray, prefix: np.ndarray, condition: dict[str, np.ndarray]) -> np.ndarray:
+        given = {"noisy": noisy, "tau": tau, "prefix": prefix} | condition
+        return self._velocity.run(None, {k: given[k] for k in self._step_wants})[0]
+
+
+def open_session(path: Path):
+    """An ONNX Runtime session on one CPU thread (two gave second-long stalls on busy machines)."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def verify(folder: Path, names: list[str]) -> dict[str, str]:
+    """Check files against SHA256SUMS and return it as {name: hash}. Raises ValueError for a missing or other hash."""
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; make it with: vipa export {folder}")
+    sums = {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
+    for name in names:
+        found = _hash(folder / name)
+        if sums.get(name) != found:
+            raise ValueError(f"{folder / name} has SHA-256 {found}; allowed: {sums.get(name)}, as {path} says. Export again")
+    return sums
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _auxiliary(condition: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    out = {}
+    if "target" in condition:
+        out["target"] = np.asarray(condition["target"])[0]
+    if "subtask" in condition:
+        logits = np.asarray(condition["subtask"])[0]
+        weights = np.exp(logits - logits.max())
+        out["subtask"] = weights / weights.sum()
+    return out

@@ -1,0 +1,71 @@
+"""Named training recipes: the paper's three stages, stage 0 for our own spatial encoder, and `small` for a CPU."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .data import Augmentation
+
+DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action")
+
+
+@dataclass
+class Recipe:
+    """How to train. Values the paper does not give are assumed (marked).
+
+    stage: see stages.STAGES. data: ``frames`` (FrameStores or LeRobot folders), ``hand3d-visual`` or ``hand3d-action`` (JSONL).
+    size: model built when no start checkpoint is given. steps: 0 = ``epochs`` passes over the data. batch: samples a step over
+    all devices; micro_batch: samples a device at a time (0: all; assumed). lr, weight_decay, warmup (share of the steps),
+    cosine to ``final_lr`` of lr (assumed 0). clip: gradient norm (assumed). ema: decay, 0 off (assumed).
+    precision: ``fp32``, ``bf16`` or ``auto`` (bf16 on a GPU or a CPU with bfloat16 units; assumed).
+    train_fusion: stage 3 trains the fusion layer too. cache_features: run a frozen vision encoder once over the data, without
+    image augmentation (assumed). augmentation: None is none.
+    """
+
+    name: str
+    stage: str
+    data: str
+    size: str = "full"
+    steps: int = 0
+    epochs: float = 1.0
+    batch: int = 32
+    micro_batch: int = 0
+    lr: float = 1e-5
+    weight_decay: float = 0.01
+    warmup: float = 0.03
+    final_lr: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.0
+    precision: str = "auto"
+    train_fusion: bool = False
+    cache_features: bool = False
+    augmentation: Augmentation | None = None
+    held_out: float = 0.05
+    log_every: int = 50
+    save_every: int = 1000
+    seed: int = 0
+
+    def changed(self, **changes) -> Recipe:
+        """A copy with fields replaced; unknown names raise ValueError with the allowed ones."""
+        allowed = [f.name for f in dataclasses.fields(self)]
+        unknown = sorted(set(changes) - set(allowed))
+        if unknown:
+            raise ValueError(f"Unknown recipe key(s) {unknown}. Allowed: {allowed}")
+        return dataclasses.replace(self, **changes)
+
+
+RECIPES = {recipe.name: recipe for recipe in (
+    Recipe("stage0", "0", "frames", size="s", steps=20_000, batch=32, lr=3e-4, weight_decay=0.05, ema=0.999),
+    Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
+    Recipe("stage2", "2", "hand3d-action", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
+    Recipe("stage3", "3", "frames", steps=30_000, batch=128, lr=5e-5, weight_decay=1e-5, warmup=0.05),
+    Recipe("small", "scratch", "frames", size="xs", steps=20_000, batch=64, lr=1e-3, weight_decay=0.01, warmup=0.03,
+           final_lr=0.02, ema=0.999, augmentation=Augmentation()),
+)}
+
+
+def named_recipe(name: str) -> Recipe:
+    """The recipe called ``name``. Raises ValueError listing the names."""
+    if name not in RECIPES:
+        raise ValueError(f"recipe is {name!r}; allowed: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,48 @@
+"""3-D tokens straight from the depth camera: points in the base frame, Fourier features, patches (assumed, ours)."""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .configuration_vipa import SpatialConfig
+from .spatial import SpatialEncoder
+
+
+class PointmapEncoder(SpatialEncoder):
+    """Each point becomes its normalised coordinates, validity, and sines and cosines of ``frequencies`` octaves; a patch of
+    point_patch x point_patch points becomes one token. A point without a reading is zero throughout, so missing depth, in a
+    patch or in a whole view, is a token of its own kind and no special case."""
+
+    needs_depth = True
+
+    def __init__(self, config: SpatialConfig, image_size: int) -> None:
+        super().__init__()
+        self.patch = config.point_patch
+        self.grid = image_size // (config.stride * config.point_patch)
+        self.register_buffer("centre", torch.tensor(config.centre), persistent=False)
+        self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.frequencies), persistent=False)
+        self.scale = config.scale
+        features = (4 + 6 * config.frequencies) * self.patch**2
+        self.embed = nn.Linear(features, config.width)
+        self.mlp = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, 2 * config.width),
+                                 nn.GELU(approximate="tanh"), nn.Linear(2 * config.width, config.width))
+        self.positions = nn.Parameter(torch.randn(self.grid**2, config.width) * 0.02)
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, pixels: Tensor | None, pointmap: Tensor | None) -> Tensor:
+        if pointmap is None:
+            raise ValueError("the pointmap encoder needs 'pointmap'; for a view without depth give zeros (validity 0)")
+        batch, views = pointmap.shape[:2]
+        expected = self.grid * self.patch
+        if pointmap.shape[2:] != (expected, expected, 4):
+            raise ValueError(f"pointmap has shape {tuple(pointmap.shape)}; allowed: (B, V, {expected}, {expected}, 4)")
+        valid = pointmap[..., 3:]
+        unit = (pointmap[..., :3] - self.centre) / self.scale * valid
+        angles = (unit[..., None] * self.octaves).flatten(-2)
+        points = torch.cat([unit, valid, angles.sin(), angles.cos() * valid], -1)
+        side, patch = self.grid, self.patch
+        points = points.reshape(batch * views, side, patch, side, patch, -1).transpose(2, 3).reshape(batch, views, side**2, -1)
+        tokens = self.embed(points)
+        return self.norm(tokens + self.mlp(tokens)) + self.positions

@@ -1,0 +1,49 @@
+"""What trains in which stage (paper section 3 and supplement B)."""
+from __future__ import annotations
+
+from torch import nn
+
+from .modeling_vipa import VipaForActionPrediction
+
+# Module prefixes that train, by stage. The action queries belong to the head's side of the model.
+STAGES: dict[str, tuple[str, ...]] = {
+    "0": ("model.spatial",),
+    "1": ("model.fusion",),
+    "2": ("model.fusion", "model.language"),
+    "3": ("model.language", "model.queries", "head", "target_head", "subtask_head"),
+    "scratch": ("model", "head", "target_head", "subtask_head"),
+}
+
+
+def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = False) -> list[nn.Parameter]:
+    """Freeze everything but what ``stage`` trains and return that.
+
+    stage: '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model + queries +
+    heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a pretrained frozen
+    vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is left to train.
+    """
+    if stage not in STAGES:
+        raise ValueError(f"stage is {stage!r}; allowed: {', '.join(STAGES)}")
+    prefixes = STAGES[stage] + (("model.fusion",) if train_fusion else ())
+    frozen = ("model.vision",) if model.config.vision.kind == "efficientnet_lite0" else ()
+    chosen = []
+    for name, parameter in model.named_parameters():
+        trains = any(name == p or name.startswith(p + ".") for p in prefixes) and not any(name.startswith(f) for f in frozen)
+        parameter.requires_grad_(trains)
+        if trains:
+            chosen.append(parameter)
+    if not chosen:
+        raise ValueError(f"stage {stage!r} trains nothing: spatial.kind is {model.config.spatial.kind!r}, which has no "
+                         f"{' or '.join(prefixes)} to train")
+    return chosen
+
+
+def summary(model: nn.Module) -> list[tuple[str, int, int]]:
+    """(module, parameters, of which trained) for each part of the model, for people to read."""
+    parts: dict[str, list[int]] = {}
+    for name, parameter in model.named_parameters():
+        key = ".".join(name.split(".")[:2]) if name.startswith("model.") else name.split(".")[0]
+        row = parts.setdefault(key, [0, 0])
+        row[0] += parameter.numel()
+        row[1] += parameter.numel() * parameter.requires_grad
+    return [(k, *v) for k, v in parts.items()]
