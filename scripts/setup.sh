@@ -158,27 +158,39 @@ for path in pathlib.Path(sys.argv[1]).rglob("*.cmake"):
 PY
 }
 
-installed_files() { { cat .vipa/build/*/install_manifest.txt 2> /dev/null || true; } | sort -u; }
+# Compiled aside and copied in whole: a failure leaves what was there, and no file of a message that is gone stays.
+install_interfaces() {
+  local package
+  for package in "${sources[@]##*/}"; do
+    rm -rf "$site/$package" "$site/$package"-*.egg-info "$venv/share/$package" "$venv/include/$package" "$venv/lib/lib${package}__"*.so
+  done
+  cp -a .vipa/install/lib .vipa/install/share .vipa/install/include "$venv/"
+}
 
-ros_pins=$(grep -E '^(ros-|numpy|colcon-|empy|lark)' requirements.lock | sha256sum)
-interfaces=$(printf '%s\n' "$(digest "${sources[@]}" scripts/python_interfaces.cmake)" "$ros_pins" | sha256sum)
+# An old build folder serves only the same files against the same wheels.
+built_from=$({ grep -E '^(ros-|numpy|colcon-|empy|lark)' requirements.lock; find "${sources[@]}" -type f | sort; } | sha256sum)
+interfaces=$({ digest "${sources[@]}" scripts/python_interfaces.cmake; echo "$built_from"; } | sha256sum)
 if ! stamped interfaces "$interfaces"; then
   unstamp interfaces
   say "interface packages: ${sources[*]}"
-  before=$(installed_files)
-  stamped ros_pins "$ros_pins" || rm -rf .vipa/build # configured against other wheels
+  stamped built_from "$built_from" || rm -rf .vipa/build
+  stamp built_from "$built_from"
+  rm -rf .vipa/install
   patch_targets
-  env PATH="$venv/bin:$PATH" LD_LIBRARY_PATH="$venv/lib" _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 \
-      AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" \
-    "$venv/bin/colcon" --log-base .vipa/log build --base-paths "${sources[@]}" \
-      --build-base .vipa/build --install-base "$venv" --merge-install --event-handlers console_stderr- \
+  # From .vipa, and without the user's defaults: colcon_defaults.yaml is for the Jazzy world.
+  (
+    cd .vipa
+    export PATH="$venv/bin:$PATH" LD_LIBRARY_PATH="$venv/lib" _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+    export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" COLCON_DEFAULTS_FILE=/dev/null
+    "$venv/bin/colcon" --log-base log build --base-paths "${sources[@]/#/$root/}" \
+      --build-base build --install-base install --merge-install --event-handlers console_stderr- \
       --cmake-args -DPython3_EXECUTABLE="$python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
-      -DCMAKE_PROJECT_INCLUDE="$root/scripts/python_interfaces.cmake" --no-warn-unused-cli \
-    > "$log" 2>&1 < /dev/null ||
-    { cat .vipa/log/latest_build/*/stderr.log 2> /dev/null | head -n 20 | grep . >&2 || tail -n 20 "$log" >&2; fail "the interface packages did not compile; whole output in .vipa/log/latest_build"; }
-  # What a message that is gone has left behind would still be importable.
-  comm -23 <(printf '%s\n' "$before") <(installed_files) | xargs -r -d '\n' rm -f
-  stamp ros_pins "$ros_pins"
+      -DCMAKE_PROJECT_INCLUDE="$root/scripts/python_interfaces.cmake" --no-warn-unused-cli
+  ) > "$log" 2>&1 < /dev/null || {
+    cat .vipa/log/latest_build/*/stderr.log 2> /dev/null | head -n 20 | grep . >&2 || tail -n 20 "$log" >&2
+    fail "the interface packages did not compile; the whole output is in .vipa/log/latest_build"
+  }
+  install_interfaces
   stamp interfaces "$interfaces"
 fi
 
