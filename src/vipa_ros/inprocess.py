@@ -1,8 +1,11 @@
 """The in-process loop: cell, commander, motion and scoring in one thread, stepped as fast as the machine allows.
 
-The same ChunkBuffer, gate, checks and files as in the ROS graph; deterministic: same seed, same episode, whatever the machine.
+The same ChunkBuffer, gate, checks and files as in the ROS graph; deterministic: same seed, same episode, whatever the
+machine.
 """
 
+import argparse
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from vipa_ros import runfolder
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError
+from vipa_ros.evaluation import trials
 from vipa_ros.motion.chunk import ActionChunk, Mode, MotionStatus
 from vipa_ros.motion.motion import Motion
 from vipa_ros.robot.description import Robot
@@ -62,8 +66,8 @@ class Tick:
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """What an episode leaves. scene: the scene card as JSON values. chunks: as sent. refused: reasons of refused chunks.
-    stops: reasons of the gate's safety stops."""
+    """What an episode leaves. scene: the scene card as JSON values. chunks: as sent. refused: reasons of refused
+    chunks. stops: reasons of the gate's safety stops."""
 
     scorecard: Scorecard
     scene: dict
@@ -75,8 +79,8 @@ class EpisodeRecord:
 class Loop:
     """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
 
-    cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says. camera_rate: Hz,
-    None: as the robot file says. Closing it frees the renderer.
+    cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says.
+    camera_rate: Hz, None: as the robot file says. Closing it frees the renderer.
     """
 
     def __init__(self, task: Task, robot: Robot, cameras: Iterable[str] = (), image_size=None, camera_rate=None):
@@ -176,8 +180,8 @@ def run_episode(
     """Runs and scores one episode.
 
     delay_s: simulated seconds from a commander's step to the arrival of its chunk. cameras: names to render, None: the
-    task's if the commander wants cameras, else none. on_tick: called after every tick. time_limit: seconds, None: the task's.
-    loop: one to reuse (its cameras, size and rate then count); the caller closes it. Raises VipaError.
+    task's if the commander wants cameras, else none. on_tick: called after every tick. time_limit: seconds, None: the
+    task's. loop: one to reuse (its cameras, size and rate then count); the caller closes it. Raises VipaError.
     """
     if cameras is None:
         cameras = task.cameras if commander.wants_cameras else ()
@@ -231,3 +235,30 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
         variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=samples.timing(0),
     )  # fmt: skip
     return EpisodeRecord(card, scene, chunks, refused, stops)
+
+
+def main() -> None:
+    """`python -m vipa_ros.inprocess`: the expert over many seeds, a line an episode and a total."""
+    parser = argparse.ArgumentParser(prog="python -m vipa_ros.inprocess", description=main.__doc__)
+    parser.add_argument("--task", required=True, help="name in tasks/ or a file")
+    parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9; default 0:20")
+    parser.add_argument("--variant", default="", help="scene variant; default: a seen one, drawn by the seed")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--delay", type=float, default=0.0, help="simulated inference delay, seconds")
+    parser.add_argument("--noise", type=float, default=0.0, help="disturbance of the expert's actions, metres")
+    args = parser.parse_args()
+    try:
+        seeds = trials.parse_seeds(args.seeds)
+        todo = [trials.Trial(args.task, seed, args.variant, args.delay, args.noise) for seed in seeds]
+        outcomes = []
+        for outcome in trials.run_trials(todo, args.jobs):
+            outcomes.append(outcome)
+            print(trials.line(outcome), flush=True)
+        print(trials.total(outcomes))
+    except VipaError as error:
+        print(f"vipa: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

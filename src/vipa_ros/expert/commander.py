@@ -20,7 +20,7 @@ from vipa_ros.tasks.task import load_task
 
 HORIZON = 16  # steps of a chunk
 DT = 0.1  # seconds between them
-ACCELERATION, ANGULAR_ACCELERATION = 1.2, 6.0  # m/s², rad/s²
+ANGULAR_ACCELERATION = 6.0  # rad/s²
 JOINT_SPEED, JOINT_ACCELERATION = 1.2, 3.0  # rad/s, rad/s², of the joint vector
 LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
 KICK_STEPS = 5  # steps for which a random disturbance lasts
@@ -28,8 +28,8 @@ KICK_STEPS = 5  # steps for which a random disturbance lasts
 
 @dataclass(frozen=True)
 class Label:
-    """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,) metres,
-    base frame, what the motion is about. clean: the expert's own chunk from here, before noise was added."""
+    """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,)
+    metres, base frame, what the motion is about. clean: the expert's own chunk from here, before noise was added."""
 
     subtask: int
     target: np.ndarray
@@ -85,7 +85,8 @@ class Expert:
         self._follow_script()
         return self._chunk(seen)
 
-    # what it sees ------------------------------------------------------------------------------------------------------
+    # what it sees
+    # ------------------------------------------------------------------------------------------------------
 
     def _look(self, seen: CommanderInput) -> None:
         arm, now = seen.groups[self.arm.name], seen.now_ns / 1e9
@@ -112,7 +113,8 @@ class Expert:
         arm = seen.groups[self.arm.name]
         self.pose_reference, self.joint_reference = PoseReference(arm.tool_pose), None
 
-    # the script --------------------------------------------------------------------------------------------------------
+    # the script
+    # --------------------------------------------------------------------------------------------------------
 
     def _follow_script(self) -> None:
         """Asks the script for its next goal as long as the present one has ended."""
@@ -156,7 +158,8 @@ class Expert:
             return Ended.REACHED
         return Ended.TIMEOUT if view.now - self.goal_since > goal.timeout else None
 
-    # what it says ------------------------------------------------------------------------------------------------------
+    # what it says
+    # ------------------------------------------------------------------------------------------------------
 
     def _chunk(self, seen: CommanderInput) -> ActionChunk:
         goal, hand = self.goal, np.full((HORIZON, len(self.arm.hand.joints)), self.goal.hand)
@@ -165,7 +168,7 @@ class Expert:
             clean = sent = self._wrap(seen, hand, joints=joints)
             self.joint_reference.advance(after)
         else:
-            limits = (goal.speed, ACCELERATION, goal.angular_speed, ANGULAR_ACCELERATION)
+            limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION)
             poses, after = self.pose_reference.plan(goal.pose(self.view), limits, HORIZON, DT)
             clean = sent = self._wrap(seen, hand, poses=poses)
             offset = self._disturbance(goal)

@@ -9,6 +9,11 @@ from vipa_ros.geometry import rotation
 ABOVE = 0.07  # metres over the bar, where the hand is lined up
 HEIGHT = 0.004  # metres of the tool over the bar's centre: the hand's body stays clear of the cabinet's top
 OPENING = 0.55  # of the hand around the bar: wide open, a finger would not fit between bar and panel
+# The bar moves on a line of its own and the arm is stiff: what the two disagree in becomes force, up to what the grip
+# carries.
+GRIP = 0.14  # opening asked for around the 14 mm bar: some 10 N, enough to follow, little enough to slide along the bar
+SLOW = 0.4  # m/s²
+TOUCH = 0.05  # m/s at which closed fingers meet the bar: faster, they knock
 CLEARANCE = 0.045  # metres in front of the bar from which closed fingers push
 
 
@@ -19,8 +24,8 @@ def _axes(view: View, handle: str) -> tuple[np.ndarray, float]:
 
 
 def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
-    """Grasps the bar `handle` (its x axis along the bar, y into the cabinet) and pulls until the scalar `joint` is beyond
-    `goal` metres. Returns whether it is."""
+    """Grasps the bar `handle` (its x axis along the bar, y into the cabinet) and pulls until the scalar `joint` is
+    beyond `goal` metres. Returns whether it is."""
     out, yaw = _axes(view, handle)
     turn = best_yaw(view, view.body(handle)[:3], yaw)
 
@@ -36,12 +41,12 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
         yield from raise_tool(view, OPENING)
         return False
     here = view.tool.copy()
-    yield Goal(lambda v: here, hand=0.0, near=0.02, settle=0.5, timeout=1.5, target=handle, exact=True)
+    yield Goal(lambda v: here, hand=GRIP, near=0.02, settle=0.5, timeout=1.5, target=handle, exact=True)
     pulled = here.copy()
     pulled[:3] += out * (goal + 0.008 - view.scalar(joint))
     yield Goal(
-        lambda v: pulled, hand=0.0, speed=0.2, near=0.004, near_angle=0.2, timeout=5.0, target=handle, exact=True,
-        until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
+        lambda v: pulled, hand=GRIP, speed=0.2, acceleration=SLOW, near=0.004, near_angle=0.2, timeout=5.0,
+        target=handle, exact=True, until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
     )  # fmt: skip
     here = view.tool.copy()
     yield Goal(lambda v: here, hand=OPENING, near=0.03, settle=0.4, timeout=1.0, target=handle, exact=True)
@@ -50,7 +55,8 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
 
 
 def push_shut(view: View, handle: str, joint: str, goal: float) -> Skill:
-    """Pushes the bar `handle` with closed fingers until the scalar `joint` is below `goal` metres. Returns whether it is."""
+    """Pushes the bar `handle` with closed fingers until the scalar `joint` is below `goal` metres. Returns whether it
+    is."""
     out, yaw = _axes(view, handle)
     turn = best_yaw(view, view.body(handle)[:3], yaw)
 
@@ -61,12 +67,23 @@ def push_shut(view: View, handle: str, joint: str, goal: float) -> Skill:
         view, lambda v: top_down([*(v.body(handle)[:3] + out * CLEARANCE)[:2], CLEAR], turn), 0.0, target=handle
     )
     yield Goal(before(CLEARANCE, HEIGHT), hand=0.0, speed=0.3, near=0.008, near_angle=0.06, target=handle)
+    touch = view.tool.copy()
+    touch[:3] -= out * 2 * CLEARANCE
+    yield Goal(lambda v: touch, hand=0.0, speed=TOUCH, until=lambda v: v.touched(handle), target=handle, exact=True)
     end = view.tool.copy()
-    end[:3] -= out * (CLEARANCE + view.scalar(joint) + 0.01)
+    end[:3] -= out * (view.scalar(joint) - 0.5 * goal)
     yield Goal(
-        lambda v: end, hand=0.0, speed=0.2, near=0.004, near_angle=0.2, timeout=5.0, target=handle, exact=True,
+        lambda v: end,
+        hand=0.0,
+        speed=0.2,
+        acceleration=SLOW,
+        near=0.004,
+        near_angle=0.2,
+        timeout=5.0,
+        target=handle,
+        exact=True,
         until=lambda v: v.scalar(joint) < goal,
-    )  # fmt: skip
+    )
     back = view.tool.copy()
     back[:3] += out * 0.03
     yield Goal(lambda v: back, hand=0.0, speed=0.2, near=0.01, near_angle=0.2, timeout=2.0, target=handle, exact=True)

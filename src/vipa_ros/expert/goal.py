@@ -25,8 +25,9 @@ class Ended(Enum):
 class View:
     """What a skill sees, renewed at every step of the commander.
 
-    now: seconds of ROS time. arm: measured state of the arm. base: pose (7,) of the arm's base frame in the world frame.
-    fingers: names of the links that grasp. scorer: the expert's own scoring of the episode. kinematics: of the arm.
+    now: seconds of ROS time. arm: measured state of the arm. base: pose (7,) of the arm's base frame in the world
+    frame. fingers: names of the links that grasp. scorer: the expert's own scoring of the episode. kinematics: of the
+    arm.
     """
 
     now: float
@@ -73,9 +74,9 @@ class Goal:
     """Where the tool shall go, asked again at every step, so that it follows what moves.
 
     pose: tool pose (7,) in the arm's base frame, of the view; or joints: (J,) radians. hand: opening 0..1.
-    speed, angular_speed: m/s, rad/s. near, near_angle: metres, radians from the measured tool pose at which it is reached.
-    settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target: body or None, what the motion is
-    about, for labels. exact: no noise is added.
+    speed, angular_speed, acceleration: m/s, rad/s, m/s². near, near_angle: metres, radians from the measured tool pose
+    at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target:
+    body or None, what the motion is about, for labels. exact: no noise is added.
     """
 
     pose: Callable[[View], np.ndarray] | None = None
@@ -83,6 +84,7 @@ class Goal:
     hand: float = 1.0
     speed: float = 0.35
     angular_speed: float = 1.4
+    acceleration: float = 1.2
     near: float = 0.01
     near_angle: float = 0.06
     settle: float = 0.0

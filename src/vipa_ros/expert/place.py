@@ -11,10 +11,11 @@ from vipa_ros.expert.reach import CLEAR, best_yaw, raise_tool, top_down
 def from_above(
     view: View, name: str, spot: Callable[[View], np.ndarray], yaw: float, release: float, opening: float
 ) -> Skill:
-    """Carries the body `name`, which the hand holds, over `spot`, lowers it and lets go. Returns whether it was still held.
+    """Carries the body `name`, which the hand holds, over `spot`, lowers it and lets go. Returns whether it was still
+    held.
 
-    spot: (3,) metres, base frame, of the tool at the release, of the view. yaw: as in reach.top_down, or half a turn more.
-    release: metres above the spot at which the fingers open. opening: 0..1 to let go.
+    spot: (3,) metres, base frame, of the tool at the release, of the view. yaw: as in reach.top_down, or half a turn
+    more. release: metres above the spot at which the fingers open. opening: 0..1 to let go.
     """
     turn = best_yaw(view, spot(view), yaw)
 
@@ -36,8 +37,8 @@ def from_above(
         return False
     here = view.tool.copy()
     yield Goal(
-        lambda v: here, hand=opening, near=0.03, settle=0.6, until=lambda v: not v.touched(name), timeout=1.5, target=name,
-        exact=True,
+        lambda v: here, hand=opening, near=0.03, settle=0.6, until=lambda v: not v.touched(name), timeout=1.5,
+        target=name, exact=True,
     )  # fmt: skip
     yield from raise_tool(view, opening, target=name)
     return True

@@ -12,9 +12,10 @@ OPEN, SHUT = 0.20, 0.008  # metres: how far it is pulled and pushed
 USABLE = 0.15  # metres of opening below which it is pulled again
 ROUNDS = 3  # tries for everything that did not work
 
-# where each fruit goes, metres in the drawer's frame (x along its width, y into the cabinet), and how wide the hand lets go
+# where each fruit goes, metres in the drawer's frame (x along its width, y into the cabinet), and how wide the hand
+# lets go
 SPOTS = {"apple": (-0.085, -0.03, 1.0), "banana": (0.0, -0.02, 0.8), "plum": (0.085, -0.03, 0.95)}
-DEPTH = {"apple": 0.004, "banana": 0.004, "plum": 0.002}  # metres of the tool below the fruit's origin in the grasp
+DEPTH = {"apple": -0.006, "banana": 0.002, "plum": 0.0}  # metres of the tool below the fruit: the apple fills the hand
 RELEASE = 0.066  # metres of the tool over the drawer's floor: the hand's body passes over the side walls
 
 
@@ -51,5 +52,6 @@ def _put(view: View, fruit: str) -> Skill:
 
 
 def _grasp_yaw(view: View, fruit: str) -> float:
-    """Across the banana; a ball is the same from all sides, and at 0 its neighbours are farthest from the fingers' line."""
+    """Across the banana; a ball is the same from all sides, and at 0 its neighbours are farthest from the fingers'
+    line."""
     return yaw_of(view.body(fruit)) if fruit == "banana" else 0.0

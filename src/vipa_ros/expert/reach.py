@@ -10,7 +10,8 @@ CLEAR = 0.28  # metres above the base frame: nothing on the table stands this hi
 
 
 def top_down(position, yaw: float) -> np.ndarray:
-    """Tool pose (7,) that looks straight down; its x axis has the angle `yaw` in the base frame, the fingers close across."""
+    """Tool pose (7,) that looks straight down; its x axis has the angle `yaw` in the base frame, the fingers close
+    across."""
     return pose(position, Rotation.from_euler("z", yaw) * Rotation.from_euler("x", np.pi))
 
 

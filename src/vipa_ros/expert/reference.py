@@ -1,4 +1,5 @@
-"""The expert's reference motion: from where the tool (or the joints) is sent now, smoothly towards a goal that may move."""
+"""The expert's reference motion: from where the tool (or the joints) is sent now, smoothly towards a goal that may
+move."""
 
 from math import sqrt
 
@@ -10,7 +11,8 @@ SUBSTEP = 0.05  # seconds; the profile is integrated this finely between the ste
 
 
 def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleration: float, dt: float) -> np.ndarray:
-    """Velocity (n,) after `dt` that leads along `error` (n,), trapezoidal: at most `speed`, braking in time to stop there."""
+    """Velocity (n,) after `dt` that leads along `error` (n,), trapezoidal: at most `speed`, braking in time to stop
+    there."""
     distance = sqrt(error @ error)
     if distance > 0.0:
         wanted = error * (min(speed, sqrt(2.0 * 0.8 * acceleration * distance), distance / dt) / distance)
@@ -40,8 +42,9 @@ class PoseReference:
         return np.concatenate([self.position, self.turn])
 
     def plan(self, goal: np.ndarray, limits: tuple[float, float, float, float], steps: int, dt: float):
-        """Poses (steps, 7), the first being where it stands, `dt` seconds apart, towards `goal` (7,), and the state after one
-        step, to be handed to `advance`. limits: speed m/s, acceleration m/s², angular speed rad/s and acceleration rad/s².
+        """Poses (steps, 7), the first being where it stands, `dt` seconds apart, towards `goal` (7,), and the state
+        after one step, to be handed to `advance`. limits: speed m/s, acceleration m/s², angular speed rad/s and
+        acceleration rad/s².
         """
         speed, acceleration, angular_speed, angular_acceleration = limits
         position, velocity, turn, angular = self.position, self.velocity, self.turn, self.angular
@@ -74,8 +77,8 @@ class JointReference:
         self.joints, self.velocity = np.array(joints, float), np.zeros(len(joints))
 
     def plan(self, goal: np.ndarray, speed: float, acceleration: float, steps: int, dt: float):
-        """Joints (steps, J) towards `goal` (J,), and the state after one step. speed, acceleration: rad/s, rad/s² of the
-        whole joint vector (its Euclidean norm)."""
+        """Joints (steps, J) towards `goal` (J,), and the state after one step. speed, acceleration: rad/s, rad/s² of
+        the whole joint vector (its Euclidean norm)."""
         joints, velocity = self.joints, self.velocity
         count = max(1, round(dt / SUBSTEP))
         h = dt / count

@@ -1,0 +1,174 @@
+"""gymnasium environments over the in-process loop: `vipa/PutThreeObj-v0`, `vipa/WaterPlant-v0`, registered on import.
+
+Actions go through the same motion and gate as everybody's chunks; sub-tasks are scored by the same checks.
+"""
+
+from typing import Literal
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from vipa_ros.errors import unknown
+from vipa_ros.inprocess import Loop
+from vipa_ros.motion import rotation
+from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.robot.description import load_robot
+from vipa_ros.tasks.task import load_task
+
+COMMANDER = "gymnasium"
+PERIOD = 0.1  # seconds of ROS time an action
+STEP, TURN = 0.05, 0.25  # metres, radians: largest relative action
+REACH = 2.0  # metres: bound of tool positions in observations
+FORCE = 500.0  # newtons, newton metres: bound of wrenches in observations
+ENVIRONMENTS = {"vipa/PutThreeObj-v0": "put_three_obj", "vipa/WaterPlant-v0": "water_plant"}
+
+
+class TaskEnv(gymnasium.Env):
+    """A task of the robot's first arm at 10 Hz.
+
+    actions: "absolute": (8,) tool position (metres) and quaternion xyzw in the arm's base frame (normalised here), and
+    opening 0 closed .. 1 open; "relative": (7,) translation (metres) and rotation vector (radians) in the base frame's
+    axes, from the commanded tool pose, and opening. All float32.
+
+    Observations, by key: `rgb_<camera>` (H, W, 3) uint8; `depth_<camera>` (H, W) uint16 millimetres, 0 none;
+    `tool_pose` (7,) float32, base frame; `opening` (1,) float32; `wrench` (6,) float32 on the tool, tool frame.
+    Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate; truncated: time
+    limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `outcome` ("" while it runs), `refused` (why
+    the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises VipaError.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
+
+    def __init__(
+        self,
+        task: str,
+        actions: Literal["absolute", "relative"] = "absolute",
+        image_size: tuple[int, int] | None = (128, 128),
+        cameras: tuple[str, ...] | None = None,
+        render_mode: str | None = None,
+    ):
+        if actions not in ("absolute", "relative"):
+            raise unknown("actions", actions, ("absolute", "relative"))
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise unknown("render_mode", render_mode, self.metadata["render_modes"])
+        self.actions, self.render_mode = actions, render_mode
+        spec = load_task(task)
+        self.robot = load_robot(spec.robot)
+        self.arm = self.robot.arms[0]
+        self.loop = Loop(spec, self.robot, spec.cameras if cameras is None else cameras, image_size, 1.0 / PERIOD)
+        self.action_space = self._action_space()
+        self.observation_space = self._observation_space()
+
+    def _action_space(self) -> spaces.Box:
+        if self.actions == "relative":
+            high = np.array([STEP] * 3 + [TURN] * 3 + [1.0], np.float32)
+            low = -high
+            low[-1] = 0.0
+            return spaces.Box(low, high)
+        box = self.arm.workspace
+        low, high = (box.min, box.max) if box else ([-REACH] * 3, [REACH] * 3)
+        return spaces.Box(np.array([*low, *[-1.0] * 4, 0.0], np.float32), np.array([*high, *[1.0] * 5], np.float32))
+
+    def _observation_space(self) -> spaces.Dict:
+        images = {}
+        for name in self.loop.cameras:
+            _, width, height = self.loop.cell.camera_info(name)
+            images[f"rgb_{name}"] = spaces.Box(0, 255, (height, width, 3), np.uint8)
+            images[f"depth_{name}"] = spaces.Box(0, 65535, (height, width), np.uint16)
+        limit = np.array([REACH] * 3 + [1.0] * 4, np.float32)
+        return spaces.Dict(
+            {
+                **images,
+                "tool_pose": spaces.Box(-limit, limit),
+                "opening": spaces.Box(0.0, 1.0, (1,), np.float32),
+                "wrench": spaces.Box(-FORCE, FORCE, (6,), np.float32),
+            }
+        )
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        super().reset(seed=seed)
+        options = options or {}
+        extra = [key for key in options if key != "variant"]
+        if extra:
+            raise unknown("reset option", extra[0], ("variant",))
+        scene_seed = int(self.np_random.integers(2**31)) if seed is None else seed
+        card = self.loop.reset(scene_seed, options.get("variant", ""), COMMANDER)
+        self.variant, self.seq, self.refused = card["variant"], 0, ""
+        self.tick = self.loop.tick()
+        return self._observation(), self._info()
+
+    def step(self, action):
+        before = self._done()
+        self._send(np.asarray(action, float))
+        scorer = self.loop.scorer
+        end = self.loop.now_ns + round(PERIOD * 1e9)
+        while self.loop.now_ns < end:
+            self.loop.cell.step()
+            self.tick = self.loop.tick()
+            if self.tick.status.mode is Mode.STOPPED:
+                reasons = self.loop.motion.safety(self.loop.now_ns).stop_reasons
+                scorer.stop("stopped", "safety stop", "; ".join(reasons))
+        truncated = scorer.outcome == "timeout"
+        terminated = scorer.outcome is not None and not truncated
+        return self._observation(), float(self._done() - before), terminated, truncated, self._info()
+
+    def render(self):
+        """(H, W, 3) uint8 of the first camera."""
+        if self.render_mode != "rgb_array":
+            return None
+        return self.loop.frames[self.loop.cameras[0]].color
+
+    def close(self):
+        self.loop.close()
+
+    def _send(self, action: np.ndarray) -> None:
+        commanded = self.tick.commanded[self.arm.name].tool_pose
+        if self.actions == "relative":
+            turn = rotation.multiply(rotation.exp(action[3:6]), commanded[3:])
+            pose = np.concatenate([commanded[:3] + action[:3], rotation.normalised(turn)])
+        else:
+            size = np.linalg.norm(action[3:7])
+            turn = action[3:7] / size if size > 1e-6 else commanded[3:]
+            pose = np.concatenate([action[:3], turn])
+        self.seq += 1
+        now = self.loop.now_ns
+        group = GroupAction(
+            self.arm.name,
+            frame_id=self.arm.base_frame,
+            tip_frame=self.arm.tool_frame,
+            poses=pose[None],
+            hand_joint_names=tuple(self.arm.hand.joints),
+            hand=np.full((1, len(self.arm.hand.joints)), np.clip(action[-1], 0.0, 1.0)),
+        )
+        due = now + round(PERIOD * 1e9)
+        chunk = ActionChunk(COMMANDER, self.tick.status.epoch, self.seq, now, due, PERIOD, (group,), now)
+        self.refused = self.loop.motion.chunk(chunk, now, self.loop.monotonic)
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        state = self.tick.groups[self.arm.name]
+        wrench = np.zeros(6) if state.wrench is None else state.wrench
+        values = {"tool_pose": state.tool_pose, "opening": state.hand[:1], "wrench": wrench}
+        seen = {
+            key: np.clip(value, self.observation_space[key].low, self.observation_space[key].high).astype(np.float32)
+            for key, value in values.items()
+        }
+        for name, frame in self.loop.frames.items():
+            seen[f"rgb_{name}"], seen[f"depth_{name}"] = frame.color, frame.depth
+        return seen
+
+    def _done(self) -> int:
+        return sum(s.t_done is not None for s in self.loop.scorer.subtasks)
+
+    def _info(self) -> dict:
+        return {
+            "subtasks": {s.name: s.status.name.lower() for s in self.loop.scorer.subtasks},
+            "variant": self.variant,
+            "outcome": self.loop.scorer.outcome or "",
+            "refused": self.refused,
+        }
+
+
+for _id, _task in ENVIRONMENTS.items():
+    if _id not in gymnasium.registry:
+        gymnasium.register(_id, entry_point="vipa_ros.envs:TaskEnv", kwargs={"task": _task})

@@ -1,0 +1,106 @@
+"""Many in-process episodes, one a seed, on several processes: what `vipa evaluate` and `python -m vipa_ros.inprocess`
+run."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from vipa_ros.errors import VipaError
+from vipa_ros.tasks.scorecard import Scorecard
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances."""
+
+    task: str
+    seed: int
+    variant: str = ""
+    delay_s: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial gave. refused: why chunks were refused; stops: why the gate stopped the robot."""
+
+    trial: Trial
+    scorecard: Scorecard
+    refused: tuple[str, ...]
+    stops: tuple[str, ...]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from "7", "0:20" (0 to 19) or "1,5,9". Raises VipaError."""
+    try:
+        if ":" in text:
+            first, last = (int(part) for part in text.split(":"))
+            seeds = list(range(first, last))
+        else:
+            seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise VipaError(f"seeds: '{text}' is none of: 7, 0:20 (0 to 19), 1,5,9") from None
+    if not seeds or min(seeds) < 0:
+        raise VipaError(f"seeds: '{text}' names none, or a negative one; allowed: 7, 0:20 (0 to 19), 1,5,9")
+    return seeds
+
+
+def run_trials(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
+    """Runs `trials` with the expert on `jobs` processes and yields their outcomes in order. Raises VipaError."""
+    if jobs <= 1:
+        yield from map(run_trial, trials)
+        return
+    # a forked child would share MuJoCo's and OpenGL's state; one thread each, or the processes fight for the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(run_trial, trials)
+
+
+_loops: dict = {}
+
+
+def run_trial(trial: Trial) -> Outcome:
+    """Runs one trial; the cell of a task is compiled once a process."""
+    from vipa_ros.expert.commander import Expert
+    from vipa_ros.inprocess import Loop, run_episode
+    from vipa_ros.robot.description import load_robot
+    from vipa_ros.tasks.task import load_task
+
+    if trial.task not in _loops:
+        task = load_task(trial.task)
+        _loops[trial.task] = Loop(task, load_robot(task.robot))
+    loop = _loops[trial.task]
+    expert = Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
+    record = run_episode(
+        loop.task, loop.robot, expert, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop
+    )  # fmt: skip
+    return Outcome(trial, record.scorecard, tuple(record.refused), tuple(record.stops))
+
+
+def line(outcome: Outcome) -> str:
+    """One line of the table: seed, sub-tasks done, time, speed, first failure."""
+    card = outcome.scorecard
+    done = "".join({"done": "✓", "failed": "✗", "pending": "·"}[s.status] for s in card.subtasks)
+    speed = card.duration_s / max(card.wall_s, 1e-9)
+    text = f"{card.seed:>5}  {card.variant:<9} {done:<8} {card.duration_s:6.1f} s  {speed:5.1f}×  {card.outcome:<8}"
+    if card.failure:
+        text += f" {card.failure.subtask}: {card.failure.detail}"
+    if outcome.refused:
+        text += f"  [{len(outcome.refused)} chunks refused: {outcome.refused[0]}]"
+    return text
+
+
+def total(outcomes: Sequence[Outcome]) -> str:
+    """The table's last line: rates over all of it."""
+    cards = [o.scorecard for o in outcomes]
+    parts = sum(len(c.subtasks) for c in cards)
+    done = sum(s.status == "done" for c in cards for s in c.subtasks)
+    duration, wall = sum(c.duration_s for c in cards), sum(c.wall_s for c in cards)
+    return (
+        f"total  {done}/{parts} sub-tasks ({100 * done / parts:.1f} %), {sum(c.success for c in cards)}/{len(cards)} "
+        f"episodes, {sum(bool(o.stops) for o in outcomes)} safety stops, {duration / len(cards):.1f} s an episode, "
+        f"{duration / wall:.1f}× real time a process"
+    )
