@@ -176,7 +176,8 @@ class SimCell:
     def step(self) -> None:
         """Advance by one tick, `dt` seconds."""
         timestep = self.model.opt.timestep
-        times = self.stamp_ns * 1e-9 + timestep * np.arange(1, self._substeps + 1)
+        # a step's forces come from the positions at its start, so the targets of that moment: others would lead by a step
+        times = self.stamp_ns * 1e-9 + timestep * np.arange(self._substeps)
         ctrl = np.empty((self._substeps, self.model.nu))
         for name, controller in self._controllers.items():
             servos = self._servos[name]

@@ -16,7 +16,9 @@ FINGER_ARMATURE = 0.1  # kg
 STIFFNESS_PER_EFFORT = 120.0  # (N m / rad) per N m: an acceleration at the torque limit costs 8 mrad
 HAND_STIFFNESS = 1.0e4  # N/m: a squeeze of a few mm past contact already presses with full force
 
-_COMPILER = '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true"/></mujoco>'
+_COMPILER = (
+    '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true"/></mujoco>'
+)
 
 
 def load(robot: Robot) -> mujoco.MjSpec:
@@ -95,9 +97,7 @@ def add_wrench_sensor(spec: mujoco.MjSpec, group: Group) -> None:
         hand = hand.parent
     site = hand.add_site(name=f"{group.name}_wrench", group=HIDDEN, pos=offset, quat=geometry.matrix_quat(rotation))
     for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
-        spec.add_sensor(
-            name=f"{group.name}_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name
-        )
+        spec.add_sensor(name=f"{group.name}_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name)
 
 
 def add_cameras(spec: mujoco.MjSpec, cameras: Sequence[Camera]) -> None:

@@ -17,6 +17,8 @@ def add_room(spec: mujoco.MjSpec) -> None:
     spec.visual.headlight.ambient = [0.36, 0.36, 0.37]
     spec.visual.headlight.diffuse = [0.18, 0.18, 0.18]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
+    # software OpenGL pays for triangles: flat faces need no more than two, and 24 sides are round at our resolutions
+    spec.visual.quality.numslices, spec.visual.quality.numstacks, spec.visual.quality.numquads = 24, 12, 1
     spec.stat.extent = 1.0
     spec.stat.center = [0.4, 0.0, 0.1]
     spec.visual.map.znear = 0.01

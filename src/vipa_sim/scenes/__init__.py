@@ -60,8 +60,10 @@ def pick(task: Task, allowed: dict) -> dict:
 def rgba(variant: dict, key: str, default) -> tuple[float, float, float, float]:
     """Colour `key` of a variant (RGB 0..1) as RGBA. Raises VipaError if it is no colour."""
     value = variant.get(key, default)
-    if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(
-        isinstance(v, (int, float)) and 0 <= v <= 1 for v in value
+    if (
+        not isinstance(value, (list, tuple))
+        or len(value) != 3
+        or not all(isinstance(v, (int, float)) and 0 <= v <= 1 for v in value)
     ):
         raise VipaError(f"variant: {key}: expected three numbers 0..1, got {value!r}")
     return (*map(float, value), 1.0)

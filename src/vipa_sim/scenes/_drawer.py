@@ -5,8 +5,8 @@ import numpy as np
 
 from vipa_ros.errors import VipaError
 from vipa_ros.tasks.task import Task
-from vipa_sim import contacts, room
-from vipa_sim.robot_model import HIDDEN, VISUAL
+from vipa_sim import contacts
+from vipa_sim.robot_model import VISUAL
 
 SIDES = ("left", "right", "top", "bottom", "back")
 TRAVEL = 0.22  # metres
@@ -45,9 +45,7 @@ class Drawer:
         half_x = (self._right - self._left) / 2 - GAP - WALL
         half_y = (self._end - WALL - self._mouth) / 2
         self.inner = (float(half_x), float(half_y), WALL_HEIGHT)
-        self._origin = np.array(
-            [(self._left + self._right) / 2, self._mouth + half_y, self._base + FLOOR]
-        )
+        self._origin = np.array([(self._left + self._right) / 2, self._mouth + half_y, self._base + FLOOR])
 
     def build(self, spec: mujoco.MjSpec) -> None:
         """Bodies `drawer` and `drawer_handle`, slide joint `drawer`; no contact with the cabinet itself."""

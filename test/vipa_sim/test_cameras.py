@@ -1,0 +1,159 @@
+"""What a camera delivers agrees with geometry, and with itself."""
+
+import mujoco
+import numpy as np
+import pytest
+from driver import Driver, yawed
+
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import load_robot
+from vipa_ros.tasks.task import load_task
+from vipa_sim.cell import SimCell
+from vipa_sim.robot_model import VISUAL
+
+
+def rays(frame):
+    """Directions (H, W, 3) in the optical frame with z = 1, through the centres of the pixels."""
+    height, width = frame.depth.shape
+    u, v = np.meshgrid(np.arange(width), np.arange(height))
+    k = frame.intrinsics
+    return np.stack([(u - k[0, 2]) / k[0, 0], (v - k[1, 2]) / k[1, 1], np.ones_like(u)], axis=2)
+
+
+def plum_pixels(color):
+    r, g, b = (color[..., i].astype(float) for i in range(3))
+    return (g < 0.62 * np.minimum(r, b)) & (r + b > 30)
+
+
+def over_the_plum(cell):
+    """Bring the wrist camera above the plum."""
+    spot = cell.truth().poses["plum"][:3]
+    Driver(cell).move(spot + [-0.02, 0, 0.22], yawed(np.pi / 2), 1.5)
+
+
+@pytest.mark.parametrize("camera", ["scene", "wrist"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_known_point_reprojects_within_a_pixel(seeing, camera, seed):
+    cell, renderer = seeing
+    cell.reset(seed)
+    if camera == "wrist":
+        over_the_plum(cell)
+    frame = renderer.frame(cell.snapshot(), camera)
+    plum = cell.truth().poses["plum"][:3]
+    local = np.linalg.inv(frame.extrinsics) @ [*plum, 1.0]
+    u, v, _ = frame.intrinsics @ (local[:3] / local[2])
+    rows, columns = np.nonzero(plum_pixels(frame.color))
+    assert len(rows) > 30
+    # a ball's outline is an ellipse: its middle, not its mean, is next to the centre's image
+    middle = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    assert abs(middle[0] - u) < 1.0 and abs(middle[1] - v) < 1.0, (middle, u, v)
+
+
+@pytest.mark.parametrize("camera", ["scene", "wrist"])
+def test_depth_is_the_distance_along_z_within_a_millimetre(seeing, camera):
+    cell, renderer = seeing
+    cell.reset(4)
+    frame = renderer.frame(cell.snapshot(), camera)
+    assert frame.depth.dtype == np.uint16 and frame.depth.shape == frame.color.shape[:2]
+    data = mujoco.MjData(cell.model)
+    data.qpos[:] = cell.snapshot().qpos
+    mujoco.mj_forward(cell.model, data)
+    groups = np.zeros(6, np.uint8)
+    groups[VISUAL] = 1
+    origin = np.ascontiguousarray(frame.extrinsics[:3, 3])
+    directions = rays(frame) @ frame.extrinsics[:3, :3].T
+    flat = (mujoco.mjtGeom.mjGEOM_BOX.value, mujoco.mjtGeom.mjGEOM_MESH.value)  # round primitives are drawn faceted
+    rng = np.random.default_rng(0)
+    checked, (near, far) = 0, cell.cameras[camera].depth_range
+    for _ in range(3000):
+        v, u = rng.integers(1, frame.depth.shape[0] - 1), rng.integers(1, frame.depth.shape[1] - 1)
+
+        def cast(row, column):
+            geom = np.array([-1], np.int32)
+            length = mujoco.mj_ray(cell.model, data, origin, directions[row, column], groups, 1, -1, geom, None)
+            return int(geom[0]), length
+
+        hit, z = cast(v, u)
+        # at an outline the pixel may show either side
+        same = all(cast(v + dv, u + du)[0] == hit for dv, du in ((1, 0), (-1, 0), (0, 1), (0, -1)))
+        if hit < 0 or not same or cell.model.geom_type[hit] not in flat:
+            continue
+        if not near + 1e-3 < z < far - 1e-3:
+            assert near - 1e-3 < z < far + 1e-3 or frame.depth[v, u] == 0
+            continue
+        checked += 1
+        assert abs(frame.depth[v, u] - z * 1000) <= 1.0, (cell.model.geom(hit).name, frame.depth[v, u], z)
+    assert checked > 1000
+
+
+def test_the_robot_file_says_where_the_camera_is(seeing):
+    cell, renderer = seeing
+    frame = renderer.frame(cell.snapshot(), "scene")
+    np.testing.assert_allclose(frame.extrinsics[:3, 3], cell.cameras["scene"].position, atol=1e-9)
+    k, width, height = cell.camera_info("scene")
+    assert (width, height) == (320, 240)
+    np.testing.assert_array_equal(k, frame.intrinsics)
+
+
+def test_same_seed_same_pixels_and_another_seed_others(seeing):
+    cell, renderer = seeing
+
+    def pictures(seed):
+        cell.reset(seed)
+        return [renderer.frame(cell.snapshot(), name) for name in cell.cameras]
+
+    first, other, again = pictures(7), pictures(8), pictures(7)
+    for a, b, c in zip(first, other, again):
+        np.testing.assert_array_equal(a.color, c.color)
+        np.testing.assert_array_equal(a.depth, c.depth)
+        assert (a.color != b.color).any()
+
+
+def test_variants_change_the_cloth_and_nothing_else(seeing):
+    cell, renderer = seeing
+    cell.reset(7, "linen")
+    linen = renderer.frame(cell.snapshot(), "scene")
+    cell.reset(7, "crimson")
+    crimson = renderer.frame(cell.snapshot(), "scene")
+    np.testing.assert_array_equal(linen.depth, crimson.depth)
+    changed = (linen.color != crimson.color).any(axis=2).mean()
+    assert 0.1 < changed < 0.6
+
+
+def test_scene_camera_sees_what_matters(seeing):
+    """Corners of the fruits' area, the drawer's handle closed and open, and the tool at home are in the picture."""
+    cell, renderer = seeing
+    cell.reset(0)
+    frame = renderer.frame(cell.snapshot(), "scene")
+    low, high = cell.task.randomisation["fruit_min"], cell.task.randomisation["fruit_max"]
+    handle = cell.truth().poses["drawer_handle"][:3]
+    points = [[x, y, 0.0] for x in (low[0], high[0]) for y in (low[1], high[1])]
+    points += [handle, handle - [0, 0.22, 0], cell.link_poses()["fr3_hand_tcp"][:3]]
+    for point in points:
+        local = np.linalg.inv(frame.extrinsics) @ [*point, 1.0]
+        u, v, _ = frame.intrinsics @ (local[:3] / local[2])
+        assert 5 < u < 315 and 5 < v < 235, point
+
+
+def test_wrist_camera_sees_the_fingertips(seeing):
+    cell, renderer = seeing
+    cell.reset(0)
+    frame = renderer.frame(cell.snapshot(), "wrist")
+    poses = cell.link_poses()
+    for link in ("fr3_leftfinger", "fr3_rightfinger"):
+        tip = poses[link][:3] + [0, 0, -0.05]  # the tool points down at home
+        local = np.linalg.inv(frame.extrinsics) @ [*tip, 1.0]
+        u, v, _ = frame.intrinsics @ (local[:3] / local[2])
+        assert 0 < u < 320 and 0 < v < 240
+        assert abs(frame.depth[round(v), round(u)] - local[2] * 1000) < 25
+
+
+def test_image_size_and_camera_choice():
+    robot, task = load_robot("fr3_single"), load_task("put_three_obj")
+    small = SimCell(robot, task, cameras=("wrist",), image_size=(64, 48))
+    assert list(small.cameras) == ["wrist"] and small.camera_info("wrist")[1:] == (64, 48)
+    assert SimCell(robot, task, cameras=()).cameras == {}
+    with pytest.raises(VipaError, match="unknown camera of robot fr3_single 'head'; allowed: scene, wrist"):
+        SimCell(robot, task, cameras=("head",))
+    with pytest.raises(VipaError, match="unknown camera 'scene'; allowed: wrist"):
+        small.camera_info("scene")
