@@ -14,6 +14,7 @@ from vipa_ros.errors import VipaError
 VERBS = {
     "episode": "run one scored task episode",
     "report": "rebuild the video and the report of a run from its bag",
+    "demos": "record scripted demonstrations",
     "record": "inspect and repair bags",
     "doctor": "check this machine and say what to install",
 }

@@ -16,6 +16,6 @@ def run(args) -> int:
         print(repair.repair(folder))
         return 0
     with reader.BagReader(folder) as bag:
-        for topic in bag.topics:
+        for topic in bag.topics.values():
             print(f"{topic.count:>8}  {topic.name}  {topic.type}")
     return 0

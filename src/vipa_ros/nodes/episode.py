@@ -12,8 +12,8 @@ import time
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.node import Node
-from vipa_msgs.action import RunEpisode
 
+from vipa_msgs.action import RunEpisode
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.checklist import Checklist, Row
 from vipa_ros.ros import node, topics

@@ -12,9 +12,9 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
+
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext
-
 from vipa_ros.motion.motion import Motion
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics

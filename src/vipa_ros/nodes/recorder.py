@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from vipa_msgs.srv import RecordEpisode
 
+from vipa_msgs.srv import RecordEpisode
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.metadata import Qos
 from vipa_ros.recording.recorder import Recorder, summary_json

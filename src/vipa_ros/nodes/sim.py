@@ -19,9 +19,9 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
+
 from vipa_msgs.msg import GroundTruth
 from vipa_msgs.srv import ResetCell
-
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics

@@ -13,10 +13,10 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
+
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SubTaskStatus
 from vipa_msgs.srv import RecordEpisode, ResetCell, SetAuthority, SetTaskContext
-
 from vipa_ros import files
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot

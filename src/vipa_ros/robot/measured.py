@@ -33,3 +33,8 @@ class GroupReader:
             pose = self.kinematics.group(group.name).forward(q)
             found[group.name] = GroupState(q, state.velocities[rows], pose, hand, self._wrenches.get(group.name))
         return found
+
+    def vector(self, state: JointState) -> np.ndarray:
+        """(n,) positions of the groups' joints, in `Kinematics.joint_names` order."""
+        index = {name: i for i, name in enumerate(state.names)}
+        return state.positions[[index[name] for name in self.kinematics.joint_names]]

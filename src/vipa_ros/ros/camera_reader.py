@@ -2,13 +2,13 @@
 
 from collections import deque
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vipa_ros.policy.observer import FreshnessCheck
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.description import Robot
+from vipa_ros.robot.measured import GroupReader
 from vipa_ros.robot.state import CameraFrame, Observation
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import CAMERA_READER, PROFILES
@@ -19,6 +19,7 @@ class CameraReader:
 
     def __init__(self, node: Node, robot: Robot, cameras, instruction: str, simulated: bool):
         self.poses = CameraPoses(robot)
+        self.reader = GroupReader(robot)
         self.instruction = instruction
         self.check = FreshnessCheck(cameras, still_ok=simulated)
         self.latest: dict[str, dict] = {c: {} for c in cameras}
@@ -41,14 +42,15 @@ class CameraReader:
             self.latest[camera] = {"whole": (color, depth, info)}
 
     def observe(self, now_ns: int) -> Observation | str:
-        """The observation at `now_ns` (its groups empty: the commander's node adds them), or why there is none."""
+        """The observation at `now_ns`, with the groups' states at its own stamp, or why there is none."""
         if not self.joints:
             return "no joint states yet"
         for camera, latest in self.latest.items():
             whole = latest.pop("whole", None)
             if whole:
                 color = whole[0]
-                pose = self.poses.extrinsics(camera, self._joints_at(convert.time_ns(color.header.stamp)))
+                joints = self._joints_at(convert.time_ns(color.header.stamp))
+                pose = self.poses.extrinsics(camera, self.reader.vector(joints))
                 try:
                     self.frames[camera] = convert.camera_frame(camera, *whole, pose)
                 except ValueError as error:
@@ -56,10 +58,8 @@ class CameraReader:
         if fault := self.check.fault(self.frames, now_ns):
             return fault
         stamp = min(f.stamp_ns for f in self.frames.values())
-        return Observation(stamp, dict(self.frames), {}, self.instruction)
+        return Observation(stamp, dict(self.frames), self.reader.groups(self._joints_at(stamp)), self.instruction)
 
-    def _joints_at(self, stamp_ns) -> np.ndarray:
-        """(n,) positions of the joint state nearest to `stamp_ns`."""
-        msg = min(self.joints, key=lambda m: abs(convert.time_ns(m.header.stamp) - stamp_ns))
-        index = {name: i for i, name in enumerate(msg.name)}
-        return np.array([msg.position[index[name]] for name in self.poses.kinematics.joint_names])
+    def _joints_at(self, stamp_ns):
+        """The joint state nearest to `stamp_ns`."""
+        return convert.joint_state(min(self.joints, key=lambda m: abs(convert.time_ns(m.header.stamp) - stamp_ns)))

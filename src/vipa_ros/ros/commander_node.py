@@ -3,13 +3,12 @@
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 
+from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.measured import GroupReader
@@ -81,12 +80,9 @@ class CommanderNode(Node):
             if isinstance(observation, str):
                 return self.say(observation)
         started = time.monotonic()
-        groups = self.reader.groups(convert.joint_state(self.joints))
-        if observation is not None:
-            observation = replace(observation, groups=groups)
         seen = CommanderInput(
             now,
-            groups,
+            self.reader.groups(convert.joint_state(self.joints)),
             convert.motion_status(self.status),
             observation,
             convert.truth(self.truth) if self.truth is not None else None,

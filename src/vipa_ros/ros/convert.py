@@ -10,8 +10,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from sensor_msgs.msg import JointState as JointStateMsg
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
-from vipa_msgs import msg as vipa
 
+from vipa_msgs import msg as vipa
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 

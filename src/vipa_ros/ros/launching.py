@@ -52,7 +52,7 @@ def actions(specs: list[NodeSpec]) -> list:
 
 def episode_actions(config: EpisodeConfig, runs: str) -> list:
     """An episode with its run folder; when it is over the graph ends, then video and report are made, then the launch ends."""
-    config, folder = prepare(config.checked(), Path(runs))
+    folder, config = prepare(config.checked(), Path(runs))
     nodes, leader = [], None
     for spec in episode_graph(config):
         node = launch_node(spec)

@@ -1,0 +1,163 @@
+"""Scripted demonstrations, recorded in-process at the policy's rate: what a policy is trained on before there is teleoperation.
+
+An episode is drawn by its seed: scene, variant (from the task's seen ones) and the expert's disturbances. Only episodes with
+every sub-task done are kept.
+"""
+
+import dataclasses
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vipa_model.configuration_vipa import GroupConfig
+from vipa_model.framestore import FrameStoreWriter
+from vipa_model.images import Crop, make_view
+from vipa_ros import geometry
+from vipa_ros.errors import VipaError
+from vipa_ros.expert.commander import Expert
+from vipa_ros.inprocess import Loop, Tick, run_episode
+from vipa_ros.robot.description import Robot, load_robot
+from vipa_ros.tasks.task import Task, load_task
+
+RATE = 10.0  # Hz, frames and labels
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """What to record. noise: metres, standard deviation of the expert's disturbances. image_size: pixels of the square views.
+    crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole."""
+
+    task: str
+    out: str
+    noise: float = 0.01
+    image_size: int = 128
+    crops: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+
+
+class Recording:
+    """Collects the frames of one episode; `on_tick` of the in-process loop."""
+
+    def __init__(self, task: Task, robot: Robot, expert: Expert, config: DemoConfig):
+        self.task, self.arm, self.expert = task, robot.arms[0], expert
+        self.size = config.image_size
+        self.crops = {c: Crop(*config.crops[c]) if c in config.crops else None for c in task.cameras}
+        self.rows: list[dict] = []
+
+    def on_tick(self, tick: Tick) -> None:
+        """A row for every tick at which the cameras delivered and the expert spoke."""
+        label = self.expert.label
+        if len(tick.frames) < len(self.task.cameras) or tick.chunk is None or label is None:
+            return
+        state, commanded = tick.groups[self.arm.name], tick.commanded[self.arm.name]
+        views = [self._view(tick.frames[c]) for c in self.task.cameras]
+        clean = label.clean.groups[0]
+        poses = clean.poses
+        if poses is None:
+            poses = np.stack([self.expert.kinematics.forward(q) for q in clean.joints])
+        self.rows.append(
+            {
+                "images": np.stack([v[0] for v in views]),
+                "depth": np.stack([v[1] for v in views]),
+                "intrinsics": np.stack([v[2] for v in views]),
+                "extrinsics": np.stack([tick.frames[c].extrinsics for c in self.task.cameras]),
+                "tool_pose": state.tool_pose,
+                "commanded_tool_pose": commanded.tool_pose,
+                "hand": state.hand,
+                "commanded_hand": commanded.hand,
+                "positions": state.positions,
+                "subtask": label.subtask,
+                "target": geometry.transform(geometry.inverse(self.expert.view.base), label.target[None])[0],
+                "stamps": tick.stamp_ns,
+                "label_pose": poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
+                "label_hand": clean.hand[1:],
+            }
+        )
+
+    def _view(self, frame):
+        return make_view(frame.color, frame.depth, frame.intrinsics, self.size, self.crops[frame.name])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The episode in the layout of vipa_model.framestore."""
+        return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
+
+
+def writer(config: DemoConfig) -> FrameStoreWriter:
+    """The store that demonstrations of `config` go to. Raises VipaError if it holds something else."""
+    task = load_task(config.task)
+    robot = load_robot(task.robot)
+    arm = robot.arms[0]
+    unknown = set(config.crops) - set(task.cameras)
+    if unknown:
+        raise VipaError(f"crop of camera {', '.join(sorted(unknown))}; allowed: {', '.join(task.cameras)}")
+    group = GroupConfig(name=arm.name, hand=len(arm.hand.joints) if arm.hand else 0, joints=len(arm.joints))
+    crops = {c: Crop(*values) for c, values in config.crops.items()}
+    names = [s.name for s in task.subtasks]
+    try:
+        return FrameStoreWriter(config.out, task.cameras, config.image_size, [group], names, RATE, crops)
+    except ValueError as error:
+        raise VipaError(str(error)) from None
+
+
+class Collector:
+    """Records episodes in one process, reusing its cell."""
+
+    def __init__(self, config: DemoConfig):
+        self.config = config
+        self.task = load_task(config.task)
+        self.robot = load_robot(self.task.robot)
+        self.store = writer(config)
+        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE)
+
+    def record(self, seed: int) -> tuple[int, bool, str]:
+        """Records the episode of `seed` unless it is there: (seed, kept, what happened)."""
+        name = f"{seed:06d}"
+        if self.store.has(name):
+            return seed, True, "already there"
+        expert = Expert(self.robot, self.config.task, seed, self.config.noise)
+        recording = Recording(self.task, self.robot, expert, self.config)
+        card = run_episode(self.task, self.robot, expert, seed, loop=self.loop, on_tick=recording.on_tick).scorecard
+        if not card.success:
+            return seed, False, card.failure.detail if card.failure else card.outcome
+        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "noise": self.config.noise}
+        self.store.add(name, recording.arrays(), self.task.instruction, meta)
+        return seed, True, f"{len(recording.rows)} frames"
+
+
+_collector: Collector | None = None
+
+
+def _start(config):
+    global _collector
+    _collector = Collector(config)
+
+
+def _record(seed):
+    return _collector.record(seed)
+
+
+def collect(config: DemoConfig, count: int, first_seed: int = 0, jobs: int = 1) -> Iterator[tuple[int, bool, str]]:
+    """Records until `count` demonstrations are there, seeds upwards from `first_seed`; yields (seed, kept, what happened).
+
+    Episodes that are there already count: an interrupted collection goes on. Raises VipaError if the expert fails so often
+    that three times `count` seeds are not enough.
+    """
+    writer(config)  # refuse before processes are started
+    seeds = iter(range(first_seed, first_seed + 3 * count))
+    kept = 0
+    context = multiprocessing.get_context("spawn")  # an OpenGL context does not survive a fork
+    with context.Pool(jobs, _start, (config,)) as pool:
+        for result in pool.imap(_record, seeds):
+            kept += result[1]
+            yield result
+            if kept == count:
+                pool.terminate()
+                return
+    raise VipaError(f"only {kept} of {3 * count} episodes succeeded; wanted {count}")
+
+
+def default_out(task: str) -> Path:
+    """Where demonstrations of `task` go if nothing else is said."""
+    return Path("datasets") / f"{task}_demos"

@@ -1,0 +1,98 @@
+"""The commander `policy`: a VIPA-VLA checkpoint that looks at every observation and answers with a chunk."""
+
+import numpy as np
+
+from vipa_model.policy import Policy
+from vipa_ros.commander import CommanderInput, EpisodeStart
+from vipa_ros.errors import VipaError
+from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.robot.state import Observation
+
+
+class PolicyCommander:
+    """Asks `policy` anew at every step; motion splices what comes.
+
+    The tool's pose at the observation's stamp is what the policy's relative actions refer to. period: seconds of ROS time
+    between steps. Raises VipaError if the checkpoint does not fit the robot.
+    """
+
+    commander_id = "policy"
+    wants_cameras = True
+
+    def __init__(self, robot: Robot, policy: Policy, period: float = 0.1):
+        self.robot, self.policy, self.period = robot, policy, period
+        kinematics = Kinematics(robot)
+        self.groups = {}
+        for wanted in policy.config.groups:
+            group = next((g for g in robot.groups if g.name == wanted.name), None)
+            if group is None:
+                raise VipaError(f"the checkpoint moves group '{wanted.name}'; robot '{robot.name}' has: "
+                                f"{', '.join(g.name for g in robot.groups)}")  # fmt: skip
+            if len(group.hand.joints if group.hand else ()) != wanted.hand:
+                raise VipaError(f"the checkpoint has {wanted.hand} hand joints for group '{wanted.name}', the robot another number")
+            self.groups[wanted.name] = group
+        missing = set(policy.config.cameras) - {c.name for c in robot.cameras}
+        if missing:
+            raise VipaError(f"the checkpoint looks through camera {', '.join(sorted(missing))}; robot '{robot.name}' has: "
+                            f"{', '.join(c.name for c in robot.cameras)}")  # fmt: skip
+        first = next(iter(self.groups))  # extrinsics are wanted in a base frame: the first group's
+        self.base = np.linalg.inv(kinematics.group(first).base.homogeneous)
+
+    def reset(self, start: EpisodeStart) -> None:
+        self.seq = 0
+        self.policy.reset()
+
+    def step(self, seen: CommanderInput) -> ActionChunk | None:
+        """The chunk that answers seen.observation; None when the robot is stopped."""
+        if seen.status.mode is Mode.STOPPED:
+            return None
+        observation = seen.observation
+        self.policy.reset()  # the same noise every time: successive chunks differ by what was seen, not by chance
+        out = self.policy.act(self.as_arrays(observation))
+        self.seq += 1
+        actions = tuple(
+            GroupAction(
+                name,
+                frame_id=group.base_frame,
+                tip_frame=group.tool_frame,
+                poses=out.poses[name],
+                hand_joint_names=tuple(group.hand.joints) if group.hand else (),
+                hand=np.clip(out.hand[name], 0.0, 1.0) if group.hand else None,
+            )
+            for name, group in self.groups.items()
+        )
+        start = observation.stamp_ns + round(out.dt * 1e9)
+        return ActionChunk(
+            self.commander_id, seen.status.epoch, self.seq, seen.now_ns, start, out.dt, actions, observation.stamp_ns
+        )
+
+    def as_arrays(self, observation: Observation) -> dict:
+        """The observation as vipa_model.processing_vipa.VipaProcessor takes it."""
+        cameras = {c: observation.cameras[c] for c in self.policy.config.cameras}
+        state = {
+            name: {
+                "tool_pose": observation.groups[name].tool_pose,
+                "commanded_tool_pose": observation.groups[name].tool_pose,
+                "hand": observation.groups[name].hand,
+                "positions": observation.groups[name].positions,
+            }
+            for name in self.groups
+        }
+        return {
+            "images": {c: f.color for c, f in cameras.items()},
+            "depths": {c: f.depth for c, f in cameras.items()},
+            "intrinsics": {c: f.intrinsics for c, f in cameras.items()},
+            "extrinsics": {c: self.base @ f.extrinsics for c, f in cameras.items()},
+            "state": state,
+            "instruction": observation.instruction,
+        }
+
+
+def load_policy(folder: str, precision: str = "fp32") -> Policy:
+    """The exported checkpoint in `folder`, on ONNX Runtime. Raises VipaError."""
+    try:
+        return Policy.from_pretrained(folder, precision=precision)
+    except (OSError, ValueError, KeyError) as error:
+        raise VipaError(f"policy '{folder}': {error}") from None
