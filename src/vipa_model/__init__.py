@@ -1,13 +1,23 @@
-"""VIPA-VLA, a spatially aware vision-language-action model (arXiv 2512.13080): model, processor, policy runtime, training.
+"""VIPA-VLA, a spatially aware vision-language-action model (arXiv 2512.13080): model, processor, policy runtime,
+training.
 
-Importing this package, its processor and its policy needs numpy, OpenCV and ONNX Runtime; torch and transformers are loaded
-only by the model, its training and the policy's torch backend.
+Importing this package, its processor and its policy needs numpy, OpenCV and ONNX Runtime; torch and transformers are
+loaded only by the model, its training and the policy's torch backend.
 """
+
 from importlib import import_module
 
-_HOMES = {"VipaConfig": "configuration_vipa", "VipaProcessor": "processing_vipa", "Policy": "policy", "PolicyOutput": "policy",
-          "VipaModel": "modeling_vipa", "VipaForActionPrediction": "modeling_vipa", "FrameStore": "framestore",
-          "FrameStoreWriter": "framestore", "MotionTokenizer": "motion_tokens"}
+_HOMES = {
+    "VipaConfig": "configuration_vipa",
+    "VipaProcessor": "processing_vipa",
+    "Policy": "policy",
+    "PolicyOutput": "policy",
+    "VipaModel": "modeling_vipa",
+    "VipaForActionPrediction": "modeling_vipa",
+    "FrameStore": "framestore",
+    "FrameStoreWriter": "framestore",
+    "MotionTokenizer": "motion_tokens",
+}
 __all__ = sorted(_HOMES)
 
 

@@ -7,6 +7,7 @@ One group (an arm and its hand), one step: ``[dx, dy, dz, r1..r6, opening...]``.
 
 Commanded, not measured: the next chunk continues what was asked of the robot, and contact pushes the two apart.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -17,21 +18,24 @@ from .rotations import matrix_to_quat, matrix_to_six, quat_to_matrix, six_to_mat
 def encode_actions(poses: np.ndarray, hand: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Poses to actions.
 
-    poses: (..., T, 7) base frame, metres and xyzw. hand: (..., T, Hh) in [0, 1]. reference: (..., 7) commanded tool pose
-    at observation time. Returns (..., T, 9 + Hh) float64. Raises ValueError on shapes or a zero quaternion.
+    poses: (..., T, 7) base frame, metres and xyzw. hand: (..., T, Hh) in [0, 1]. reference: (..., 7) commanded tool
+    pose at observation time. Returns (..., T, 9 + Hh) float64. Raises ValueError on shapes or a zero quaternion.
     """
     poses, hand, reference = (np.asarray(a, np.float64) for a in (poses, hand, reference))
     _check_shape("poses", poses, 7)
     _check_shape("reference", reference, 7)
     if hand.shape[:-1] != poses.shape[:-1]:
-        raise ValueError(f"hand has shape {hand.shape}; allowed: {poses.shape[:-1]} + (hand joints,), as poses {poses.shape}")
+        raise ValueError(
+            f"hand has shape {hand.shape}; allowed: {poses.shape[:-1]} + (hand joints,), as poses {poses.shape}"
+        )
     base = quat_to_matrix(reference[..., 3:])[..., None, :, :]
     relative = np.swapaxes(base, -1, -2) @ quat_to_matrix(poses[..., 3:])
     return np.concatenate([poses[..., :3] - reference[..., None, :3], matrix_to_six(relative), hand], -1)
 
 
 def decode_actions(actions: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inverse of ``encode_actions``: actions (..., T, 9 + Hh) and reference (..., 7) to poses (..., T, 7), hand (..., T, Hh).
+    """Inverse of ``encode_actions``: actions (..., T, 9 + Hh) and reference (..., 7) to poses (..., T, 7), hand (...,
+    T, Hh).
 
     The 6-D rotation is made orthonormal and the opening clipped to [0, 1], so a network's output is always a pose.
     """
@@ -43,16 +47,24 @@ def decode_actions(actions: np.ndarray, reference: np.ndarray) -> tuple[np.ndarr
     return np.concatenate([position, matrix_to_quat(rotation)], -1), np.clip(actions[..., 9:], 0.0, 1.0)
 
 
-def encode_state(commanded: np.ndarray, tool: np.ndarray, hand: np.ndarray, joints: np.ndarray | None = None) -> np.ndarray:
+def encode_state(
+    commanded: np.ndarray, tool: np.ndarray, hand: np.ndarray, joints: np.ndarray | None = None
+) -> np.ndarray:
     """One group's proprioception as a vector.
 
     commanded, tool: (..., 7) tool poses, base frame. hand: (..., Hh) measured opening. joints: (..., n) rad or None.
-    Returns (..., 12 + Hh [+ n]): commanded position, commanded rotation 6-D, lag (tool minus commanded position), hand, joints.
+    Returns (..., 12 + Hh [+ n]): commanded position, commanded rotation 6-D, lag (tool minus commanded position),
+    hand, joints.
     """
     commanded, tool = np.asarray(commanded, np.float64), np.asarray(tool, np.float64)
     _check_shape("commanded_tool_pose", commanded, 7)
     _check_shape("tool_pose", tool, 7)
-    parts = [commanded[..., :3], matrix_to_six(quat_to_matrix(commanded[..., 3:])), tool[..., :3] - commanded[..., :3], hand]
+    parts = [
+        commanded[..., :3],
+        matrix_to_six(quat_to_matrix(commanded[..., 3:])),
+        tool[..., :3] - commanded[..., :3],
+        hand,
+    ]
     return np.concatenate(parts if joints is None else [*parts, joints], -1)
 
 

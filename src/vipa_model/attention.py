@@ -1,4 +1,5 @@
 """Scaled dot-product attention that is fast in every precision we train in."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Training state that survives a kill: written beside the old one and renamed into place; safetensors and JSON only."""
+
 from __future__ import annotations
 
 import json
@@ -12,8 +13,12 @@ from torch import Tensor, nn
 STATE_FOLDER = "training-state"
 
 
-def save_state(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: dict[str, Tensor], progress: dict) -> None:
-    """Write weights, optimiser moments, averaged weights and ``progress`` (JSON) to ``out/training-state``, atomically."""
+def save_state(
+    out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: dict[str, Tensor], progress: dict
+) -> None:
+    """Write weights, optimiser moments, averaged weights and ``progress`` (JSON) to ``out/training-state``,
+    atomically.
+    """
     new, final, old = out / f"{STATE_FOLDER}.new", out / STATE_FOLDER, out / f"{STATE_FOLDER}.old"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -30,7 +35,9 @@ def save_state(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, em
 
 
 def load_state(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: dict[str, Tensor]) -> dict | None:
-    """Restore what ``save_state`` wrote into the arguments; returns its progress, or None when there is nothing to resume."""
+    """Restore what ``save_state`` wrote into the arguments; returns its progress, or None when there is nothing to
+    resume.
+    """
     folder = out / STATE_FOLDER
     if not folder.exists():
         folder = out / f"{STATE_FOLDER}.old"
@@ -39,7 +46,9 @@ def load_state(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, em
     model.load_state_dict(load_file(folder / "model.safetensors"))
     averaged = load_file(folder / "ema.safetensors")
     if sorted(averaged) != sorted(ema):
-        raise ValueError(f"{folder} was trained with other trainable weights; allowed: the same recipe and model, or another --out")
+        raise ValueError(
+            f"{folder} was trained with other trainable weights; allowed: the same recipe and model, or another --out"
+        )
     for name, value in averaged.items():
         ema[name].copy_(value)
     state: dict[int, dict[str, Tensor]] = {}

@@ -3,6 +3,7 @@
 Values come from the paper (arXiv 2512.13080) unless their docstring says *assumed*: then they are this implementation's
 choice, because the paper does not give them.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -158,9 +159,11 @@ class GroupConfig:
 
 @dataclass
 class VipaConfig:
-    """VIPA-VLA as a whole. Named sizes: ``VipaConfig.full()`` (paper), ``VipaConfig.s()``, ``VipaConfig.xs()`` (assumed).
+    """VIPA-VLA as a whole. Named sizes: ``VipaConfig.full()`` (paper), ``VipaConfig.s()``, ``VipaConfig.xs()``
+    (assumed).
 
-    cameras: view names in prompt order. rate_hz: chunk step rate (assumed 10). use_joints: joint positions in the state.
+    cameras: view names in prompt order. rate_hz: chunk step rate (assumed 10). use_joints: joint positions in the
+    state.
     motion_tokens: 0 before stage 2, 3 x 1024 after the vocabulary was extended (K = 1024 paper, 3 tables assumed).
     target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
@@ -188,13 +191,21 @@ class VipaConfig:
         if not self.groups or not self.cameras:
             raise ValueError("VipaConfig needs at least one group and one camera")
         if not 0 <= self.head.max_prefix < self.head.horizon:
-            raise ValueError(f"head.max_prefix is {self.head.max_prefix}; allowed: 0 to horizon - 1 = {self.head.horizon - 1}")
+            raise ValueError(
+                f"head.max_prefix is {self.head.max_prefix}; allowed: 0 to horizon - 1 = {self.head.horizon - 1}"
+            )
         if int(self.vision.grid * self.vision.downsample) * round(1 / self.vision.downsample) != self.vision.grid:
-            raise ValueError(f"vision.image_size {self.vision.image_size} gives a {self.vision.grid} grid, not divisible "
-                             f"for pixel shuffle {self.vision.downsample}")
-        if self.spatial.kind == "pointmap" and self.vision.image_size % (self.spatial.stride * self.spatial.point_patch):
-            raise ValueError(f"vision.image_size {self.vision.image_size} is not a multiple of spatial.stride * point_patch "
-                             f"= {self.spatial.stride * self.spatial.point_patch}")
+            raise ValueError(
+                f"vision.image_size {self.vision.image_size} gives a {self.vision.grid} grid, not divisible "
+                f"for pixel shuffle {self.vision.downsample}"
+            )
+        if self.spatial.kind == "pointmap" and self.vision.image_size % (
+            self.spatial.stride * self.spatial.point_patch
+        ):
+            raise ValueError(
+                f"vision.image_size {self.vision.image_size} is not a multiple of spatial.stride * point_patch "
+                f"= {self.spatial.stride * self.spatial.point_patch}"
+            )
 
     @property
     def action_dim(self) -> int:
@@ -217,31 +228,80 @@ class VipaConfig:
 
     @classmethod
     def s(cls, **changes) -> VipaConfig:
-        """A small model to train from scratch on one GPU or, patiently, on a CPU (assumed): 160 px, 25 tokens a view."""
-        return cls(**{
-            "size": "s",
-            "vision": VisionConfig(kind="conv", image_size=160, width=192, stem=[48, 96]),
-            "text": TextConfig(vocab=512, width=256, layers=6, heads=8, kv_heads=2, head_dim=32, mlp=512,
-                               rope_theta=10_000.0, max_tokens=32, image_token=258),
-            "spatial": SpatialConfig(kind="pointmap", width=128, image_size=160, encoder_width=192, encoder_layers=4,
-                                     encoder_heads=6, decoder_layers=2, decoder_heads=4, state_tokens=32),
-            "fusion": FusionConfig(width=192, heads=6),
-            "head": HeadConfig(queries=16, width=256, layers=4, heads=8, mlp=768, state_dropout=0.1),
-        } | changes)
+        """A small model to train from scratch on one GPU or, patiently, on a CPU (assumed): 160 px, 25 tokens a
+        view.
+        """
+        return cls(
+            **{
+                "size": "s",
+                "vision": VisionConfig(kind="conv", image_size=160, width=192, stem=[48, 96]),
+                "text": TextConfig(
+                    vocab=512,
+                    width=256,
+                    layers=6,
+                    heads=8,
+                    kv_heads=2,
+                    head_dim=32,
+                    mlp=512,
+                    rope_theta=10_000.0,
+                    max_tokens=32,
+                    image_token=258,
+                ),
+                "spatial": SpatialConfig(
+                    kind="pointmap",
+                    width=128,
+                    image_size=160,
+                    encoder_width=192,
+                    encoder_layers=4,
+                    encoder_heads=6,
+                    decoder_layers=2,
+                    decoder_heads=4,
+                    state_tokens=32,
+                ),
+                "fusion": FusionConfig(width=192, heads=6),
+                "head": HeadConfig(queries=16, width=256, layers=4, heads=8, mlp=768, state_dropout=0.1),
+            }
+            | changes
+        )
 
     @classmethod
     def xs(cls, **changes) -> VipaConfig:
-        """The size that learns on two CPU cores and runs at more than 20 Hz on one (assumed): 128 px, 16 tokens a view."""
-        return cls(**{
-            "size": "xs",
-            "vision": VisionConfig(kind="conv", image_size=128, width=96, stem=[32, 48]),
-            "text": TextConfig(vocab=512, width=192, layers=4, heads=6, kv_heads=2, head_dim=32, mlp=384,
-                               rope_theta=10_000.0, max_tokens=24, image_token=258),
-            "spatial": SpatialConfig(kind="pointmap", width=96, image_size=128, encoder_width=128, encoder_layers=3,
-                                     encoder_heads=4, decoder_layers=2, decoder_heads=4, state_tokens=16, frequencies=5),
-            "fusion": FusionConfig(width=96, heads=4, dropout=0.0),
-            "head": HeadConfig(queries=8, width=192, layers=4, heads=6, mlp=384, state_dropout=0.1),
-        } | changes)
+        """The size that learns on two CPU cores and runs at more than 20 Hz on one (assumed): 128 px, 16 tokens a
+        view.
+        """
+        return cls(
+            **{
+                "size": "xs",
+                "vision": VisionConfig(kind="conv", image_size=128, width=96, stem=[32, 48]),
+                "text": TextConfig(
+                    vocab=512,
+                    width=192,
+                    layers=4,
+                    heads=6,
+                    kv_heads=2,
+                    head_dim=32,
+                    mlp=384,
+                    rope_theta=10_000.0,
+                    max_tokens=24,
+                    image_token=258,
+                ),
+                "spatial": SpatialConfig(
+                    kind="pointmap",
+                    width=96,
+                    image_size=128,
+                    encoder_width=128,
+                    encoder_layers=3,
+                    encoder_heads=4,
+                    decoder_layers=2,
+                    decoder_heads=4,
+                    state_tokens=16,
+                    frequencies=5,
+                ),
+                "fusion": FusionConfig(width=96, heads=4, dropout=0.0),
+                "head": HeadConfig(queries=8, width=192, layers=4, heads=6, mlp=384, state_dropout=0.1),
+            }
+            | changes
+        )
 
     @classmethod
     def named(cls, size: str, **changes) -> VipaConfig:
@@ -256,7 +316,13 @@ class VipaConfig:
     def from_dict(cls, data: dict) -> VipaConfig:
         """Inverse of ``to_dict``. An unknown key raises ValueError that lists the allowed ones."""
         data = {k: v for k, v in data.items() if k != "model_type"}
-        parts = {"vision": VisionConfig, "text": TextConfig, "spatial": SpatialConfig, "fusion": FusionConfig, "head": HeadConfig}
+        parts = {
+            "vision": VisionConfig,
+            "text": TextConfig,
+            "spatial": SpatialConfig,
+            "fusion": FusionConfig,
+            "head": HeadConfig,
+        }
         for key, part in parts.items():
             if key in data:
                 data[key] = build(part, data[key], key)
@@ -274,8 +340,10 @@ class VipaConfig:
         """Read ``config.json``. Raises FileNotFoundError, or ValueError for another model's configuration."""
         data = json.loads((Path(folder) / CONFIG_FILE).read_text())
         if data.get("model_type") != "vipa":
-            raise ValueError(f"{Path(folder) / CONFIG_FILE} has model_type {data.get('model_type')!r}; allowed: 'vipa'. "
-                             "An InternVL folder is loaded with VipaForActionPrediction.from_internvl")
+            raise ValueError(
+                f"{Path(folder) / CONFIG_FILE} has model_type {data.get('model_type')!r}; allowed: 'vipa'. "
+                "An InternVL folder is loaded with VipaForActionPrediction.from_internvl"
+            )
         return cls.from_dict(data)
 
 

@@ -1,4 +1,7 @@
-"""FrameStores as training batches: labels, augmentation, pointmaps. Everything a batch needs is memory-mapped or small."""
+"""FrameStores as training batches: labels, augmentation, pointmaps. Everything a batch needs is memory-mapped or
+small.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -55,7 +58,9 @@ class FrameDataset(Dataset):
         return self.batch(np.array([index]))
 
     def split(self, held_out: float = 0.05, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Frame indices for training and for validation; whole episodes are held out, at least one when there are two."""
+        """Frame indices for training and for validation; whole episodes are held out, at least one when there are
+        two.
+        """
         count = int(self.episode.max()) + 1
         order = np.random.default_rng(seed).permutation(count)
         held = order[: min(count - 1, max(1, round(held_out * count)))]
@@ -63,18 +68,29 @@ class FrameDataset(Dataset):
         return np.flatnonzero(~out), np.flatnonzero(out)
 
     def prepare(self) -> None:
-        """Tokenize the instructions and normalise the labels with the processor's statistics (call when they are set)."""
-        self.prompts = [self.processor.prompt(text, len(self.config.cameras), pad=False)[0] for text in self.instructions]
+        """Tokenize the instructions and normalise the labels with the processor's statistics (call when they are
+        set).
+        """
+        self.prompts = [
+            self.processor.prompt(text, len(self.config.cameras), pad=False)[0] for text in self.instructions
+        ]
         statistics = self.processor.action_statistics, self.processor.state_statistics
-        self._normalised = (statistics[0].normalise(self.raw_actions).astype(np.float32),
-                            statistics[1].normalise(self.raw_states).astype(np.float32))
+        self._normalised = (
+            statistics[0].normalise(self.raw_actions).astype(np.float32),
+            statistics[1].normalise(self.raw_states).astype(np.float32),
+        )
 
-    def batch(self, indices: np.ndarray, augmentation: Augmentation | None = None, rng: np.random.Generator | None = None
-              ) -> dict[str, Tensor]:
-        """A training batch (see modeling_vipa) of the frames ``indices``. Padding only up to the longest prompt in it."""
+    def batch(
+        self, indices: np.ndarray, augmentation: Augmentation | None = None, rng: np.random.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """A training batch (see modeling_vipa) of the frames ``indices``. Padding only up to the longest prompt in
+        it.
+        """
         if self._normalised is None:
             self.prepare()
-        images, depth, intrinsics, extrinsics = (self._gather(k, indices) for k in ("images", "depth", "intrinsics", "extrinsics"))
+        images, depth, intrinsics, extrinsics = (
+            self._gather(k, indices) for k in ("images", "depth", "intrinsics", "extrinsics")
+        )
         if augmentation is not None:
             images, depth, intrinsics = augment(images, depth, intrinsics, augmentation, rng or np.random.default_rng())
         prompts = [self.prompts[e] for e in self.episode[indices]]
@@ -83,9 +99,15 @@ class FrameDataset(Dataset):
         for row, prompt in zip(ids, prompts, strict=True):
             row[: len(prompt)] = prompt
         mask = np.arange(length) < np.array([len(p) for p in prompts])[:, None]
-        out = {"pixels": images, "input_ids": ids, "attention_mask": mask, "actions": self._normalised[0][indices],
-               "state": self._normalised[1][indices], "target": self._gather("target", indices),
-               "subtask": self._gather("subtask", indices)}
+        out = {
+            "pixels": images,
+            "input_ids": ids,
+            "attention_mask": mask,
+            "actions": self._normalised[0][indices],
+            "state": self._normalised[1][indices],
+            "target": self._gather("target", indices),
+            "subtask": self._gather("subtask", indices),
+        }
         if self.processor.uses_depth:
             out["pointmap"] = lift_depth(depth, intrinsics, extrinsics, self.config.spatial.stride)
         if self.features is not None:
@@ -95,7 +117,7 @@ class FrameDataset(Dataset):
     def references(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Commanded tool poses {group: (B, 7)} of frames, to decode actions with."""
         poses = self._gather("commanded_tool_pose", indices).astype(np.float64)
-        return {g.name: poses[:, 7 * i: 7 * i + 7] for i, g in enumerate(self.config.groups)}
+        return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
     def _gather(self, name: str, indices: np.ndarray) -> np.ndarray:
         which = np.searchsorted(self.offsets, indices, side="right") - 1
@@ -110,12 +132,17 @@ class FrameDataset(Dataset):
         arrays, horizon, groups = store.arrays, self.config.head.horizon, self.config.groups
         ends = store.starts[1:][store.episode]
         steps = np.minimum(np.arange(len(store))[:, None] + 1 + np.arange(horizon), ends[:, None] - 1)
-        commanded, hand = np.asarray(arrays["commanded_tool_pose"], np.float64), np.asarray(arrays["commanded_hand"], np.float64)
+        commanded, hand = (
+            np.asarray(arrays["commanded_tool_pose"], np.float64),
+            np.asarray(arrays["commanded_hand"], np.float64),
+        )
         poses, hands = commanded[steps], hand[steps]
         if "label_pose" in arrays:
             given = np.asarray(arrays["label_pose"], np.float64)
             if given.shape[1] < horizon:
-                raise ValueError(f"{store.folder}: label_pose has {given.shape[1]} steps; allowed: at least head.horizon {horizon}")
+                raise ValueError(
+                    f"{store.folder}: label_pose has {given.shape[1]} steps; allowed: at least head.horizon {horizon}"
+                )
             labelled = np.isfinite(given[:, 0, 0])
             poses[labelled] = given[labelled, :horizon]
             hands[labelled] = np.asarray(arrays["label_hand"], np.float64)[labelled, :horizon]
@@ -123,17 +150,24 @@ class FrameDataset(Dataset):
         for i, g in enumerate(groups):
             pose, last = slice(7 * i, 7 * i + 7), first + g.hand
             by_pose[g.name], by_hand[g.name] = poses[..., pose], hands[..., first:last]
-            state[g.name] = {"tool_pose": arrays["tool_pose"][:, pose], "commanded_tool_pose": commanded[:, pose],
-                             "hand": arrays["hand"][:, first:last], "positions": arrays["positions"][:, joint:joint + g.joints]}
+            state[g.name] = {
+                "tool_pose": arrays["tool_pose"][:, pose],
+                "commanded_tool_pose": commanded[:, pose],
+                "hand": arrays["hand"][:, first:last],
+                "positions": arrays["positions"][:, joint : joint + g.joints],
+            }
             first, joint = last, joint + g.joints
         identity = VipaProcessor(self.config, self.processor.tokenizer)
         actions = identity.encode_actions(by_pose, by_hand, identity.references(state))
         return actions.astype(np.float32), identity.state(state).astype(np.float32), store.episode
 
 
-def augment(images: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray, how: Augmentation, rng: np.random.Generator
-            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shift, recolour, drop depth. Shapes as in a FrameStore with a leading batch axis; changes and returns its arguments."""
+def augment(
+    images: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray, how: Augmentation, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shift, recolour, drop depth. Shapes as in a FrameStore with a leading batch axis; changes and returns its
+    arguments.
+    """
     batch, views = images.shape[:2]
     shifts = rng.integers(-how.shift, how.shift + 1, (batch, views, 2))
     contrast = 1 + rng.uniform(-how.contrast, how.contrast, (batch, views))
@@ -145,15 +179,27 @@ def augment(images: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray, how: 
         lit = np.clip(np.arange(256) * contrast[b, v] + brightness[b, v], 0, 255).astype(np.uint8)
         moved = cv2.warpAffine(images[b, v], move, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         images[b, v] = cv2.LUT(moved, lit)
-        depth[b, v] = 0 if dropped[b, v] else cv2.warpAffine(depth[b, v], move, size, flags=cv2.INTER_NEAREST, borderValue=0)
+        depth[b, v] = (
+            0 if dropped[b, v] else cv2.warpAffine(depth[b, v], move, size, flags=cv2.INTER_NEAREST, borderValue=0)
+        )
     intrinsics[..., :2, 2] += shifts
     return images, depth, intrinsics
 
 
 def _match(store: FrameStore, config: VipaConfig) -> None:
     """A store must have the cameras, groups, size and rate that the model was configured for."""
-    wanted = {"cameras": config.cameras, "groups": config.groups, "rate_hz": config.rate_hz, "image_size": config.vision.image_size}
-    found = {"cameras": store.cameras, "groups": store.groups, "rate_hz": store.rate_hz, "image_size": store.header["image_size"]}
+    wanted = {
+        "cameras": config.cameras,
+        "groups": config.groups,
+        "rate_hz": config.rate_hz,
+        "image_size": config.vision.image_size,
+    }
+    found = {
+        "cameras": store.cameras,
+        "groups": store.groups,
+        "rate_hz": store.rate_hz,
+        "image_size": store.header["image_size"],
+    }
     for key, value in wanted.items():
         if found[key] != value:
             raise ValueError(f"{store.folder} has {key} {found[key]}; allowed for this model: {value}")

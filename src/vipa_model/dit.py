@@ -1,9 +1,11 @@
 """The action head: a diffusion transformer that predicts the flow's velocity (sizes assumed, see HeadConfig).
 
-Tokens: one for the state, one for each step of the noisy chunk. Each block: self-attention and MLP, both shifted, scaled and
-gated by the token's own tau (adaptive norm), and between them cross-attention to h_cond, the language model's hidden states
-at the action queries. The cross-attention's keys and values do not depend on tau: computed once, used by every Euler step.
+Tokens: one for the state, one for each step of the noisy chunk. Each block: self-attention and MLP, both shifted,
+scaled and gated by the token's own tau (adaptive norm), and between them cross-attention to h_cond, the language
+model's hidden states at the action queries. The cross-attention's keys and values do not depend on tau: computed once,
+used by every Euler step.
 """
+
 from __future__ import annotations
 
 import math
@@ -30,8 +32,12 @@ class DiTBlock(nn.Module):
         self.cross_key_value = nn.Linear(condition_width, 2 * width)
         self.cross_proj = nn.Linear(width, width)
         self.norm3 = nn.LayerNorm(width, elementwise_affine=False)
-        self.mlp = nn.Sequential(nn.Linear(width, config.mlp), nn.GELU(approximate="tanh"), nn.Dropout(config.dropout),
-                                 nn.Linear(config.mlp, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, config.mlp),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.mlp, width),
+        )
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
@@ -83,11 +89,15 @@ class DiT(nn.Module):
         return torch.stack([k for k, _ in pairs]), torch.stack([v for _, v in pairs])
 
     def embed_state(self, state: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Normalised state (B, S) to its token (B, width); rows where ``hidden`` (B,) is true get the learned 'unknown'."""
+        """Normalised state (B, S) to its token (B, width); rows where ``hidden`` (B,) is true get the learned
+        'unknown'.
+        """
         token = self.state_in(state)
         return token if hidden is None else torch.where(hidden[:, None], self.no_state, token)
 
-    def forward(self, noisy: Tensor, state: Tensor, tau: Tensor, prefix: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, state: Tensor, tau: Tensor, prefix: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
         """Velocity (B, H, A).
 
         noisy: (B, H, A) chunk with its prefix clean. state: (B, width) from ``embed_state``. tau: (B,) in [0, 1].

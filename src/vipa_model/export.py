@@ -1,5 +1,6 @@
-"""A checkpoint as two ONNX graphs: one that makes the condition, once an observation, and one that makes a velocity, once an
-Euler step. float32 and dynamically quantised int8."""
+"""A checkpoint as two ONNX graphs: one that makes the condition, once an observation, and one that makes a velocity,
+once an Euler step. float32 and dynamically quantised int8."""
+
 from __future__ import annotations
 
 import hashlib
@@ -20,7 +21,9 @@ PRECISIONS = ("fp32", "int8")
 
 
 class ConditionGraph(nn.Module):
-    """(pixels, [pointmap], input_ids, attention_mask, state) to (keys, values, state token, [target], [sub-task logits])."""
+    """(pixels, [pointmap], input_ids, attention_mask, state) to (keys, values, state token, [target], [sub-task
+    logits]).
+    """
 
     def __init__(self, model: VipaForActionPrediction, names: list[str]) -> None:
         super().__init__()
@@ -29,8 +32,11 @@ class ConditionGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         batch = dict(zip(self.names, inputs, strict=True))
         h_cond = self.model.model.encode(batch)
-        return (*self.model.head.condition(h_cond), self.model.head.embed_state(batch["state"]),
-                *self.model.auxiliary(h_cond).values())
+        return (
+            *self.model.head.condition(h_cond),
+            self.model.head.embed_state(batch["state"]),
+            *self.model.auxiliary(h_cond).values(),
+        )
 
 
 class VelocityGraph(nn.Module):
@@ -40,7 +46,9 @@ class VelocityGraph(nn.Module):
         super().__init__()
         self.head = model.head
 
-    def forward(self, noisy: Tensor, tau: Tensor, prefix: Tensor, keys: Tensor, values: Tensor, state_token: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, tau: Tensor, prefix: Tensor, keys: Tensor, values: Tensor, state_token: Tensor
+    ) -> Tensor:
         return self.head(noisy, state_token, tau, prefix, keys, values)
 
 
@@ -63,17 +71,28 @@ def export(folder: str | Path, precisions: tuple[str, ...] = PRECISIONS) -> dict
     with torch.no_grad():
         wanted = dict(zip(outputs, condition(*batch.values()), strict=True))
     noisy = torch.randn(1, config.head.horizon, config.action_dim)
-    step = {"noisy": noisy, "tau": torch.tensor([0.25]), "prefix": torch.arange(config.head.horizon)[None] < 2,
-            "keys": wanted["keys"], "values": wanted["values"], "state_token": wanted["state_token"]}
+    step = {
+        "noisy": noisy,
+        "tau": torch.tensor([0.25]),
+        "prefix": torch.arange(config.head.horizon)[None] < 2,
+        "keys": wanted["keys"],
+        "values": wanted["values"],
+        "state_token": wanted["state_token"],
+    }
     with torch.no_grad():
         velocity = {"velocity": VelocityGraph(model)(*step.values())}
     differences = {}
-    for name, module, inputs, truth in (("condition", condition, batch, wanted), ("velocity", VelocityGraph(model), step, velocity)):
+    for name, module, inputs, truth in (
+        ("condition", condition, batch, wanted),
+        ("velocity", VelocityGraph(model), step, velocity),
+    ):
         path = folder / GRAPHS[name].format("fp32")
         _write(module, inputs, list(truth), path)
         differences[f"{name}-fp32"] = _difference(path, inputs, truth)
         if differences[f"{name}-fp32"] > 1e-4:
-            raise ValueError(f"{path} differs from eager torch by {differences[f'{name}-fp32']:.2g}; allowed: up to 1e-4")
+            raise ValueError(
+                f"{path} differs from eager torch by {differences[f'{name}-fp32']:.2g}; allowed: up to 1e-4"
+            )
         if "int8" in precisions:
             small = folder / GRAPHS[name].format("int8")
             _quantise(path, small)
@@ -93,7 +112,11 @@ def example(model: VipaForActionPrediction, processor: VipaProcessor) -> dict[st
     if processor.uses_depth:
         points = size // config.spatial.stride
         batch["pointmap"] = rng.random((1, views, points, points, 4), np.float32).round(2)
-    batch |= {"input_ids": ids[None], "attention_mask": mask[None], "state": rng.normal(size=(1, config.state_dim)).astype(np.float32)}
+    batch |= {
+        "input_ids": ids[None],
+        "attention_mask": mask[None],
+        "state": rng.normal(size=(1, config.state_dim)).astype(np.float32),
+    }
     return {k: torch.from_numpy(v) for k, v in batch.items()}
 
 
@@ -108,8 +131,16 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], pat
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
-                          dynamo=True, external_data=False, verbose=False)
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
 
 
 def _quantise(source: Path, target: Path) -> None:

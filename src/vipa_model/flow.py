@@ -1,9 +1,11 @@
-"""Flow matching on action chunks, with committed prefixes (paper section 3.3; prefix: training-time real-time chunking).
+"""Flow matching on action chunks, with committed prefixes (paper section 3.3; prefix: training-time real-time
+chunking).
 
 The path is a(tau) = (1 - tau) * noise + tau * a, tau ~ U(0, 1); the network learns the velocity a - noise; inference
-integrates tau from 0 to 1. A prefix of d steps is what the robot will execute whatever arrives: those steps are fed clean,
-with tau = 1, and carry no loss, so the rest of the chunk learns to continue them.
+integrates tau from 0 to 1. A prefix of d steps is what the robot will execute whatever arrives: those steps are fed
+clean, with tau = 1, and carry no loss, so the rest of the chunk learns to continue them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -29,13 +31,20 @@ def prefix_mask(lengths: Tensor, horizon: int) -> Tensor:
 
 
 def flow_loss(velocity: Tensor, target: Tensor, prefix: Tensor) -> Tensor:
-    """Mean squared error over the steps outside the prefix. velocity, target: (B, H, A); prefix: (B, H) bool. Scalar."""
+    """Mean squared error over the steps outside the prefix. velocity, target: (B, H, A); prefix: (B, H) bool.
+    Scalar.
+    """
     keep = (~prefix).to(velocity.dtype)[..., None]
     return ((velocity - target).square() * keep).sum() / (keep.sum() * velocity.shape[-1]).clamp(min=1)
 
 
-def integrate(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int,
-              known: Tensor | None = None, prefix: Tensor | None = None) -> Tensor:
+def integrate(
+    velocity: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    steps: int,
+    known: Tensor | None = None,
+    prefix: Tensor | None = None,
+) -> Tensor:
     """Euler steps from noise (B, H, A) at tau = 0 to actions at tau = 1.
 
     velocity(x, tau) with tau (B,). known: (B, H, A) actions that hold where ``prefix`` (B, H) is true; they come back

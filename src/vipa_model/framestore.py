@@ -3,11 +3,13 @@
 A folder:
 
     store.json                 {"schema": "vipa/framestore/1", "rate_hz", "cameras": [...], "image_size", "groups":
-                               [{"name", "hand", "joints"}], "subtasks": [names], "crops": {camera: {left, top, right, bottom}}}
+                               [{"name", "hand", "joints"}], "subtasks": [names], "crops": {camera: {left, top, right,
+                               bottom}}}
     episodes/<name>.npz        one episode (uncompressed or compressed npz, no pickle), written whole or not at all
     packed/<array>.npy         all episodes end to end, memory-mapped; rebuilt when ``episodes`` changed
 
-Arrays of an episode of T frames, V cameras, G groups (their last axes side by side in group order; one arm: as written):
+Arrays of an episode of T frames, V cameras, G groups (their last axes side by side in group order; one arm: as
+written):
 
     images               (T, V, s, s, 3) uint8 RGB, already cropped and resized by ``images.make_view``
     depth                (T, V, s, s) uint16 mm, 0 = no reading; all 0 = the view has none
@@ -22,12 +24,13 @@ Arrays of an episode of T frames, V cameras, G groups (their last axes side by s
     target               (T, 3) float32, position of the sub-task's object, base frame, m; NaN unknown
     stamps               (T,) int64 ns, true capture time
     label_pose, label_hand   optional, (T, H', 7 G) and (T, H', sum Hh): the expert's chunk as of each frame, step k due
-                         (k + 1) / rate_hz after it. Given when the expert would have done otherwise than what was executed
-                         (action noise, DAgger). Without them a frame's label is what was commanded after it.
+                         (k + 1) / rate_hz after it. Given when the expert would have done otherwise than what was
+                         executed (action noise, DAgger). Without them a frame's label is what was commanded after it.
     instruction          () str        meta () str: JSON with anything else (seed, success, variant)
 
 A frame's action step k is due at stamp + (k + 1) / rate_hz; past the episode's end the last command holds.
 """
+
 from __future__ import annotations
 
 import json
@@ -42,25 +45,55 @@ from .images import Crop
 
 SCHEMA = "vipa/framestore/1"
 STORE_FILE = "store.json"
-REQUIRED = ("images", "depth", "intrinsics", "extrinsics", "tool_pose", "commanded_tool_pose", "hand", "commanded_hand",
-            "positions", "subtask", "target", "stamps")
+REQUIRED = (
+    "images",
+    "depth",
+    "intrinsics",
+    "extrinsics",
+    "tool_pose",
+    "commanded_tool_pose",
+    "hand",
+    "commanded_hand",
+    "positions",
+    "subtask",
+    "target",
+    "stamps",
+)
 LABELS = ("label_pose", "label_hand")
 _TYPES = {"images": np.uint8, "depth": np.uint16, "subtask": np.int64, "stamps": np.int64}
 
 
 class FrameStoreWriter:
-    """Adds episodes to a store. Several processes may write into one folder: an episode is one file, renamed into place."""
+    """Adds episodes to a store. Several processes may write into one folder: an episode is one file, renamed into
+    place.
+    """
 
-    def __init__(self, folder: str | Path, cameras: list[str], image_size: int, groups: list[GroupConfig], subtasks: list[str],
-                 rate_hz: float = 10.0, crops: dict[str, Crop] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        cameras: list[str],
+        image_size: int,
+        groups: list[GroupConfig],
+        subtasks: list[str],
+        rate_hz: float = 10.0,
+        crops: dict[str, Crop] | None = None,
+    ) -> None:
         self.folder = Path(folder)
         (self.folder / "episodes").mkdir(parents=True, exist_ok=True)
-        header = {"schema": SCHEMA, "rate_hz": rate_hz, "cameras": list(cameras), "image_size": image_size,
-                  "groups": [asdict(g) for g in groups], "subtasks": list(subtasks),
-                  "crops": {k: asdict(v) for k, v in (crops or {}).items()}}
+        header = {
+            "schema": SCHEMA,
+            "rate_hz": rate_hz,
+            "cameras": list(cameras),
+            "image_size": image_size,
+            "groups": [asdict(g) for g in groups],
+            "subtasks": list(subtasks),
+            "crops": {k: asdict(v) for k, v in (crops or {}).items()},
+        }
         path = self.folder / STORE_FILE
         if path.exists() and json.loads(path.read_text()) != header:
-            raise ValueError(f"{path} describes another store: {path.read_text()}; allowed: the same header {json.dumps(header)}")
+            raise ValueError(
+                f"{path} describes another store: {path.read_text()}; allowed: the same header {json.dumps(header)}"
+            )
         _replace(path, json.dumps(header, indent=1).encode())
         self.header, self.groups = header, groups
 
@@ -73,7 +106,9 @@ class FrameStoreWriter:
         shapes = _shapes(self.header)
         missing, unknown = sorted(set(REQUIRED) - set(arrays)), sorted(set(arrays) - set(shapes))
         if missing or unknown:
-            raise ValueError(f"episode {name!r}: missing array(s) {missing}, unknown {unknown}; allowed: {sorted(shapes)}")
+            raise ValueError(
+                f"episode {name!r}: missing array(s) {missing}, unknown {unknown}; allowed: {sorted(shapes)}"
+            )
         length, ready = len(arrays["images"]), {}
         for key, value in arrays.items():
             value = np.asarray(value)
@@ -81,7 +116,11 @@ class FrameStoreWriter:
             if value.ndim != len(want) or any(w is not None and w != g for g, w in zip(value.shape, want, strict=True)):
                 raise ValueError(f"episode {name!r}: {key} has shape {value.shape}; allowed: {want} (None: any)")
             ready[key] = value.astype(_TYPES.get(key, np.float32), copy=False)
-            if key not in ("target", "extrinsics") and ready[key].dtype == np.float32 and not np.isfinite(ready[key]).all():
+            if (
+                key not in ("target", "extrinsics")
+                and ready[key].dtype == np.float32
+                and not np.isfinite(ready[key]).all()
+            ):
                 raise ValueError(f"episode {name!r}: {key} holds NaN or infinity; allowed: finite numbers")
         path = self.folder / "episodes" / f"{name}.npz"
         partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -92,7 +131,9 @@ class FrameStoreWriter:
 
 
 class FrameStore:
-    """Read access: ``arrays[name]`` memory-mapped over all frames, ``episode`` (N,), ``starts``, ``instructions``, ``meta``."""
+    """Read access: ``arrays[name]`` memory-mapped over all frames, ``episode`` (N,), ``starts``, ``instructions``,
+    ``meta``.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -102,7 +143,11 @@ class FrameStore:
         self.header = json.loads(path.read_text())
         if self.header.get("schema") != SCHEMA:
             raise ValueError(f"{path} has schema {self.header.get('schema')!r}; allowed: {SCHEMA!r}")
-        self.cameras, self.rate_hz, self.subtasks = self.header["cameras"], self.header["rate_hz"], self.header["subtasks"]
+        self.cameras, self.rate_hz, self.subtasks = (
+            self.header["cameras"],
+            self.header["rate_hz"],
+            self.header["subtasks"],
+        )
         self.groups = [build(GroupConfig, g, f"{path}: groups") for g in self.header["groups"]]
         self.crops = {k: build(Crop, v, f"{path}: crops.{k}") for k, v in self.header["crops"].items()}
         files = sorted((self.folder / "episodes").glob("*.npz"))
@@ -111,7 +156,9 @@ class FrameStore:
         index = self._pack(files)
         self.names, self.instructions, self.meta = index["names"], index["instructions"], index["meta"]
         self.starts = np.array(index["starts"])
-        self.arrays = {k: np.load(self.folder / "packed" / f"{k}.npy", mmap_mode="r", allow_pickle=False) for k in index["arrays"]}
+        self.arrays = {
+            k: np.load(self.folder / "packed" / f"{k}.npy", mmap_mode="r", allow_pickle=False) for k in index["arrays"]
+        }
         self.episode = np.repeat(np.arange(len(files)), np.diff(self.starts))
 
     def __len__(self) -> int:
@@ -138,22 +185,34 @@ class FrameStore:
         names, label_steps = list(REQUIRED), max(labelled)
         names += LABELS if label_steps else ()
         shapes = {k: [label_steps if n is None else n for n in v] for k, v in _shapes(self.header).items()}
-        out = {k: np.lib.format.open_memmap(packed / f"{k}.npy", "w+", _TYPES.get(k, np.float32), (int(starts[-1]), *shapes[k]))
-               for k in names}
+        out = {
+            k: np.lib.format.open_memmap(
+                packed / f"{k}.npy", "w+", _TYPES.get(k, np.float32), (int(starts[-1]), *shapes[k])
+            )
+            for k in names
+        }
         for file, begin, end in zip(files, starts[:-1], starts[1:], strict=True):
             with np.load(file, allow_pickle=False) as data:
                 for key in names:
                     if key in data:
                         value = data[key]
                         if key in LABELS and value.shape[1] < label_steps:
-                            value = np.concatenate([value, np.repeat(value[:, -1:], label_steps - value.shape[1], 1)], 1)
+                            value = np.concatenate(
+                                [value, np.repeat(value[:, -1:], label_steps - value.shape[1], 1)], 1
+                            )
                         out[key][begin:end] = value
                     else:
                         out[key][begin:end] = np.nan
         for array in out.values():
             array.flush()
-        index = {"files": stamp, "names": [f.stem for f in files], "starts": starts.tolist(), "instructions": instructions,
-                 "meta": meta, "arrays": names}
+        index = {
+            "files": stamp,
+            "names": [f.stem for f in files],
+            "starts": starts.tolist(),
+            "instructions": instructions,
+            "meta": meta,
+            "arrays": names,
+        }
         _replace(packed / "index.json", json.dumps(index).encode())
         return index
 
@@ -162,9 +221,22 @@ def _shapes(header: dict) -> dict[str, tuple]:
     """Shape of each array after its frame axis; None where any length is allowed."""
     views, size, groups = len(header["cameras"]), header["image_size"], header["groups"]
     pose, hand, joints = 7 * len(groups), sum(g["hand"] for g in groups), sum(g["joints"] for g in groups)
-    return {"images": (views, size, size, 3), "depth": (views, size, size), "intrinsics": (views, 3, 3), "extrinsics": (views, 4, 4),
-            "tool_pose": (pose,), "commanded_tool_pose": (pose,), "hand": (hand,), "commanded_hand": (hand,),
-            "positions": (joints,), "subtask": (), "target": (3,), "stamps": (), "label_pose": (None, pose), "label_hand": (None, hand)}
+    return {
+        "images": (views, size, size, 3),
+        "depth": (views, size, size),
+        "intrinsics": (views, 3, 3),
+        "extrinsics": (views, 4, 4),
+        "tool_pose": (pose,),
+        "commanded_tool_pose": (pose,),
+        "hand": (hand,),
+        "commanded_hand": (hand,),
+        "positions": (joints,),
+        "subtask": (),
+        "target": (3,),
+        "stamps": (),
+        "label_pose": (None, pose),
+        "label_hand": (None, hand),
+    }
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -2,16 +2,18 @@
 
     pixels --> vision --> V_sem --.
     pointmap or pixels --> spatial --> V_spa --> fusion (eq. 9) --> projector --> image tokens --.
-    instruction --> token embedding ----------------------------------------------> [ prompt | action queries ] --> Qwen3
-    state, noisy chunk, tau --> DiT <-- keys and values <-- h_cond, the hidden states at the queries <-----------------'
+    instruction --> token embedding ----------------------------------------------> [ prompt | action queries ] -->
+    Qwen3 state, noisy chunk, tau --> DiT <-- keys and values <-- h_cond, the hidden states at the queries
+    <-----------------'
 
 Batch (dict of tensors; B samples, V views):
     pixels (B, V, h, w, 3) uint8 RGB; pointmap (B, V, hp, wp, 4) float32 (x, y, z m base frame, validity);
     input_ids (B, T) int64; attention_mask (B, T) bool; state (B, S) float32 normalised;
-    training: actions (B, H, A) float32 normalised; optional target (B, 3) m base frame or NaN; optional subtask (B,) int64, -1 unknown;
-    language stages: labels (B, T) int64, -100 where no loss.
+    training: actions (B, H, A) float32 normalised; optional target (B, 3) m base frame or NaN; optional subtask (B,)
+    int64, -1 unknown; language stages: labels (B, T) int64, -100 where no loss.
     ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features).
 """
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -53,7 +55,10 @@ class VipaModel(nn.Module):
         pixels = batch["pixels"]
         size, views = self.config.vision.image_size, pixels.shape[1]
         if pixels.dtype != torch.uint8 or pixels.ndim != 5 or pixels.shape[2:] != (size, size, 3):
-            raise ValueError(f"pixels have shape {tuple(pixels.shape)} and type {pixels.dtype}; allowed: (B, V, {size}, {size}, 3) uint8")
+            raise ValueError(
+                f"pixels have shape {tuple(pixels.shape)} and type {pixels.dtype}; "
+                f"allowed: (B, V, {size}, {size}, 3) uint8"
+            )
         if "features" in batch:
             semantic = batch["features"].flatten(0, 1).to(self.pixel_scale.dtype)
         else:
@@ -72,24 +77,32 @@ class VipaModel(nn.Module):
         images = self.image_tokens(batch).to(words.dtype)
         places = ids == self.config.text.image_token
         order = (places.cumsum(1) - 1).clamp(min=0, max=images.shape[1] - 1)
-        return torch.where(places[..., None], images.gather(1, order[..., None].expand(-1, -1, images.shape[-1])), words)
+        return torch.where(
+            places[..., None], images.gather(1, order[..., None].expand(-1, -1, images.shape[-1])), words
+        )
 
     def encode(self, batch: dict[str, Tensor]) -> Tensor:
         """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt."""
         prompt = self.embed_prompt(batch)
         queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
         mask = F.pad(batch["attention_mask"], (0, queries.shape[1]), value=True)
-        return self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1]:]
+        return self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
 
     def run_language(self, embeddings: Tensor, mask: Tensor) -> Tensor:
-        """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B, T, width)."""
+        """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B,
+        T, width).
+        """
         length = embeddings.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
         # A padded row attends to itself, so that no row is empty.
         allowed = causal & (mask[:, None] | torch.eye(length, dtype=torch.bool, device=mask.device))
         positions = (mask.long().cumsum(1) - 1).clamp(min=0)
-        return self.language(inputs_embeds=embeddings, attention_mask={"full_attention": allowed[:, None]},
-                             position_ids=positions, use_cache=False).last_hidden_state
+        return self.language(
+            inputs_embeds=embeddings,
+            attention_mask={"full_attention": allowed[:, None]},
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state
 
     def language_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Next-token loss on ``labels`` (stages 1 and 2); output embedding tied to the input's."""
@@ -115,15 +128,21 @@ class VipaModel(nn.Module):
         return torch.cat(out)
 
     def extend_vocabulary(self, count: int) -> None:
-        """Append ``count`` motion tokens, started at the mean of the existing embeddings. Raises ValueError if done before."""
+        """Append ``count`` motion tokens, started at the mean of the existing embeddings. Raises ValueError if done
+        before.
+        """
         if self.config.motion_tokens:
-            raise ValueError(f"the vocabulary already has {self.config.motion_tokens} motion tokens; allowed: extend it once")
+            raise ValueError(
+                f"the vocabulary already has {self.config.motion_tokens} motion tokens; allowed: extend it once"
+            )
         old = self.language.embed_tokens
-        new = nn.Embedding(old.num_embeddings + count, old.embedding_dim, device=old.weight.device, dtype=old.weight.dtype)
+        new = nn.Embedding(
+            old.num_embeddings + count, old.embedding_dim, device=old.weight.device, dtype=old.weight.dtype
+        )
         with torch.no_grad():
             new.weight[: old.num_embeddings] = old.weight
             mean = old.weight.mean(0)
-            new.weight[old.num_embeddings:] = mean + 0.02 * torch.randn_like(new.weight[old.num_embeddings:])
+            new.weight[old.num_embeddings :] = mean + 0.02 * torch.randn_like(new.weight[old.num_embeddings :])
         self.language.embed_tokens = new
         self.language.config.vocab_size = new.num_embeddings
         self.config.motion_tokens = count
@@ -141,7 +160,8 @@ class VipaForActionPrediction(nn.Module):
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
 
     def forward(self, batch: dict[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """Losses of a batch: 'loss' (total), and 'language' parts when it has ``labels``, else 'flow', 'target', 'subtask'.
+        """Losses of a batch: 'loss' (total), and 'language' parts when it has ``labels``, else 'flow', 'target',
+        'subtask'.
 
         Noise, tau, prefix lengths and hidden states are drawn from ``generator`` (torch's own by default).
         """
@@ -185,19 +205,32 @@ class VipaForActionPrediction(nn.Module):
         return losses
 
     @torch.no_grad()
-    def predict_actions(self, batch: dict[str, Tensor], noise: Tensor, steps: int | None = None,
-                        known: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+    def predict_actions(
+        self,
+        batch: dict[str, Tensor],
+        noise: Tensor,
+        steps: int | None = None,
+        known: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
         """Normalised actions (B, H, A) from ``noise`` (B, H, A).
 
         known (B, H, A) and lengths (B,): committed prefixes; their steps come back unchanged.
         """
         keys, values = self.head.condition(self.model.encode(batch))
         state = self.head.embed_state(batch["state"])
-        prefix = flow.prefix_mask(torch.zeros(len(noise), dtype=torch.long, device=noise.device) if lengths is None else lengths,
-                                  noise.shape[1])
+        prefix = flow.prefix_mask(
+            torch.zeros(len(noise), dtype=torch.long, device=noise.device) if lengths is None else lengths,
+            noise.shape[1],
+        )
         known = torch.zeros_like(noise) if known is None else known
-        return flow.integrate(lambda x, tau: self.head(x, state, tau, prefix, keys, values), noise,
-                              steps or self.config.head.steps, known, prefix)
+        return flow.integrate(
+            lambda x, tau: self.head(x, state, tau, prefix, keys, values),
+            noise,
+            steps or self.config.head.steps,
+            known,
+            prefix,
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""
@@ -206,7 +239,9 @@ class VipaForActionPrediction(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaForActionPrediction:
-        """Read what ``save_pretrained`` wrote, in evaluation mode. A missing or unexpected tensor raises RuntimeError."""
+        """Read what ``save_pretrained`` wrote, in evaluation mode. A missing or unexpected tensor raises
+        RuntimeError.
+        """
         model = cls(VipaConfig.from_pretrained(folder))
         model.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
         return model.eval()
@@ -224,7 +259,22 @@ def make_language(config: TextConfig, vocab: int) -> nn.Module:
     from transformers import Qwen3Config, Qwen3Model
 
     register()
-    return Qwen3Model(Qwen3Config(**({"attn_implementation": QWEN_ATTENTION} | config.extra | {
-        "vocab_size": vocab, "hidden_size": config.width, "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads, "head_dim": config.head_dim, "intermediate_size": config.mlp,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}, "use_cache": False})))
+    return Qwen3Model(
+        Qwen3Config(
+            **(
+                {"attn_implementation": QWEN_ATTENTION}
+                | config.extra
+                | {
+                    "vocab_size": vocab,
+                    "hidden_size": config.width,
+                    "num_hidden_layers": config.layers,
+                    "num_attention_heads": config.heads,
+                    "num_key_value_heads": config.kv_heads,
+                    "head_dim": config.head_dim,
+                    "intermediate_size": config.mlp,
+                    "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+                    "use_cache": False,
+                }
+            )
+        )
+    )

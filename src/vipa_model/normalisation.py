@@ -1,4 +1,5 @@
 """Normalisation of states and actions, by mean and standard deviation or by quantiles; kept in the processor's JSON."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import numpy as np
 class Statistics:
     """x_normalised = (x - offset) / scale, elementwise with broadcasting.
 
-    kind: ``meanstd`` (offset mean, scale standard deviation) or ``quantile`` (the 1 % and 99 % quantiles map to -1 and 1).
+    kind: ``meanstd`` (offset mean, scale standard deviation) or ``quantile`` (the 1 % and 99 % quantiles map to -1 and
+    1).
     offset, scale: (D,) or, for actions, (H, D): a chunk's late steps spread wider than its first ones.
     """
 

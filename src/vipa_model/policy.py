@@ -1,4 +1,5 @@
 """The policy runtime: an observation in, a chunk of tool poses out. No torch unless the torch backend is asked for."""
+
 from __future__ import annotations
 
 import hashlib
@@ -35,23 +36,37 @@ class PolicyOutput:
 class Policy:
     """A checkpoint ready to act. Not thread-safe: one call at a time."""
 
-    def __init__(self, config: VipaConfig, processor: VipaProcessor, backend, steps: int | None = None, seed: int = 0,
-                 sha256: str | None = None) -> None:
+    def __init__(
+        self,
+        config: VipaConfig,
+        processor: VipaProcessor,
+        backend,
+        steps: int | None = None,
+        seed: int = 0,
+        sha256: str | None = None,
+    ) -> None:
         """``backend`` has ``condition(batch) -> dict`` and ``velocity(noisy, tau, prefix, condition) -> (1, H, A)``.
-        steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same chunks."""
+        steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same
+        chunks."""
         self.config, self.processor, self.backend, self.checkpoint_sha256 = config, processor, backend, sha256
         self.steps, self.horizon, self.dt = steps or config.head.steps, config.head.horizon, 1.0 / config.rate_hz
         self.seed = seed
         self.reset()
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, backend: str = "onnxruntime", precision: str = "fp32", steps: int | None = None,
-                        seed: int = 0) -> Policy:
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        backend: str = "onnxruntime",
+        precision: str = "fp32",
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> Policy:
         """Open checkpoint ``folder``.
 
-        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread, precision ``fp32`` or ``int8``) or ``torch`` (weights;
-        CUDA when there is one, then precision ``bf16`` is allowed too). Raises FileNotFoundError when the graphs are missing
-        and ValueError for another backend or a file that does not match SHA256SUMS.
+        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread, precision ``fp32`` or ``int8``) or ``torch``
+        (weights; CUDA when there is one, then precision ``bf16`` is allowed too). Raises FileNotFoundError when the
+        graphs are missing and ValueError for another backend or a file that does not match SHA256SUMS.
         """
         folder = Path(folder)
         if backend not in BACKENDS:
@@ -60,7 +75,9 @@ class Policy:
         if backend == "torch":
             from .policy_torch import TorchBackend
 
-            return cls(config, processor, TorchBackend(folder, precision), steps, seed, _hash(folder / "model.safetensors"))
+            return cls(
+                config, processor, TorchBackend(folder, precision), steps, seed, _hash(folder / "model.safetensors")
+            )
         files = [folder / name.format(precision) for name in GRAPHS.values()]
         for file in files:
             if not file.is_file():
@@ -75,9 +92,10 @@ class Policy:
     def act(self, observation: dict, prefix: dict[str, dict[str, np.ndarray]] | None = None) -> PolicyOutput:
         """The chunk that answers ``observation`` (see VipaProcessor).
 
-        prefix: {group: {'poses': (d, 7), 'hand': (d, Hh)}}, what the robot will do in the chunk's first d steps whatever
-        arrives (base frame, absolute); it comes back unchanged and the rest continues it. d may be up to the configuration's
-        ``head.max_prefix``; longer ones are cut there with the chunk's later steps free. Raises ValueError naming what is wrong.
+        prefix: {group: {'poses': (d, 7), 'hand': (d, Hh)}}, what the robot will do in the chunk's first d steps
+        whatever arrives (base frame, absolute); it comes back unchanged and the rest continues it. d may be up to the
+        configuration's ``head.max_prefix``; longer ones are cut there with the chunk's later steps free. Raises
+        ValueError naming what is wrong.
         """
         start = time.perf_counter()
         batch = self.processor(observation)
@@ -99,14 +117,21 @@ class Policy:
             actions = np.where(mask[..., None], known, actions + velocity / np.float32(self.steps))
         integrated = time.perf_counter()
         if not np.isfinite(actions).all():
-            raise ValueError("the model gave NaN or infinity; allowed: finite actions. The checkpoint or the observation is damaged")
+            raise ValueError(
+                "the model gave NaN or infinity; allowed: finite actions. The checkpoint or the observation is damaged"
+            )
         poses, hand = self.processor.decode_actions(actions[0].astype(np.float64), reference)
         for group in poses if length else ():
             poses[group][:length] = np.asarray(prefix[group]["poses"])[:length]
             hand[group][:length] = np.asarray(prefix[group]["hand"])[:length]
         end = time.perf_counter()
-        marks = {"prepare": prepared - start, "condition": conditioned - prepared, "integrate": integrated - conditioned,
-                 "decode": end - integrated, "total": end - start}
+        marks = {
+            "prepare": prepared - start,
+            "condition": conditioned - prepared,
+            "integrate": integrated - conditioned,
+            "decode": end - integrated,
+            "total": end - start,
+        }
         return PolicyOutput(poses, hand, self.dt, {k: 1e3 * v for k, v in marks.items()}, _auxiliary(condition))
 
     def _prefix_length(self, prefix: dict | None) -> int:
@@ -117,7 +142,9 @@ class Policy:
             raise ValueError(f"prefix has groups {sorted(prefix)}; allowed: {names}")
         lengths = {len(p[k]) for p in prefix.values() for k in ("poses", "hand")}
         if len(lengths) > 1:
-            raise ValueError(f"prefix has parts of lengths {sorted(lengths)}; allowed: one length for all poses and hands")
+            raise ValueError(
+                f"prefix has parts of lengths {sorted(lengths)}; allowed: one length for all poses and hands"
+            )
         return min(lengths.pop(), self.config.head.max_prefix)
 
 
@@ -133,7 +160,9 @@ class OnnxBackend:
     def condition(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self._gives, self._condition.run(self._gives, {k: batch[k] for k in self._wants}), strict=True))
 
-    def velocity(self, noisy: np.ndarray, tau: np.ndarray, prefix: np.ndarray, condition: dict[str, np.ndarray]) -> np.ndarray:
+    def velocity(
+        self, noisy: np.ndarray, tau: np.ndarray, prefix: np.ndarray, condition: dict[str, np.ndarray]
+    ) -> np.ndarray:
         given = {"noisy": noisy, "tau": tau, "prefix": prefix} | condition
         return self._velocity.run(None, {k: given[k] for k in self._step_wants})[0]
 
@@ -157,7 +186,9 @@ def verify(folder: Path, names: list[str]) -> dict[str, str]:
     for name in names:
         found = _hash(folder / name)
         if sums.get(name) != found:
-            raise ValueError(f"{folder / name} has SHA-256 {found}; allowed: {sums.get(name)}, as {path} says. Export again")
+            raise ValueError(
+                f"{folder / name} has SHA-256 {found}; allowed: {sums.get(name)}, as {path} says. Export again"
+            )
     return sums
 
 

@@ -1,4 +1,5 @@
 """The policy's torch backend: the reference on a CPU, and the way to run on CUDA."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -35,8 +36,14 @@ class TorchBackend:
     @torch.inference_mode()
     def velocity(self, noisy: np.ndarray, tau: np.ndarray, prefix: np.ndarray, condition: dict) -> np.ndarray:
         """As the exported velocity graph."""
-        out = self.model.head(self._in(noisy), condition["state_token"], self._in(tau), self._in(prefix), condition["keys"],
-                              condition["values"])
+        out = self.model.head(
+            self._in(noisy),
+            condition["state_token"],
+            self._in(tau),
+            self._in(prefix),
+            condition["keys"],
+            condition["values"],
+        )
         return out.float().cpu().numpy()
 
     def _in(self, array: np.ndarray) -> Tensor:

@@ -2,6 +2,7 @@
 
 It is saved in the checkpoint (``processor_config.json``), so a policy's inputs are prepared as its training data were.
 """
+
 from __future__ import annotations
 
 import json
@@ -18,25 +19,43 @@ from .normalisation import Statistics
 from .tokenization_vipa import ByteTokenizer, FolderTokenizer
 
 PROCESSOR_FILE = "processor_config.json"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt",
-                    "added_tokens.json", "chat_template.jinja")
-# Least scale of an action or state dimension: 2 mm, 0.01 of a 6-D rotation entry (about 0.6 degrees), 5 % of an opening, 0.02 rad.
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+# Least scale of an action or state dimension: 2 mm, 0.01 of a 6-D rotation entry (0.6 degrees), 5 % of an opening,
+# 0.02 rad.
 FLOOR_POSITION, FLOOR_ROTATION, FLOOR_HAND, FLOOR_JOINT = 2e-3, 1e-2, 5e-2, 2e-2
 
 
 class VipaProcessor:
     """Prepares observations and undoes the action encoding.
 
-    An observation is a dict of plain numpy: ``images`` {camera: (H, W, 3) uint8 RGB}, ``depths`` {camera: (H, W) uint16 mm,
-    may lack cameras}, ``intrinsics`` {camera: (3, 3) pixels}, ``extrinsics`` {camera: (4, 4) base from optical}, ``state``
-    {group: {'tool_pose': (7,), 'commanded_tool_pose': (7,), 'hand': (Hh,), 'positions': (n,)}} (base frame, metres, xyzw, rad,
-    opening 0 to 1), ``instruction`` str.
+    An observation is a dict of plain numpy: ``images`` {camera: (H, W, 3) uint8 RGB}, ``depths`` {camera: (H, W) uint16
+    mm, may lack cameras}, ``intrinsics`` {camera: (3, 3) pixels}, ``extrinsics`` {camera: (4, 4) base from optical},
+    ``state`` {group: {'tool_pose': (7,), 'commanded_tool_pose': (7,), 'hand': (Hh,), 'positions': (n,)}} (base frame,
+    metres, xyzw, rad, opening 0 to 1), ``instruction`` str.
     """
 
-    def __init__(self, config: VipaConfig, tokenizer: ByteTokenizer | FolderTokenizer, crops: dict[str, Crop] | None = None,
-                 action_statistics: Statistics | None = None, state_statistics: Statistics | None = None) -> None:
+    def __init__(
+        self,
+        config: VipaConfig,
+        tokenizer: ByteTokenizer | FolderTokenizer,
+        crops: dict[str, Crop] | None = None,
+        action_statistics: Statistics | None = None,
+        state_statistics: Statistics | None = None,
+    ) -> None:
         self.cameras, self.groups = list(config.cameras), list(config.groups)
-        self.image_size, self.stride, self.view_tokens = config.vision.image_size, config.spatial.stride, config.vision.tokens
+        self.image_size, self.stride, self.view_tokens = (
+            config.vision.image_size,
+            config.spatial.stride,
+            config.vision.tokens,
+        )
         self.uses_depth = config.spatial.kind == "pointmap"
         self.image_token, self.max_tokens = config.text.image_token, config.text.max_tokens
         self.horizon, self.rate_hz, self.use_joints = config.head.horizon, config.rate_hz, config.use_joints
@@ -51,17 +70,24 @@ class VipaProcessor:
     # ---- observation in
 
     def __call__(self, observation: dict) -> dict[str, np.ndarray]:
-        """An observation to the model's arrays with batch size 1 (see modeling_vipa). Raises ValueError or KeyError with names."""
+        """An observation to the model's arrays with batch size 1 (see modeling_vipa).
+
+        Raises ValueError naming the camera, group or array that is missing or of another shape.
+        """
         pixels, pointmap = self.views(observation)
         ids, mask = self.prompt(observation["instruction"], len(self.cameras))
-        batch = {"pixels": pixels[None], "input_ids": ids[None], "attention_mask": mask[None],
-                 "state": self.state_statistics.normalise(self.state(observation["state"]))[None].astype(np.float32)}
+        batch = {
+            "pixels": pixels[None],
+            "input_ids": ids[None],
+            "attention_mask": mask[None],
+            "state": self.state_statistics.normalise(self.state(observation["state"]))[None].astype(np.float32),
+        }
         if self.uses_depth:
             batch["pointmap"] = pointmap[None]
         return batch
 
     def views(self, observation: dict) -> tuple[np.ndarray, np.ndarray]:
-        """Cropped and resized views (V, s, s, 3) uint8 and pointmaps (V, s/stride, s/stride, 4) float32, in camera order."""
+        """Cropped, resized views (V, s, s, 3) uint8 and pointmaps (V, s/stride, s/stride, 4) float32, in camera order."""
         pixels, depths, intrinsics, extrinsics = [], [], [], []
         for camera in self.cameras:
             view = self.view(camera, observation)
@@ -72,18 +98,24 @@ class VipaProcessor:
         return np.stack(pixels), lift_depth(np.stack(depths), np.stack(intrinsics), np.stack(extrinsics), self.stride)
 
     def view(self, camera: str, observation: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """One camera's image (s, s, 3) uint8, depth (s, s) uint16 mm, intrinsics (3, 3) and extrinsics (4, 4) as in training.
+        """One camera's image (s, s, 3) uint8, depth (s, s) uint16 mm, intrinsics (3, 3), extrinsics (4, 4) as trained on.
 
         Without depth, or without intrinsics or extrinsics to lift it, the view counts as missing depth.
         """
         if camera not in observation["images"]:
-            raise ValueError(f"observation has no image of camera {camera!r}; it has {sorted(observation['images'])}, "
-                             f"this policy wants {self.cameras}")
+            raise ValueError(
+                f"observation has no image of camera {camera!r}; it has {sorted(observation['images'])}, "
+                f"this policy wants {self.cameras}"
+            )
         parts = [(observation.get(part) or {}).get(camera) for part in ("depths", "intrinsics", "extrinsics")]
         depth, intrinsics, extrinsics = parts if all(p is not None for p in parts) else (None, None, None)
-        image, depth, intrinsics = make_view(observation["images"][camera], depth,
-                                             np.eye(3) if intrinsics is None else intrinsics, self.image_size,
-                                             self.crops.get(camera))
+        image, depth, intrinsics = make_view(
+            observation["images"][camera],
+            depth,
+            np.eye(3) if intrinsics is None else intrinsics,
+            self.image_size,
+            self.crops.get(camera),
+        )
         return image, depth, intrinsics, np.eye(4) if extrinsics is None else np.asarray(extrinsics, np.float64)
 
     def prompt(self, instruction: str, views: int, pad: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -94,11 +126,17 @@ class VipaProcessor:
         if isinstance(self.tokenizer, FolderTokenizer):
             ids = self._chat(instruction, views)
         else:
-            ids = [self.image_token] * (self.view_tokens * views) + self.tokenizer.encode(instruction) + [self.tokenizer.end]
+            ids = (
+                [self.image_token] * (self.view_tokens * views)
+                + self.tokenizer.encode(instruction)
+                + [self.tokenizer.end]
+            )
         length = self.view_tokens * views + self.max_tokens
         if len(ids) > length:
-            raise ValueError(f"instruction {instruction!r} is {len(ids) - self.view_tokens * views} tokens; allowed: up to "
-                             f"{self.max_tokens} (text.max_tokens of this checkpoint)")
+            raise ValueError(
+                f"instruction {instruction!r} is {len(ids) - self.view_tokens * views} tokens; allowed: up to "
+                f"{self.max_tokens} (text.max_tokens of this checkpoint)"
+            )
         padding = length - len(ids) if pad else 0
         return np.array(ids + [self.tokenizer.pad] * padding, np.int64), np.arange(len(ids) + padding) < len(ids)
 
@@ -121,30 +159,37 @@ class VipaProcessor:
             parts.append(encode_state(values["commanded_tool_pose"], values["tool_pose"], values["hand"], joints))
         return np.concatenate(parts, -1)
 
-    def encode_actions(self, poses: dict[str, np.ndarray], hand: dict[str, np.ndarray], reference: dict[str, np.ndarray]
-                       ) -> np.ndarray:
-        """Per group poses (..., T, 7), hand (..., T, Hh) and reference (..., 7) to normalised actions (..., T, A) float64.
+    def encode_actions(
+        self, poses: dict[str, np.ndarray], hand: dict[str, np.ndarray], reference: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """Per group poses (..., T, 7), hand (..., T, Hh), reference (..., 7) to normalised actions (..., T, A) float64.
 
         T may be shorter than the horizon (a committed prefix): step k uses step k's statistics.
         """
-        actions = np.concatenate([encode_actions(poses[g.name], hand[g.name], reference[g.name]) for g in self.groups], -1)
+        actions = np.concatenate(
+            [encode_actions(poses[g.name], hand[g.name], reference[g.name]) for g in self.groups], -1
+        )
         return (actions - self._steps("offset", actions.shape[-2])) / self._steps("scale", actions.shape[-2])
 
-    def decode_actions(self, actions: np.ndarray, reference: dict[str, np.ndarray]
-                       ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Inverse of ``encode_actions``: normalised (..., T, A) to poses {group: (..., T, 7)} and hand {group: (..., T, Hh)}."""
+    def decode_actions(
+        self, actions: np.ndarray, reference: dict[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Inverse of ``encode_actions``: normalised (..., T, A) to poses and hand, {group: (..., T, 7)} and
+        {group: (..., T, Hh)}."""
         steps = actions.shape[-2]
         actions = actions * self._steps("scale", steps) + self._steps("offset", steps)
         poses, hand, start = {}, {}, 0
         for group in self.groups:
-            part = actions[..., start:start + group.action_dim]
+            part = actions[..., start : start + group.action_dim]
             poses[group.name], hand[group.name] = decode_actions(part, reference[group.name])
             start += group.action_dim
         return poses, hand
 
     def references(self, state: dict[str, dict]) -> dict[str, np.ndarray]:
         """Each group's commanded tool pose, (..., 7): what its actions are relative to."""
-        return {g.name: np.asarray(self._group(state, g, "state")["commanded_tool_pose"], np.float64) for g in self.groups}
+        return {
+            g.name: np.asarray(self._group(state, g, "state")["commanded_tool_pose"], np.float64) for g in self.groups
+        }
 
     def fit(self, actions: np.ndarray, states: np.ndarray, kind: str = "meanstd") -> None:
         """Set the statistics from training data: actions (N, H, A) and states (N, S), not normalised."""
@@ -158,8 +203,10 @@ class VipaProcessor:
 
     def _group(self, values: dict[str, dict], group: GroupConfig, where: str) -> dict:
         if group.name not in values:
-            raise ValueError(f"{where} has no group {group.name!r}; it has {sorted(values)}, this policy wants "
-                             f"{[g.name for g in self.groups]}")
+            raise ValueError(
+                f"{where} has no group {group.name!r}; it has {sorted(values)}, this policy wants "
+                f"{[g.name for g in self.groups]}"
+            )
         hand = np.shape(values[group.name]["hand"])
         if hand[-1:] != (group.hand,):
             raise ValueError(f"{where}[{group.name!r}]['hand'] has shape {hand}; allowed: (..., {group.hand})")
@@ -181,11 +228,14 @@ class VipaProcessor:
         folder.mkdir(parents=True, exist_ok=True)
         byte = isinstance(self.tokenizer, ByteTokenizer)
         data = {
-            "processor_class": "VipaProcessor", "image_size": self.image_size, "stride": self.stride,
-            "action_space": "translation from the commanded tool pose (base frame, m), relative rotation 6-D, opening 0-1",
+            "processor_class": "VipaProcessor",
+            "image_size": self.image_size,
+            "stride": self.stride,
+            "action_space": "translation from the commanded tool pose (base, m), relative rotation 6-D, opening 0-1",
             "crops": {k: asdict(v) for k, v in self.crops.items()},
             "tokenizer": {"kind": "byte", "merges": self.tokenizer.merges} if byte else {"kind": "folder"},
-            "action_statistics": self.action_statistics.to_dict(), "state_statistics": self.state_statistics.to_dict(),
+            "action_statistics": self.action_statistics.to_dict(),
+            "state_statistics": self.state_statistics.to_dict(),
         }
         (folder / PROCESSOR_FILE).write_text(json.dumps(data) + "\n")
         if not byte:
@@ -200,12 +250,19 @@ class VipaProcessor:
         folder = Path(folder)
         config, data = VipaConfig.from_pretrained(folder), json.loads((folder / PROCESSOR_FILE).read_text())
         if (data["image_size"], data["stride"]) != (config.vision.image_size, config.spatial.stride):
-            raise ValueError(f"{folder / PROCESSOR_FILE} has image_size {data['image_size']} and stride {data['stride']}; "
-                             f"allowed: {config.vision.image_size} and {config.spatial.stride}, as {folder / 'config.json'}")
+            raise ValueError(
+                f"{folder / PROCESSOR_FILE} has image_size {data['image_size']} and stride {data['stride']}; "
+                f"allowed: {config.vision.image_size} and {config.spatial.stride}, as {folder / 'config.json'}"
+            )
         kind = data["tokenizer"]["kind"]
         if kind not in ("byte", "folder"):
             raise ValueError(f"tokenizer kind is {kind!r} in {folder / PROCESSOR_FILE}; allowed: 'byte', 'folder'")
         tokenizer = ByteTokenizer(data["tokenizer"]["merges"]) if kind == "byte" else FolderTokenizer(folder)
         crops = {k: build(Crop, v, f"crops.{k}") for k, v in data["crops"].items()}
-        return cls(config, tokenizer, crops, Statistics.from_dict(data["action_statistics"]),
-                   Statistics.from_dict(data["state_statistics"]))
+        return cls(
+            config,
+            tokenizer,
+            crops,
+            Statistics.from_dict(data["action_statistics"]),
+            Statistics.from_dict(data["state_statistics"]),
+        )

@@ -1,4 +1,5 @@
 """Named training recipes: the paper's three stages, stage 0 for our own spatial encoder, and `small` for a CPU."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -13,13 +14,16 @@ DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action")
 class Recipe:
     """How to train. Values the paper does not give are assumed (marked).
 
-    stage: see stages.STAGES. data: ``frames`` (FrameStores or LeRobot folders), ``hand3d-visual`` or ``hand3d-action`` (JSONL).
-    size: model built when no start checkpoint is given. steps: 0 = ``epochs`` passes over the data. batch: samples a step over
-    all devices; micro_batch: samples a device at a time (0: all; assumed). lr, weight_decay, warmup (share of the steps),
-    cosine to ``final_lr`` of lr (assumed 0). clip: gradient norm (assumed). ema: decay, 0 off (assumed).
+    stage: see stages.STAGES. size: model built when no start checkpoint is given.
+    data: ``frames`` (FrameStores or LeRobot folders), ``hand3d-visual`` or ``hand3d-action`` (JSONL).
+    steps: 0 = ``epochs`` passes over the data.
+    batch: samples a step over all devices. micro_batch: samples a device at a time (0: all; assumed).
+    lr, weight_decay, warmup (share of the steps), then a cosine to ``final_lr`` of lr (assumed 0).
+    clip: gradient norm (assumed). ema: decay of the averaged weights, 0 off (assumed).
     precision: ``fp32``, ``bf16`` or ``auto`` (bf16 on a GPU or a CPU with bfloat16 units; assumed).
-    train_fusion: stage 3 trains the fusion layer too. cache_features: run a frozen vision encoder once over the data, without
-    image augmentation (assumed). augmentation: None is none.
+    train_fusion: stage 3 trains the fusion layer too.
+    cache_features: run a frozen vision encoder once over the data; images are then not augmented (assumed).
+    augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
     """
 
     name: str
@@ -54,14 +58,29 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
 
-RECIPES = {recipe.name: recipe for recipe in (
-    Recipe("stage0", "0", "frames", size="s", steps=20_000, batch=32, lr=3e-4, weight_decay=0.05, ema=0.999),
-    Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
-    Recipe("stage2", "2", "hand3d-action", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
-    Recipe("stage3", "3", "frames", steps=30_000, batch=128, lr=5e-5, weight_decay=1e-5, warmup=0.05),
-    Recipe("small", "scratch", "frames", size="xs", steps=20_000, batch=64, lr=1e-3, weight_decay=0.01, warmup=0.03,
-           final_lr=0.02, ema=0.999, augmentation=Augmentation()),
-)}
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("stage0", "0", "frames", size="s", steps=20_000, batch=32, lr=3e-4, weight_decay=0.05, ema=0.999),
+        Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
+        Recipe("stage2", "2", "hand3d-action", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
+        Recipe("stage3", "3", "frames", steps=30_000, batch=128, lr=5e-5, weight_decay=1e-5, warmup=0.05),
+        Recipe(
+            "small",
+            "scratch",
+            "frames",
+            size="xs",
+            steps=20_000,
+            batch=64,
+            lr=1e-3,
+            weight_decay=0.01,
+            warmup=0.03,
+            final_lr=0.02,
+            ema=0.999,
+            augmentation=Augmentation(),
+        ),
+    )
+}
 
 
 def named_recipe(name: str) -> Recipe:

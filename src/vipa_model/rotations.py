@@ -1,4 +1,5 @@
 """Rotations and poses in numpy: xyzw quaternions, matrices, and the continuous 6-D form. Batched over leading axes."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,23 +13,55 @@ def quat_to_matrix(quat: np.ndarray) -> np.ndarray:
     quat = np.asarray(quat, np.float64)
     norm = np.linalg.norm(quat, axis=-1, keepdims=True)
     if not np.all(np.isfinite(quat)) or np.any(norm < 1e-6):
-        raise ValueError(f"quaternion {quat[np.unravel_index(np.argmin(norm), norm.shape)[:-1]]} has no direction; "
-                         "allowed: finite xyzw of length about 1")
+        raise ValueError(
+            f"quaternion {quat[np.unravel_index(np.argmin(norm), norm.shape)[:-1]]} has no direction; "
+            "allowed: finite xyzw of length about 1"
+        )
     x, y, z, w = np.moveaxis(quat / norm, -1, 0)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-            2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-            2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]
+    rows = [
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - z * w),
+        2 * (x * z + y * w),
+        2 * (x * y + z * w),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - x * w),
+        2 * (x * z - y * w),
+        2 * (y * z + x * w),
+        1 - 2 * (x * x + y * y),
+    ]
     return np.stack(rows, -1).reshape(*quat.shape[:-1], 3, 3)
 
 
 def matrix_to_quat(matrix: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) to unit xyzw quaternions (..., 4) with w >= 0, float64 (Bar-Itzhack eigenvector)."""
+    """Rotation matrices (..., 3, 3) to unit xyzw quaternions (..., 4) with w >= 0, float64 (Bar-Itzhack
+    eigenvector).
+    """
     m = np.asarray(matrix, np.float64)
     xx, xy, xz, yx, yy, yz, zx, zy, zz = np.moveaxis(m.reshape(*m.shape[:-2], 9), -1, 0)
-    k = np.stack([xx - yy - zz, yx + xy, zx + xz, zy - yz,
-                  yx + xy, yy - xx - zz, zy + yz, xz - zx,
-                  zx + xz, zy + yz, zz - xx - yy, yx - xy,
-                  zy - yz, xz - zx, yx - xy, xx + yy + zz], -1).reshape(*m.shape[:-2], 4, 4) / 3
+    k = (
+        np.stack(
+            [
+                xx - yy - zz,
+                yx + xy,
+                zx + xz,
+                zy - yz,
+                yx + xy,
+                yy - xx - zz,
+                zy + yz,
+                xz - zx,
+                zx + xz,
+                zy + yz,
+                zz - xx - yy,
+                yx - xy,
+                zy - yz,
+                xz - zx,
+                yx - xy,
+                xx + yy + zz,
+            ],
+            -1,
+        ).reshape(*m.shape[:-2], 4, 4)
+        / 3
+    )
     quat = np.linalg.eigh(k)[1][..., -1]
     return np.where(quat[..., 3:] < 0, -quat, quat)
 

@@ -1,4 +1,7 @@
-"""Robot demonstrations as a training source: opening stores, building a fitting model and processor, validation in metres."""
+"""Robot demonstrations as a training source: opening stores, building a fitting model and processor, validation in
+metres.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -31,11 +34,11 @@ class FrameSource:
 
     @torch.no_grad()
     def validate(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
-        """Losses, and errors of decoded chunks: position_mm (mean over steps), last_mm (last step), hand (mean absolute), and
-        of the auxiliary heads: target_mm, subtask (accuracy). Empty without held-out episodes."""
+        """Losses, and errors of decoded chunks: position_mm (mean over steps), last_mm (last step), hand (mean
+        absolute), and of the auxiliary heads: target_mm, subtask (accuracy). Empty without held-out episodes."""
         sums: dict[str, float] = {}
         for start in range(0, len(self.held_out), 32):
-            indices = self.held_out[start:start + 32]
+            indices = self.held_out[start : start + 32]
             batch = move(self.dataset.batch(indices))
             generator = torch.Generator(batch["state"].device).manual_seed(start)
             row = {k: float(v) for k, v in model(batch, generator).items()}
@@ -44,9 +47,14 @@ class FrameSource:
             reference, processor = self.dataset.references(indices), self.dataset.processor
             poses, hand = processor.decode_actions(predicted, reference)
             true_poses, true_hand = processor.decode_actions(batch["actions"].cpu().numpy(), reference)
-            error = np.concatenate([np.linalg.norm(poses[g][..., :3] - true_poses[g][..., :3], axis=-1) for g in poses], -1)
-            row |= {"position_mm": error.mean() * 1e3, "last_mm": error[:, -1].mean() * 1e3,
-                    "hand": np.mean([np.abs(hand[g] - true_hand[g]).mean() for g in hand])}
+            error = np.concatenate(
+                [np.linalg.norm(poses[g][..., :3] - true_poses[g][..., :3], axis=-1) for g in poses], -1
+            )
+            row |= {
+                "position_mm": error.mean() * 1e3,
+                "last_mm": error[:, -1].mean() * 1e3,
+                "hand": np.mean([np.abs(hand[g] - true_hand[g]).mean() for g in hand]),
+            }
             row |= self._auxiliary(model, batch)
             for key, value in row.items():
                 sums[key] = sums.get(key, 0.0) + float(value) * len(indices) / len(self.held_out)
@@ -63,24 +71,41 @@ class FrameSource:
 
 
 def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaConfig:
-    """The configuration of a ``size`` for these stores: their cameras, groups, rate and sub-tasks, and a workspace that spans
-    the tool positions seen."""
+    """The configuration of a ``size`` for these stores: their cameras, groups, rate and sub-tasks, and a workspace
+    that spans the tool positions seen."""
     store = stores[0]
-    tool = np.concatenate([np.asarray(s.arrays["commanded_tool_pose"])[:, 7 * i: 7 * i + 3]
-                           for s in stores for i in range(len(s.groups))])
+    tool = np.concatenate(
+        [
+            np.asarray(s.arrays["commanded_tool_pose"])[:, 7 * i : 7 * i + 3]
+            for s in stores
+            for i in range(len(s.groups))
+        ]
+    )
     low, high = tool.min(0), tool.max(0)
     known = any(np.isfinite(s.arrays["target"][:, 0]).any() for s in stores)
-    config = VipaConfig.named(size, **({"cameras": list(store.cameras), "groups": list(store.groups), "rate_hz": store.rate_hz,
-                                        "subtasks": len(store.subtasks), "target": known} | changes))
+    config = VipaConfig.named(
+        size,
+        **(
+            {
+                "cameras": list(store.cameras),
+                "groups": list(store.groups),
+                "rate_hz": store.rate_hz,
+                "subtasks": len(store.subtasks),
+                "target": known,
+            }
+            | changes
+        ),
+    )
     config.spatial.centre = [round(float(v), 3) for v in (low + high) / 2]
     config.spatial.scale = round(float(max(0.3, (high - low).max() / 2 + 0.1)), 3)
     return config
 
 
-def prepare_frames(stores: Sequence[FrameStore], recipe: Recipe, config: VipaConfig | None = None, start: str | Path | None = None
-                   ) -> tuple[VipaForActionPrediction, VipaProcessor, FrameSource]:
-    """Model, processor and source for a run on ``stores``: from the checkpoint ``start`` (with its statistics), or new, with
-    statistics and tokenizer fitted to the data."""
+def prepare_frames(
+    stores: Sequence[FrameStore], recipe: Recipe, config: VipaConfig | None = None, start: str | Path | None = None
+) -> tuple[VipaForActionPrediction, VipaProcessor, FrameSource]:
+    """Model, processor and source for a run on ``stores``: from the checkpoint ``start`` (with its statistics), or
+    new, with statistics and tokenizer fitted to the data."""
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
         dataset = FrameDataset(stores, model.config, processor)

@@ -1,4 +1,5 @@
 """The interface of the 3-D encoders, and the choice among them."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -9,9 +10,9 @@ from .configuration_vipa import VipaConfig
 class SpatialEncoder(nn.Module):
     """Views to 3-D tokens V_spa.
 
-    ``forward(pixels, pointmap)``: pixels (B, V, 3, h, w) float, RGB in [0, 1], None when ``needs_depth``; pointmap (B, V, hp, wp, 4) float32, x y z
-    (metres, base frame) and validity, as ``images.lift_depth`` makes it, or None when the encoder needs none.
-    Returns (B, V, N_s, d_s). ``needs_depth`` tells whether ``pointmap`` is read (and pixels not).
+    ``forward(pixels, pointmap)``: pixels (B, V, 3, h, w) float, RGB in [0, 1], None when ``needs_depth``; pointmap (B,
+    V, hp, wp, 4) float32, x y z (metres, base frame) and validity, as ``images.lift_depth`` makes it, or None when the
+    encoder needs none. Returns (B, V, N_s, d_s). ``needs_depth`` tells whether ``pointmap`` is read (and pixels not).
     """
 
     needs_depth = False

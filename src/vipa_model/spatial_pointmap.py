@@ -1,4 +1,5 @@
 """3-D tokens straight from the depth camera: points in the base frame, Fourier features, patches (assumed, ours)."""
+
 from __future__ import annotations
 
 import math
@@ -11,9 +12,9 @@ from .spatial import SpatialEncoder
 
 
 class PointmapEncoder(SpatialEncoder):
-    """Each point becomes its normalised coordinates, validity, and sines and cosines of ``frequencies`` octaves; a patch of
-    point_patch x point_patch points becomes one token. A point without a reading is zero throughout, so missing depth, in a
-    patch or in a whole view, is a token of its own kind and no special case."""
+    """Each point becomes its normalised coordinates, validity, and sines and cosines of ``frequencies`` octaves; a
+    patch of point_patch x point_patch points becomes one token. A point without a reading is zero throughout, so
+    missing depth, in a patch or in a whole view, is a token of its own kind and no special case."""
 
     needs_depth = True
 
@@ -26,8 +27,12 @@ class PointmapEncoder(SpatialEncoder):
         self.scale = config.scale
         features = (4 + 6 * config.frequencies) * self.patch**2
         self.embed = nn.Linear(features, config.width)
-        self.mlp = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, 2 * config.width),
-                                 nn.GELU(approximate="tanh"), nn.Linear(2 * config.width, config.width))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(config.width),
+            nn.Linear(config.width, 2 * config.width),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(2 * config.width, config.width),
+        )
         self.positions = nn.Parameter(torch.randn(self.grid**2, config.width) * 0.02)
         self.norm = nn.LayerNorm(config.width)
 
@@ -43,6 +48,10 @@ class PointmapEncoder(SpatialEncoder):
         angles = (unit[..., None] * self.octaves).flatten(-2)
         points = torch.cat([unit, valid, angles.sin(), angles.cos() * valid], -1)
         side, patch = self.grid, self.patch
-        points = points.reshape(batch * views, side, patch, side, patch, -1).transpose(2, 3).reshape(batch, views, side**2, -1)
+        points = (
+            points.reshape(batch * views, side, patch, side, patch, -1)
+            .transpose(2, 3)
+            .reshape(batch, views, side**2, -1)
+        )
         tokens = self.embed(points)
         return self.norm(tokens + self.mlp(tokens)) + self.positions

@@ -1,10 +1,11 @@
 """A recurrent 3-D encoder of CUT3R's shape, written from the published description: no code or weights of CUT3R.
 
 Views enter one after another. An image encoder makes patch tokens; twin decoders let them and a persistent set of state
-tokens attend to each other, layer by layer; the image side carries a pose token. The updated state goes on to the next view.
-Heads turn the image side into pointmaps and a camera pose, which stage 0 trains (``pointmap_loss``). The policy reads the
-last decoder layer's pose and patch tokens as V_spa (the choice of VLM-3R).
+tokens attend to each other, layer by layer; the image side carries a pose token. The updated state goes on to the next
+view. Heads turn the image side into pointmaps and a camera pose, which stage 0 trains (``pointmap_loss``). The policy
+reads the last decoder layer's pose and patch tokens as V_spa (the choice of VLM-3R).
 """
+
 from __future__ import annotations
 
 import torch
@@ -26,7 +27,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         memory = x if memory is None else memory
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (self.query(x), self.key(memory), self.value(memory)))
+        q, k, v = (
+            t.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for t in (self.query(x), self.key(memory), self.value(memory))
+        )
         return self.out(attend(q, k, v).transpose(1, 2).flatten(2))
 
 
@@ -62,8 +66,12 @@ class RecurrentEncoder(SpatialEncoder):
         self.into_decoder = nn.Linear(wide, width)
         self.pose_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.state = nn.Parameter(torch.randn(1, config.state_tokens, width) * 0.02)
-        self.image_decoder = nn.ModuleList(Block(width, config.decoder_heads, True) for _ in range(config.decoder_layers))
-        self.state_decoder = nn.ModuleList(Block(width, config.decoder_heads, True) for _ in range(config.decoder_layers))
+        self.image_decoder = nn.ModuleList(
+            Block(width, config.decoder_heads, True) for _ in range(config.decoder_layers)
+        )
+        self.state_decoder = nn.ModuleList(
+            Block(width, config.decoder_heads, True) for _ in range(config.decoder_layers)
+        )
         self.image_norm, self.state_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.point_head = nn.Linear(width, config.patch**2 * 8)
         self.pose_head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 7))
@@ -100,13 +108,20 @@ class RecurrentEncoder(SpatialEncoder):
         return maps[..., :3], 1 + maps[..., 3].clamp(max=10).exp(), pose
 
 
-def pointmap_loss(points: Tensor, confidence: Tensor, pose: Tensor, target: Tensor, valid: Tensor, true_pose: Tensor,
-                  weight: float = 0.2) -> dict[str, Tensor]:
+def pointmap_loss(
+    points: Tensor,
+    confidence: Tensor,
+    pose: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    true_pose: Tensor,
+    weight: float = 0.2,
+) -> dict[str, Tensor]:
     """Stage 0: confidence-weighted distance to the true pointmaps, and the camera pose.
 
     points, confidence, pose: from ``pointmaps``. target: like points. valid: (B, V, s, s) bool. true_pose: (B, V, 7).
-    The loss of a point is c * distance - weight * log c (c: confidence); of a pose its position error plus 1 - |q . q*|.
-    Returns {'loss', 'distance' (mean, metres), 'pose'}.
+    The loss of a point is c * distance - weight * log c (c: confidence); of a pose its position error plus 1 - |q .
+    q*|. Returns {'loss', 'distance' (mean, metres), 'pose'}.
     """
     distance = (points - target).norm(dim=-1)
     mask = valid[:, :, None].expand_as(distance).to(distance.dtype)

@@ -1,4 +1,5 @@
 """What trains in which stage (paper section 3 and supplement B)."""
+
 from __future__ import annotations
 
 from torch import nn
@@ -18,9 +19,10 @@ STAGES: dict[str, tuple[str, ...]] = {
 def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = False) -> list[nn.Parameter]:
     """Freeze everything but what ``stage`` trains and return that.
 
-    stage: '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model + queries +
-    heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a pretrained frozen
-    vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is left to train.
+    stage: '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model +
+    queries + heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a
+    pretrained frozen vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is
+    left to train.
     """
     if stage not in STAGES:
         raise ValueError(f"stage is {stage!r}; allowed: {', '.join(STAGES)}")
@@ -28,13 +30,17 @@ def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = F
     frozen = ("model.vision",) if model.config.vision.kind == "efficientnet_lite0" else ()
     chosen = []
     for name, parameter in model.named_parameters():
-        trains = any(name == p or name.startswith(p + ".") for p in prefixes) and not any(name.startswith(f) for f in frozen)
+        trains = any(name == p or name.startswith(p + ".") for p in prefixes) and not any(
+            name.startswith(f) for f in frozen
+        )
         parameter.requires_grad_(trains)
         if trains:
             chosen.append(parameter)
     if not chosen:
-        raise ValueError(f"stage {stage!r} trains nothing: spatial.kind is {model.config.spatial.kind!r}, which has no "
-                         f"{' or '.join(prefixes)} to train")
+        raise ValueError(
+            f"stage {stage!r} trains nothing: spatial.kind is {model.config.spatial.kind!r}, which has no "
+            f"{' or '.join(prefixes)} to train"
+        )
     return chosen
 
 

@@ -1,4 +1,5 @@
 """Text to token ids without a hub: a byte-level BPE small enough to read, and the folder tokenizer for full size."""
+
 from __future__ import annotations
 
 from collections import Counter

