@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import ruckig
 
+from vipa_ros.motion.clearance import Clearance
 from vipa_ros.robot.kinematics import Kinematics
 
 TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
@@ -66,9 +67,9 @@ class SafetyGate:
 
     LIMITS = ("not finite", "position", "velocity", "acceleration", "jerk", "workspace", "tool speed", "distance")
 
-    def __init__(self, kinematics: Kinematics, dt: float, distances=None):
+    def __init__(self, kinematics: Kinematics, dt: float, clearance: Clearance | None = None):
         groups = kinematics.robot.groups
-        self.kinematics, self.dt, self.distances = kinematics, dt, distances
+        self.kinematics, self.dt, self.clearance = kinematics, dt, clearance
         self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in groups])
         self.acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
         self.jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups])
@@ -90,6 +91,8 @@ class SafetyGate:
         self.state = State(np.array(q, float), zero, zero)
         self.plan = Plan(self.state, zero, self.dt, None)
         self._wish = zero
+        if self.clearance is not None:
+            self.clearance.reset()
 
     def advance(self, elapsed: float) -> State:
         """The state now, `elapsed` seconds into the plan that was sent."""
@@ -101,8 +104,15 @@ class SafetyGate:
         s = self.state
         return s.q + self.dt * (s.v + self.dt / 2 * s.a)
 
-    def step(self, wish: np.ndarray | None) -> str:
-        """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None).
+    def hands_pass(self, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:
+        """True if the hands may go from the openings `before` to `after` while the arms are where they are."""
+        if self.clearance is None or all(np.array_equal(before[name], after[name]) for name in before):
+            return True
+        self.clearance.here(self.state.q, before)
+        return self.clearance.hands_pass(self.state.q, after)
+
+    def step(self, wish: np.ndarray | None, hands: dict[str, np.ndarray]) -> str:
+        """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None). hands: openings (H,) by group.
 
         Returns '' if the wish passed, else the limit that stood against it; then the arms go slower, or brake.
         """
@@ -113,6 +123,8 @@ class SafetyGate:
             self.clamps["not finite"] += 1
             self._follow()
             return "not finite"
+        if self.clearance is not None:
+            self.clearance.here(self.state.q, hands)
         refused = ""
         for share in SLOWER:
             plan = self._plan(share * wish)
@@ -191,7 +203,7 @@ class SafetyGate:
             why = self._verify_tool(group, self.kinematics.columns[name], positions, velocities)
             if why:
                 return why
-        return self.distances.verify(now.q, positions) if self.distances is not None else ""
+        return self.clearance.verify(now.q, positions) if self.clearance is not None else ""
 
     def _worst_joint(self, positions, low, high) -> str:
         over = np.maximum(positions - high, low - positions).max(axis=0)
@@ -205,7 +217,7 @@ class SafetyGate:
         now_twist = now_jacobian @ self.state.v[columns]
         fast = max(spec.tool_speed, float(np.linalg.norm(now_twist[:3])))
         turn = max(spec.tool_angular_speed, float(np.linalg.norm(now_twist[3:])))
-        for q, v in zip(positions[:, columns], velocities[:, columns]):
+        for q, v in zip(positions[:, columns], velocities[:, columns], strict=True):
             place, jacobian = group.forward_jacobian(q)
             twist = jacobian @ v
             if np.linalg.norm(twist[:3]) > fast + TOLERANCE or np.linalg.norm(twist[3:]) > turn + TOLERANCE:

@@ -1,10 +1,10 @@
-"""Servo: differential inverse kinematics as one quadratic programme over the joint velocities of all arms.
+"""Servo: differential inverse kinematics as one quadratic programme over the joint velocities of all groups.
 
     minimise    sum over groups |W (J v - twist)|^2 + damping |v|^2 + posture |v - v_posture|^2
-    subject to  lower <= v <= upper       (position limits as velocity dampers, velocity and acceleration limits)
-                rows . v >= bound         (collision dampers: no pair nearer than its margin approaches)
+    subject to  lower <= v <= upper       position limits as velocity dampers, velocity and acceleration limits
+                rows v >= bounds          velocity dampers: what nears a pair's margin or the workspace's wall, nears it slowly
 
-It follows references; it guarantees nothing: the SafetyGate behind it does.
+It follows references and comes to limits gently; it guarantees nothing: the SafetyGate behind it does.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import pinocchio as pin
 
 from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
+from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.robot.kinematics import Kinematics
 
 GAIN = 12.0               # 1/s, pose and joint errors to velocity
@@ -24,13 +25,17 @@ SINGULAR = 0.06           # m/rad, weighted singular value below which damping g
 SINGULAR_DAMPING = 2e-2   # (m/rad)^2, at a singular value of zero
 POSTURE_WEIGHT = 2e-3     # (m/rad)^2, of the nullspace posture
 POSTURE_GAIN = 0.5        # 1/s towards home
-LIMIT_GAIN = 8.0          # 1/s: a joint may close this share of its distance to a limit a second
-HEADROOM = 0.95           # share of the gate's limits that the servo uses, so that the gate need not step in
+LIMIT_GAIN = 4.0          # 1/s: a joint may close this share of its distance to a position limit a second
+DAMPER_GAIN = 5.0         # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
+ACTIVATION = 0.12         # metres: pairs and walls nearer than this get a row
+SPARE = 0.002             # metres that the servo keeps more than the gate wants
+HEADROOM = 0.95           # share of the gate's speeds that the servo uses, so that the gate need not step in
+SOFT = 8                  # daqp: a constraint that gives way, at a high price, rather than leave no solution
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a group should do in this tick: pose (6 tangent numbers in its rates) or joints, from the ChunkBuffer."""
+    """What a group should do in this tick: follow a pose or joints, from the ChunkBuffer."""
 
     pose: Reference | None = None
     joints: Reference | None = None
@@ -45,22 +50,27 @@ class Servo:
         self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in groups])
         self.acceleration = HEADROOM * np.concatenate([g.max_acceleration for g in groups])
         self._identity = np.eye(len(self.velocity))
-        self._model = None
+        self._field: DistanceField | None = None
+        self._margins = np.zeros(0)
         self.failures = 0
 
-    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], rows: np.ndarray | None = None,
-             bounds: np.ndarray | None = None) -> np.ndarray:
+    def avoid(self, collisions: CollisionModel, margins: np.ndarray) -> None:
+        """Keep the pairs of `collisions` apart by `margins` (K,), metres; -inf: may touch."""
+        self._field, self._margins = DistanceField(collisions), margins + SPARE
+
+    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]) -> np.ndarray:
         """Joint velocities (n,) rad/s for the end of the tick.
 
         q, v: (n,) where the joints are expected at the end of the tick and how fast they are now. targets: of groups that
-        move; the others come to rest. rows (m, n), bounds (m,): rows @ velocity >= bounds.
+        move; the others come to rest. hands: openings (H,) by group.
         """
         n = len(q)
         hessian, linear = DAMPING * self._identity, np.zeros(n)
+        rows, bounds = self._collision_rows(q, hands)
         for name, columns in self.kinematics.columns.items():
             target = targets.get(name)
             if target is not None and target.pose is not None:
-                h, f = self._pose_cost(name, q[columns], target.pose)
+                h, f = self._pose_cost(name, q[columns], target.pose, rows, bounds)
             else:
                 wanted = np.zeros(columns.stop - columns.start)
                 if target is not None:
@@ -71,9 +81,21 @@ class Servo:
         lower, upper = self._bounds(q, v)
         return self._solve(hessian, linear, lower, upper, rows, bounds)
 
-    def _pose_cost(self, name: str, q: np.ndarray, reference: Reference):
+    def _collision_rows(self, q: np.ndarray, hands) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        if self._field is None:
+            return [], []
+        self._field.move(self.kinematics.configuration(q, hands))
+        near = self._field.below(np.where(np.isfinite(self._margins), ACTIVATION, -np.inf))
+        if not len(near):
+            return [], []
+        gradients = self._field.gradients(near)[:, self.kinematics.v_index]
+        # a pair beyond its margin is asked to part, slowly
+        return [gradients], [np.minimum(-DAMPER_GAIN * (self._field.lower[near] - self._margins[near]), 0.05)]
+
+    def _pose_cost(self, name: str, q: np.ndarray, reference: Reference, rows: list, bounds: list):
         group = self.kinematics.groups[name]
         placement, jacobian = group.forward_jacobian(q)
+        self._wall_rows(name, placement.translation, jacobian, rows, bounds)
         error = np.concatenate([reference.value[:3] - placement.translation,
                                 pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T)])
         twist = reference.rate + GAIN * error
@@ -96,6 +118,18 @@ class Servo:
         hessian[np.diag_indices_from(hessian)] += damping + POSTURE_WEIGHT
         return hessian, -(weighted.T @ twist) - POSTURE_WEIGHT * posture
 
+    def _wall_rows(self, name: str, position: np.ndarray, jacobian: np.ndarray, rows: list, bounds: list) -> None:
+        workspace = self.kinematics.groups[name].spec.workspace
+        if workspace is None:
+            return
+        for sign, wall in ((1, workspace.min), (-1, workspace.max)):
+            gap = sign * (position - np.asarray(wall)) - SPARE
+            for axis in np.flatnonzero(gap < ACTIVATION):
+                row = np.zeros((1, len(self.velocity)))
+                row[0, self.kinematics.columns[name]] = sign * jacobian[axis]
+                rows.append(row)
+                bounds.append(np.array([min(-DAMPER_GAIN * gap[axis], 0.05)]))
+
     def _bounds(self, q: np.ndarray, v: np.ndarray):
         k = self.kinematics
         upper = np.minimum(self.velocity, LIMIT_GAIN * (k.upper - q))
@@ -105,13 +139,14 @@ class Servo:
         reach = self.acceleration * self.dt
         return np.minimum(np.maximum(lower, v - reach), upper), np.maximum(np.minimum(upper, v + reach), lower)
 
-    def _solve(self, hessian, linear, lower, upper, rows, bounds):
+    def _solve(self, hessian, linear, lower, upper, rows: list, bounds: list) -> np.ndarray:
         n = len(linear)
-        if rows is None or not len(rows):
-            a, high, low = np.zeros((0, n)), upper, lower
-        else:
-            a, high, low = rows, np.concatenate([upper, np.full(len(bounds), 1e30)]), np.concatenate([lower, bounds])
-        x, _, flag, _ = daqp.solve(hessian, linear, np.ascontiguousarray(a), high, low)
+        a = np.vstack(rows) if rows else np.zeros((0, n))
+        low = np.concatenate([lower, *bounds])
+        high = np.concatenate([upper, np.full(len(a), 1e30)])
+        sense = np.zeros(len(low), dtype=np.int32)
+        sense[n:] = SOFT
+        x, _, flag, _ = daqp.solve(hessian, linear, a, high, low, sense)
         if flag < 1 or not np.all(np.isfinite(x)):
             self.failures += 1
             return np.zeros(n)

@@ -134,9 +134,28 @@ def _check_hand(action: GroupAction, group: Group) -> str:
     return ""
 
 
-def check_pose_jump(first: np.ndarray, ahead: float, anchors: list[np.ndarray], group: Group) -> str:
-    """'' if the pose `first` (7,), due `ahead` seconds from now, can be meant: not further from one of the `anchors` (7,)
-    (where the tool is, where its reference is) than JUMP and the way the speed limits allow until then."""
+def check_start(chunk: ActionChunk, robot: Robot, now_ns: int, anchors: dict[str, list[np.ndarray]]) -> str:
+    """'' if every group can begin with `chunk` (checked before) at `now_ns`, else why not. anchors: poses (7,) that a group
+    may start from, by its name."""
+    for action in chunk.groups:
+        values = next((v for v in (action.poses, action.joints, action.hand) if v is not None), None)
+        if values is None:
+            continue
+        due = (chunk.start_ns - now_ns) / 1e9 + chunk.dt * np.arange(len(values))
+        if due[-1] < -MAX_LATE:
+            return f"{action.name}: its last step was due {-due[-1]:.3f} s ago; allowed: {MAX_LATE}"
+        if action.poses is not None:
+            first = min(int(np.searchsorted(due, 0.0)), len(values) - 1)
+            why = _check_jump(np.asarray(action.poses[first], float), due[first], anchors[action.name],
+                              robot.group(action.name))
+            if why:
+                return why
+    return ""
+
+
+def _check_jump(first: np.ndarray, ahead: float, anchors: list[np.ndarray], group: Group) -> str:
+    """'' if the pose `first` (7,), due `ahead` seconds from now, can be meant: not further from one of the `anchors` than
+    JUMP and the way the speed limits allow until then."""
     ahead = max(ahead, 0.0)
     far = min(float(np.linalg.norm(first[:3] - a[:3])) for a in anchors)
     turn = min(float(np.linalg.norm(rotation.difference(first[3:], a[3:]))) for a in anchors)

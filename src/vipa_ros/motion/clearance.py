@@ -1,0 +1,79 @@
+"""Clearance: the gate's question whether a path keeps every pair apart by its margin."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from vipa_ros.motion.collision import CollisionModel, DistanceField
+
+TOLERANCE = 1e-5  # metres: coal's distances repeat to about 1e-6
+
+
+class Clearance:
+    """Distances along sampled joint paths, from `here` on. Not for several threads.
+
+    A pair that is nearer than its margin already keeps a *floor*: its distance may grow, and the floor with it, but not
+    shrink again. So a new fixture or a tool that was just grasped does not lock the arms, and they cannot creep in.
+    """
+
+    def __init__(self, collisions: CollisionModel):
+        self.collisions = collisions
+        self._here, self._ahead = DistanceField(collisions), DistanceField(collisions)
+        self._reach = collisions.reach[:, collisions.kinematics.v_index]
+        self.allow(())
+
+    def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
+        """From now on the pairs of names `contacts` may touch."""
+        self.margins = np.where(self.collisions.allowed(contacts), -np.inf, self.collisions.margins)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the floors: every pair has its margin again."""
+        self._floors = self.margins.copy()
+
+    def here(self, q: np.ndarray, hands: dict[str, np.ndarray]) -> None:
+        """The robot is commanded to be at the joints `q` (n,) with the openings `hands`."""
+        self._hands = hands
+        self._here.move(self.collisions.kinematics.configuration(q, hands))
+
+    def verify(self, q: np.ndarray, path: np.ndarray) -> str:
+        """'' if no pair comes nearer than its floor on the `path` (S, n) from `q` (n,), where `here` is; else which."""
+        steps = np.abs(np.diff(np.vstack([q, path]), axis=0))
+        way = self._reach @ steps.sum(axis=0)
+        # most pairs are further apart than the whole path can bring them
+        near = np.flatnonzero((self._here.lower - way < self.margins) | (self._floors < self.margins))
+        if not len(near):
+            return ""
+        now = self._here.exact(near)
+        floors = self._floors[near]
+        floors = np.where(now < floors - TOLERANCE, now, np.minimum(self.margins[near], np.maximum(floors, now)))
+        self._floors[near] = floors
+        keep = now - way[near] < floors
+        near, floors, bound = near[keep], floors[keep], now[keep]
+        for sample, step in zip(path, steps, strict=True):
+            bound = bound - self._reach[near] @ step
+            doubtful = np.flatnonzero(bound < floors)
+            if not len(doubtful):
+                continue
+            self._ahead.move(self.collisions.kinematics.configuration(sample, self._hands))
+            bound[doubtful] = self._ahead.exact(near[doubtful])
+            worst = int(np.argmin(bound - floors))
+            if bound[worst] < floors[worst] - TOLERANCE:
+                return "distance: " + "|".join(self.collisions.names[near[worst]])
+        return ""
+
+    def hands_pass(self, q: np.ndarray, hands: dict[str, np.ndarray]) -> bool:
+        """True if no pair comes nearer than its floor when the hands go to the openings `hands`, the arms at `q` (n,)."""
+        self._ahead.move(self.collisions.kinematics.configuration(q, hands))
+        near = self._ahead.below(self._floors - TOLERANCE)
+        # a pair that is too near already may stay so, or part
+        return bool(np.all(self._ahead.lower[near] >= self._here.exact(near) - TOLERANCE)) if len(near) else True
+
+    def nearest(self) -> tuple[float, str]:
+        """The smallest distance that is kept, metres, and its pair "a|b", where `here` is; NaN and '' if there is none."""
+        kept = np.flatnonzero(np.isfinite(self.margins))
+        if not len(kept) or self._here.q is None:
+            return float("nan"), ""
+        distances = self._here.exact(kept)
+        k = int(np.argmin(distances))
+        return float(distances[k]), "|".join(self.collisions.names[kept[k]])
