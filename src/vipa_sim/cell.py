@@ -18,6 +18,7 @@ from vipa_sim.scenes import load_scene
 from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
 
 START_NS = 1_000_000_000  # ROS time 0 means "no time", so a cell starts at one second
+SENSOR_HZ = 15.0  # corner of the wrist sensor's low-pass: a contact's single-step impulses are no force on the tool
 SETTLE_S = 0.3  # simulated seconds in which objects come to rest before an episode
 
 
@@ -120,6 +121,7 @@ class SimCell:
             mujoco.mj_step(self.model, self._data)
         self._data.qvel[:] = 0.0
         mujoco.mj_forward(self.model, self._data)
+        self._sensed = self._data.sensordata.copy()
         self.stamp_ns += round(self.dt * 1e9)
         truth = self.truth()
         self.card = SceneCard(
@@ -183,16 +185,21 @@ class SimCell:
             servos = self._servos[name]
             positions, velocities = controller.sample(times)
             ctrl[:, servos] = positions + self._lead[servos] * velocities
+        weight = 1.0 - np.exp(-2.0 * np.pi * SENSOR_HZ * timestep)
         for row in ctrl:
             self._data.ctrl[:] = row
             mujoco.mj_step(self.model, self._data)
+            self._sensed += weight * (self._data.sensordata - self._sensed)
         self.stamp_ns += round(self.dt * 1e9)
 
     def wrench(self, group: str) -> np.ndarray:
-        """(6,) force (N) and torque (N m) on the tool of `group`, tool frame; the hand's own weight is removed."""
+        """(6,) force (N) and torque (N m) on the tool of `group`, tool frame; the hand's own weight is removed.
+
+        Low-passed at SENSOR_HZ, as wrist sensors are.
+        """
         if group not in self._sensors:
             raise unknown("group with a wrist sensor", group, self._sensors)
-        return self._sensors[group].read(self.model, self._data)
+        return self._sensors[group].read(self.model, self._data, self._sensed)
 
     def truth(self) -> GroundTruth:
         """Poses of the scene's bodies, its scalars and all touching pairs of bodies (links, fixtures, objects)."""
@@ -239,11 +246,9 @@ class _WristSensor:
         self._site = model.site(f"{group}_wrench").id
         self._body = model.site_bodyid[self._site]
 
-    def read(self, model: mujoco.MjModel, data: mujoco.MjData) -> np.ndarray:
-        """(6,) force and torque on the tool in the sensor's (tool) frame."""
-        measured = np.concatenate(
-            [data.sensordata[self._force : self._force + 3], data.sensordata[self._torque : self._torque + 3]]
-        )
+    def read(self, model: mujoco.MjModel, data: mujoco.MjData, sensed: np.ndarray) -> np.ndarray:
+        """(6,) force and torque on the tool in the sensor's (tool) frame, from the sensors' values `sensed`."""
+        measured = np.concatenate([sensed[self._force : self._force + 3], sensed[self._torque : self._torque + 3]])
         rotation = data.site_xmat[self._site].reshape(3, 3)
         weight = rotation.T @ (model.body_subtreemass[self._body] * model.opt.gravity)
         arm = rotation.T @ (data.subtree_com[self._body] - data.site_xpos[self._site])
