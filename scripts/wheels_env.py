@@ -19,7 +19,8 @@ def enter(environ, prefix: str) -> None:
         sourced += [path for path in environ.pop(name, "").split(os.pathsep) if path]
     for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "CMAKE_PREFIX_PATH"):
         if name in environ:
-            kept = [p for p in environ[name].split(os.pathsep) if not any((p + "/").startswith(s + "/") for s in sourced)]
+            paths = environ[name].split(os.pathsep)
+            kept = [path for path in paths if not any(f"{path}/".startswith(f"{other}/") for other in sourced)]
             environ[name] = os.pathsep.join(kept)
             if not any(kept):
                 del environ[name]

@@ -1,0 +1,189 @@
+"""Looks at this machine and says what would keep an episode from running, each with the line that mends it."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from vipa_ros import resources
+from vipa_ros.environment import Domain
+from vipa_ros.errors import VipaError
+
+PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
+DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
+SHARED_MEMORY = 64e6  # bytes; Fast DDS keeps its queues there
+
+EGL_PROBE = """
+import json, time, mujoco
+from OpenGL import GL
+model = mujoco.MjModel.from_xml_string(
+    '<mujoco><worldbody><light pos="0 0 3"/><geom type="plane" size="1 1 .1" rgba="1 0 0 1"/></worldbody></mujoco>')
+data = mujoco.MjData(model)
+mujoco.mj_forward(model, data)
+renderer = mujoco.Renderer(model, 240, 320)
+renderer.update_scene(data)
+renderer.render()
+start = time.perf_counter()
+for _ in range(5):
+    image = renderer.render()
+seconds = (time.perf_counter() - start) / 5
+name = GL.glGetString(GL.GL_RENDERER).decode()
+print(json.dumps({"renderer": name, "ms": seconds * 1e3, "red": float(image.mean())}))
+"""
+
+ROS_PROBE = """
+import json, rclpy
+rclpy.init()
+node = rclpy.create_node("vipa_doctor")
+print(json.dumps({"rmw": rclpy.get_rmw_implementation_identifier(), "rclpy": rclpy.__file__}))
+node.destroy_node()
+rclpy.shutdown()
+"""
+
+MESSAGES_PROBE = """
+import rclpy.type_support as types
+from control_msgs.action import FollowJointTrajectory, GripperCommand
+from moveit_msgs.msg import ServoStatus
+from tf2_msgs.msg import TFMessage
+from vipa_msgs.action import RunEpisode
+from vipa_msgs.msg import ActionChunk
+for message in (ServoStatus, TFMessage, ActionChunk):
+    types.check_for_type_support(message)
+print("{}")
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""  # a command line, or what to do
+
+
+def check() -> list[Finding]:
+    """All findings, good ones too. Starts three short Python processes: a library that crashes is a finding."""
+    wheels = importlib.util.find_spec("ros_wheels_bootstrapper") is not None
+    findings = [_python(wheels)]
+    if wheels:
+        findings.append(_packages())
+    return findings + [_ros(wheels), _messages(wheels), _rendering(), _domain(), _disk(), _shared_memory()]
+
+
+def _python(wheels: bool) -> Finding:
+    first, last = PYTHONS
+    version = sys.version_info[:2]
+    world = "ROS from wheels" if wheels else f"ROS {os.environ.get('ROS_DISTRO', 'not sourced')}"
+    return Finding(
+        "python",
+        first <= version <= last,
+        f"{sys.version.split()[0]} in {sys.prefix}; {world}",
+        f"rm -rf .venv && VIPA_PYTHON=python{first[0]}.{first[1]} make setup",
+    )
+
+
+def _packages() -> Finding:
+    """Whether what is installed is what the lock file pins."""
+    lock = resources.root() / "requirements.lock"
+    if not lock.is_file():
+        return Finding("packages", True, "no lock file here")
+    wrong, count = [], 0
+    for line in lock.read_text().splitlines():
+        if not line[:1].isalnum():
+            continue
+        pin = Requirement(line.rstrip(" \\"))
+        if pin.marker and not pin.marker.evaluate():
+            continue
+        count += 1
+        try:
+            installed = importlib.metadata.version(pin.name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = None
+        if installed is None or not pin.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{pin.name} {installed or 'missing'} (pinned {pin.specifier})")
+    # The stamp says that the lock file is in place; without it set-up makes it so again.
+    return Finding(
+        "packages",
+        not wrong,
+        f"{count} as pinned" if not wrong else ", ".join(wrong[:5]) + (" ..." if len(wrong) > 5 else ""),
+        "rm .venv/.setup/packages && make setup",
+    )
+
+
+def _ros(wheels: bool) -> Finding:
+    fix = "make setup" if wheels else "source /opt/ros/jazzy/setup.bash"
+    found, error = _probe(ROS_PROBE)
+    if error:
+        return Finding("ros", False, error, fix)
+    here = Path(found["rclpy"]).is_relative_to(sys.prefix)
+    if wheels and not here:
+        return Finding("ros", False, f"rclpy comes from {found['rclpy']}: another ROS is mixed in", "unset PYTHONPATH")
+    return Finding("ros", True, f"rclpy with {found['rmw']} from {Path(found['rclpy']).parent}")
+
+
+def _messages(wheels: bool) -> Finding:
+    fix = "rm .venv/.setup/interfaces; make setup" if wheels else "colcon build && source install/setup.bash"
+    _, error = _probe(MESSAGES_PROBE)
+    return Finding("messages", not error, error or "vipa_msgs, control_msgs, moveit_msgs, tf2_msgs", fix)
+
+
+def _rendering() -> Finding:
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    fix = f"{sudo}apt-get update && {sudo}apt-get install -y libegl1 libgl1-mesa-dri"
+    found, error = _probe(EGL_PROBE, MUJOCO_GL="egl", PYOPENGL_PLATFORM="egl")
+    if error:
+        return Finding("rendering", False, error, fix)
+    if not found["red"] > 1:
+        return Finding("rendering", False, f"EGL on {found['renderer']} draws a black picture", fix)
+    return Finding("rendering", True, f"EGL on {found['renderer']}, {found['ms']:.1f} ms for 320x240")
+
+
+def _domain() -> Finding:
+    wanted = os.environ.get("ROS_DOMAIN_ID")
+    try:
+        domain = Domain(wanted)
+    except VipaError as error:
+        return Finding("domain", False, str(error), "unset ROS_DOMAIN_ID" if wanted else "end an episode that runs")
+    domain.release()
+    return Finding("domain", True, f"ROS domain {domain.id} " + ("as ROS_DOMAIN_ID says" if wanted else "is free"))
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    return Finding("disk", free > DISK, f"{free / 1e9:.1f} GB free in {Path.cwd()}", f"free {DISK / 1e9:.0f} GB there")
+
+
+def _shared_memory() -> Finding:
+    """Fast DDS falls back to UDP without it, which images make slow."""
+    folder = "/dev/shm"
+    if not os.access(folder, os.W_OK):
+        return Finding("shared memory", False, f"{folder} is not writable", f"mount -t tmpfs tmpfs {folder}")
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        "shared memory",
+        free >= 0.9 * SHARED_MEMORY,
+        f"{free / 1e6:.0f} MB free in {folder}",
+        f"delete old files in {folder}; in a container: docker run --shm-size=256m",
+    )
+
+
+def _probe(code: str, **environ: str) -> tuple[dict, str]:
+    """What `code`, run by this Python, prints as JSON, and its error in one line ('' if none)."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        return {}, "no answer within 60 s"
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1]), ""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    what = lines[-1].strip() if lines else "no message"
+    return {}, what if done.returncode > 0 else f"crashed with signal {-done.returncode}: {what}"
