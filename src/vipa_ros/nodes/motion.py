@@ -71,7 +71,9 @@ class MotionNode(Node):
             return
         commands = self.motion.tick(state, started)
         for controller, command in commands.items():
-            self.commands[controller].publish(convert.trajectory_msg(command))
+            out = convert.trajectory_msg(command)
+            out.header.frame_id = str(state.stamp_ns)  # controllers ignore it; in lock-step it names the tick it answers
+            self.commands[controller].publish(out)
         self.now_ns = state.stamp_ns
         if not commands:
             return

@@ -102,6 +102,7 @@ class Sim(Node):
         self.tf_static.publish(TFMessage(transforms=transforms))
 
     def on_command(self, controller, msg):
+        """A command is effective when it comes; as an answer it counts for the tick that its frame_id names (or any)."""
         try:
             reason = self.cell.command(controller, convert.trajectory(msg))
         except ValueError as error:
@@ -109,7 +110,8 @@ class Sim(Node):
         if reason:
             self.get_logger().error(f"{controller}: rejected: {reason}", throttle_duration_sec=1.0)
             return
-        self.answered.add(controller)
+        if msg.header.frame_id in ("", str(self.cell.stamp_ns)):
+            self.answered.add(controller)
 
     def on_reset(self, request, response):
         """A new scene of the task the cell was made for; ROS time goes on."""
