@@ -6,7 +6,7 @@ from synthetic_bag import START_NS, Messages, depth_picture, picture, write_epis
 
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import Bag, image_array, stamp_ns
+from vipa_ros.recording.reader import BagReader, image_array, stamp_ns
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
 
 
 def test_what_was_written_comes_back(folder):
-    with Bag(folder) as bag:
+    with BagReader(folder) as bag:
         assert bag.custom_data["task"] == "put_three_obj"
         assert bag.topics["/arm/wrench"].type == "geometry_msgs/msg/WrenchStamped"
         assert bag.duration == 1.0 and bag.start_ns == START_NS
@@ -27,7 +27,7 @@ def test_what_was_written_comes_back(folder):
 
 
 def test_images_come_back_exactly(folder):
-    with Bag(folder) as bag:
+    with BagReader(folder) as bag:
         colour = next(iter(bag.messages(["/camera/scene/color/image_raw"]))).data
         np.testing.assert_array_equal(image_array(colour), picture(0.0, 24, 32, 0.0))
         depth = next(iter(bag.messages(["/camera/wrist/aligned_depth_to_color/image_raw"]))).data
@@ -37,7 +37,7 @@ def test_images_come_back_exactly(folder):
 
 
 def test_a_part_of_the_time(folder):
-    with Bag(folder) as bag:
+    with BagReader(folder) as bag:
         middle = START_NS + 500_000_000
         messages = list(bag.messages(["/joint_states"], start_ns=START_NS + 1, stop_ns=middle))
         assert len(messages) == 24
@@ -46,17 +46,17 @@ def test_a_part_of_the_time(folder):
 
 
 def test_errors(folder, tmp_path):
-    with Bag(folder) as bag, pytest.raises(VipaError, match="allowed: .*/joint_states"):
+    with BagReader(folder) as bag, pytest.raises(VipaError, match="allowed: .*/joint_states"):
         list(bag.messages(["/nothing"]))
     with pytest.raises(VipaError, match="metadata.yaml"):
-        Bag(tmp_path)
+        BagReader(tmp_path)
     cut = BagWriter(tmp_path / "cut")
     cut.add_topic("/a", "std_msgs/msg/String")
     cut.flush()
     with pytest.raises(VipaError, match="repair"):
-        Bag(tmp_path / "cut")
+        BagReader(tmp_path / "cut")
     cut.close()
-    with Bag(tmp_path / "cut") as bag:
+    with BagReader(tmp_path / "cut") as bag:
         assert bag.duration == 0.0 and list(bag.messages()) == []
 
 

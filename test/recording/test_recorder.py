@@ -7,7 +7,7 @@ from synthetic_bag import Messages
 
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.metadata import Qos
-from vipa_ros.recording.reader import Bag
+from vipa_ros.recording.reader import BagReader
 from vipa_ros.recording.recorder import Recorder, summary_json
 
 STRING = "std_msgs/msg/String"
@@ -28,7 +28,7 @@ def test_latched_messages_begin_every_bag(tmp_path):
         recorder.record(late, 300, 300, m.serialize(m(STRING, data="late")))
         summary = recorder.stop()
         assert not summary.dropped and summary.messages["/static"] == 2
-        with Bag(tmp_path / name) as bag:
+        with BagReader(tmp_path / name) as bag:
             texts = [(x.topic, x.log_time_ns, x.data.data) for x in bag.messages()]
             assert bag.custom_data == {"episode_id": name}
         assert texts[:3] == [("/static", 100, "left"), ("/static", 100, "right"), ("/stream", 200, name)]

@@ -16,7 +16,7 @@ from synthetic_bag import Messages
 
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import Bag
+from vipa_ros.recording.reader import BagReader
 from vipa_ros.recording.repair import repair
 
 STRING = "std_msgs/msg/String"
@@ -54,7 +54,7 @@ def whole(tmp_path_factory):
 
 
 def _numbers(folder: Path) -> list[int]:
-    with Bag(folder) as bag:
+    with BagReader(folder) as bag:
         return [int(m.data.data.split()[0]) for m in bag.messages()]
 
 
@@ -88,7 +88,7 @@ def test_a_cut_anywhere_keeps_every_whole_chunk(tmp_path, whole, data):
     assert (folder / "bag_0.mcap.broken").read_bytes() == content[:cut]
     again = repair(folder)
     assert not again.repaired and again.messages == kept
-    with Bag(folder) as bag:
+    with BagReader(folder) as bag:
         assert bag.custom_data == {"episode_id": "abc", "repaired": "true"}
 
 
@@ -153,6 +153,6 @@ while True:
     process.wait()
     report = repair(tmp_path / "bag")
     assert report.repaired and report.messages >= 100
-    with Bag(tmp_path / "bag") as bag:
+    with BagReader(tmp_path / "bag") as bag:
         assert bag.custom_data["task"] == "put_three_obj"
         assert sum(1 for _ in bag.raw()) == report.messages

@@ -30,10 +30,10 @@ class TopicInfo:
     count: int
 
 
-class Bag:
+class BagReader:
     """A rosbag2 bag (MCAP or SQLite), open for reading; a context manager. Not for use by several threads at once.
 
-    topics: TopicInfo by name. start_ns, end_ns: log times of the first and last message. custom_data: as recorded.
+    topics: {name: TopicInfo}. start_ns, end_ns: log times of the first and last message. custom_data: as recorded.
     """
 
     def __init__(self, folder: Path):
