@@ -76,7 +76,8 @@ class Sim(Node):
 
         self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
         self.answered: set[str] = set()
-        self.following = False  # commands arrive: ticks wait for them
+        self.heard = False  # a command came since the last tick
+        self.following = False  # commands come: ticks wait for theirs
         for controller in self.controllers:
             self.create_subscription(
                 JointTrajectory,
@@ -110,6 +111,7 @@ class Sim(Node):
         if reason:
             self.get_logger().error(f"{controller}: rejected: {reason}", throttle_duration_sec=1.0)
             return
+        self.heard = True
         if msg.header.frame_id in ("", str(self.cell.stamp_ns)):
             self.answered.add(controller)
 
@@ -173,7 +175,7 @@ class Sim(Node):
                 if remaining <= 0:
                     break
                 executor.spin_once(timeout_sec=remaining)
-            self.following = bool(self.answered)
+            self.following, self.heard = self.heard, False
             pace = self.cell.dt / self.speed if self.speed else 0.0 if self.following else self.cell.dt
             wall = max(wall + pace, time.monotonic() - self.cell.dt)
             while (remaining := wall - time.monotonic()) > 0:
