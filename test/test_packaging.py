@@ -1,0 +1,214 @@
+"""The package in both worlds: metadata, colcon, set-up and stand-ins."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from rosbags.typesys import Stores, get_typestore
+
+from vipa_ros import __version__, doctor
+
+ROOT = Path(__file__).resolve().parents[1]
+STAND_INS = ROOT / "interfaces"
+wheels = pytest.mark.skipif(
+    importlib.util.find_spec("ros_wheels_bootstrapper") is None, reason="only where ROS comes from wheels"
+)
+
+# RIHS01 of the true packages, generated from their sources: geometry2 jazzy, control_msgs 5.8.0, moveit_msgs 2.6.0
+TRUE_HASHES = {
+    "tf2_msgs/msg/TFMessage": "e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087",
+    "control_msgs/msg/GripperCommand": "57eb8f326c9889ca8bb34ead82cc94cc09bf6bc5c3b6c09546dca3a00b589890",
+    "control_msgs/msg/JointComponentTolerance": "739ea7566931944d33830fa10f1bf5e7a7fbdc3172bce7a7eaac642bd6e3ffa4",
+    "control_msgs/msg/JointJog": "ba249455a20f70168a1acb7bf43b776b72ff1f7eb5fc4cfea443f749e963c6e7",
+    "control_msgs/msg/JointTolerance": "c254f9cece0f3b733017b6990fd46d1326e25242d6b8844398c97d9a88e7d648",
+    "control_msgs/action/FollowJointTrajectory": "738ebcb7a2d7cfa42f9f1001cc99ce3a4383d1cfe508015d9be8485e4b1c66f6",
+    "control_msgs/action/GripperCommand": "e17c0e644eccf14bea84a0a93e0977182872c2eb7873ca6694900059b46dbc84",
+    "moveit_msgs/msg/ServoStatus": "882a75f7648d6f8a9bf528e4787f51c58f2d5d88b702e450443d99f270e6936b",
+    "moveit_msgs/srv/ServoCommandType": "2065f4daf271249330596d344ecd48f5c2d2a52e3b21b1fc56d99c52b8eeae22",
+}
+
+
+def test_every_stand_in_is_compared():
+    declared = {
+        f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}"
+        for path in STAND_INS.rglob("*")
+        if path.suffix in (".msg", ".srv", ".action")
+    }
+    assert declared == set(TRUE_HASHES)
+
+
+@wheels
+@pytest.mark.parametrize("name", TRUE_HASHES)
+def test_a_stand_in_is_the_true_type_on_the_wire(name):
+    description = json.loads((Path(sys.prefix) / "share" / f"{name}.json").read_text())
+    hashes = {entry["type_name"]: entry["hash_string"] for entry in description["type_hashes"]}
+    assert hashes[name] == f"RIHS01_{TRUE_HASHES[name]}"
+
+
+def test_tf_message_hash_is_what_others_say():
+    """Against the Jazzy definitions that rosbags carries, which are not ours."""
+    others = get_typestore(Stores.ROS2_JAZZY).hash_rihs01("tf2_msgs/msg/TFMessage")
+    assert others == f"RIHS01_{TRUE_HASHES['tf2_msgs/msg/TFMessage']}"
+
+
+def test_versions_agree():
+    files = [ROOT / "package.xml", ROOT / "vipa_msgs/package.xml"]
+    versions = {ElementTree.parse(path).getroot().findtext("version") for path in files}
+    assert versions == {__version__}
+    assert f'version="{__version__}"' in (ROOT / "setup.py").read_text()
+
+
+def setup_arguments(monkeypatch, *argv: str) -> dict:
+    """What setup.py hands to setuptools when called with `argv`."""
+    seen = {}
+    monkeypatch.setattr("setuptools.setup", lambda **arguments: seen.update(arguments))
+    monkeypatch.setattr(sys, "argv", ["setup.py", *argv])
+    monkeypatch.chdir(ROOT)
+    runpy.run_path(str(ROOT / "setup.py"))
+    return seen
+
+
+def test_an_install_holds_nodes_and_resources(monkeypatch):
+    arguments = setup_arguments(monkeypatch, "install")
+    scripts = {line.split(" = ")[0] for line in arguments["entry_points"]["console_scripts"]}
+    nodes = {path.stem for path in (ROOT / "src/vipa_ros/nodes").glob("*.py")} - {"__init__"}
+    assert scripts == nodes | {"vipa"}
+    assert nodes >= {"sim", "motion", "task_manager", "recorder", "expert", "policy", "episode"}
+    for line in arguments["entry_points"]["console_scripts"]:
+        module = line.split(" = ")[1].split(":")[0]
+        assert (ROOT / "src" / (module.replace(".", "/") + ".py")).is_file(), line
+
+    installed = {f"{folder}/{Path(file).name}" for folder, files in arguments["data_files"] for file in files}
+    assert {"bin/vipa", "share/vipa_ros/package.xml", "share/ament_index/resource_index/packages/vipa_ros"} <= installed
+    assert "share/vipa_ros/tasks/put_three_obj.yaml" in installed
+    assert "share/vipa_ros/config/robots/fr3_single.yaml" in installed
+    assert "share/vipa_ros/urdf/fr3_single/fr3_single.urdf" in installed
+    assert "share/vipa_ros/launch/episode.launch.py" in installed
+    assert {"vipa_ros", "vipa_ros.nodes", "vipa_sim", "vipa_model"} <= set(arguments["packages"])
+
+
+def test_an_editable_install_has_the_command_alone(monkeypatch):
+    arguments = setup_arguments(monkeypatch, "editable_wheel")
+    assert arguments["entry_points"]["console_scripts"] == ["vipa = vipa_ros.cli:main"]
+    assert not arguments["data_files"]
+
+
+def test_every_folder_of_code_is_a_package(monkeypatch):
+    packages = setup_arguments(monkeypatch, "install")["packages"]
+    folders = {".".join(path.relative_to(ROOT / "src").parent.parts) for path in (ROOT / "src").rglob("*.py")}
+    assert folders == set(packages), "a folder without __init__.py is not installed"
+
+
+def test_lock_files_pin_with_hashes_and_name_no_index():
+    for name in ("requirements.lock", "requirements-jazzy.lock"):
+        text = (ROOT / name).read_text()
+        pins = re.findall(r"^([a-z0-9][^\s=]*)==[^\s]+.* \\\n    --hash=sha256:", text, re.MULTILINE)
+        assert len(pins) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 40
+        assert "http" not in text and "--index" not in text and "--find-links" not in text
+        assert not {"torch", "transformers"} & set(pins)
+
+
+@wheels
+def test_colcon_lists_both_packages_and_nothing_else():
+    run = subprocess.run(
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    found = sorted(tuple(line.split("\t")) for line in run.stdout.splitlines())
+    assert found == [("vipa_msgs", "vipa_msgs", "(ros.ament_cmake)"), ("vipa_ros", ".", "(ros.ament_python)")]
+
+
+def python(code: str, **environ: str) -> dict:
+    """What `code` prints as JSON in a new Python of this environment, started from a shell with only `environ`."""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.defpath, "HOME": os.environ["HOME"], **environ},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+STATE = """
+import json, os, sys, rclpy
+from vipa_msgs.msg import ActionChunk
+from rclpy.type_support import check_for_type_support
+check_for_type_support(ActionChunk)
+print(json.dumps({"rclpy": rclpy.__file__, "path": sys.path, "environ": dict(os.environ),
+                  "rmw": rclpy.get_rmw_implementation_identifier()}))
+"""
+
+
+@wheels
+def test_ros_works_with_nothing_sourced():
+    state = python(STATE)
+    assert Path(state["rclpy"]).is_relative_to(sys.prefix)
+    assert state["rmw"] == "rmw_fastrtps_cpp"
+    assert state["environ"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+@wheels
+def test_a_sourced_ros_is_stripped(tmp_path):
+    """As `source install/setup.bash` of a workspace over /opt/ros/jazzy leaves it; its rclpy would break the start."""
+    (tmp_path / "lib/rclpy").mkdir(parents=True)
+    (tmp_path / "lib/rclpy/__init__.py").write_text("raise ImportError('the rclpy of another ROS')")
+    state = python(
+        STATE,
+        AMENT_PREFIX_PATH=f"{tmp_path}:/opt/ros/jazzy",
+        PYTHONPATH=f"{tmp_path}/lib:/opt/ros/jazzy/lib/python3.12/site-packages:{tmp_path}-mine",
+        LD_LIBRARY_PATH=f"{tmp_path}/lib:/opt/ros/jazzy/lib",
+        RMW_IMPLEMENTATION="rmw_cyclonedds_cpp",
+        ROS_DISTRO="jazzy",
+        ROS_AUTOMATIC_DISCOVERY_RANGE="SUBNET",
+    )
+    assert Path(state["rclpy"]).is_relative_to(sys.prefix)
+    assert state["rmw"] == "rmw_fastrtps_cpp"
+    assert state["environ"]["PYTHONPATH"] == f"{tmp_path}-mine"  # the user's own stays
+    assert state["environ"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+    assert "ROS_DISTRO" not in state["environ"]
+    assert "/opt/ros" not in json.dumps(state)
+
+
+@wheels
+def test_set_up_again_does_nothing():
+    run = subprocess.run([ROOT / "scripts/setup.sh"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert re.fullmatch(r"setup: ready \(\d+ s\)\n", run.stdout)
+
+
+def test_set_up_names_what_it_takes():
+    run = subprocess.run([ROOT / "scripts/setup.sh", "--trian"], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr == "error: scripts/setup.sh: unknown argument '--trian'; allowed: --train\n"
+
+
+def test_torch_is_not_in_the_base():
+    ours = importlib.metadata.requires("vipa_ros") or []
+    assert all("extra ==" in requirement for requirement in ours)
+
+
+@wheels
+def test_doctor_finds_this_machine_fit():
+    assert [finding for finding in doctor.check() if not finding.ok] == []
+
+
+def test_doctor_says_how_to_mend(monkeypatch):
+    monkeypatch.setattr(doctor, "_probe", lambda code, **environ: ({}, "ImportError: no EGL"))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    finding = doctor._rendering()
+    assert not finding.ok
+    assert finding.fix == "sudo apt-get update && sudo apt-get install -y libegl1 libgl1-mesa-dri"
+
+
+def test_doctor_reports_a_crash_in_one_line():
+    _, error = doctor._probe("import os, sys; print('late words', file=sys.stderr, flush=True); os.abort()")
+    assert error == "crashed with signal 6: late words"
