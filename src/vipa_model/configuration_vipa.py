@@ -59,7 +59,7 @@ class TextConfig:
 
     vocab: size of the embedding before motion tokens are added. max_tokens: the prompt's text is padded or cut to this
     many tokens beside the image tokens (assumed). image_token: id of the placeholder that image features replace.
-    extra: further keys of transformers' Qwen3Config.
+    tied: output embedding is the input's. extra: further keys of transformers' Qwen3Config.
     """
 
     vocab: int = 151936
@@ -72,6 +72,7 @@ class TextConfig:
     rope_theta: float = 1_000_000.0
     max_tokens: int = 64
     image_token: int = 151671
+    tied: bool = True
     extra: dict = field(default_factory=dict)
 
 

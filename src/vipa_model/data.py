@@ -89,7 +89,7 @@ class FrameDataset(Dataset):
         if self._normalised is None:
             self.prepare()
         images, depth, intrinsics, extrinsics = (
-            self._gather(k, indices) for k in ("images", "depth", "intrinsics", "extrinsics")
+            self.gather(k, indices) for k in ("images", "depth", "intrinsics", "extrinsics")
         )
         if augmentation is not None:
             images, depth, intrinsics = augment(images, depth, intrinsics, augmentation, rng or np.random.default_rng())
@@ -105,8 +105,8 @@ class FrameDataset(Dataset):
             "attention_mask": mask,
             "actions": self._normalised[0][indices],
             "state": self._normalised[1][indices],
-            "target": self._gather("target", indices),
-            "subtask": self._gather("subtask", indices),
+            "target": self.gather("target", indices),
+            "subtask": self.gather("subtask", indices),
         }
         if self.processor.uses_depth:
             out["pointmap"] = lift_depth(depth, intrinsics, extrinsics, self.config.spatial.stride)
@@ -116,10 +116,11 @@ class FrameDataset(Dataset):
 
     def references(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Commanded tool poses {group: (B, 7)} of frames, to decode actions with."""
-        poses = self._gather("commanded_tool_pose", indices).astype(np.float64)
+        poses = self.gather("commanded_tool_pose", indices).astype(np.float64)
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
-    def _gather(self, name: str, indices: np.ndarray) -> np.ndarray:
+    def gather(self, name: str, indices: np.ndarray) -> np.ndarray:
+        """Array ``name`` of the FrameStores (see vipa_model.framestore) at frames ``indices``, (B, ...)."""
         which = np.searchsorted(self.offsets, indices, side="right") - 1
         first = self.stores[0].arrays[name]
         out = np.empty((len(indices), *first.shape[1:]), first.dtype)

@@ -12,7 +12,8 @@ from .configuration_vipa import FusionConfig
 class FusionLayer(nn.Module):
     """V_f = LayerNorm(Dropout(V_sem + alpha * F_spa)).
 
-    F_spa is the cross-attention of V_sem (queries) to V_spa (keys and values), projected back to d_v. ``alpha`` is one learnable number, 0.5 at the start.
+    F_spa is the cross-attention of V_sem (queries) to V_spa (keys and values), projected back to d_v. ``alpha`` is one
+    learnable number, 0.5 at the start.
     """
 
     def __init__(self, config: FusionConfig, semantic_width: int, spatial_width: int) -> None:

@@ -45,6 +45,7 @@ class VipaModel(nn.Module):
         self.fusion = None if self.spatial is None else Fusion(config.fusion, config.vision.width, config.spatial.width)
         self.projector = Projector(config.vision, config.text.width)
         self.language = make_language(config.text, config.vocab)
+        self.output = None if config.text.tied else nn.Linear(config.text.width, config.vocab, bias=False)
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
         mean, std = torch.tensor(config.vision.mean), torch.tensor(config.vision.std)
         self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)
@@ -62,13 +63,17 @@ class VipaModel(nn.Module):
         if "features" in batch:
             semantic = batch["features"].flatten(0, 1).to(self.pixel_scale.dtype)
         else:
-            normal = torch.addcmul(self.pixel_shift, pixels.to(self.pixel_scale.dtype), self.pixel_scale)
-            semantic = self.vision(normal.flatten(0, 1).permute(0, 3, 1, 2))
+            semantic = self.vision_tokens(pixels)
         if self.spatial is not None:
             rgb = None if self.spatial.needs_depth else pixels.permute(0, 1, 4, 2, 3).to(self.pixel_scale.dtype) / 255
             spatial = self.spatial(rgb, batch.get("pointmap"))
             semantic = self.fusion(semantic, spatial.flatten(0, 1).to(semantic.dtype))
         return self.projector(semantic).unflatten(0, (-1, views)).flatten(1, 2)
+
+    def vision_tokens(self, pixels: Tensor) -> Tensor:
+        """The vision encoder alone: pixels (B, V, h, w, 3) uint8 to V_sem (B * V, N_v, d_v)."""
+        normal = torch.addcmul(self.pixel_shift, pixels.to(self.pixel_scale.dtype), self.pixel_scale)
+        return self.vision(normal.flatten(0, 1).permute(0, 3, 1, 2))
 
     def embed_prompt(self, batch: dict[str, Tensor]) -> Tensor:
         """Token embeddings (B, T, width) with the image features in the placeholders' places."""
@@ -104,14 +109,28 @@ class VipaModel(nn.Module):
             use_cache=False,
         ).last_hidden_state
 
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token scores (..., vocabulary) of hidden states (..., width)."""
+        return hidden @ self.language.embed_tokens.weight.T if self.output is None else self.output(hidden)
+
     def language_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Next-token loss on ``labels`` (stages 1 and 2); output embedding tied to the input's."""
+        """Next-token loss on ``labels`` (stages 1 and 2), and how many tokens it gets right."""
         hidden = self.run_language(self.embed_prompt(batch), batch["attention_mask"])[:, :-1]
         labels = batch["labels"][:, 1:]
         keep = labels != -100
-        logits = hidden[keep] @ self.language.embed_tokens.weight.T
+        logits = self.logits(hidden[keep])
         loss = F.cross_entropy(logits.float(), labels[keep])
         return {"loss": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
+
+    def pointmap_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Stage 0 (recurrent encoder): ``points`` (B, V, 2, s, s, 3), ``valid`` (B, V, s, s), ``camera_pose`` (B, V, 7)."""
+        from .spatial_recurrent import pointmap_loss
+
+        rgb = batch["pixels"].permute(0, 1, 4, 2, 3).to(self.pixel_scale.dtype) / 255
+        points, confidence, pose = self.spatial.pointmaps(self.spatial(rgb))
+        return pointmap_loss(
+            points.float(), confidence.float(), pose.float(), batch["points"], batch["valid"], batch["camera_pose"]
+        )
 
     @torch.no_grad()
     def generate(self, batch: dict[str, Tensor], count: int, end: int | None = None) -> Tensor:
@@ -120,7 +139,7 @@ class VipaModel(nn.Module):
         for _ in range(count):
             mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
             hidden = self.run_language(embeddings, mask)[:, -1]
-            token = (hidden @ self.language.embed_tokens.weight.T).argmax(-1)
+            token = self.logits(hidden).argmax(-1)
             out.append(token)
             if token.item() == end:
                 break
@@ -135,16 +154,10 @@ class VipaModel(nn.Module):
             raise ValueError(
                 f"the vocabulary already has {self.config.motion_tokens} motion tokens; allowed: extend it once"
             )
-        old = self.language.embed_tokens
-        new = nn.Embedding(
-            old.num_embeddings + count, old.embedding_dim, device=old.weight.device, dtype=old.weight.dtype
-        )
-        with torch.no_grad():
-            new.weight[: old.num_embeddings] = old.weight
-            mean = old.weight.mean(0)
-            new.weight[old.num_embeddings :] = mean + 0.02 * torch.randn_like(new.weight[old.num_embeddings :])
-        self.language.embed_tokens = new
-        self.language.config.vocab_size = new.num_embeddings
+        self.language.embed_tokens = _grown(self.language.embed_tokens, count)
+        if self.output is not None:
+            self.output = _grown(self.output, count)
+        self.language.config.vocab_size += count
         self.config.motion_tokens = count
 
 
@@ -167,6 +180,8 @@ class VipaForActionPrediction(nn.Module):
         """
         if "labels" in batch:
             return self.model.language_loss(batch)
+        if "points" in batch:
+            return self.model.pointmap_loss(batch)
         h_cond, actions = self.model.encode(batch), batch["actions"]
         draw = {"generator": generator, "device": actions.device}
         count, horizon = actions.shape[:2]
@@ -278,3 +293,13 @@ def make_language(config: TextConfig, vocab: int) -> nn.Module:
             )
         )
     )
+
+
+def _grown(old: nn.Embedding | nn.Linear, count: int) -> nn.Embedding | nn.Linear:
+    """A copy with ``count`` more rows, started at the mean of the others with a little noise."""
+    weight = old.weight.detach()
+    rows = weight.mean(0) + 0.02 * torch.randn(count, weight.shape[1], device=weight.device, dtype=weight.dtype)
+    total, width = len(weight) + count, weight.shape[1]
+    new = nn.Embedding(total, width) if isinstance(old, nn.Embedding) else nn.Linear(width, total, bias=False)
+    new.weight = nn.Parameter(torch.cat([weight, rows]))
+    return new

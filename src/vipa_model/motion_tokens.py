@@ -12,8 +12,8 @@ class MotionTokenizer:
     """A wrist point (x, y, z), metres in the camera's optical frame, as three of 3 x K tokens.
 
     bins: K = 1024 uniform bins an axis; x and y clipped to [-0.5, 0.5], z to [0, 1] (supplement C).
-    first: id of the first motion token in the vocabulary. Each axis has its own K tokens (assumed): id = first + axis * K
-    + bin.
+    first: id of the first motion token in the vocabulary. Each axis has K tokens of its own (assumed):
+    id = first + axis * K + bin.
     """
 
     first: int

@@ -87,7 +87,7 @@ class VipaProcessor:
         return batch
 
     def views(self, observation: dict) -> tuple[np.ndarray, np.ndarray]:
-        """Cropped, resized views (V, s, s, 3) uint8 and pointmaps (V, s/stride, s/stride, 4) float32, in camera order."""
+        """Cropped, resized views (V, s, s, 3) uint8 and pointmaps (V, s/stride, s/stride, 4) float32, by camera."""
         pixels, depths, intrinsics, extrinsics = [], [], [], []
         for camera in self.cameras:
             view = self.view(camera, observation)
@@ -98,7 +98,7 @@ class VipaProcessor:
         return np.stack(pixels), lift_depth(np.stack(depths), np.stack(intrinsics), np.stack(extrinsics), self.stride)
 
     def view(self, camera: str, observation: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """One camera's image (s, s, 3) uint8, depth (s, s) uint16 mm, intrinsics (3, 3), extrinsics (4, 4) as trained on.
+        """One camera's image (s, s, 3) uint8, depth (s, s) uint16 mm, intrinsics (3, 3) and extrinsics (4, 4).
 
         Without depth, or without intrinsics or extrinsics to lift it, the view counts as missing depth.
         """

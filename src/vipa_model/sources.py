@@ -102,24 +102,43 @@ def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaCo
 
 
 def prepare_frames(
-    stores: Sequence[FrameStore], recipe: Recipe, config: VipaConfig | None = None, start: str | Path | None = None
+    stores: Sequence[FrameStore],
+    recipe: Recipe,
+    config: VipaConfig | None = None,
+    start: str | Path | None = None,
+    model: VipaForActionPrediction | None = None,
+    processor: VipaProcessor | None = None,
 ) -> tuple[VipaForActionPrediction, VipaProcessor, FrameSource]:
-    """Model, processor and source for a run on ``stores``: from the checkpoint ``start`` (with its statistics), or
-    new, with statistics and tokenizer fitted to the data."""
+    """Model, processor and source for a run on ``stores``.
+
+    From the checkpoint ``start`` (with its statistics), from a loaded ``model`` and ``processor``, or new from ``config``.
+    Statistics are fitted to the data unless the checkpoint brings them.
+    """
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
-        dataset = FrameDataset(stores, model.config, processor)
-        if not np.any(processor.action_statistics.offset):
-            processor.fit(dataset.raw_actions, dataset.raw_states)
-    else:
+    elif model is None:
         config = config or fitting_config(stores, recipe.size)
         tokenizer = ByteTokenizer.train([t for s in stores for t in s.instructions], config.text.vocab)
         processor = VipaProcessor(config, tokenizer, stores[0].crops)
-        dataset = FrameDataset(stores, config, processor)
-        processor.fit(dataset.raw_actions, dataset.raw_states)
         torch.manual_seed(recipe.seed)
         model = VipaForActionPrediction(config)
         if config.vision.kind == "efficientnet_lite0":
             model.model.vision.load_wheel()
+    dataset = FrameDataset(stores, model.config, processor)
+    if not np.any(processor.action_statistics.offset):
+        processor.fit(dataset.raw_actions, dataset.raw_states)
     dataset.prepare()
+    if recipe.cache_features:
+        dataset.features = cache_features(model, dataset)
     return model, processor, FrameSource(dataset, recipe)
+
+
+@torch.no_grad()
+def cache_features(model: VipaForActionPrediction, dataset: FrameDataset) -> np.ndarray:
+    """The frozen vision tower's tokens of every frame, (N, V, N_v, d_v) float16."""
+    encoder, config = model.model.eval(), model.config
+    out = np.empty((len(dataset), len(config.cameras), config.vision.grid**2, config.vision.width), np.float16)
+    for begin in range(0, len(dataset), 32):
+        pixels = dataset.batch(np.arange(begin, min(begin + 32, len(dataset))))["pixels"]
+        out[begin : begin + 32] = encoder.vision_tokens(pixels).unflatten(0, pixels.shape[:2]).half().numpy()
+    return out

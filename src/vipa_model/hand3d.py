@@ -1,0 +1,219 @@
+"""Hand3D-style data for stages 1 and 2, as JSON lines (the paper's set is not public; this schema is ours).
+
+One object a line. Paths are relative to the file. Common keys:
+
+    id          str
+    type        visual: spatial_relationship, task_completion, hand_movement, camera_movement
+                action: instructional_motion_generation, motion_translation, contextual_motion_prediction
+    images      [path, ...]: 1 to 4 frames (hand_movement and camera_movement: 2; action: 1)
+    depths      optional [path, ...], 16-bit PNG in mm aligned to the images; with it intrinsics [[3x3], ...] and
+                optional extrinsics [[4x4], ...] (base from optical; the camera frame itself when absent)
+
+Visual types: question, answer (str). Action types: instruction (str) and trajectory [[x, y, z], ...], the wrist in metres
+in the camera frame; contextual_motion_prediction also context [[x, y, z], ...], the motion so far.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .configuration_vipa import VipaConfig
+from .images import lift_depth, make_view
+from .modeling_vipa import VipaForActionPrediction
+from .motion_tokens import MotionTokenizer
+from .processing_vipa import VipaProcessor
+from .recipes import Recipe
+
+VISUAL = ("spatial_relationship", "task_completion", "hand_movement", "camera_movement")
+ACTION = ("instructional_motion_generation", "motion_translation", "contextual_motion_prediction")
+_OPTIONAL = {"depths", "intrinsics", "extrinsics"}
+
+
+def read_jsonl(path: Path, kinds: Sequence[str]) -> list[dict]:
+    """The records of ``path``, checked. Raises ValueError with file, line, what is wrong and what is allowed."""
+    records = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(_check(json.loads(line), kinds, path.parent))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}:{number}: {error}") from error
+    if not records:
+        raise ValueError(f"{path} has no records; allowed: at least one JSON object")
+    return records
+
+
+def _check(record: dict, kinds: Sequence[str], folder: Path) -> dict:
+    if not isinstance(record, dict) or record.get("type") not in kinds:
+        raise ValueError(
+            f"type is {record.get('type') if isinstance(record, dict) else record!r}; allowed: {', '.join(kinds)}"
+        )
+    kind = record["type"]
+    wanted = {"id", "type", "images"} | ({"question", "answer"} if kind in VISUAL else {"instruction", "trajectory"})
+    wanted |= {"context"} if kind == "contextual_motion_prediction" else set()
+    missing, unknown = sorted(wanted - set(record)), sorted(set(record) - wanted - _OPTIONAL)
+    if missing or unknown:
+        raise ValueError(f"missing key(s) {missing}, unknown {unknown}; allowed: {sorted(wanted | _OPTIONAL)}")
+    frames = len(record["images"])
+    allowed = (1,) if kind in ACTION else (2,) if kind.endswith("_movement") else (1, 2, 3, 4)
+    if frames not in allowed:
+        raise ValueError(f"{frames} images; allowed for {kind}: {', '.join(map(str, allowed))}")
+    for name in ("images", "depths"):
+        record[name] = [folder / p for p in record.get(name, [])]
+        for path in record[name]:
+            if not path.is_file():
+                raise ValueError(f"{name}: {path} is missing; allowed: an image file")
+    if record["depths"] and (len(record["depths"]) != frames or len(record.get("intrinsics", [])) != frames):
+        raise ValueError(f"depths and intrinsics must be one an image; allowed: {frames} each")
+    for name in ("trajectory", "context"):
+        if name in record:
+            record[name] = np.asarray(record[name], np.float64)
+            if record[name].ndim != 2 or record[name].shape[1] != 3 or not np.isfinite(record[name]).all():
+                raise ValueError(f"{name} has shape {record[name].shape}; allowed: a list of finite [x, y, z], metres")
+    return record
+
+
+class Hand3DSource:
+    """Question and answer, or motion, as next-token prediction; the loss is on the answer alone."""
+
+    def __init__(self, files: Sequence[Path], config: VipaConfig, processor: VipaProcessor, recipe: Recipe) -> None:
+        kinds = VISUAL if recipe.data == "hand3d-visual" else ACTION
+        self.records = [r for f in files for r in read_jsonl(f, kinds)]
+        if kinds is ACTION:
+            self.records = [r for r in self.records if moves(r["trajectory"])]
+        if not self.records:
+            raise ValueError(
+                f"{', '.join(map(str, files))}: no record with significant movement; allowed: at least one"
+            )
+        self.config, self.processor = config, processor
+        self.motion = MotionTokenizer(config.text.vocab)
+        order = np.random.default_rng(recipe.seed).permutation(len(self.records))
+        held = min(len(order) - 1, max(1, round(recipe.held_out * len(order))))
+        self.held_out, self.train = np.sort(order[:held])[:256], np.sort(order[held:])
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
+        rows = [self._sample(self.records[i]) for i in indices]
+        views, length = max(len(r["pixels"]) for r in rows), max(len(r["input_ids"]) for r in rows)
+        size, count = self.config.vision.image_size, len(rows)
+        points = size // self.config.spatial.stride
+        out = {
+            "pixels": np.zeros((count, views, size, size, 3), np.uint8),
+            "pointmap": np.zeros((count, views, points, points, 4), np.float32),
+            "input_ids": np.full((count, length), self.processor.tokenizer.pad, np.int64),
+            "attention_mask": np.zeros((count, length), bool),
+            "labels": np.full((count, length), -100, np.int64),
+        }
+        for i, row in enumerate(rows):
+            for key, value in row.items():
+                out[key][i, : len(value)] = value
+            out["attention_mask"][i, : len(row["input_ids"])] = True
+        if not self.processor.uses_depth:
+            del out["pointmap"]
+        return {k: torch.from_numpy(v) for k, v in out.items()}
+
+    @torch.no_grad()
+    def validate(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
+        """Mean loss and token accuracy on held-out records."""
+        sums: dict[str, float] = {}
+        for start in range(0, len(self.held_out), 8):
+            indices = self.held_out[start : start + 8]
+            for key, value in model(move(self.batch(indices, None))).items():
+                sums[key] = sums.get(key, 0.0) + float(value) * len(indices) / len(self.held_out)
+        return sums
+
+    def _sample(self, record: dict) -> dict[str, np.ndarray]:
+        pixels, maps = [], []
+        for i, path in enumerate(record["images"]):
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+            if image is None:
+                raise ValueError(f"{path} cannot be read; allowed: an image that OpenCV knows")
+            depth = cv2.imread(str(record["depths"][i]), cv2.IMREAD_UNCHANGED) if record["depths"] else None
+            k = np.asarray(record["intrinsics"][i], np.float64) if depth is not None else np.eye(3)
+            view, small, k = make_view(image, depth, k, self.config.vision.image_size)
+            pose = np.asarray(record["extrinsics"][i]) if "extrinsics" in record else np.eye(4)
+            pixels.append(view)
+            maps.append(lift_depth(small, k, pose, self.config.spatial.stride))
+        question, answer = self._dialogue(record)
+        ids = self.processor.ids(question, len(pixels))
+        encode = self.processor.tokenizer.encode
+        reply = [i for part in answer for i in (encode(part) if isinstance(part, str) else part.tolist())]
+        reply.append(self.processor.tokenizer.end)
+        labels = [-100] * len(ids) + reply
+        out = {"pixels": np.stack(pixels), "input_ids": np.array(ids + reply), "labels": np.array(labels)}
+        return out | ({"pointmap": np.stack(maps)} if self.processor.uses_depth else {})
+
+    def _dialogue(self, record: dict) -> tuple[list, list]:
+        """Question and answer parts (texts or motion ids); the action wordings are assumed."""
+        if record["type"] in VISUAL:
+            return [record["question"]], [record["answer"]]
+        motion = self.motion.encode(record["trajectory"])
+        if record["type"] == "motion_translation":
+            return ["Describe this wrist motion: ", motion], [record["instruction"]]
+        if record["type"] == "contextual_motion_prediction":
+            context = self.motion.encode(record["context"])
+            return [f"Task: {record['instruction']}. Continue this wrist motion: ", context], [motion]
+        return [f"Task: {record['instruction']}. Give the wrist motion."], [motion]
+
+
+def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict):
+    """Model, processor and source of stages 1 and 2; stage 2 extends the vocabulary when that was not done yet."""
+    from .runs import changed
+    from .tokenization_vipa import ByteTokenizer, FolderTokenizer
+
+    if start is not None:
+        model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
+    elif internvl is not None:
+        from .internvl import load_internvl
+
+        model = load_internvl(VipaForActionPrediction, internvl, changed(VipaConfig.full(motion_tokens=0), changes))
+        processor = VipaProcessor(model.config, FolderTokenizer(internvl))
+    else:
+        kinds = VISUAL if recipe.data == "hand3d-visual" else ACTION
+        texts = [
+            t for f in files for r in read_jsonl(f, kinds) for t in (r.get(k) for k in ("question", "answer")) if t
+        ]
+        config = changed(VipaConfig.named(recipe.size), changes)
+        torch.manual_seed(recipe.seed)
+        model = VipaForActionPrediction(config)
+        processor = VipaProcessor(config, ByteTokenizer.train(texts[:1000], config.text.vocab))
+    if recipe.stage == "2" and not model.config.motion_tokens:
+        model.model.extend_vocabulary(MotionTokenizer(0).size)
+    return model, processor, Hand3DSource(files, model.config, processor, recipe)
+
+
+def direction_words(displacement: np.ndarray, threshold: float = 0.3) -> str:
+    """The paper's answer form: displacement (3,) metres, camera frame (x right, y down, z forward), to words and distance.
+
+    An axis is named when its share of the unit vector exceeds ``threshold`` (the paper's gamma; value assumed), e.g.
+    ``left and down and forward, 0.44m``.
+    """
+    displacement = np.asarray(displacement, np.float64)
+    distance = float(np.linalg.norm(displacement))
+    unit = displacement / max(distance, 1e-9)
+    pairs = (("right", "left"), ("down", "up"), ("forward", "backward"))
+    words = [pair[0] if u > 0 else pair[1] for u, pair in zip(unit, pairs, strict=True) if abs(u) > threshold]
+    return f"{' and '.join(words) or 'still'}, {distance:.2f}m"
+
+
+def scale_factor(joint_depth: np.ndarray, estimated_depth: np.ndarray, visible: np.ndarray) -> float:
+    """Scale that makes an estimated point cloud metric: the median over visible joints of true over estimated depth.
+
+    joint_depth, estimated_depth: (J,) along the optical axis. visible: (J,) bool. Raises ValueError without a usable joint.
+    """
+    use = np.asarray(visible, bool) & (np.asarray(estimated_depth) > 0) & (np.asarray(joint_depth) > 0)
+    if not use.any():
+        raise ValueError("no visible joint with positive depth; allowed: at least one")
+    return float(np.median(np.asarray(joint_depth)[use] / np.asarray(estimated_depth)[use]))
+
+
+def moves(trajectory: np.ndarray, least: float = 0.02) -> bool:
+    """Whether a wrist trajectory (T, 3) m leaves its start by ``least`` metres (assumed): others are not trained on."""
+    return bool(np.linalg.norm(trajectory - trajectory[0], axis=1).max() >= least)

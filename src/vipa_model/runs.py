@@ -1,0 +1,115 @@
+"""From a command's arguments to model, processor and source, for every recipe; and the dry run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .configuration_vipa import VipaConfig
+from .framestore import STORE_FILE, FrameStore
+from .modeling_vipa import VipaForActionPrediction
+from .processing_vipa import VipaProcessor
+from .recipes import Recipe
+from .sources import fitting_config, prepare_frames
+from .stages import set_stage, summary
+
+
+def prepare(
+    recipe: Recipe,
+    data: Sequence[Path],
+    start: Path | None = None,
+    internvl: Path | None = None,
+    changes: dict | None = None,
+    out: Path | None = None,
+) -> tuple[VipaForActionPrediction, VipaProcessor, object]:
+    """Model, processor and source of a run.
+
+    start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model (of ``start`` only
+    ``fusion.*`` makes no sense: it has its weights). out: where LeRobot folders are unpacked to.
+    """
+    if recipe.data != "frames":
+        from .hand3d import prepare_hand3d
+
+        return prepare_hand3d(recipe, data, start, internvl, changes or {})
+    stores = [open_frames(path, out) for path in data]
+    if recipe.stage == "0":
+        from .stage0 import prepare_pointmaps
+
+        return prepare_pointmaps(stores, recipe, start, changes or {})
+    if internvl is not None:
+        from .internvl import load_internvl
+        from .tokenization_vipa import FolderTokenizer
+
+        config = changed(fitting_config(stores, "full", motion_tokens=0), changes or {})
+        model = load_internvl(VipaForActionPrediction, internvl, config)
+        processor = VipaProcessor(model.config, FolderTokenizer(internvl), stores[0].crops)
+        return prepare_frames(stores, recipe, model=model, processor=processor)
+    config = None if start else changed(fitting_config(stores, recipe.size), changes or {})
+    return prepare_frames(stores, recipe, config, start)
+
+
+def open_frames(path: Path, out: Path | None) -> FrameStore:
+    """A FrameStore folder, or a LeRobotDataset v3.0 folder decoded once into ``out/frames-<name>``."""
+    if (path / STORE_FILE).is_file():
+        return FrameStore(path)
+    if (path / "meta" / "info.json").is_file():
+        from .lerobot_import import import_lerobot
+
+        return import_lerobot(path, (out or path) / f"frames-{path.name}")
+    raise FileNotFoundError(
+        f"{path} is no dataset; allowed: a FrameStore ({STORE_FILE}) or a LeRobotDataset v3.0 (meta/info.json)"
+    )
+
+
+def changed(config: VipaConfig, changes: dict) -> VipaConfig:
+    """A copy of ``config`` with dotted keys replaced, e.g. {'head.horizon': 8}. Unknown keys raise ValueError."""
+    data = config.to_dict()
+    for key, value in changes.items():
+        place = data
+        *path, last = key.split(".")
+        for part in path:
+            place = place.get(part)
+            if not isinstance(place, dict):
+                raise ValueError(f"configuration has no {key!r}; allowed under {part!r}: {sorted(data)}")
+        if last not in place:
+            raise ValueError(f"configuration has no {key!r}; allowed: {sorted(place)}")
+        place[last] = value
+    return VipaConfig.from_dict(data)
+
+
+def dry_run(recipe: Recipe, data: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict) -> str:
+    """What a run would train and take, as text. Small models also run one batch forward and backward."""
+    full = start is None and recipe.size == "full"
+    if full:
+        config = changed(VipaConfig.full(), changes)
+        with torch.device("meta"):
+            model = VipaForActionPrediction(config)
+    else:
+        model, _, source = prepare(recipe, data, start, internvl, changes)
+    set_stage(model, recipe.stage, recipe.train_fusion)
+    lines = [f"recipe {recipe.name}, stage {recipe.stage}", f"{'part':24}{'parameters':>16}{'trained':>16}"]
+    rows = summary(model)
+    lines += [f"{name:24}{total:16,}{trained:16,}" for name, total, trained in rows]
+    total, trained = sum(r[1] for r in rows), sum(r[2] for r in rows)
+    lines.append(f"{'all':24}{total:16,}{trained:16,}")
+    memory = (4 * total + 12 * trained + (4 * trained if recipe.ema else 0)) / 2**30
+    lines.append(f"memory a device, without activations: {memory:.2f} GiB (float32 weights, gradients, Adam's moments)")
+    if full:
+        lines.append("full size: no batch was run; data and weights were not opened")
+        return "\n".join(lines)
+    count = min(recipe.micro_batch or recipe.batch, len(source.train))
+    batch = source.batch(source.train[:count], np.random.default_rng(0))
+    begin = time.perf_counter()
+    losses = model.train()(batch)
+    losses["loss"].backward()
+    seconds = time.perf_counter() - begin
+    lines.append(f"samples: {len(source.train):,} to train on, {len(source.held_out):,} held out")
+    lines.append(
+        f"one batch of {count}: {seconds:.2f} s, "
+        + ", ".join(f"{k} {float(v.detach()):.4g}" for k, v in losses.items())
+    )
+    return "\n".join(lines)
