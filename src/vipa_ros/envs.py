@@ -12,7 +12,7 @@ from gymnasium import spaces
 from vipa_ros.errors import unknown
 from vipa_ros.inprocess import Loop
 from vipa_ros.motion import rotation
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 
@@ -106,9 +106,6 @@ class TaskEnv(gymnasium.Env):
         while self.loop.now_ns < end:
             self.loop.cell.step()
             self.tick = self.loop.tick()
-            if self.tick.status.mode is Mode.STOPPED:
-                reasons = self.loop.motion.safety(self.loop.now_ns).stop_reasons
-                scorer.stop("stopped", "safety stop", "; ".join(reasons))
         truncated = scorer.outcome == "timeout"
         terminated = scorer.outcome is not None and not truncated
         return self._observation(), float(self._done() - before), terminated, truncated, self._info()

@@ -9,13 +9,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 from vipa_ros import runfolder
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import trials
-from vipa_ros.motion.chunk import ActionChunk, Mode, MotionStatus
+from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, Observation
@@ -46,22 +47,35 @@ class Every:
         return True
 
 
-@dataclass(frozen=True)
 class Tick:
-    """What one tick of the loop saw, for recorders. frames, truth, chunk: only if there was a new one at this tick.
+    """What one tick of the loop saw, for commanders and recorders: read it before the next tick.
 
-    chunk: as the commander made it, before its delay. subtask: index of the current sub-task.
+    frames, truth, chunk: only if there was a new one at this tick. chunk: as the commander made it, before its delay.
+    subtask: index of the current sub-task.
     """
 
-    stamp_ns: int
-    joints: JointState
-    groups: dict[str, GroupState]
-    commanded: dict[str, GroupState]
-    status: MotionStatus
-    subtask: int
-    frames: dict[str, CameraFrame] = field(default_factory=dict)
-    truth: GroundTruth | None = None
-    chunk: ActionChunk | None = None
+    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, frames, truth):
+        self.stamp_ns, self.joints, self.subtask = stamp_ns, joints, subtask
+        self.frames: dict[str, CameraFrame] = frames
+        self.truth: GroundTruth | None = truth
+        self.chunk: ActionChunk | None = None
+        self._motion = motion
+
+    # not every tick is looked at, and these cost as much as a tick of physics
+
+    @cached_property
+    def groups(self) -> dict[str, GroupState]:
+        """Measured."""
+        return self._motion.groups()
+
+    @cached_property
+    def commanded(self) -> dict[str, GroupState]:
+        """Last commanded."""
+        return self._motion.commanded()
+
+    @cached_property
+    def status(self) -> MotionStatus:
+        return self._motion.status(self.stamp_ns, self.stamp_ns / 1e9)
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,7 @@ class Loop:
 
     def tick(self) -> Tick:
         """Motion's step at the cell's present time, and everything that is due: wrench, truth with scoring, frames.
+        A safety stop ends the episode.
 
         Raises VipaError if a controller rejects what motion commands.
         """
@@ -139,18 +154,19 @@ class Loop:
         for controller, trajectory in self.motion.tick(joints, self.monotonic).items():
             if reason := self.cell.command(controller, trajectory):
                 raise VipaError(f"{controller} rejected motion's command at {now / 1e9:.2f} s: {reason}")
-        groups, truth = self.motion.groups(), None
+        truth = None
         if self._truth_due(now):
             truth = self.truth = self.cell.truth()
-            self._score(CheckState(now, truth, groups, self.fingers))
+            self._score(CheckState(now, truth, self.motion.groups(), self.fingers))
         due = [name for name, every in self._camera_due.items() if every(now)]
         frames = {}
         if due:
             snapshot = self.cell.snapshot()
             frames = {name: self.renderer.frame(snapshot, name) for name in due}
             self.frames.update(frames)
-        status = self.motion.status(now, self.monotonic)
-        return Tick(now, joints, groups, self.motion.commanded(), status, self.scorer.current, frames, truth)
+        if self.motion.stop_reasons:
+            self.scorer.stop("stopped", "safety stop", "; ".join(self.motion.stop_reasons))
+        return Tick(now, joints, self.motion, self.scorer.current, frames, truth)
 
     def _score(self, state: CheckState) -> None:
         if self._set_up:
@@ -199,7 +215,7 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
     scene = loop.reset(seed, variant, commander.commander_id, time_limit)
     scorer = loop.scorer
     commander.reset(EpisodeStart(scorer_id, task.name, task.instruction, seed, scene["variant"]))
-    chunks, refused, stops, samples = [], [], [], Samples()
+    chunks, refused, samples = [], [], Samples()
     under_way: deque[tuple[int, ActionChunk]] = deque()
     step_due = Every(1.0 / commander.period, loop.now_ns)
     status_due = Every(STATUS_RATE, loop.now_ns)
@@ -207,10 +223,6 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
         tick = loop.tick()
         if status_due(tick.stamp_ns) and tick.status.observation_age >= 0:
             samples.observation_age_ms.append(tick.status.observation_age * 1e3)
-        if tick.status.mode is Mode.STOPPED:
-            reasons = loop.motion.safety(tick.stamp_ns).stop_reasons
-            stops.extend(reasons)
-            scorer.stop("stopped", "safety stop", "; ".join(reasons))
         if loop.truth is not None and scorer.outcome is None and step_due(tick.stamp_ns):
             observation = loop.observation(tick.groups) if commander.wants_cameras else None
             if observation is not None or not commander.wants_cameras:
@@ -221,7 +233,7 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
                     samples.policy_ms.append((time.perf_counter() - began) * 1e3)
                     chunks.append(chunk)
                     under_way.append((tick.stamp_ns + round(delay_s * 1e9), chunk))
-                    tick = replace(tick, chunk=chunk)
+                    tick.chunk = chunk
         while under_way and under_way[0][0] <= tick.stamp_ns:
             chunk = under_way.popleft()[1]
             samples.chunk(tick.stamp_ns, chunk.start_ns, chunk.dt)
@@ -234,7 +246,7 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
         scorer, episode_id=scorer_id, robot=loop.robot.name, cell="sim", commander=commander.commander_id, seed=seed,
         variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=samples.timing(0),
     )  # fmt: skip
-    return EpisodeRecord(card, scene, chunks, refused, stops)
+    return EpisodeRecord(card, scene, chunks, refused, list(loop.motion.stop_reasons))
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Skill: reach. Tool orientations from above, and moves through free space above the table."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -26,16 +28,27 @@ def wrap(angle: float) -> float:
     return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
-def best_yaw(view: View, position, yaw: float) -> float:
-    """`yaw` or half a turn more: the gripper is symmetric, the wrist is not. The one it reaches with less motion."""
+def best_turn(view: View, path: Callable[[float], list[np.ndarray]]) -> float:
+    """0 or half a turn about the tool's axis: the gripper is symmetric, the wrist is not. `path` gives the tool poses (7,)
+    that are wanted one after the other with a turn. The turn with which all are reached, and with less motion, is
+    best."""
     found = []
-    for candidate in (wrap(yaw), wrap(yaw + np.pi)):
-        joints = view.kinematics.solve(top_down(position, candidate), view.arm.positions, restarts=0)
-        if joints is not None:
-            found.append((float(np.abs(joints - view.arm.positions).max()), candidate))
-    if found:
-        return min(found)[1]
-    return min((wrap(yaw), wrap(yaw + np.pi)), key=abs)
+    for turn in (0.0, np.pi):
+        joints, largest = view.arm.positions, 0.0
+        for target in path(turn):
+            solved = view.kinematics.solve(target, joints, restarts=0)
+            if solved is None:
+                break
+            largest, joints = max(largest, float(np.abs(solved - view.arm.positions).max())), solved
+        else:
+            found.append((largest, turn))
+    return min(found)[1] if found else 0.0
+
+
+def best_yaw(view: View, position, yaw: float) -> float:
+    """`yaw` or half a turn more, for a tool that looks down at `position` (3,)."""
+    yaw = min((wrap(yaw), wrap(yaw + np.pi)), key=abs)
+    return wrap(yaw + best_turn(view, lambda turn: [top_down(position, yaw + turn)]))
 
 
 def raise_tool(view: View, hand: float, height: float = CLEAR, speed: float = 0.4, target: str | None = None) -> Skill:
