@@ -213,7 +213,8 @@ class SimCell:
 
     def snapshot(self) -> Snapshot:
         """A copy of the state that another thread may draw."""
-        return Snapshot(self.stamp_ns, self._data.qpos.copy(), self._appearance)
+        look = self.scene.look(self._appearance, self._data)
+        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look)
 
     def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
         """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""

@@ -8,6 +8,15 @@ from vipa_ros.robot.description import Group
 TOP_DOWN = np.diag([1.0, -1.0, -1.0])  # tool z down, tool y (the fingers' direction) along -y
 
 
+def gripping(yaw: float) -> np.ndarray:
+    """Rotation (3, 3) in the world of a tool that points down and closes its fingers on a line along `yaw`.
+
+    Its y axis points against `yaw`; `yaw` plus half a turn is the same grasp the other way round.
+    """
+    c, s = np.cos(yaw - np.pi / 2), np.sin(yaw - np.pi / 2)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ TOP_DOWN
+
+
 class Reach:
     """Inverse kinematics of one arm, on data of its own: the simulated state stays untouched."""
 
@@ -53,9 +62,7 @@ class Reach:
         yaw: radians in the world, of the line on which the fingers close. Half a turn makes no difference.
         """
         for turn in (0.0, np.pi):
-            angle = (yaw - np.pi / 2 + turn + np.pi) % (2 * np.pi) - np.pi
-            c, s = np.cos(angle), np.sin(angle)
-            rotation = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ TOP_DOWN
+            rotation = gripping(yaw + turn)
             grasp = self.solve(position, rotation)
             if grasp is not None and self.solve(np.add(position, [0, 0, above]), rotation, grasp) is not None:
                 return True

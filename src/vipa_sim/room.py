@@ -33,8 +33,15 @@ def add_room(spec: mujoco.MjSpec) -> None:
         specular=[0.05, 0.05, 0.05], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=False,
     )  # fmt: skip
     add_panel(world, "floor", [0.0, 0.0, FLOOR - 0.05], [6.0, 6.0, 0.1], [0.46, 0.42, 0.38, 1])
-    add_panel(world, "wall_back", [-1.6, 0.0, 0.9], [0.1, 6.0, 3.4], [0.93, 0.91, 0.87, 1])
-    add_panel(world, "wall_side", [0.0, 1.9, 0.9], [6.0, 0.1, 3.4], [0.90, 0.90, 0.87, 1])
+    # walls get little of the light, which falls from above: they shine a little themselves
+    spec.add_material(name="wall", rgba=[0.90, 0.88, 0.84, 1], emission=0.28, specular=0.0)
+    add_panel(world, "wall_back", [-1.6, 0.0, 0.9], [0.1, 6.0, 3.4], material="wall")
+    add_panel(world, "wall_side", [0.0, 1.9, 0.9], [6.0, 0.1, 3.4], material="wall")
+    for name, centre, size in (
+        ("skirting_back", [-1.54, 0.0, FLOOR + 0.05], [0.02, 6.0, 0.1]),
+        ("skirting_side", [0.0, 1.84, FLOOR + 0.05], [6.0, 0.02, 0.1]),
+    ):
+        add_panel(world, name, centre, size, [0.97, 0.97, 0.96, 1])
 
 
 def add_panel(body: mujoco.MjsBody, name: str, position, size, rgba=(1, 1, 1, 1), material: str = "") -> mujoco.MjsGeom:

@@ -3,13 +3,7 @@
 import numpy as np
 
 from vipa_ros.robot.state import JointTrajectory
-from vipa_sim.reach import TOP_DOWN, Reach
-
-
-def yawed(yaw: float) -> np.ndarray:
-    """Rotation (3, 3) of a tool that points down, its fingers closing along `yaw` in the world."""
-    c, s = np.cos(yaw - np.pi / 2), np.sin(yaw - np.pi / 2)
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ TOP_DOWN
+from vipa_sim.reach import Reach
 
 
 class Driver:

@@ -3,12 +3,13 @@
 import mujoco
 import numpy as np
 import pytest
-from driver import Driver, yawed
+from driver import Driver
 
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
+from vipa_sim.reach import gripping
 from vipa_sim.robot_model import VISUAL
 
 
@@ -28,7 +29,7 @@ def plum_pixels(color):
 def over_the_plum(cell):
     """Bring the wrist camera above the plum."""
     spot = cell.truth().poses["plum"][:3]
-    Driver(cell).move(spot + [-0.02, 0, 0.22], yawed(np.pi / 2), 1.5)
+    Driver(cell).move(spot + [-0.02, 0, 0.22], gripping(np.pi / 2), 1.5)
 
 
 @pytest.mark.parametrize("camera", ["scene", "wrist"])

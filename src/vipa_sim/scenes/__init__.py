@@ -34,6 +34,9 @@ class Scene(Protocol):
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """The look of `variant` (its parameters in the task file). Raises VipaError for unknown parameters."""
 
+    def look(self, appearance: Appearance, data: mujoco.MjData) -> Appearance:
+        """The look at this moment, for scenes in which something shows; the same object while nothing changes."""
+
     def scalars(self, model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, float]:
         """Ground truth that is no pose."""
 

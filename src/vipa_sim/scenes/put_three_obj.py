@@ -102,6 +102,10 @@ class Scene:
         cloth = rgba(variant, "tablecloth", (0.85, 0.80, 0.70))
         return Appearance({"cloth": cloth}, light=float(rng.uniform(*self._ranges["light"])))
 
+    def look(self, appearance: Appearance, data: mujoco.MjData) -> Appearance:
+        """Nothing changes its colour during an episode."""
+        return appearance
+
     def scalars(self, model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, float]:
         """See the module."""
         inner = self._drawer.inner
