@@ -25,9 +25,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `vipa train`'s arguments to ``parser``."""
     parser.description, parser.epilog = _TRAIN, _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "data", nargs="+", type=Path, metavar="DATA", help="FrameStore or LeRobot folders, or JSONL files"
-    )
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="FrameStore or LeRobot folder, or JSONL")
     parser.add_argument("--recipe", default="small", help="small, stage0, stage1, stage2 or stage3 (default: small)")
     parser.add_argument("--out", type=Path, required=True, help="run folder; becomes the checkpoint")
     start = parser.add_mutually_exclusive_group()
@@ -40,7 +38,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a recipe key, e.g. batch=128 or lr=0.0005",
+        help="change a recipe key, as lr=0.0005",
     )
     parser.add_argument(
         "--model", action="append", default=[], metavar="KEY=VALUE", help="change a new model, e.g. head.horizon=8"
@@ -63,7 +61,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train_run(args: argparse.Namespace) -> int:
-    """Carry out `vipa train`. Returns the exit status; raises ValueError, FileNotFoundError or ImportError with a reason."""
+    """Carry out `vipa train`: exit status, or ValueError, FileNotFoundError or ImportError with the reason."""
     import torch
 
     from .recipes import named_recipe
@@ -94,8 +92,8 @@ def train_run(args: argparse.Namespace) -> int:
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `vipa export`'s arguments to ``parser``."""
     parser.description = (
-        "Write a checkpoint's ONNX graphs (condition and velocity, fp32 and int8) into its folder, compare them with eager "
-        "torch, and refresh SHA256SUMS. The folder then runs without torch."
+        "Write a checkpoint's ONNX graphs (condition and velocity, fp32 and int8) into its folder, compare them with "
+        "eager torch, and refresh SHA256SUMS. The folder then runs without torch."
     )
     parser.add_argument("checkpoint", type=Path, help="folder written by `vipa train`")
     parser.add_argument(

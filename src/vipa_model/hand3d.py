@@ -9,8 +9,8 @@ One object a line. Paths are relative to the file. Common keys:
     depths      optional [path, ...], 16-bit PNG in mm aligned to the images; with it intrinsics [[3x3], ...] and
                 optional extrinsics [[4x4], ...] (base from optical; the camera frame itself when absent)
 
-Visual types: question, answer (str). Action types: instruction (str) and trajectory [[x, y, z], ...], the wrist in metres
-in the camera frame; contextual_motion_prediction also context [[x, y, z], ...], the motion so far.
+Visual types: question, answer (str). Action types: instruction (str) and trajectory [[x, y, z], ...], the wrist in
+metres in the camera frame; contextual_motion_prediction also context [[x, y, z], ...], the motion so far.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, in
 
 
 def direction_words(displacement: np.ndarray, threshold: float = 0.3) -> str:
-    """The paper's answer form: displacement (3,) metres, camera frame (x right, y down, z forward), to words and distance.
+    """The paper's answer form: displacement (3,) m, camera frame (x right, y down, z forward), to words and distance.
 
     An axis is named when its share of the unit vector exceeds ``threshold`` (the paper's gamma; value assumed), e.g.
     ``left and down and forward, 0.44m``.
@@ -206,7 +206,7 @@ def direction_words(displacement: np.ndarray, threshold: float = 0.3) -> str:
 def scale_factor(joint_depth: np.ndarray, estimated_depth: np.ndarray, visible: np.ndarray) -> float:
     """Scale that makes an estimated point cloud metric: the median over visible joints of true over estimated depth.
 
-    joint_depth, estimated_depth: (J,) along the optical axis. visible: (J,) bool. Raises ValueError without a usable joint.
+    joint_depth, estimated_depth: (J,) along the optical axis. visible: (J,) bool. Raises ValueError without such a joint.
     """
     use = np.asarray(visible, bool) & (np.asarray(estimated_depth) > 0) & (np.asarray(joint_depth) > 0)
     if not use.any():

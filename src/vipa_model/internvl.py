@@ -11,8 +11,8 @@ import torch
 from .configuration_vipa import TextConfig, VipaConfig, VisionConfig
 
 _VISION_KEYS = (
-    "attention_bias", "hidden_act", "layer_norm_eps", "layer_scale_init_value", "norm_type", "use_absolute_position_embeddings",
-    "use_mask_token", "use_mean_pooling", "use_qk_norm",
+    "attention_bias", "hidden_act", "layer_norm_eps", "layer_scale_init_value", "norm_type",
+    "use_absolute_position_embeddings", "use_mask_token", "use_mean_pooling", "use_qk_norm",
 )  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def internvl_config(folder: str | Path, config: VipaConfig | None = None) -> Vip
 def load_internvl(cls, folder: str | Path, config: VipaConfig | None = None):
     """A ``cls`` (VipaForActionPrediction) whose vision tower, projector and language model are those of ``folder``.
 
-    Spatial encoder, fusion, queries and heads start at random. When ``config`` asks for motion tokens (the full size does),
-    the vocabulary is extended by them. Raises ValueError when tensors are missing, of other shapes or not finite.
+    Spatial encoder, fusion, queries and heads start at random. When ``config`` asks for motion tokens (the full size
+    does), the vocabulary is extended by them. Raises ValueError when tensors are missing, of other shapes or not finite.
     """
     from transformers import InternVLForConditionalGeneration
 

@@ -123,7 +123,7 @@ class VipaModel(nn.Module):
         return {"loss": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
 
     def pointmap_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Stage 0 (recurrent encoder): ``points`` (B, V, 2, s, s, 3), ``valid`` (B, V, s, s), ``camera_pose`` (B, V, 7)."""
+        """Stage 0 (recurrent): ``points`` (B, V, 2, s, s, 3), ``valid`` (B, V, s, s), ``camera_pose`` (B, V, 7)."""
         from .spatial_recurrent import pointmap_loss
 
         rgb = batch["pixels"].permute(0, 1, 4, 2, 3).to(self.pixel_scale.dtype) / 255

@@ -123,14 +123,7 @@ class VipaProcessor:
 
         Raises ValueError when the text is longer than ``max_tokens``.
         """
-        if isinstance(self.tokenizer, FolderTokenizer):
-            ids = self._chat(instruction, views)
-        else:
-            ids = (
-                [self.image_token] * (self.view_tokens * views)
-                + self.tokenizer.encode(instruction)
-                + [self.tokenizer.end]
-            )
+        ids = self.ids([instruction], views)
         length = self.view_tokens * views + self.max_tokens
         if len(ids) > length:
             raise ValueError(
@@ -140,13 +133,19 @@ class VipaProcessor:
         padding = length - len(ids) if pad else 0
         return np.array(ids + [self.tokenizer.pad] * padding, np.int64), np.arange(len(ids) + padding) < len(ids)
 
-    def _chat(self, text: str, views: int) -> list[int]:
-        """InternVL's chat form: each view between <img> and </img>, then the text, then the assistant's turn."""
+    def ids(self, parts: list[str | np.ndarray], views: int) -> list[int]:
+        """Prompt ids without padding: ``views`` image blocks, then ``parts``: texts, or ids such as motion tokens.
+
+        With a checkpoint folder's tokenizer this is InternVL's chat form: each view between <img> and </img>, the text,
+        then the assistant's turn. With the byte tokenizer: image placeholders, text, end.
+        """
         encode = self.tokenizer.encode
-        ids = encode("<|im_start|>user\n")
-        for _ in range(views):
-            ids += [*encode("<img>"), *[self.image_token] * self.view_tokens, *encode("</img>\n")]
-        return ids + encode(text) + encode("<|im_end|>\n<|im_start|>assistant\n")
+        text = [i for part in parts for i in (encode(part) if isinstance(part, str) else part.tolist())]
+        block = [self.image_token] * self.view_tokens
+        if not isinstance(self.tokenizer, FolderTokenizer):
+            return block * views + text + [self.tokenizer.end]
+        images = [i for _ in range(views) for i in (*encode("<img>"), *block, *encode("</img>\n"))]
+        return [*encode("<|im_start|>user\n"), *images, *text, *encode("<|im_end|>\n<|im_start|>assistant\n")]
 
     # ---- state and actions
 

@@ -28,8 +28,8 @@ def prepare(
 ) -> tuple[VipaForActionPrediction, VipaProcessor, object]:
     """Model, processor and source of a run.
 
-    start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model (of ``start`` only
-    ``fusion.*`` makes no sense: it has its weights). out: where LeRobot folders are unpacked to.
+    start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model.
+    out: where LeRobot folders are unpacked to.
     """
     if recipe.data != "frames":
         from .hand3d import prepare_hand3d

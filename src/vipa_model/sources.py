@@ -111,8 +111,8 @@ def prepare_frames(
 ) -> tuple[VipaForActionPrediction, VipaProcessor, FrameSource]:
     """Model, processor and source for a run on ``stores``.
 
-    From the checkpoint ``start`` (with its statistics), from a loaded ``model`` and ``processor``, or new from ``config``.
-    Statistics are fitted to the data unless the checkpoint brings them.
+    From the checkpoint ``start`` (with its statistics), from a loaded ``model`` and ``processor``, or new from
+    ``config``. Statistics are fitted to the data unless the checkpoint brings them.
     """
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)

@@ -55,7 +55,7 @@ class PointmapSource:
 
 
 def prepare_pointmaps(stores: Sequence[FrameStore], recipe: Recipe, start: Path | None, changes: dict):
-    """Model, processor and source of stage 0. Raises ValueError unless the encoder is ``recurrent`` at the views' size."""
+    """Model, processor and source of stage 0. Raises ValueError unless it is ``recurrent`` at the views' size."""
     from .runs import changed
 
     if start is not None:
@@ -72,6 +72,7 @@ def prepare_pointmaps(stores: Sequence[FrameStore], recipe: Recipe, start: Path 
     spatial, size = model.config.spatial, model.config.vision.image_size
     if spatial.kind != "recurrent" or spatial.image_size != size:
         raise ValueError(
-            f"stage 0 with spatial.kind {spatial.kind!r}, spatial.image_size {spatial.image_size}; allowed: 'recurrent', {size}"
+            f"stage 0 with spatial.kind {spatial.kind!r}, spatial.image_size {spatial.image_size}; "
+            f"allowed: 'recurrent', {size}"
         )
     return model, processor, PointmapSource(FrameDataset(stores, model.config, processor), recipe)
