@@ -128,9 +128,9 @@ pip_install() {
     { tail -n 15 "$log" >&2; fail "pip failed; its whole output is in .vipa/setup.log"; }
 }
 
-packages=$(digest requirements.lock)
+packages=$(grep -v '^ *#' requirements.lock | sha256sum)
 if ! stamped packages "$packages"; then
-  unstamp packages interfaces project
+  unstamp packages
   say "Python packages: $(grep -c '^[a-z]' requirements.lock) pinned in requirements.lock (a few minutes the first time)"
   pip_install --no-deps --require-hashes -r requirements.lock
   stamp packages "$packages"
