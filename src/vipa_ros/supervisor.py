@@ -44,7 +44,7 @@ class Supervisor:
 
     def _start(self, spec):
         pipe = None if spec.leader else subprocess.PIPE
-        env = {**self.env, "VIPA_SUPERVISOR": str(os.getpid())}
+        env = {**self.env, "VIPA_RUN": str(self.log_folder.parent.resolve())}  # whose process it is, for `ps` and tests
         process = subprocess.Popen(
             command(spec, sys.executable),
             env=env,

@@ -13,7 +13,7 @@ from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
 from vipa_ros.tasks.task import load_task
 
-FAULT_GRACE = 12.0  # wall seconds that the episode gets to score itself after a node has died
+FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died
 
 
 def arguments(parser):

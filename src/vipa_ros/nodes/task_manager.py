@@ -30,6 +30,7 @@ from vipa_ros.tasks.samples import Samples
 from vipa_ros.tasks.task import load_task
 
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
+FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 SILENCE = {"cell": 5.0, "motion": 5.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
@@ -204,7 +205,7 @@ class TaskManager(Node):
             (SetTaskContext.Request(), topics.TASK_CONTEXT),
         ):
             try:
-                await self.call(name, request)
+                await self.call(name, request, FAREWELL_WAIT)
             except VipaError as error:
                 self.get_logger().error(str(error))
         if run.folder:
@@ -215,8 +216,8 @@ class TaskManager(Node):
                 self.get_logger().error(str(error))
         return {}
 
-    async def call(self, name, request):
-        """Calls a service; VipaError if it does not answer within SERVICE_WAIT wall seconds."""
+    async def call(self, name, request, wait=SERVICE_WAIT):
+        """Calls a service; VipaError if it does not answer within `wait` wall seconds."""
         client = self.callers[name]
         answer = Future(executor=self.executor)
         began = time.monotonic()
@@ -226,7 +227,7 @@ class TaskManager(Node):
             if not pending and client.service_is_ready():
                 pending.append(client.call_async(request))
                 pending[0].add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
-            elif time.monotonic() - began > SERVICE_WAIT and not answer.done():
+            elif time.monotonic() - began > wait and not answer.done():
                 answer.set_result(None)
 
         poll()
@@ -234,7 +235,7 @@ class TaskManager(Node):
         result = await answer
         self.destroy_timer(timer)
         if result is None:
-            raise VipaError(f"service {name} did not answer within {SERVICE_WAIT:g} s")
+            raise VipaError(f"service {name} did not answer within {wait:g} s")
         return result
 
     def on_joints(self, msg):
