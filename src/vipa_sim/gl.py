@@ -1,6 +1,7 @@
 """An off-screen OpenGL context: EGL, or OSMesa where EGL does not work."""
 
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -13,37 +14,33 @@ _PROBE = "from mujoco.{0} import GLContext; c = GLContext(16, 16); c.make_curren
 
 @functools.cache
 def backend() -> str:
-    """The first backend that works here, or the one that MUJOCO_GL names.
+    """The first backend that works here; the one that MUJOCO_GL names is tried first.
 
-    Tried in a process of its own: a broken driver may crash, and PyOpenGL cannot change platforms once imported.
-    Raises VipaError with the line that installs one.
+    Tried in a process of its own: a broken driver may crash, and PyOpenGL cannot change platforms once imported. Child
+    processes inherit the answer in VIPA_GL. Raises VipaError with the line that installs one.
     """
-    asked = os.environ.get("MUJOCO_GL", "").lower()
+    known = os.environ.get("VIPA_GL", "")
+    if known in BACKENDS:
+        return known
+    asked = os.environ.get("VIPA_MUJOCO_GL", "").lower()
     if asked and asked not in BACKENDS:
         raise unknown("MUJOCO_GL", asked, BACKENDS)
-    # the probe's answer is handed to child processes, which then need not ask again
-    if asked and os.environ.get("VIPA_GL") == asked:
-        return asked
-    for name in (asked,) if asked else BACKENDS:
-        environment = {k: v for k, v in os.environ.items() if k != "PYOPENGL_PLATFORM"}
-        probe = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(name)], env=environment | {"MUJOCO_GL": name}, capture_output=True
-        )
+    inherited = {k: v for k, v in os.environ.items() if k not in ("PYOPENGL_PLATFORM", "MUJOCO_GL")}
+    for name in sorted(BACKENDS, key=lambda name: name != asked):
+        probe = subprocess.run([sys.executable, "-c", _PROBE.format(name)], env=inherited, capture_output=True)
         if probe.returncode == 0:
-            os.environ["MUJOCO_GL"] = os.environ["VIPA_GL"] = name
+            os.environ["VIPA_GL"] = name
             return name
     raise VipaError(
-        "no off-screen OpenGL for the simulated cameras (tried "
-        f"{asked or ', '.join(BACKENDS)}): sudo apt-get install -y libegl1 libgl1-mesa-dri"
+        f"no off-screen OpenGL for the simulated cameras (tried {', '.join(BACKENDS)}): "
+        "sudo apt-get install -y libegl1 libgl1-mesa-dri"
     )
 
 
 def context(width: int, height: int):
     """A context, current on the calling thread, with `make_current()` and `free()`. Raises VipaError."""
-    if backend() == "egl":
-        from mujoco.egl import GLContext
-    else:
-        from mujoco.osmesa import GLContext
-    made = GLContext(width, height)
+    name = backend()
+    os.environ["PYOPENGL_PLATFORM"] = name  # MuJoCo's modules refuse another one
+    made = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
     made.make_current()
     return made

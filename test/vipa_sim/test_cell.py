@@ -92,13 +92,13 @@ def test_unknown_scene_and_fixture_errors():
 
 
 def test_no_opengl_is_one_clear_line(monkeypatch):
-    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.delenv("VIPA_MUJOCO_GL", raising=False)
     monkeypatch.delenv("VIPA_GL", raising=False)
     monkeypatch.setattr(gl, "_PROBE", "raise SystemExit(1)  # {0}")
     gl.backend.cache_clear()
     with pytest.raises(VipaError, match="apt-get install -y libegl1 libgl1-mesa-dri"):
         gl.backend()
-    monkeypatch.setenv("MUJOCO_GL", "glut")
+    monkeypatch.setenv("VIPA_MUJOCO_GL", "glut")
     with pytest.raises(VipaError, match="unknown MUJOCO_GL 'glut'; allowed: egl, osmesa"):
         gl.backend()
     gl.backend.cache_clear()
