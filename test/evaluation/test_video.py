@@ -31,7 +31,7 @@ def test_a_video_shows_every_frame_and_the_outcome(folder, tmp_path):
     rate = 15.0
     assert len(frames) == pytest.approx(3 * rate + END_CARD * rate, abs=3)
     assert frames[0].shape == (588, 960, 3)
-    pill = frames[-1][drawing.HEADER + drawing.CAMERAS + 62, -30]
+    pill = frames[-1][drawing.HEADER + drawing.CAMERAS + 62, -22]
     np.testing.assert_allclose(pill, drawing.GREEN, atol=25)
     disc = frames[0][drawing.HEADER + 300, 240]  # the synthetic picture has a red disc there
     assert disc[0] > 150 and disc[1] < 90

@@ -1,0 +1,332 @@
+"""The report of an episode: one HTML page that carries everything it shows. Made from the run folder alone.
+
+`python -m vipa_ros.evaluation.report RUN_FOLDER` makes video and report anew.
+"""
+
+import argparse
+import base64
+import json
+import math
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from vipa_ros import config, files
+from vipa_ros.errors import VipaError
+from vipa_ros.evaluation.plots import Line, line_plot
+from vipa_ros.evaluation.signals import ArmSignals, read_signals
+from vipa_ros.evaluation.timeline import Timeline, read_timeline
+from vipa_ros.evaluation.video import render_video
+from vipa_ros.motion.chunk import Mode
+from vipa_ros.recording.reader import BagReader, TopicInfo
+from vipa_ros.robot.description import Robot, load_robot
+
+EMBED_BYTES = 30_000_000  # a larger video is linked: a page of 40 MB opens badly on a phone
+
+# What the page asks a scorecard for; None is left out. (A report of an older scorecard is better than none.)
+CARD_KEYS = (
+    "task instruction episode_id outcome subtasks failure duration_s wall_s commander robot cell policy seed variant "
+    "timing provenance"
+).split()
+TIMING_ROWS = (
+    ("policy step", "ms", "policy_ms_p50", "policy_ms_p99"),
+    ("observation age", "ms", "observation_age_ms_p50", "observation_age_ms_p99"),
+    ("chunk delay", "steps", "chunk_delay_steps_p50", "chunk_delay_steps_p99"),
+    ("control jitter", "ms", None, "control_jitter_ms_p99"),
+)
+
+
+def rebuild(run_folder: Path, progress: Callable[[float], None] | None = None) -> Path:
+    """Makes video.mp4 and report.html of `run_folder` anew from bag/ and scorecard.json; returns the report.
+
+    `progress` is called with 0..1. Raises VipaError if there is no bag to read; a bag without pictures gives no video.
+    """
+    run_folder = Path(run_folder)
+    card = _read_json(run_folder / "scorecard.json")
+    with BagReader(run_folder / "bag") as bag:
+        has_pictures = bool(bag.camera_names())
+    if has_pictures:
+        render_video(run_folder / "bag", card, run_folder / "video.mp4", progress)
+    return write_report(run_folder)
+
+
+def write_report(run_folder: Path) -> Path:
+    """Writes report.html from what the run folder holds; what is missing (bag, video, scorecard, scene) is left out.
+
+    Raises VipaError if the folder has neither a bag nor a scorecard, or one of its files is damaged.
+    """
+    run_folder = Path(run_folder)
+    card = _read_json(run_folder / "scorecard.json")
+    scene = _read_json(run_folder / "scene.json")
+    timeline, arms, topics, custom = None, [], [], {}
+    robot = _robot(run_folder, card)
+    if (run_folder / "bag" / "metadata.yaml").is_file():
+        with BagReader(run_folder / "bag") as bag:
+            timeline = read_timeline(bag)
+            topics, custom = sorted(bag.topics.values(), key=lambda t: t.name), bag.custom_data
+            robot = robot or _robot_named(timeline.states[-1].robot if timeline.states else "")
+            arms = read_signals(bag, robot) if robot else []
+    elif card is None:
+        raise VipaError(f"{run_folder}: neither scorecard.json nor a bag in bag/; name a run folder")
+    page = _render(run_folder, card or _card_of(timeline, custom), scene, timeline, arms, robot, topics)
+    files.write_bytes(run_folder / "report.html", page.encode())
+    return run_folder / "report.html"
+
+
+def _read_json(path: Path) -> dict | None:
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise VipaError(f"{path}: {error}") from None
+    if not isinstance(data, dict):
+        raise VipaError(f"{path}: expected a mapping")
+    return data
+
+
+def _robot(run_folder: Path, card: dict | None) -> Robot | None:
+    """The robot as it was in the run (config.yaml), else as its file is now."""
+    path = run_folder / "config.yaml"
+    if path.is_file():
+        try:
+            data = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise VipaError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        if isinstance(data, dict) and isinstance(data.get("robot"), dict):
+            return config.build(data["robot"], Robot, f"{path}: robot")
+    return _robot_named((card or {}).get("robot", ""))
+
+
+def _robot_named(name: str) -> Robot | None:
+    try:
+        return load_robot(name) if name else None
+    except VipaError:
+        return None  # a bag from elsewhere: everything but the tool's plots can be shown
+
+
+def _card_of(timeline: Timeline | None, custom: dict) -> dict:
+    """What a scorecard would say, as far as the bag's last EpisodeStatus tells."""
+    state = timeline.states[-1] if timeline and timeline.states else None
+    if state is None:
+        return {"task": custom.get("task", "episode"), "episode_id": custom.get("episode_id", ""), "subtasks": []}
+    subtasks = [
+        {
+            "name": s.name,
+            "status": s.status if s.status in ("done", "failed") else "pending",
+            "t_done_s": s.t_done,
+            "evidence": s.evidence,
+        }
+        for s in state.subtasks
+    ]
+    return {
+        "episode_id": custom.get("episode_id", ""),
+        "task": state.task,
+        "instruction": state.instruction,
+        "robot": state.robot,
+        "cell": state.cell,
+        "commander": state.commander,
+        "seed": state.seed,
+        "variant": state.variant,
+        "subtasks": subtasks,
+        "outcome": state.outcome or "error",
+        "duration_s": state.elapsed,
+        "failure": {"type": "unfinished", "subtask": "", "detail": "the bag ends before the episode does"}
+        if not state.outcome
+        else None,
+    }
+
+
+def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicInfo]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["number"] = _number
+    environment.filters["plain"] = _plain
+    card = dict.fromkeys(CARD_KEYS) | card
+    subtasks = card["subtasks"] = [{"t_done_s": None, "evidence": ""} | s for s in card["subtasks"] or []]
+    done = sum(s.get("status") == "done" for s in subtasks)
+    timing = card["timing"] or {}
+    return environment.get_template("report.html.j2").render(
+        card=card,
+        done=done,
+        title=str(card["task"] or "episode").replace("_", " "),
+        made=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        video=_video(run_folder),
+        rows=_timeline_rows(timeline) if timeline else [],
+        ticks=_axis(timeline.duration) if timeline else [],
+        plots=[Markup(p) for arm in arms for p in _plots(arm, timeline, robot)],
+        timing=[(n, unit, timing.get(a) if a else None, timing.get(b)) for n, unit, a, b in TIMING_ROWS],
+        dropped=timing.get("dropped_frames"),
+        scene=scene,
+        topics=topics,
+        duration=timeline.duration if timeline else None,
+        paths=[
+            p for p in ("bag", "scorecard.json", "scene.json", "config.yaml", "video.mp4") if (run_folder / p).exists()
+        ],
+        folder=run_folder.resolve().name,
+    )
+
+
+def _video(run_folder: Path) -> dict | None:
+    """Source of the <video>: a data URI, or a link for a large one."""
+    path = run_folder / "video.mp4"
+    if not path.is_file():
+        return None
+    if path.stat().st_size > EMBED_BYTES:
+        return {"source": "video.mp4", "linked": True}
+    return {"source": "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode(), "linked": False}
+
+
+def _timeline_rows(timeline: Timeline) -> list[dict]:
+    """Rows of the timeline: label and bars (left and width in per cent of the episode, class, tooltip)."""
+    rows = []
+    final = timeline.states[-1].subtasks if timeline.states else ()
+    for number, subtask in enumerate(final):
+        first = next((s for s in timeline.states if _status(s, number) != "pending"), None)
+        if first is None:
+            rows.append({"label": subtask.name, "bars": []})
+            continue
+        begin = max(0.0, timeline.seconds(first.stamp_ns))
+        end = subtask.t_done if subtask.t_done is not None else timeline.duration
+        when = f"done at {subtask.t_done:.1f} s" if subtask.t_done is not None else subtask.status
+        rows.append(
+            {
+                "label": subtask.name,
+                "bars": [_bar(timeline, min(begin, end), end, subtask.status, f"{subtask.name}: {when}")],
+            }
+        )
+    bars = [
+        _bar(
+            timeline,
+            timeline.seconds(m.start_ns),
+            timeline.seconds(m.end_ns),
+            m.mode.name.lower(),
+            _span_text(timeline, m),
+        )
+        for m in timeline.modes
+    ]
+    rows.append({"label": "motion", "bars": bars})
+    for label, kind, events in (("clamps", "clamp", timeline.clamps), ("refused chunks", "refusal", timeline.refusals)):
+        if events:
+            marks = [
+                _bar(
+                    timeline,
+                    timeline.seconds(at),
+                    timeline.seconds(at),
+                    kind,
+                    f"{timeline.seconds(at):.2f} s: {n} more",
+                )
+                for at, n in events
+            ]
+            rows.append({"label": label, "bars": marks, "total": sum(n for _, n in events)})
+    if timeline.stops:
+        marks = [
+            _bar(
+                timeline,
+                timeline.seconds(at),
+                timeline.seconds(at),
+                "stop",
+                f"{timeline.seconds(at):.2f} s: {why or 'stop'}",
+            )
+            for at, why in timeline.stops
+        ]
+        rows.append({"label": "e-stops", "bars": marks, "total": len(marks)})
+    return rows
+
+
+def _status(state, number: int) -> str:
+    return state.subtasks[number].status if number < len(state.subtasks) else "pending"
+
+
+def _span_text(timeline: Timeline, span) -> str:
+    return f"{Mode(span.mode).name.lower()}: {timeline.seconds(span.start_ns):.1f} to {timeline.seconds(span.end_ns):.1f} s"
+
+
+def _bar(timeline: Timeline, begin: float, end: float, kind: str, text: str) -> dict:
+    total = max(timeline.duration, 1e-9)
+    left = min(max(begin / total, 0.0), 1.0)
+    width = min(max((end - begin) / total, 0.004), 1.0)  # so that an instant can be seen
+    left = min(left, 1.0 - width)
+    return {"left": round(1000 * left, 1), "width": round(1000 * width, 1), "kind": kind, "text": text}
+
+
+def _axis(duration: float) -> list[tuple[float, str]]:
+    """(per cent, label) of the timeline's ticks."""
+    if duration <= 0:
+        return []
+    step = next((s for s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300) if duration / s <= 7), 600)
+    return [(100 * k * step / duration, f"{k * step:g}") for k in range(int(duration / step) + 1)]
+
+
+def _plots(arm: ArmSignals, timeline: Timeline, robot: Robot) -> list[str]:
+    group = robot.group(arm.name)
+    span = (0.0, max(timeline.duration, 0.1))
+    final = timeline.states[-1].subtasks if timeline.states else ()
+    marks = [s.t_done for s in final if s.t_done is not None]
+    seconds = (arm.times - timeline.start_ns) / 1e9
+    force_seconds = (arm.force_times - timeline.start_ns) / 1e9
+    name = "" if len(robot.arms) == 1 else f"{arm.name}: "
+    hand = [Line(f"joint {i + 1}", seconds, arm.opening[:, i]) for i in range(arm.opening.shape[1])]
+    plots = [
+        line_plot(
+            f"{name}tool position",
+            "m",
+            [Line(a, seconds, arm.position[:, i]) for i, a in enumerate("xyz")],
+            span,
+            marks,
+        ),
+        line_plot(f"{name}tool speed", "m/s", [Line("speed", seconds, arm.speed, True)], span, marks, group.tool_speed),
+        line_plot(
+            f"{name}wrist force", "N", [Line("force", force_seconds, arm.force, True)], span, marks, group.force_cap
+        ),
+    ]
+    return [*plots, line_plot(f"{name}opening", "0 closed, 1 open", hand, span, marks)] if hand else plots
+
+
+def _number(value, digits: int = 1) -> str:
+    """A number for a table; a dash for none."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    return f"{value:.{digits}f}"
+
+
+def _plain(value) -> str:
+    """A JSON value in one line: short floats, lists with commas."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_plain(v) for v in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    return "–" if value is None else str(value)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m vipa_ros.evaluation.report", description=__doc__.splitlines()[0])
+    parser.add_argument("run_folder", type=Path, help="folder with bag/ and scorecard.json")
+    args = parser.parse_args()
+
+    def progress(part: float) -> None:
+        if sys.stderr.isatty():
+            print(f"\rvideo {100 * part:3.0f} %", end="\n" if part >= 1 else "", file=sys.stderr, flush=True)
+
+    try:
+        print(rebuild(args.run_folder, progress))
+    except VipaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
