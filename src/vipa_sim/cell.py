@@ -73,7 +73,7 @@ class SimCell:
             raise VipaError(f"scene '{self.task.scene}' with robot '{self.robot.name}': {error}") from None
 
     def _exclude(self, spec: mujoco.MjSpec) -> None:
-        """Pairs that never count as contacts: the robot file's, and the base on what carries it."""
+        """The robot file's pairs never touch here either. Neighbours and static bodies MuJoCo leaves out by itself."""
         for first, second in self.robot.ignore_pairs:
             spec.add_exclude(bodyname1=first, bodyname2=second)
 

@@ -31,6 +31,7 @@ class Renderer:
         self._data = mujoco.MjData(self._model)
         self._light = self._model.light_diffuse.copy()
         self._model.vis.quality.offsamples = 4 if pictures else 0
+        self._model.vis.map.shadowclip = 2.0  # the table's far corners too, else they are speckled
         self._context = gl.context(self._model.vis.global_.offwidth, self._model.vis.global_.offheight)
         self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
