@@ -13,8 +13,11 @@ from vipa_ros.errors import VipaError
 # verb → what it does; its module has `arguments(parser)` and `run(args) -> int`
 VERBS = {
     "episode": "run one scored task episode",
+    "evaluate": "run many episodes in-process and give their rates",
     "report": "rebuild the video and the report of a run from its bag",
     "demos": "record scripted demonstrations",
+    "train": "train a VIPA-VLA policy (needs the train extra)",
+    "export": "export a checkpoint to ONNX (needs the train extra)",
     "record": "inspect and repair bags",
     "doctor": "check this machine and say what to install",
 }

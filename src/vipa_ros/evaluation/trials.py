@@ -7,19 +7,26 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from scipy.stats import binomtest
+
 from vipa_ros.errors import VipaError
 from vipa_ros.tasks.scorecard import Scorecard
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances."""
+    """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances.
+
+    policy: "expert" or a checkpoint folder; precision: of its exported graphs.
+    """
 
     task: str
     seed: int
     variant: str = ""
     delay_s: float = 0.0
     noise: float = 0.0
+    policy: str = "expert"
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def run_trials(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
-    """Runs `trials` with the expert on `jobs` processes and yields their outcomes in order. Raises VipaError."""
+    """Runs `trials` on `jobs` processes and yields their outcomes in order. Raises VipaError."""
     if jobs <= 1:
         yield from map(run_trial, trials)
         return
@@ -59,25 +66,41 @@ def run_trials(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
         yield from pool.map(run_trial, trials)
 
 
-_loops: dict = {}
+_made: dict = {}  # a process makes each loop and each policy once
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Runs one trial; the cell of a task is compiled once a process."""
-    from vipa_ros.expert.commander import Expert
+    """Runs one trial; the cell of a task is compiled, a policy loaded, once a process."""
     from vipa_ros.inprocess import Loop, run_episode
     from vipa_ros.robot.description import load_robot
+    from vipa_ros.tasks import scorecard
     from vipa_ros.tasks.task import load_task
 
-    if trial.task not in _loops:
+    looks = trial.policy != "expert"
+    if (trial.task, looks) not in _made:
         task = load_task(trial.task)
-        _loops[trial.task] = Loop(task, load_robot(task.robot))
-    loop = _loops[trial.task]
-    expert = Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
+        cameras, rate = (task.cameras, 10.0) if looks else ((), None)
+        _made[trial.task, looks] = Loop(task, load_robot(task.robot), cameras, camera_rate=rate)
+    loop = _made[trial.task, looks]
+    commander = _commander(trial, loop)
     record = run_episode(
-        loop.task, loop.robot, expert, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop
+        loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop,
+        policy=scorecard.policy_id(trial.policy) if looks else None,
     )  # fmt: skip
     return Outcome(trial, record.scorecard, tuple(record.refused), tuple(record.stops))
+
+
+def _commander(trial: Trial, loop):
+    if trial.policy == "expert":
+        from vipa_ros.expert.commander import Expert
+
+        return Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
+    from vipa_ros.policy.commander import PolicyCommander, load_policy
+
+    key = trial.policy, trial.precision
+    if key not in _made:
+        _made[key] = PolicyCommander(loop.robot, load_policy(*key))
+    return _made[key]
 
 
 def line(outcome: Outcome) -> str:
@@ -96,11 +119,13 @@ def line(outcome: Outcome) -> str:
 def total(outcomes: Sequence[Outcome]) -> str:
     """The table's last line: rates over all of it."""
     cards = [o.scorecard for o in outcomes]
+    whole = sum(c.success for c in cards)
+    low, high = binomtest(whole, len(cards)).proportion_ci(0.95, "wilson")
     parts = sum(len(c.subtasks) for c in cards)
     done = sum(s.status == "done" for c in cards for s in c.subtasks)
     duration, wall = sum(c.duration_s for c in cards), sum(c.wall_s for c in cards)
     return (
-        f"total  {done}/{parts} sub-tasks ({100 * done / parts:.1f} %), {sum(c.success for c in cards)}/{len(cards)} "
-        f"episodes, {sum(bool(o.stops) for o in outcomes)} safety stops, {duration / len(cards):.1f} s an episode, "
+        f"total  {done}/{parts} sub-tasks ({100 * done / parts:.1f} %), {whole}/{len(cards)} "
+        f"episodes (95 % interval {100 * low:.0f} to {100 * high:.0f} %), {sum(bool(o.stops) for o in outcomes)} safety stops, {duration / len(cards):.1f} s an episode, "
         f"{duration / wall:.1f}× real time a process"
     )

@@ -1,0 +1,21 @@
+"""Trains a VIPA-VLA policy."""
+
+from vipa_model.cli import train_arguments as arguments  # noqa: F401  the model's own
+
+
+def run(args) -> int:
+    from vipa_model.cli import train_run
+
+    return model_verb(train_run, args)
+
+
+def model_verb(verb, args) -> int:
+    """Carries out a verb of vipa_model, whose errors become VipaError."""
+    from vipa_ros.errors import VipaError
+
+    try:
+        return verb(args)
+    except ModuleNotFoundError as error:
+        raise VipaError(f"{error.name} is not installed; run: make train-env") from None
+    except (ValueError, FileNotFoundError, ImportError, FloatingPointError) as error:
+        raise VipaError(str(error)) from None
