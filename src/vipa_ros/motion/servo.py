@@ -70,14 +70,14 @@ class Servo:
         for name, columns in self.kinematics.columns.items():
             target = targets.get(name)
             if target is not None and target.pose is not None:
-                h, f = self._pose_cost(name, q[columns], target.pose, rows, bounds)
+                h, wanted = self._pose_cost(name, q[columns], target.pose, rows, bounds)
             else:
                 wanted = np.zeros(columns.stop - columns.start)
                 if target is not None:
                     wanted = target.joints.rate + GAIN * (target.joints.value - q[columns])
-                h, f = np.eye(len(wanted)), -wanted
+                h = np.eye(len(wanted))
             hessian[columns, columns] += h
-            linear[columns] += f
+            linear[columns] -= h @ self._reachable(wanted, v[columns], columns)
         lower, upper = self._bounds(q, v)
         return self._solve(hessian, linear, lower, upper, rows, bounds)
 
@@ -92,7 +92,18 @@ class Servo:
         # a pair beyond its margin is asked to part, slowly
         return [gradients], [np.minimum(-DAMPER_GAIN * (self._field.lower[near] - self._margins[near]), 0.05)]
 
+    def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:
+        """The velocities nearest to `wanted` (J,) on the straight way from `v` that velocity and acceleration limits allow.
+
+        All joints change in proportion: a start, a stop or a turn that is too fast is slowed, and keeps its direction.
+        """
+        wanted = wanted / max(1.0, float((np.abs(wanted) / self.velocity[columns]).max()))
+        change = wanted - v
+        share = float((np.abs(change) / (self.acceleration[columns] * self.dt)).max())
+        return wanted if share <= 1 else v + change / share
+
     def _pose_cost(self, name: str, q: np.ndarray, reference: Reference, rows: list, bounds: list):
+        """Hessian (J, J) of the group's cost and the velocities (J,) of its minimum."""
         group = self.kinematics.groups[name]
         placement, jacobian = group.forward_jacobian(q)
         self._wall_rows(name, placement.translation, jacobian, rows, bounds)
@@ -116,7 +127,7 @@ class Servo:
         posture -= weighted.T @ np.linalg.solve(gram + (damping + 1e-6) * np.eye(6), weighted @ posture)
         hessian = weighted.T @ weighted
         hessian[np.diag_indices_from(hessian)] += damping + POSTURE_WEIGHT
-        return hessian, -(weighted.T @ twist) - POSTURE_WEIGHT * posture
+        return hessian, np.linalg.solve(hessian, weighted.T @ twist + POSTURE_WEIGHT * posture)
 
     def _wall_rows(self, name: str, position: np.ndarray, jacobian: np.ndarray, rows: list, bounds: list) -> None:
         workspace = self.kinematics.groups[name].spec.workspace

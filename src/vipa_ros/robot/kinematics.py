@@ -3,8 +3,8 @@
 Pinocchio does the work. Nothing here is shared between threads: every thread makes its own Kinematics.
 """
 
-from xml.etree import ElementTree
 from collections.abc import Callable
+from xml.etree import ElementTree
 
 import numpy as np
 import pinocchio as pin
@@ -106,7 +106,8 @@ class Kinematics:
 class GroupKinematics:
     """One group's chain from its base frame to its tool frame. Made by Kinematics.
 
-    lower, upper: (J,) float64, radians, the URDF's limits less position_margin.
+    lower, upper: (J,) float64, radians, the URDF's limits less position_margin. reach: (J,) float64, metres that the tool
+    frame's origin moves at most a radian of each joint, in any configuration.
     """
 
     def __init__(self, kinematics: Kinematics, group: Group, q_index: np.ndarray, v_index: np.ndarray):
@@ -134,6 +135,22 @@ class GroupKinematics:
         if np.any(home < self.lower) or np.any(home > self.upper):
             raise VipaError(f"{where}: home {group.home} leaves the position limits {self.lower.round(4).tolist()} .. "
                             f"{self.upper.round(4).tolist()}")
+
+        self.reach = self._reach(kinematics)
+
+    def _reach(self, kinematics: Kinematics) -> np.ndarray:
+        model, frame = self.model, self.model.frames[self.tool]
+        length, joint, reach = float(np.linalg.norm(frame.placement.translation)), frame.parentJoint, {}
+        while joint:
+            reach[int(model.joints[joint].idx_v)] = length
+            length += float(np.linalg.norm(model.jointPlacements[joint].translation))
+            joint = model.parents[joint]
+        foreign = set(reach) - set(map(int, self.v_index))
+        if foreign or len(reach) < len(self.v_index):
+            names = ", ".join(model.names[i] for i in range(1, model.njoints) if int(model.joints[i].idx_v) in foreign)
+            raise VipaError(f"{kinematics.robot.name}: group {self.spec.name}: tool_frame '{self.spec.tool_frame}' must move with "
+                            f"the group's joints and no others{f'; it also moves with {names}' if names else ''}")
+        return np.array([reach[int(i)] for i in self.v_index])
 
     def placement(self, q: np.ndarray) -> pin.SE3:
         """The tool frame in the base frame at the joints `q` (J,), radians."""

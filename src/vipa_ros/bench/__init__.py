@@ -1,0 +1,1 @@
+"""Benchmarks behind `vipa bench`: each module has `run(json_path)`, which prints a table and returns the numbers."""
