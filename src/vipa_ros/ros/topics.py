@@ -105,3 +105,10 @@ def markdown(rows: list[Topic]) -> str:
         f"| `{r.name}` | {r.type} | {r.qos} | {r.rate} | {r.frame} | {r.writer} | {r.readers} |" for r in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    from vipa_ros.robot.description import load_robot
+
+    print("# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa_ros.ros.topics > docs/topics.md`.\n")
+    print(markdown(topic_table(load_robot("fr3_single"))), end="")
