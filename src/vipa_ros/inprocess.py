@@ -18,6 +18,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import trials
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
+from vipa_ros.rates import Every
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, Observation
 from vipa_ros.tasks import scorecard
@@ -32,19 +33,6 @@ from vipa_sim.render import Renderer
 TRUTH_RATE = 20.0  # Hz, as in the ROS graph
 WRENCH_RATE = 50.0
 STATUS_RATE = 25.0
-
-
-class Every:
-    """True once a period of simulated time, at the first tick on or after it is due. Never drifts."""
-
-    def __init__(self, rate: float, start_ns: int = 0):
-        self.period, self.start, self.count = 1e9 / rate, start_ns, 0
-
-    def __call__(self, now_ns: int) -> bool:
-        if now_ns < self.start + round(self.count * self.period):
-            return False
-        self.count += 1
-        return True
 
 
 class Tick:

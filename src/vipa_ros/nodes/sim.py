@@ -7,8 +7,6 @@ image_width, image_height (pixels, 0: robot file); speed (simulated over wall ti
 
 import dataclasses
 import json
-import queue
-import threading
 import time
 
 import rclpy
@@ -16,32 +14,22 @@ from geometry_msgs.msg import TransformStamped, WrenchStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
 
 from vipa_msgs.msg import GroundTruth
 from vipa_msgs.srv import ResetCell
 from vipa_ros.errors import VipaError, unknown
+from vipa_ros.rates import Every
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.camera_publisher import CameraPublisher
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
-from vipa_sim.render import Renderer
 
-
-class Every:
-    """True once a `period` (ns) of ROS time, at the first tick on or after it is due."""
-
-    def __init__(self, rate: float):
-        self.period, self.due = round(1e9 / rate), 0
-
-    def __call__(self, now_ns: int) -> bool:
-        if now_ns < self.due:
-            return False
-        self.due = max(self.due + self.period, now_ns - self.period + 1) if self.due else now_ns + self.period
-        return True
+RATES = {"clock": 50.0, "truth": 20.0, "tf": 20.0, "wrench": 50.0}  # Hz of ROS time
 
 
 class Sim(Node):
@@ -72,7 +60,8 @@ class Sim(Node):
         self.tf = publisher(TFMessage, "/tf")
         self.tf_static = publisher(TFMessage, "/tf_static")
         self.wrenches = {g.name: publisher(WrenchStamped, g.wrench_topic) for g in self.robot.arms}
-        self.every = {"clock": Every(50), "truth": Every(20), "tf": Every(20), "wrench": Every(50)}
+        start = self.cell.stamp_ns
+        self.every = {name: Every(rate, start) for name, rate in RATES.items()}
 
         self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
         self.answered: set[str] = set()
@@ -86,7 +75,7 @@ class Sim(Node):
                 PROFILES["stream"],
             )
         self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
-        self.cameras = CameraPublisher(self, publisher) if self.cell.cameras else None
+        self.cameras = CameraPublisher(self, self.cell) if self.cell.cameras else None
         self.publish_static()
         self.get_logger().info(f"cell ready: {self.task.name}, {self.robot.name}")
 
@@ -186,67 +175,6 @@ class Sim(Node):
     def close(self):
         if self.cameras:
             self.cameras.close()
-
-
-class CameraPublisher:
-    """Renders and publishes on a thread of its own, which alone touches the OpenGL context.
-
-    A capture that falls due while the last one is still being rendered makes the tick wait: simulated time slows, no frame
-    is lost.
-    """
-
-    def __init__(self, sim: Sim, publisher):
-        self.sim = sim
-        self.every = {c: Every(next(k.rate for k in sim.robot.cameras if k.name == c)) for c in sim.cell.cameras}
-        kinds = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info": CameraInfo}
-        self.publishers = {
-            c: {key: publisher(kinds[key], name) for key, name in topics.camera_topics(c).items()} for c in self.every
-        }
-        self.jobs: queue.Queue = queue.Queue(maxsize=1)
-        self.error: Exception | None = None
-        ready = threading.Event()
-        self.thread = threading.Thread(target=self.run, args=(ready,), name="render", daemon=True)
-        self.thread.start()
-        ready.wait()  # making a renderer stalls other threads: before control starts
-        self.raise_error()
-
-    def raise_error(self):
-        if self.error:
-            raise self.error
-
-    def tick(self, now_ns):
-        due = [c for c, every in self.every.items() if every(now_ns)]
-        if due:
-            self.jobs.put((due, self.sim.cell.snapshot()))
-        self.raise_error()
-
-    def run(self, ready):
-        try:
-            renderer = Renderer(self.sim.cell)
-            ready.set()
-            while (job := self.jobs.get()) is not None:
-                for camera in job[0]:
-                    self.publish(renderer.frame(job[1], camera))
-            renderer.close()
-        except Exception as error:  # raised again on the main thread, at the next tick
-            self.error = error
-            ready.set()
-            while self.jobs.get() is not None:  # never leave the main thread waiting in put()
-                pass
-
-    def publish(self, frame):
-        out, name = self.publishers[frame.name], f"{frame.name}_color_optical_frame"
-        stamp = convert.time_msg(frame.stamp_ns)
-        height, width = frame.depth.shape
-        info = convert.camera_info_msg(frame.intrinsics, width, height, stamp, name)
-        out["color_info"].publish(info)
-        out["depth_info"].publish(info)
-        out["color"].publish(convert.image_msg(frame.color, stamp, name))
-        out["depth"].publish(convert.image_msg(frame.depth, stamp, name))
-
-    def close(self):
-        self.jobs.put(None)
-        self.thread.join(timeout=2.0)
 
 
 def main():

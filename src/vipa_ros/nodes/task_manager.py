@@ -5,8 +5,6 @@ Parameters: robot (name or path); cell (sim|real); policy ("expert" or a checkpo
 
 import json
 import time
-import uuid
-from pathlib import Path
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -15,7 +13,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState
 
 from vipa_msgs.action import RunEpisode
-from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SubTaskStatus
+from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_msgs.srv import RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 from vipa_ros import files
 from vipa_ros.errors import VipaError
@@ -23,64 +21,14 @@ from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.qos import PROFILES
+from vipa_ros.ros.running import Running
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.samples import Samples
-from vipa_ros.tasks.task import load_task
 
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 SILENCE = {"cell": 5.0, "motion": 5.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
-
-
-class Running:
-    """One episode from goal to result."""
-
-    def __init__(self, goal, robot, cell, executor):
-        self.task = load_task(goal.task)
-        self.id = goal.episode_id or str(uuid.uuid4())
-        self.goal, self.robot, self.cell = goal, robot, cell
-        self.folder = Path(goal.run_folder) if goal.run_folder else None
-        self.scorer = EpisodeScorer(self.task, goal.time_limit or None)
-        self.variant = goal.variant
-        self.state = EpisodeStatus.RESETTING
-        self.wall = time.monotonic()
-        self.samples = Samples()
-        self.contacts: tuple | None = None
-        self.handle = None
-        self.finished = Future(executor=executor)
-
-    def message(self, stamp_ns) -> EpisodeStatus:
-        """Its vipa_msgs/EpisodeStatus."""
-        msg = EpisodeStatus(
-            state=self.state,
-            episode_id=self.id,
-            task=self.task.name,
-            instruction=self.task.instruction,
-            robot=self.robot.name,
-            cell=self.cell,
-            commander=self.goal.commander,
-            seed=self.goal.seed,
-            variant=self.variant,
-            elapsed=float(self.scorer.elapsed),
-            time_limit=float(self.scorer.time_limit),
-            outcome=self.scorer.outcome or "",
-            detail=self.scorer.failure.detail if self.scorer.failure else "",
-        )
-        msg.header.stamp = convert.time_msg(stamp_ns)
-        for s in self.scorer.subtasks:
-            msg.subtasks.append(
-                SubTaskStatus(
-                    name=s.name,
-                    status=int(s.status),
-                    t_done=float("nan") if s.t_done is None else s.t_done,
-                    progress=float(s.progress),
-                    evidence=s.evidence,
-                )
-            )
-        return msg
 
 
 class TaskManager(Node):

@@ -1,0 +1,79 @@
+"""Renders the simulated cell's cameras and publishes them as realsense-ros does."""
+
+import queue
+import threading
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from vipa_ros.rates import Every
+from vipa_ros.ros import convert, topics
+from vipa_ros.ros.qos import PROFILES
+from vipa_sim.cell import SimCell
+from vipa_sim.render import Renderer
+
+KINDS = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info": CameraInfo}
+
+
+class CameraPublisher:
+    """Renders and publishes on a thread of its own, which alone touches the OpenGL context.
+
+    A capture that falls due while the last one is still being rendered makes the tick wait: simulated time slows, no frame
+    is lost.
+    """
+
+    def __init__(self, node: Node, cell: SimCell):
+        self.cell = cell
+        self.every = {name: Every(camera.rate, cell.stamp_ns) for name, camera in cell.cameras.items()}
+        self.publishers = {
+            camera: {
+                key: node.create_publisher(KINDS[key], name, PROFILES["camera"])
+                for key, name in topics.camera_topics(camera).items()
+            }
+            for camera in self.every
+        }
+        self.jobs: queue.Queue = queue.Queue(maxsize=1)
+        self.error: Exception | None = None
+        ready = threading.Event()
+        self.thread = threading.Thread(target=self.run, args=(ready,), name="render", daemon=True)
+        self.thread.start()
+        ready.wait()  # making a renderer stalls other threads: before control starts
+        self.raise_error()
+
+    def raise_error(self):
+        if self.error:
+            raise self.error
+
+    def tick(self, now_ns):
+        due = [c for c, every in self.every.items() if every(now_ns)]
+        if due:
+            self.jobs.put((due, self.cell.snapshot()))
+        self.raise_error()
+
+    def run(self, ready):
+        try:
+            renderer = Renderer(self.cell)
+            ready.set()
+            while (job := self.jobs.get()) is not None:
+                for camera in job[0]:
+                    self.publish(renderer.frame(job[1], camera))
+            renderer.close()
+        except Exception as error:  # raised again on the main thread, at the next tick
+            self.error = error
+            ready.set()
+            while self.jobs.get() is not None:  # never leave the main thread waiting in put()
+                pass
+
+    def publish(self, frame):
+        out, name = self.publishers[frame.name], f"{frame.name}_color_optical_frame"
+        stamp = convert.time_msg(frame.stamp_ns)
+        height, width = frame.depth.shape
+        info = convert.camera_info_msg(frame.intrinsics, width, height, stamp, name)
+        out["color_info"].publish(info)
+        out["depth_info"].publish(info)
+        out["color"].publish(convert.image_msg(frame.color, stamp, name))
+        out["depth"].publish(convert.image_msg(frame.depth, stamp, name))
+
+    def close(self):
+        self.jobs.put(None)
+        self.thread.join(timeout=2.0)

@@ -1,0 +1,61 @@
+"""One episode while the task manager runs it: what was asked, how far it is, and its message."""
+
+import time
+import uuid
+from pathlib import Path
+
+from rclpy.task import Future
+
+from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
+from vipa_ros.ros import convert
+from vipa_ros.tasks.episode import EpisodeScorer
+from vipa_ros.tasks.samples import Samples
+from vipa_ros.tasks.task import load_task
+
+
+class Running:
+    """One episode from goal to result."""
+
+    def __init__(self, goal, robot, cell, executor):
+        self.task = load_task(goal.task)
+        self.id = goal.episode_id or str(uuid.uuid4())
+        self.goal, self.robot, self.cell = goal, robot, cell
+        self.folder = Path(goal.run_folder) if goal.run_folder else None
+        self.scorer = EpisodeScorer(self.task, goal.time_limit or None)
+        self.variant = goal.variant
+        self.state = EpisodeStatus.RESETTING
+        self.wall = time.monotonic()
+        self.samples = Samples()
+        self.contacts: tuple | None = None
+        self.handle = None
+        self.finished = Future(executor=executor)
+
+    def message(self, stamp_ns) -> EpisodeStatus:
+        """Its vipa_msgs/EpisodeStatus."""
+        msg = EpisodeStatus(
+            state=self.state,
+            episode_id=self.id,
+            task=self.task.name,
+            instruction=self.task.instruction,
+            robot=self.robot.name,
+            cell=self.cell,
+            commander=self.goal.commander,
+            seed=self.goal.seed,
+            variant=self.variant,
+            elapsed=float(self.scorer.elapsed),
+            time_limit=float(self.scorer.time_limit),
+            outcome=self.scorer.outcome or "",
+            detail=self.scorer.failure.detail if self.scorer.failure else "",
+        )
+        msg.header.stamp = convert.time_msg(stamp_ns)
+        for s in self.scorer.subtasks:
+            msg.subtasks.append(
+                SubTaskStatus(
+                    name=s.name,
+                    status=int(s.status),
+                    t_done=float("nan") if s.t_done is None else s.t_done,
+                    progress=float(s.progress),
+                    evidence=s.evidence,
+                )
+            )
+        return msg
