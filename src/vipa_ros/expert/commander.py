@@ -1,5 +1,6 @@
 """The commander `expert`: a scripted episode from the cell's ground truth, spoken as action chunks like everyone's."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import numpy as np
 from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reference import JointReference, PoseReference
+from vipa_ros.expert.reference import PoseReference
 from vipa_ros.expert.scripts import SCRIPTS
 from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
@@ -20,8 +21,10 @@ from vipa_ros.tasks.task import load_task
 
 HORIZON = 16  # steps of a chunk
 DT = 0.1  # seconds between them
+# Steps at the head of a chunk that repeat what the last one said: motion has committed to them when the chunk arrives,
+# one step late or less, and a new goal that began earlier would have to be caught up with in a hurry.
+LEAD = 2
 ANGULAR_ACCELERATION = 6.0  # rad/s²
-JOINT_SPEED, JOINT_ACCELERATION = 1.2, 3.0  # rad/s, rad/s², of the joint vector
 LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
 KICK_STEPS = 5  # steps for which a random disturbance lasts
 
@@ -37,7 +40,7 @@ class Label:
 
 
 class Expert:
-    """Plays the task's script and answers each step with the next 1.6 s of tool poses (or joints) and hand openings.
+    """Plays the task's script and answers each step with the next 1.6 s of tool poses and hand openings.
 
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART): the next chunk starts where the
@@ -65,8 +68,8 @@ class Expert:
         self.random = np.random.default_rng((self.seed, start.seed))
         self.view: View | None = None
         self.goal: Goal | None = None
-        self.pose_reference: PoseReference | None = None
-        self.joint_reference: JointReference | None = None
+        self.reference: PoseReference | None = None  # LEAD steps ahead of now
+        self.said: deque[tuple[np.ndarray, float]] = deque()  # pose (7,) and opening of the steps before that
         self.seq = 0
         self.epoch = -1
         self.label = None
@@ -86,7 +89,6 @@ class Expert:
         return self._chunk(seen)
 
     # what it sees
-    # ------------------------------------------------------------------------------------------------------
 
     def _look(self, seen: CommanderInput) -> None:
         arm, now = seen.groups[self.arm.name], seen.now_ns / 1e9
@@ -103,18 +105,16 @@ class Expert:
             self.view.scorer.update(state)
 
     def _is_lost(self, seen: CommanderInput) -> bool:
-        tool = seen.groups[self.arm.name].tool_pose
-        return self.pose_reference is not None and bool(
-            np.linalg.norm(self.pose_reference.position - tool[:3])
-            > LOST + 0.2 * np.linalg.norm(self.pose_reference.velocity)
-        )
+        """The tool is not where it was sent: it was stopped, or pushed away."""
+        off = np.linalg.norm(self.said[0][0][:3] - seen.groups[self.arm.name].tool_pose[:3])
+        return bool(off > LOST)
 
     def _start_from(self, seen: CommanderInput) -> None:
         arm = seen.groups[self.arm.name]
-        self.pose_reference, self.joint_reference = PoseReference(arm.tool_pose), None
+        self.reference = PoseReference(arm.tool_pose)
+        self.said = deque([(arm.tool_pose, float(arm.hand[0]))] * LEAD)
 
     # the script
-    # --------------------------------------------------------------------------------------------------------
 
     def _follow_script(self) -> None:
         """Asks the script for its next goal as long as the present one has ended."""
@@ -129,13 +129,6 @@ class Expert:
             except StopIteration:
                 self.goal = self._rest()
             self.goal_since, self.there_since = view.now, None
-            if self.goal.joints is None:
-                if self.joint_reference is not None:  # the joints' path ends where a pose path may begin
-                    self.pose_reference = PoseReference(self.kinematics.forward(self.joint_reference.joints))
-                self.joint_reference = None
-            elif self.joint_reference is None:
-                self.joint_reference = JointReference(view.arm.positions)
-                self.pose_reference = None
 
     def _rest(self) -> Goal:
         pose = self.view.arm.tool_pose.copy()
@@ -145,39 +138,34 @@ class Expert:
         view = self.view
         if goal.until is not None and goal.until(view):
             return Ended.UNTIL
-        if goal.joints is not None:
-            there = float(np.abs(view.arm.positions - goal.joints).max()) < goal.near_angle
-        else:
-            target, tool = goal.pose(view), view.arm.tool_pose
-            there = (
-                float(np.linalg.norm(target[:3] - tool[:3])) < goal.near
-                and float(np.linalg.norm(rotation.difference(target[3:], tool[3:]))) < goal.near_angle
-            )
+        target, tool = goal.pose(view), view.tool
+        there = (
+            float(np.linalg.norm(target[:3] - tool[:3])) < goal.near
+            and float(np.linalg.norm(rotation.difference(target[3:], tool[3:]))) < goal.near_angle
+        )
         self.there_since = (view.now if self.there_since is None else self.there_since) if there else None
         if there and view.now - self.there_since >= goal.settle - 1e-9:
             return Ended.REACHED
         return Ended.TIMEOUT if view.now - self.goal_since > goal.timeout else None
 
     # what it says
-    # ------------------------------------------------------------------------------------------------------
 
     def _chunk(self, seen: CommanderInput) -> ActionChunk:
-        goal, hand = self.goal, np.full((HORIZON, len(self.arm.hand.joints)), self.goal.hand)
-        if goal.joints is not None:
-            joints, after = self.joint_reference.plan(goal.joints, JOINT_SPEED, JOINT_ACCELERATION, HORIZON, DT)
-            clean = sent = self._wrap(seen, hand, joints=joints)
-            self.joint_reference.advance(after)
-        else:
-            limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION)
-            poses, after = self.pose_reference.plan(goal.pose(self.view), limits, HORIZON, DT)
-            clean = sent = self._wrap(seen, hand, poses=poses)
-            offset = self._disturbance(goal)
-            if offset is not None:
-                noisy = poses.copy()
-                noisy[1:, :3] += offset
-                sent = self._wrap(seen, hand, poses=noisy)
-            self.pose_reference.advance(after, offset)
-        target = self.view.body(goal.target)[:3] if goal.target else self.view.arm.tool_pose[:3]
+        goal = self.goal
+        limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION)
+        plan, after = self.reference.plan(goal.pose(self.view), limits, HORIZON - LEAD, DT)
+        poses = np.vstack([[pose for pose, _ in self.said], plan])
+        hand = np.array([opening for _, opening in self.said] + [goal.hand] * (HORIZON - LEAD))
+        clean = sent = self._wrap(seen, poses, hand)
+        offset = self._disturbance(goal)
+        if offset is not None:
+            noisy = poses.copy()
+            noisy[LEAD + 1 :, :3] += offset
+            sent = self._wrap(seen, noisy, hand)
+        self.said.popleft()
+        self.said.append((plan[0], goal.hand))
+        self.reference.advance(after, offset)
+        target = self.view.body(goal.target)[:3] if goal.target else self.view.tool[:3]
         self.label = Label(self.view.scorer.current, target.copy(), clean)
         return sent
 
@@ -192,17 +180,16 @@ class Expert:
         self.kick_left -= 1
         return self.kick
 
-    def _wrap(self, seen: CommanderInput, hand, poses=None, joints=None) -> ActionChunk:
+    def _wrap(self, seen: CommanderInput, poses: np.ndarray, hand: np.ndarray) -> ActionChunk:
         self.seq += 1
+        joints = tuple(self.arm.hand.joints)
         action = GroupAction(
             self.arm.name,
             frame_id=self.arm.base_frame,
             tip_frame=self.arm.tool_frame,
             poses=poses,
-            joint_names=tuple(self.arm.joints) if joints is not None else (),
-            joints=joints,
-            hand_joint_names=tuple(self.arm.hand.joints),
-            hand=hand,
+            hand_joint_names=joints,
+            hand=np.repeat(hand[:, None], len(joints), axis=1),
         )
         return ActionChunk(
             self.commander_id, self.epoch, self.seq, seen.now_ns, seen.now_ns, DT, (action,), seen.truth.stamp_ns

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_yaw, raise_tool, top_down, travel, yaw_of
+from vipa_ros.expert.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 from vipa_ros.geometry import rotation
 
 ABOVE = 0.07  # metres over the bar, where the hand is lined up
@@ -35,7 +35,14 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
     yield from travel(view, lambda v: top_down([*v.body(handle)[:2], CLEAR], turn), OPENING, target=handle)
     yield Goal(at(ABOVE), hand=OPENING, speed=0.3, near=0.005, near_angle=0.03, target=handle)
     ended = yield Goal(
-        at(HEIGHT), hand=OPENING, speed=0.15, near=0.004, near_angle=0.04, timeout=4.0, target=handle, exact=True
+        lined_up(at(HEIGHT), ABOVE),
+        hand=OPENING,
+        speed=0.15,
+        near=0.004,
+        near_angle=0.04,
+        timeout=4.0,
+        target=handle,
+        exact=True,
     )
     if ended is Ended.TIMEOUT:
         yield from raise_tool(view, OPENING)

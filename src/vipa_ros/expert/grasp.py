@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_yaw, top_down, travel
+from vipa_ros.expert.reach import CLEAR, best_yaw, lined_up, top_down, travel
 
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up
 CAUGHT = 0.02  # metres that an object must have come up to count as lifted
@@ -31,7 +31,9 @@ def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float
     if ended is Ended.TIMEOUT:
         return False
     start = view.body(name)[2]
-    ended = yield Goal(over(0.0), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, exact=True)
+    ended = yield Goal(
+        lined_up(over(0.0), ABOVE), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, exact=True
+    )
     if ended is Ended.TIMEOUT:
         return False
     here = view.tool.copy()

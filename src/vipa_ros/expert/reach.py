@@ -10,6 +10,8 @@ from vipa_ros.geometry import pose
 
 CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
+BESIDE, STEEP = 0.004, 8.0  # metres off the line that do not matter; metres up for every metre more
+
 
 def top_down(position, yaw: float) -> np.ndarray:
     """Tool pose (7,) that looks straight down; its x axis has the angle `yaw` in the base frame, the fingers close
@@ -49,6 +51,19 @@ def best_yaw(view: View, position, yaw: float) -> float:
     """`yaw` or half a turn more, for a tool that looks down at `position` (3,)."""
     yaw = min((wrap(yaw), wrap(yaw + np.pi)), key=abs)
     return wrap(yaw + best_turn(view, lambda turn: [top_down(position, yaw + turn)]))
+
+
+def lined_up(goal: Callable[[View], np.ndarray], top: float) -> Callable[[View], np.ndarray]:
+    """`goal`, but up to `top` metres higher as long as the tool is not over it: fingers shall pass beside the
+    object."""
+
+    def funnel(view: View) -> np.ndarray:
+        target = goal(view).copy()
+        off = float(np.hypot(*(view.tool[:2] - target[:2])))
+        target[2] += min(top, max(0.0, STEEP * (off - BESIDE)))
+        return target
+
+    return funnel
 
 
 def raise_tool(view: View, hand: float, height: float = CLEAR, speed: float = 0.4, target: str | None = None) -> Skill:

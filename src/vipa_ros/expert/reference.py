@@ -1,4 +1,4 @@
-"""The expert's reference motion: from where the tool (or the joints) is sent now, smoothly towards a goal that may
+"""The expert's reference motion: from where the tool is sent, smoothly towards a goal that may
 move."""
 
 from math import sqrt
@@ -68,30 +68,3 @@ class PoseReference:
         self.position, self.velocity, self.turn, self.angular = after
         if offset is not None:
             self.position = self.position + offset
-
-
-class JointReference:
-    """Joint positions that move together on a straight line in joint space."""
-
-    def __init__(self, joints: np.ndarray):
-        self.joints, self.velocity = np.array(joints, float), np.zeros(len(joints))
-
-    def plan(self, goal: np.ndarray, speed: float, acceleration: float, steps: int, dt: float):
-        """Joints (steps, J) towards `goal` (J,), and the state after one step. speed, acceleration: rad/s, rad/s² of
-        the whole joint vector (its Euclidean norm)."""
-        joints, velocity = self.joints, self.velocity
-        count = max(1, round(dt / SUBSTEP))
-        h = dt / count
-        out, after = np.empty((steps, len(joints))), None
-        for k in range(steps):
-            if k == 1:
-                after = (joints, velocity)
-            out[k] = joints
-            for _ in range(count):
-                velocity = _approach(goal - joints, velocity, speed, acceleration, h)
-                joints = joints + velocity * h
-        return out, after
-
-    def advance(self, after) -> None:
-        """Goes on to the state `after` of a plan."""
-        self.joints, self.velocity = after

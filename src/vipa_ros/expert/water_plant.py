@@ -4,7 +4,7 @@ import numpy as np
 
 from vipa_ros import geometry
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_turn, raise_tool, top_down, travel, yaw_of
+from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, raise_tool, top_down, travel, yaw_of
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.155  # metres above the can's foot: middle of neck and spray handle
@@ -57,7 +57,9 @@ def _pick_up(view: View) -> Skill:
 
     yield from travel(view, over(CLEAR + 0.04 - GRASP), 1.0, target=CAN)
     yield Goal(over(ABOVE), speed=0.3, near=0.004, near_angle=0.03, target=CAN)
-    ended = yield Goal(over(0.0), speed=0.15, near=0.004, near_angle=0.03, timeout=4.0, target=CAN, exact=True)
+    ended = yield Goal(
+        lined_up(over(0.0), ABOVE), speed=0.15, near=0.004, near_angle=0.03, timeout=4.0, target=CAN, exact=True
+    )
     if ended is Ended.TIMEOUT:
         return False
     here = view.tool.copy()
