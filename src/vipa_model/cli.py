@@ -56,7 +56,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="show what would be trained and the memory it takes, run one batch where the model is small, write nothing",
+        help="show what would be trained and the memory it takes; a small model runs one batch; nothing is written",
     )
 
 

@@ -206,7 +206,7 @@ def direction_words(displacement: np.ndarray, threshold: float = 0.3) -> str:
 def scale_factor(joint_depth: np.ndarray, estimated_depth: np.ndarray, visible: np.ndarray) -> float:
     """Scale that makes an estimated point cloud metric: the median over visible joints of true over estimated depth.
 
-    joint_depth, estimated_depth: (J,) along the optical axis. visible: (J,) bool. Raises ValueError without such a joint.
+    joint_depth, estimated_depth: (J,) along the optical axis. visible: (J,) bool. Raises ValueError without one.
     """
     use = np.asarray(visible, bool) & (np.asarray(estimated_depth) > 0) & (np.asarray(joint_depth) > 0)
     if not use.any():

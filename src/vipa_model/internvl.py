@@ -69,7 +69,7 @@ def load_internvl(cls, folder: str | Path, config: VipaConfig | None = None):
     """A ``cls`` (VipaForActionPrediction) whose vision tower, projector and language model are those of ``folder``.
 
     Spatial encoder, fusion, queries and heads start at random. When ``config`` asks for motion tokens (the full size
-    does), the vocabulary is extended by them. Raises ValueError when tensors are missing, of other shapes or not finite.
+    does), the vocabulary is extended by them. Raises ValueError when tensors are missing, misshapen or not finite.
     """
     from transformers import InternVLForConditionalGeneration
 

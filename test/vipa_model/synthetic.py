@@ -10,7 +10,6 @@ import numpy as np
 
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStore, FrameStoreWriter
-from vipa_model.rotations import matrix_to_quat
 
 CAMERAS = ("scene", "wrist")
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])
@@ -118,6 +117,3 @@ def observation(store: FrameStore, frame: int) -> dict:
         "instruction": store.instructions[store.episode[frame]],
         "state": {"arm": {k: a[k] for k in ("tool_pose", "commanded_tool_pose", "hand", "positions")}},
     }
-
-
-__all__ = ["CAMERAS", "episode", "look_at", "make_store", "matrix_to_quat", "observation", "render"]

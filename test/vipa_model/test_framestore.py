@@ -1,0 +1,40 @@
+"""The frame store: written whole, packed once, refused when wrong."""
+
+import numpy as np
+import pytest
+from synthetic import episode, make_store
+
+from vipa_model.configuration_vipa import GroupConfig
+from vipa_model.framestore import FrameStore, FrameStoreWriter
+
+
+def test_packs_and_repacks(tmp_path):
+    store = make_store(tmp_path, 2, 16, 5)
+    assert len(store) == 10 and store.starts.tolist() == [0, 5, 10] and store.episode.tolist() == [0] * 5 + [1] * 5
+    assert store.arrays["images"].shape == (10, 2, 16, 16, 3) and store.instructions[1] == "reach the ball"
+    writer = FrameStoreWriter(tmp_path, ["scene", "wrist"], 16, [GroupConfig()], ["reach", "grasp"])
+    assert writer.has("ep_0001") and not writer.has("ep_0009")
+    arrays = episode(np.random.default_rng(9), 16, 4)
+    labels = {
+        "label_pose": np.tile(arrays["commanded_tool_pose"][:, None], (1, 8, 1)),
+        "label_hand": np.zeros((4, 8, 1)),
+    }
+    writer.add("ep_0009", arrays | labels, "reach the ball")
+    again = FrameStore(tmp_path)
+    assert len(again) == 14 and again.meta[0] == {"seed": 0}
+    assert np.isnan(again.arrays["label_pose"][:10]).all() and np.isfinite(again.arrays["label_pose"][10:]).all()
+
+
+def test_wrong_arrays_are_named(tmp_path):
+    writer = FrameStoreWriter(tmp_path, ["scene", "wrist"], 16, [GroupConfig()], [])
+    arrays = episode(np.random.default_rng(0), 16, 3)
+    with pytest.raises(ValueError, match="hand has shape .*allowed: \\(3, 1\\)"):
+        writer.add("a", arrays | {"hand": np.zeros((3, 2))}, "x")
+    with pytest.raises(ValueError, match="missing array.*'depth'"):
+        writer.add("a", {k: v for k, v in arrays.items() if k != "depth"}, "x")
+    with pytest.raises(ValueError, match="positions holds NaN"):
+        writer.add("a", arrays | {"positions": np.full((3, 7), np.nan)}, "x")
+    with pytest.raises(ValueError, match="another store"):
+        FrameStoreWriter(tmp_path, ["scene"], 16, [GroupConfig()], [])
+    with pytest.raises(ValueError, match="no .npz episode"):
+        FrameStore(tmp_path)

