@@ -1,0 +1,140 @@
+"""Reads a dataset: episodes with their columns, pictures and depth. Needs neither ROS nor torch."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vipa_ros.dataset import tables
+from vipa_ros.dataset.spec import IMAGES, DatasetSpec, spec_of
+from vipa_ros.dataset.video import read_frames
+from vipa_ros.dataset.writer import depth_path
+from vipa_ros.errors import VipaError
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode. key: its unique name. meta: what was saved with it, with `subtasks`. table: its rows of data/.
+
+    `episode["observation.state"]` is a column: (T, n), or (T,) for one of a single element.
+    """
+
+    root: Path
+    fps: int
+    index: int
+    key: str
+    instruction: str
+    length: int
+    meta: dict[str, Any]
+    row: dict[str, Any]
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.table.column_names:
+            raise VipaError(f"{self.root}: no column '{name}'; allowed: {', '.join(self.table.column_names)}")
+        return tables.values(self.table[name])
+
+    def images(self, camera: str, first: int = 0, count: int | None = None) -> np.ndarray:
+        """Frames first .. first + count - 1 (None: to the end): (count, H, W, 3) uint8 RGB. Raises VipaError."""
+        key = IMAGES + camera
+        if f"videos/{key}/file_index" not in self.row:
+            raise VipaError(f"{self.root}: no camera '{camera}'")
+        start = round(self.row[f"videos/{key}/from_timestamp"] * self.fps)
+        return read_frames(self.video_path(camera), start + first, self._count(first, count), self.fps)
+
+    def depth(self, camera: str, first: int = 0, count: int | None = None) -> np.ndarray:
+        """The same frames' depth: (count, H, W) uint16 millimetres, 0 = nothing measured. Raises VipaError."""
+        path = self.root / depth_path(camera, self.index)
+        if not path.is_file():
+            raise VipaError(f"{self.root}: no depth of camera '{camera}' for episode {self.index}")
+        return read_frames(path, first, self._count(first, count), self.fps, depth=True)
+
+    def video_path(self, camera: str) -> Path:
+        """The file that holds the camera's pictures of this episode (and of others)."""
+        key = IMAGES + camera
+        chunk, file = self.row[f"videos/{key}/chunk_index"], self.row[f"videos/{key}/file_index"]
+        return self.root / f"videos/{key}/chunk-{chunk:03d}/file-{file:03d}.mp4"
+
+    def _count(self, first: int, count: int | None) -> int:
+        count = self.length - first if count is None else count
+        if first < 0 or count < 0 or first + count > self.length:
+            raise VipaError(
+                f"episode {self.index}: frames {first} to {first + count - 1}; allowed: 0 to {self.length - 1}"
+            )
+        return count
+
+
+class Dataset:
+    """A dataset that is complete (finalize was called). spec: its cameras and features. Not for several threads at once."""
+
+    def __init__(self, root: Path):
+        """Raises VipaError if `root` is no dataset of ours."""
+        self.root = Path(root)
+        path = self.root / "meta" / "info.json"
+        try:
+            self.info: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise VipaError(f"{path}: {error}; want the folder of a dataset") from None
+        self.spec: DatasetSpec = spec_of(self.info, str(path))
+        self._cached: tuple[Path, pa.Table] | None = None
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of meta/episodes without their statistics, in order."""
+        rows = []
+        for path in sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
+            table = tables.read(path)
+            rows += table.select([c for c in table.column_names if not c.startswith("stats/")]).to_pylist()
+        return rows
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Instructions, by task_index."""
+        return tables.read_names(self.root / "meta" / "tasks.parquet")
+
+    @cached_property
+    def subtasks(self) -> list[str]:
+        """Sub-task names, by subtask_index."""
+        return tables.read_names(self.root / "meta" / "subtasks.parquet")
+
+    @cached_property
+    def stats(self) -> dict[str, dict[str, np.ndarray]]:
+        """stats.json: by feature and kind."""
+        data = json.loads((self.root / "meta" / "stats.json").read_text())
+        return {name: {kind: np.array(value) for kind, value in entry.items()} for name, entry in data.items()}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self):
+        return (self.episode(i) for i in range(len(self)))
+
+    def episode(self, index: int) -> Episode:
+        """Raises VipaError for an index that is not there."""
+        if not 0 <= index < len(self.rows):
+            raise VipaError(f"{self.root}: episode {index}; allowed: 0 to {len(self.rows) - 1}")
+        row = self.rows[index]
+        path = self.root / f"data/chunk-{row['data/chunk_index']:03d}/file-{row['data/file_index']:03d}.parquet"
+        if self._cached is None or self._cached[0] != path:
+            self._cached = path, tables.read(path)
+        table = self._cached[1]
+        offset = row["dataset_from_index"] - (table["index"][0].as_py() if len(table) else 0)
+        meta = json.loads(row["vipa/meta"])
+        return Episode(
+            self.root,
+            self.spec.fps,
+            index,
+            row["vipa/key"],
+            row["tasks"][0],
+            row["length"],
+            meta,
+            row,
+            table.slice(offset, row["length"]),
+        )

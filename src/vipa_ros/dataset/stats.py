@@ -1,0 +1,60 @@
+"""Statistics of features, as LeRobot v3.0 keeps them: min max mean std count and quantiles. NaN is left out of all."""
+
+import numpy as np
+
+QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+FINITE = "finite"  # how many values stand behind the others, an element; kept with episodes, not in stats.json
+
+
+def vector_stats(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Of (T, n) numbers: (n,) float64 each, count (1,). An element without a finite value has zeros."""
+    values = np.asarray(values, np.float64)
+    finite = np.isfinite(values).sum(axis=0)
+    known = np.where(np.isfinite(values), values, np.nan)
+    known[:, finite == 0] = 0.0
+    stats = {
+        "min": np.nanmin(known, axis=0),
+        "max": np.nanmax(known, axis=0),
+        "mean": np.nanmean(known, axis=0),
+        "std": np.nanstd(known, axis=0),
+        "count": np.array([len(values)]),
+    }
+    quantiles = np.nanquantile(known, list(QUANTILES.values()), axis=0)
+    return stats | dict(zip(QUANTILES, quantiles, strict=True)) | {FINITE: finite}
+
+
+class ImageStats:
+    """Statistics by channel over the pictures of an episode, from every eighth pixel of each."""
+
+    def __init__(self):
+        self._samples: list[np.ndarray] = []
+
+    def add(self, image: np.ndarray) -> None:
+        """(H, W, 3) uint8."""
+        self._samples.append(image[::8, ::8].reshape(-1, 3).copy())
+
+    def result(self) -> dict[str, np.ndarray]:
+        """(3, 1, 1) float64 each, 0..1 for the range of uint8; count: pictures."""
+        stats = vector_stats(np.concatenate(self._samples) / 255.0)
+        stats["count"] = np.array([len(self._samples)])
+        return {k: v if k == "count" else v.reshape(3, 1, 1) for k, v in stats.items()}
+
+
+def aggregate(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Of one feature over episodes. Mean and std are those of all values; quantiles are means of the episodes' quantiles,
+    weighted by how many values each has, as LeRobot's own aggregate is."""
+    stacked = {key: np.stack([np.asarray(p[key], np.float64) for p in parts]) for key in parts[0]}
+    weight = stacked.pop(FINITE)
+    known = weight > 0
+    total = weight.sum(axis=0)
+    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    mean = (stacked["mean"] * share).sum(axis=0)
+    variance = ((stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2) * share).sum(axis=0)
+    out = {
+        "min": np.where(total > 0, np.where(known, stacked["min"], np.inf).min(axis=0), 0.0),
+        "max": np.where(total > 0, np.where(known, stacked["max"], -np.inf).max(axis=0), 0.0),
+        "mean": mean,
+        "std": np.sqrt(variance),
+        "count": stacked["count"].sum(axis=0).astype(np.int64),
+    }
+    return out | {q: (stacked[q] * share).sum(axis=0) for q in QUANTILES}

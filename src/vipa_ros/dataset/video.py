@@ -1,0 +1,101 @@
+"""Video files of a dataset: colour in H.264, depth without loss in FFV1, joined without re-encoding, read by frame number."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vipa_ros.errors import VipaError
+
+
+class VideoWriter:
+    """Writes one file, frame after frame. One thread.
+
+    Colour (.mp4): libx264, a key frame every second frame and no B-frames, so that any frame is one decode away. Measured
+    on rendered 320x240 pictures (a frame): libx264 veryfast 4.0 kB, 1.3 ms; svtav1 preset 12 2.4 kB, 4.4 ms.
+    Depth (.mkv): FFV1, every frame a key frame, with CRCs.
+    """
+
+    def __init__(self, path: Path, height: int, width: int, fps: int, depth: bool = False):
+        self.frames = 0
+        self._depth = depth
+        options = {} if depth else {"movflags": "+faststart"}
+        self._container = av.open(str(path), "w", format="matroska" if depth else "mp4", options=options)
+        self._stream = self._container.add_stream("ffv1" if depth else "libx264", rate=fps)
+        self._stream.height, self._stream.width = height, width
+        self._stream.pix_fmt = "gray16le" if depth else "yuv420p"
+        self._stream.options = (
+            {"level": "3", "slicecrc": "1"}
+            if depth
+            else {"preset": "veryfast", "crf": "20", "g": "2", "bf": "0", "threads": "1"}
+        )
+        self._time_base = Fraction(1, fps)
+
+    def add(self, pixels: np.ndarray) -> None:
+        """(H, W, 3) uint8 RGB, or (H, W) uint16 for depth."""
+        pixels = np.ascontiguousarray(pixels)
+        frame = av.VideoFrame.from_ndarray(pixels, format="gray16le" if self._depth else "rgb24")
+        frame.pts, frame.time_base = self.frames, self._time_base
+        self._container.mux(self._stream.encode(frame))
+        self.frames += 1
+
+    def close(self) -> None:
+        if self.frames:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+def concatenate(parts: list[Path], lengths: list[int], fps: int, out: Path) -> None:
+    """Joins videos of `lengths` frames each into `out` without re-encoding; frame k of it is shown at exactly k / fps."""
+    with av.open(str(out), "w", format="mp4", options={"movflags": "+faststart"}) as target:
+        stream = None
+        before = 0
+        for part, length in zip(parts, lengths, strict=True):
+            with av.open(str(part)) as source:
+                video = source.streams.video[0]
+                if stream is None:
+                    stream = target.add_stream_from_template(video)
+                    stream.time_base = video.time_base
+                shift = round(Fraction(before, fps) / video.time_base)
+                for packet in source.demux(video):
+                    if packet.dts is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = stream
+                    target.mux(packet)
+            before += length
+
+
+def read_frames(path: Path, first: int, count: int, fps: int, depth: bool = False) -> np.ndarray:
+    """Frames first .. first + count - 1 of a file: (count, H, W, 3) uint8 RGB, or (count, H, W) uint16 for depth.
+
+    Raises VipaError if the file is unreadable or ends before.
+    """
+    found: list[np.ndarray] = []
+    try:
+        with av.open(str(path)) as file:
+            stream = file.streams.video[0]
+            stream.thread_type = "NONE"  # a few small frames: threads cost more than they save
+            if first:
+                file.seek(round(Fraction(first, fps) / stream.time_base), stream=stream)
+            for frame in file.decode(stream):
+                number = round(frame.pts * stream.time_base * fps)
+                if number >= first:
+                    found.append(frame.to_ndarray(format="gray16le" if depth else "rgb24"))
+                if len(found) == count:
+                    break
+    except (av.FFmpegError, IndexError) as error:
+        raise VipaError(f"{path}: {error}") from None
+    if len(found) != count:
+        raise VipaError(f"{path}: {len(found)} frames from {first}, want {count}")
+    return np.stack(found) if found else np.zeros((0, 0, 0), np.uint16 if depth else np.uint8)
+
+
+def count_frames(path: Path) -> int:
+    """Frames in a file, counted without decoding. Raises VipaError if it is unreadable."""
+    try:
+        with av.open(str(path)) as file:
+            return sum(1 for packet in file.demux(video=0) if packet.dts is not None)
+    except (av.FFmpegError, IndexError) as error:
+        raise VipaError(f"{path}: {error}") from None
