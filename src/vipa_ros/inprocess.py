@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from vipa_ros import runfolder
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError
@@ -20,7 +22,7 @@ from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
 from vipa_ros.rates import Every
 from vipa_ros.robot.description import Robot
-from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, Observation
+from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory, Observation
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
@@ -38,12 +40,14 @@ STATUS_RATE = 25.0
 class Tick:
     """What one tick of the loop saw, for commanders and recorders: read it before the next tick.
 
-    frames, truth, chunk: only if there was a new one at this tick. chunk: as the commander made it, before its delay.
-    subtask: index of the current sub-task.
+    frames, truth, chunk, wrenches, commands (by controller): only what was new at this tick. chunk: as the commander made
+    it, before its delay. subtask: index of the current sub-task.
     """
 
-    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, frames, truth):
+    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, frames, truth, wrenches, commands):
         self.stamp_ns, self.joints, self.subtask = stamp_ns, joints, subtask
+        self.wrenches: dict[str, np.ndarray] = wrenches
+        self.commands: dict[str, JointTrajectory] = commands
         self.frames: dict[str, CameraFrame] = frames
         self.truth: GroundTruth | None = truth
         self.chunk: ActionChunk | None = None
@@ -136,10 +140,13 @@ class Loop:
         Raises VipaError if a controller rejects what motion commands.
         """
         now, joints = self.now_ns, self.cell.joint_state()
+        wrenches = {}
         if self._wrench_due(now):
-            for group in self.robot.arms:
-                self.motion.wrench(group.name, self.cell.wrench(group.name), now, self.monotonic)
-        for controller, trajectory in self.motion.tick(joints, self.monotonic).items():
+            wrenches = {group.name: self.cell.wrench(group.name) for group in self.robot.arms}
+            for name, wrench in wrenches.items():
+                self.motion.wrench(name, wrench, now, self.monotonic)
+        commands = self.motion.tick(joints, self.monotonic)
+        for controller, trajectory in commands.items():
             if reason := self.cell.command(controller, trajectory):
                 raise VipaError(f"{controller} rejected motion's command at {now / 1e9:.2f} s: {reason}")
         truth = None
@@ -154,7 +161,7 @@ class Loop:
             self.frames.update(frames)
         if self.motion.stop_reasons:
             self.scorer.stop("stopped", "safety stop", "; ".join(self.motion.stop_reasons))
-        return Tick(now, joints, self.motion, self.scorer.current, frames, truth)
+        return Tick(now, joints, self.motion, self.scorer.current, frames, truth, wrenches, commands)
 
     def _score(self, state: CheckState) -> None:
         if self._set_up:

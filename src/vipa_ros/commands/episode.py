@@ -28,6 +28,7 @@ def arguments(parser):
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
     parser.add_argument("--require-success", action="store_true", help="exit 1 unless every sub-task is done")
+    parser.add_argument("--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
@@ -44,6 +45,12 @@ def run(args) -> int:
         require_success=args.require_success,
     ).checked()
     folder, config = prepare(config, args.runs)
+    if args.in_process:
+        status = run_in_process(config, folder)
+        if not args.no_video:
+            make_report(folder)
+        print_paths(folder)
+        return status
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
     env = environment.child_environment(domain.id)
@@ -63,6 +70,30 @@ def prepare(config: EpisodeConfig, runs: Path) -> tuple[runfolder.RunFolder, Epi
     folder = runfolder.create(runs, task.name, runfolder.new_episode_id(), datetime.now())
     folder.write_config(episode=config, task=task, robot=robot)
     return folder, EpisodeConfig(**{**config.__dict__, "run_folder": str(folder.path.resolve())})
+
+
+def run_in_process(config, folder) -> int:
+    """The episode in the in-process loop, with the same run folder."""
+    from vipa_ros.evaluation.trials import Trial, commander_for
+    from vipa_ros.inprocess import Loop, run_episode
+    from vipa_ros.ros.loop_recorder import LoopRecorder
+    from vipa_ros.tasks import scorecard
+
+    task, episode_id = load_task(config.task), runfolder.new_episode_id()
+    with Loop(task, load_robot(config.robot), task.cameras) as loop:
+        commander = commander_for(Trial(config.task, config.seed, policy=config.policy), loop)
+        recorder = LoopRecorder(loop, folder.bag, episode_id, commander.commander_id, config.seed)
+        try:
+            record = run_episode(
+                task, loop.robot, commander, config.seed, config.variant, on_tick=recorder.on_tick, loop=loop,
+                time_limit=config.time_limit or None, episode_id=episode_id, policy=scorecard.policy_id(config.policy),
+            )  # fmt: skip
+        finally:
+            recorder.close()
+    folder.write_scene(record.scene)
+    folder.write_scorecard(record.scorecard)
+    print(scorecard.render(record.scorecard))
+    return 0 if record.scorecard.success or not config.require_success else 1
 
 
 def supervise(config, folder, env, verbose) -> int:

@@ -82,7 +82,7 @@ def run_trial(trial: Trial) -> Outcome:
         cameras, rate = (task.cameras, 10.0) if looks else ((), None)
         _made[trial.task, looks] = Loop(task, load_robot(task.robot), cameras, camera_rate=rate)
     loop = _made[trial.task, looks]
-    commander = _commander(trial, loop)
+    commander = commander_for(trial, loop)
     record = run_episode(
         loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop,
         policy=scorecard.policy_id(trial.policy) if looks else None,
@@ -90,7 +90,8 @@ def run_trial(trial: Trial) -> Outcome:
     return Outcome(trial, record.scorecard, tuple(record.refused), tuple(record.stops))
 
 
-def _commander(trial: Trial, loop):
+def commander_for(trial: Trial, loop):
+    """The commander of a trial for the robot of an inprocess.Loop. Raises VipaError."""
     if trial.policy == "expert":
         from vipa_ros.expert.commander import Expert
 

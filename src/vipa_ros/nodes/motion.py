@@ -95,9 +95,7 @@ class MotionNode(Node):
             self.get_logger().warning(f"chunk refused: {reason}", throttle_duration_sec=1.0)
 
     def on_wrench(self, group, msg):
-        f, t = msg.wrench.force, msg.wrench.torque
-        wrench = np.array([f.x, f.y, f.z, t.x, t.y, t.z])
-        self.motion.wrench(group, wrench, convert.time_ns(msg.header.stamp), time.monotonic())
+        self.motion.wrench(group, convert.wrench(msg), convert.time_ns(msg.header.stamp), time.monotonic())
 
     def on_authority(self, request, response):
         response.epoch = self.motion.set_authority(request.commander_id)

@@ -11,11 +11,10 @@ from rclpy.node import Node
 
 from vipa_msgs.srv import RecordEpisode
 from vipa_ros.errors import VipaError
-from vipa_ros.recording.metadata import Qos
 from vipa_ros.recording.recorder import Recorder, summary_json
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics
-from vipa_ros.ros.qos import PROFILES, recorder_profile
+from vipa_ros.ros.qos import PROFILES, bag_profile, recorder_profile
 
 
 def message_class(name: str) -> type:
@@ -39,13 +38,7 @@ class RecorderNode(Node):
         self.get_logger().info("recorder ready")
 
     def add(self, topic):
-        offered = PROFILES[topic.qos]
-        qos = Qos(
-            depth=offered.depth,
-            reliability=offered.reliability.name.lower(),
-            durability=offered.durability.name.lower(),
-        )
-        number = self.recorder.add_topic(topic.name, topic.type, [qos])
+        number = self.recorder.add_topic(topic.name, topic.type, [bag_profile(topic.qos)])
 
         def on_message(data):
             now = self.get_clock().now().nanoseconds
@@ -55,7 +48,7 @@ class RecorderNode(Node):
             message_class(topic.type),
             topic.name,
             on_message,
-            recorder_profile(offered),
+            recorder_profile(PROFILES[topic.qos]),
             raw=True,
             event_callbacks=SubscriptionEventCallbacks(
                 message_lost=lambda event: self.recorder.lost(number, event.total_count_change)

@@ -124,7 +124,8 @@ class Sim(Node):
             self.clock.publish(Clock(clock=stamp))
         if self.every["wrench"](now):
             for group in self.robot.arms:
-                self.publish_wrench(group, stamp)
+                wrench = convert.wrench_msg(self.cell.wrench(group.name), stamp, group.tool_frame)
+                self.wrenches[group.name].publish(wrench)
         if self.every["truth"](now):
             self.truth.publish(convert.truth_msg(self.cell.truth()))
         if self.every["tf"](now):
@@ -133,13 +134,6 @@ class Sim(Node):
             self.cameras.tick(now)
         self.answered.clear()
         self.joints.publish(convert.joint_state_msg(self.cell.joint_state()))
-
-    def publish_wrench(self, group, stamp):
-        msg = WrenchStamped()
-        msg.header.stamp, msg.header.frame_id = stamp, group.tool_frame
-        f, t = msg.wrench.force, msg.wrench.torque
-        f.x, f.y, f.z, t.x, t.y, t.z = map(float, self.cell.wrench(group.name))
-        self.wrenches[group.name].publish(msg)
 
     def publish_tf(self, stamp):
         transforms = []

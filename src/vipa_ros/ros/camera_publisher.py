@@ -65,14 +65,8 @@ class CameraPublisher:
                 pass
 
     def publish(self, frame):
-        out, name = self.publishers[frame.name], f"{frame.name}_color_optical_frame"
-        stamp = convert.time_msg(frame.stamp_ns)
-        height, width = frame.depth.shape
-        info = convert.camera_info_msg(frame.intrinsics, width, height, stamp, name)
-        out["color_info"].publish(info)
-        out["depth_info"].publish(info)
-        out["color"].publish(convert.image_msg(frame.color, stamp, name))
-        out["depth"].publish(convert.image_msg(frame.depth, stamp, name))
+        for key, msg in convert.frame_msgs(frame).items():
+            self.publishers[frame.name][key].publish(msg)
 
     def close(self):
         self.jobs.put(None)

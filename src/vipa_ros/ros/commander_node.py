@@ -56,8 +56,7 @@ class CommanderNode(Node):
         self.truth = msg
 
     def on_wrench(self, group, msg):
-        f, t = msg.wrench.force, msg.wrench.torque
-        self.reader.wrench(group, [f.x, f.y, f.z, t.x, t.y, t.z])
+        self.reader.wrench(group, convert.wrench(msg))
 
     def on_episode(self, msg):
         self.running = msg.state == msg.RUNNING and msg.commander == self.commander.commander_id

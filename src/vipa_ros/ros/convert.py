@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Pose, Quaternion
+from geometry_msgs.msg import Point, Pose, Quaternion, WrenchStamped
 from sensor_msgs.msg import CameraInfo, Image
 from sensor_msgs.msg import JointState as JointStateMsg
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
@@ -223,6 +223,34 @@ def truth_msg(value: GroundTruth) -> vipa.GroundTruth:
     msg.header.stamp = time_msg(value.stamp_ns)
     msg.header.frame_id = "world"
     return msg
+
+
+def wrench(msg: WrenchStamped) -> np.ndarray:
+    """geometry_msgs/WrenchStamped as (6,) force and torque."""
+    f, t = msg.wrench.force, msg.wrench.torque
+    return np.array([f.x, f.y, f.z, t.x, t.y, t.z])
+
+
+def wrench_msg(value, stamp: Time, frame_id: str) -> WrenchStamped:
+    """The inverse of `wrench`."""
+    msg = WrenchStamped()
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    f, t = msg.wrench.force, msg.wrench.torque
+    f.x, f.y, f.z, t.x, t.y, t.z = map(float, value)
+    return msg
+
+
+def frame_msgs(frame: CameraFrame) -> dict:
+    """The messages of a capture by the keys of `topics.camera_topics`."""
+    stamp, name = time_msg(frame.stamp_ns), f"{frame.name}_color_optical_frame"
+    height, width = frame.depth.shape
+    info = camera_info_msg(frame.intrinsics, width, height, stamp, name)
+    return {
+        "color_info": info,
+        "depth_info": info,
+        "color": image_msg(frame.color, stamp, name),
+        "depth": image_msg(frame.depth, stamp, name),
+    }
 
 
 def image_msg(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:

@@ -2,6 +2,8 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from vipa_ros.recording.metadata import Qos
+
 
 def _profile(reliability, durability, depth):
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
@@ -21,3 +23,9 @@ CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATIL
 def recorder_profile(offered: QoSProfile) -> QoSProfile:
     """How the recorder reads what is offered so: as reliably as it is written, with room for a stall of a second."""
     return _profile(offered.reliability, offered.durability, max(offered.depth, 200))
+
+
+def bag_profile(name: str) -> Qos:
+    """The profile `name` as a bag's metadata has it."""
+    offered = PROFILES[name]
+    return Qos(offered.reliability.name.lower(), offered.durability.name.lower(), offered.depth)

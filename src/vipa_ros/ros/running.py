@@ -32,30 +32,39 @@ class Running:
 
     def message(self, stamp_ns) -> EpisodeStatus:
         """Its vipa_msgs/EpisodeStatus."""
-        msg = EpisodeStatus(
+        return status_msg(
+            self.scorer,
+            stamp_ns,
             state=self.state,
             episode_id=self.id,
-            task=self.task.name,
-            instruction=self.task.instruction,
             robot=self.robot.name,
             cell=self.cell,
             commander=self.goal.commander,
             seed=self.goal.seed,
             variant=self.variant,
-            elapsed=float(self.scorer.elapsed),
-            time_limit=float(self.scorer.time_limit),
-            outcome=self.scorer.outcome or "",
-            detail=self.scorer.failure.detail if self.scorer.failure else "",
         )
-        msg.header.stamp = convert.time_msg(stamp_ns)
-        for s in self.scorer.subtasks:
-            msg.subtasks.append(
-                SubTaskStatus(
-                    name=s.name,
-                    status=int(s.status),
-                    t_done=float("nan") if s.t_done is None else s.t_done,
-                    progress=float(s.progress),
-                    evidence=s.evidence,
-                )
+
+
+def status_msg(scorer: EpisodeScorer, stamp_ns: int, **fields) -> EpisodeStatus:
+    """The vipa_msgs/EpisodeStatus of an episode that `scorer` scores; `fields` are the message's that it does not know."""
+    msg = EpisodeStatus(
+        task=scorer.task.name,
+        instruction=scorer.task.instruction,
+        elapsed=float(scorer.elapsed),
+        time_limit=float(scorer.time_limit),
+        outcome=scorer.outcome or "",
+        detail=scorer.failure.detail if scorer.failure else "",
+        **fields,
+    )
+    msg.header.stamp = convert.time_msg(stamp_ns)
+    for s in scorer.subtasks:
+        msg.subtasks.append(
+            SubTaskStatus(
+                name=s.name,
+                status=int(s.status),
+                t_done=float("nan") if s.t_done is None else s.t_done,
+                progress=float(s.progress),
+                evidence=s.evidence,
             )
-        return msg
+        )
+    return msg

@@ -1,0 +1,61 @@
+"""The bag of an in-process episode: the same topics as the graph's, serialized without a graph."""
+
+from pathlib import Path
+
+from rclpy.serialization import serialize_message
+
+from vipa_msgs.msg import EpisodeStatus
+from vipa_ros.inprocess import STATUS_RATE, Loop, Tick
+from vipa_ros.rates import Every
+from vipa_ros.recording.bag import BagWriter
+from vipa_ros.ros import convert, topics
+from vipa_ros.ros.qos import bag_profile
+from vipa_ros.ros.running import status_msg
+
+
+class LoopRecorder:
+    """`on_tick` of the in-process loop; `close` ends the bag. What only the graph has (/clock, /tf) is not in it."""
+
+    def __init__(self, loop: Loop, folder: Path, episode_id: str, commander: str, seed: int):
+        self.loop = loop
+        self.bag = BagWriter(folder, {"episode_id": episode_id, "task": loop.task.name}, queue_bytes=1 << 30)
+        self.table = {t.name: t for t in topics.topic_table(loop.robot)}
+        self.ids: dict[str, int] = {}
+        self.fields = {"episode_id": episode_id, "robot": loop.robot.name, "cell": "sim", "commander": commander, "seed": seed}
+        self.status_due, self.episode_due = Every(STATUS_RATE), Every(5.0)
+
+    def write(self, name: str, msg, stamp_ns: int) -> None:
+        """One message of the topic table's topic `name`."""
+        if name not in self.ids:
+            topic = self.table[name]
+            self.ids[name] = self.bag.add_topic(name, topic.type, [bag_profile(topic.qos)])
+        self.bag.write(self.ids[name], stamp_ns, stamp_ns, serialize_message(msg))
+
+    def on_tick(self, tick: Tick) -> None:
+        now = tick.stamp_ns
+        self.write(topics.JOINT_STATES, convert.joint_state_msg(tick.joints), now)
+        for controller, command in tick.commands.items():
+            self.write(topics.command_topic(controller), convert.trajectory_msg(command), now)
+        for group in self.loop.robot.arms:
+            if group.name in tick.wrenches:
+                msg = convert.wrench_msg(tick.wrenches[group.name], convert.time_msg(now), group.tool_frame)
+                self.write(group.wrench_topic, msg, now)
+        for camera, frame in tick.frames.items():
+            names = topics.camera_topics(camera)
+            for key, msg in convert.frame_msgs(frame).items():
+                self.write(names[key], msg, now)
+        if tick.truth is not None:
+            self.write(topics.GROUND_TRUTH, convert.truth_msg(tick.truth), now)
+        if tick.chunk is not None:
+            self.write(topics.ACTION_CHUNK, convert.chunk_msg(tick.chunk), now)
+        if self.status_due(now):
+            self.write(topics.MOTION_STATUS, convert.motion_status_msg(tick.status), now)
+            self.write(topics.SAFETY_STATUS, convert.safety_msg(self.loop.motion.safety(now)), now)
+        ended = self.loop.scorer.outcome is not None
+        if self.episode_due(now) or ended:
+            state = EpisodeStatus.FINISHED if ended else EpisodeStatus.RUNNING
+            variant = self.loop.cell.card.variant
+            self.write(topics.EPISODE_STATUS, status_msg(self.loop.scorer, now, state=state, variant=variant, **self.fields), now)
+
+    def close(self) -> None:
+        self.bag.close()
