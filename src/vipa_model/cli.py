@@ -50,6 +50,14 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PART=WHAT",
         help="spatial=none (the InternVL baseline), spatial=recurrent, spatial=pointmap, fusion=2 (two layers)",
     )
+    parser.add_argument(
+        "--crop",
+        nargs=5,
+        action="append",
+        default=[],
+        metavar=("CAMERA", "LEFT", "TOP", "RIGHT", "BOTTOM"),
+        help="part of a camera's image to keep, as fractions; for LeRobot folders (a FrameStore has its own)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch (default: torch's own choice)")
     parser.add_argument("--stop-after", type=int, help="leave after this many steps of this call, saved")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -64,6 +72,7 @@ def train_run(args: argparse.Namespace) -> int:
     """Carry out `vipa train`: exit status, or ValueError, FileNotFoundError or ImportError with the reason."""
     import torch
 
+    from .images import Crop
     from .recipes import named_recipe
     from .runs import dry_run, prepare
     from .training import train
@@ -78,12 +87,13 @@ def train_run(args: argparse.Namespace) -> int:
         changes["size"] = args.size
     recipe = recipe.changed(**changes)
     model_changes = assignments(args.model, "--model") | ablations(args.ablate)
-    if (args.start or args.internvl) and args.model:
-        raise ValueError("--model changes a new model; allowed together with neither --start nor --internvl")
+    if args.start and model_changes:
+        raise ValueError("--model and --ablate change a new model; not allowed together with --start")
     if args.dry_run:
         print(dry_run(recipe, args.data, args.start, args.internvl, model_changes))
         return 0
-    model, processor, source = prepare(recipe, args.data, args.start, args.internvl, model_changes, args.out)
+    crops = {camera: Crop(*map(float, edges)) for camera, *edges in args.crop}
+    model, processor, source = prepare(recipe, args.data, args.start, args.internvl, model_changes, args.out, crops)
     measures = train(recipe, model, processor, source, args.out, args.stop_after, args.quiet)
     print(f"{args.out}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
     return 0

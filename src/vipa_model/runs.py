@@ -11,6 +11,7 @@ import torch
 
 from .configuration_vipa import VipaConfig
 from .framestore import STORE_FILE, FrameStore
+from .images import Crop
 from .modeling_vipa import VipaForActionPrediction
 from .processing_vipa import VipaProcessor
 from .recipes import Recipe
@@ -25,17 +26,19 @@ def prepare(
     internvl: Path | None = None,
     changes: dict | None = None,
     out: Path | None = None,
+    crops: dict[str, Crop] | None = None,
 ) -> tuple[VipaForActionPrediction, VipaProcessor, object]:
     """Model, processor and source of a run.
 
     start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model.
-    out: where LeRobot folders are unpacked to.
+    out, crops: where LeRobot folders are decoded to, and which part of each camera's image is kept.
     """
     if recipe.data != "frames":
         from .hand3d import prepare_hand3d
 
         return prepare_hand3d(recipe, data, start, internvl, changes or {})
-    stores = [open_frames(path, out) for path in data]
+    size = _image_size(recipe, start, internvl, changes or {})
+    stores = [open_frames(path, out, size, crops) for path in data]
     if recipe.stage == "0":
         from .stage0 import prepare_pointmaps
 
@@ -52,17 +55,30 @@ def prepare(
     return prepare_frames(stores, recipe, config, start)
 
 
-def open_frames(path: Path, out: Path | None) -> FrameStore:
-    """A FrameStore folder, or a LeRobotDataset v3.0 folder decoded once into ``out/frames-<name>``."""
+def open_frames(path: Path, out: Path | None, size: int, crops: dict[str, Crop] | None = None) -> FrameStore:
+    """A FrameStore folder, or a LeRobotDataset v3.0 folder decoded once, at ``size`` pixels, into ``out``."""
     if (path / STORE_FILE).is_file():
         return FrameStore(path)
     if (path / "meta" / "info.json").is_file():
         from .lerobot_import import import_lerobot
 
-        return import_lerobot(path, (out or path) / f"frames-{path.name}")
+        if out is None:
+            raise ValueError(f"{path} is a LeRobotDataset, which a dry run does not decode; allowed: a FrameStore")
+        return import_lerobot(path, out / f"frames-{path.name}", size, crops)
     raise FileNotFoundError(
         f"{path} is no dataset; allowed: a FrameStore ({STORE_FILE}) or a LeRobotDataset v3.0 (meta/info.json)"
     )
+
+
+def _image_size(recipe: Recipe, start: Path | None, internvl: Path | None, changes: dict) -> int:
+    """Side of the views, pixels, that the model of this run takes."""
+    if start is not None:
+        return VipaConfig.from_pretrained(start).vision.image_size
+    if internvl is not None:
+        from .internvl import internvl_config
+
+        return internvl_config(internvl).vision.image_size
+    return changed(VipaConfig.named(recipe.size), changes).vision.image_size
 
 
 def changed(config: VipaConfig, changes: dict) -> VipaConfig:

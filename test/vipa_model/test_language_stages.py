@@ -150,38 +150,30 @@ def test_stages_one_and_two(internvl, hand3d, tmp_path):
         "head.mlp=32",
     ]
     common = ["--quiet", "--set", "batch=4", "--set", "precision=fp32", "--steps", "2", "--set", "log_every=1"]
-    with pytest.raises(SystemExit):
-        train_main([str(visual), "--recipe", "stage1", "--internvl", str(internvl[0]), "--out", "x", *model])
-    # A new model's --model keys do not go with --internvl: shape it through the API as a user of other sizes would.
-    from vipa_model.hand3d import prepare_hand3d
-    from vipa_model.recipes import named_recipe
-    from vipa_model.training import train
-
-    changes = dict(item.split("=") for item in model[1::2])
-    changes = {k: int(v) if v.isdigit() else v for k, v in changes.items()}
-    recipe = named_recipe("stage1").changed(steps=2, batch=4, precision="fp32", log_every=1)
-    parts = prepare_hand3d(recipe, [visual], None, internvl[0], changes)
-    before = {k: v.clone() for k, v in parts[0].state_dict().items()}
-    train(recipe, *parts, tmp_path / "one", quiet=True)
-    changed = {k.split(".")[1] for k, v in parts[0].state_dict().items() if not torch.equal(v, before[k])}
-    assert changed == {"fusion"}
+    out = str(tmp_path / "one")
     assert (
-        train_main(
-            [
-                str(action),
-                "--recipe",
-                "stage2",
-                "--start",
-                str(tmp_path / "one"),
-                "--out",
-                str(tmp_path / "two"),
-                *common,
-            ]
-        )
+        train_main([str(visual), "--recipe", "stage1", "--internvl", str(internvl[0]), "--out", out, *model, *common])
         == 0
     )
-    two = VipaForActionPrediction.from_pretrained(tmp_path / "two")
+    one = VipaForActionPrediction.from_pretrained(out).state_dict()
+    torch.manual_seed(0)
+    theirs = internvl[1].state_dict()
+    for name, value in theirs.items():
+        if "language_model" in name:
+            assert torch.equal(one["model.language." + name.split("language_model.")[1]], value), name
+    assert one["model.fusion.layers.0.alpha"] != 0.5
+    out = str(tmp_path / "two")
+    assert train_main([str(action), "--recipe", "stage2", "--start", str(tmp_path / "one"), "--out", out, *common]) == 0
+    two = VipaForActionPrediction.from_pretrained(out)
     assert two.config.motion_tokens == 3072
+    moved = {
+        k.split(".")[1]
+        for k, v in two.state_dict().items()
+        if k in one and v.shape == one[k].shape and not torch.equal(v, one[k])
+    }
+    assert moved == {"fusion", "language"}
+    with pytest.raises(SystemExit):
+        train_main([str(action), "--recipe", "stage2", "--start", out, "--out", out, *model])
     rows = [json.loads(line) for line in (tmp_path / "two/log.jsonl").read_text().splitlines()]
     assert np.isfinite(rows[-1]["val_loss"])
 

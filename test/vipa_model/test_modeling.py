@@ -1,4 +1,4 @@
-"""The model as a whole: views, missing depth, stages, saving, a batch learned by heart, parameter counts of the paper."""
+"""The model: views, missing depth, stages, saving, a batch learned by heart, the parameter counts of the paper."""
 
 import pytest
 from tiny import random_batch, tiny_config

@@ -1,0 +1,165 @@
+"""A LeRobotDataset v3.0 folder, as `vipa dataset build` writes it (docs/dataset.md), decoded once into a FrameStore."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .configuration_vipa import GroupConfig
+from .framestore import FrameStore, FrameStoreWriter
+from .images import Crop, make_view
+from .rotations import quat_to_matrix
+
+POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+
+
+def import_lerobot(
+    folder: str | Path, out: str | Path, image_size: int = 128, crops: dict[str, Crop] | None = None
+) -> FrameStore:
+    """Decode ``folder`` into the FrameStore ``out`` at ``image_size`` pixels; goes on where an earlier call stopped.
+
+    crops: {camera: Crop}. Groups of kind ``arm`` are taken; others have no tool pose and are left out. Raises
+    ValueError when the folder is another format, or lacks a column that training needs.
+    """
+    folder = Path(folder)
+    info = json.loads((folder / "meta" / "info.json").read_text())
+    if info.get("codebase_version") != "v3.0" or "vipa" not in info:
+        raise ValueError(
+            f"{folder}: codebase_version {info.get('codebase_version')!r}, sections {sorted(info)}; "
+            "allowed: v3.0 with the section 'vipa' (docs/dataset.md)"
+        )
+    arms = [g for g in info["vipa"]["groups"] if g["kind"] == "arm"]
+    groups = [GroupConfig(g["name"], len(g["hand_joints"]), len(g["joints"])) for g in arms]
+    cameras = [n.removeprefix("observation.images.") for n in info["features"] if n.startswith("observation.images.")]
+    subtasks = _names(folder / "meta" / "subtasks.parquet")
+    writer = FrameStoreWriter(out, cameras, image_size, groups, subtasks, float(info["fps"]), crops)
+    for row in _episodes(folder):
+        name = f"{row['episode_index']:06d}"
+        if not writer.has(name):
+            arrays = _arrays(folder, info, row, arms, cameras, image_size, crops or {})
+            meta = json.loads(row["vipa/meta"]) | {"key": row["vipa/key"]}
+            writer.add(name, arrays, row["tasks"][0], meta)
+    return FrameStore(out)
+
+
+def _arrays(
+    folder: Path, info: dict, row: dict, arms: list[dict], cameras: list[str], size: int, crops: dict[str, Crop]
+) -> dict[str, np.ndarray]:
+    """One episode in the FrameStore's layout."""
+    data = info["data_path"].format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
+    columns = _columns(folder / data, row["episode_index"])
+    pick = _Picker(folder, info, columns)
+    hands = [f"{g['name']}.{j}" for g in arms for j in g["hand_joints"]]
+    hand, ordered = pick("observation.state", hands), pick("action", hands)
+    poses = [f"{g['name']}.{n}" for g in arms for n in POSE]
+    out = {
+        "tool_pose": pick("observation.tool_pose", poses),
+        "commanded_tool_pose": pick("observation.commanded_tool_pose", poses),
+        "hand": hand,
+        # ``action`` is what was commanded for the next tick; the store wants it at the tick.
+        "commanded_hand": np.concatenate([hand[:1], ordered[:-1]]),
+        "positions": pick("observation.state", [f"{g['name']}.{j}" for g in arms for j in g["joints"]]),
+        "subtask": columns["subtask_index"],
+        "target": columns["target"],
+        "stamps": pick("observation.stamp_ns", ["joint_states"])[:, 0],
+    }
+    base = _matrix(np.asarray(arms[0]["base_in_world"], np.float64))
+    views: dict[str, list] = {"images": [], "depth": [], "intrinsics": [], "extrinsics": []}
+    for camera in cameras:
+        key = f"videos/observation.images.{camera}/"
+        video = info["video_path"].format(
+            video_key=f"observation.images.{camera}",
+            chunk_index=row[f"{key}chunk_index"],
+            file_index=row[f"{key}file_index"],
+        )
+        first, count, fps = round(row[f"{key}from_timestamp"] * info["fps"]), row["length"], info["fps"]
+        images = _decode(folder / video, first, count, fps, "rgb24")
+        depths: list = [None] * count
+        if camera in info["vipa"]["depth"]:
+            number = row["episode_index"]
+            path = info["vipa"]["depth_path"].format(
+                camera=camera, chunk_index=number // info["chunks_size"], episode_index=number
+            )
+            depths = _decode(folder / path, 0, count, fps, "gray16le")
+        k = columns[f"observation.intrinsics.{camera}"].reshape(-1, 3, 3)
+        made = [make_view(i, d, m, size, crops.get(camera)) for i, d, m in zip(images, depths, k, strict=True)]
+        for name, part in zip(("images", "depth", "intrinsics"), zip(*made, strict=True), strict=True):
+            views[name].append(np.stack(part))
+        views["extrinsics"].append(np.linalg.inv(base) @ columns[f"observation.extrinsics.{camera}"].reshape(-1, 4, 4))
+    return out | {name: np.stack(parts, 1) for name, parts in views.items()}
+
+
+class _Picker:
+    """Elements of vector columns by their names in info.json."""
+
+    def __init__(self, folder: Path, info: dict, columns: dict[str, np.ndarray]) -> None:
+        self.folder, self.features, self.columns = folder, info["features"], columns
+
+    def __call__(self, column: str, names: list[str]) -> np.ndarray:
+        if column not in self.columns:
+            raise ValueError(f"{self.folder}: no column {column!r}; it has {sorted(self.columns)}")
+        there = self.features[column]["names"]
+        absent = [n for n in names if n not in there]
+        if absent:
+            raise ValueError(f"{self.folder}: column {column!r} has no {absent}; it has {there}")
+        values = self.columns[column]
+        return values.reshape(len(values), -1)[:, [there.index(n) for n in names]]
+
+
+def _matrix(pose: np.ndarray) -> np.ndarray:
+    """A pose (7,), metres and xyzw, as a transform (4, 4)."""
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = quat_to_matrix(pose[3:]), pose[:3]
+    return out
+
+
+def _episodes(folder: Path) -> list[dict]:
+    import pyarrow.parquet as pq
+
+    rows = []
+    for path in sorted((folder / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
+        schema = pq.read_schema(path)
+        wanted = [n for n in schema.names if not n.startswith("stats/")]
+        rows += pq.read_table(path, columns=wanted, partitioning=None).to_pylist()
+    if not rows:
+        raise ValueError(f"{folder} has no episodes; allowed: at least one (is the dataset finalized?)")
+    return sorted(rows, key=lambda r: r["episode_index"])
+
+
+def _columns(path: Path, episode: int) -> dict[str, np.ndarray]:
+    """An episode's rows of a data file as arrays (T,) or (T, n)."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, partitioning=None)
+    table = table.filter(pc.equal(table["episode_index"], episode))
+    return {name: np.array(table[name].to_pylist()) for name in table.column_names}
+
+
+def _names(path: Path) -> list[str]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, partitioning=None).column("__index_level_0__").to_pylist() if path.is_file() else []
+
+
+def _decode(path: Path, first: int, count: int, fps: int, form: str) -> np.ndarray:
+    """``count`` frames of a video from ``first``: (count, H, W, 3) uint8 for rgb24, (count, H, W) uint16 for gray16le."""
+    import av
+
+    frames = []
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        stream.thread_type = "NONE"
+        if first:
+            file.seek(round(Fraction(first, fps) / stream.time_base), stream=stream)
+        for frame in file.decode(stream):
+            if round(frame.pts * stream.time_base * fps) >= first:
+                frames.append(frame.to_ndarray(format=form))
+            if len(frames) == count:
+                break
+    if len(frames) != count:
+        raise ValueError(f"{path} has {len(frames)} frames from {first}; allowed: {count}")
+    return np.stack(frames)
