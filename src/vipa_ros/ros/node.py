@@ -7,7 +7,7 @@ from collections.abc import Callable
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, ParameterUninitializedException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -18,7 +18,7 @@ from vipa_ros.errors import VipaError
 def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> None:
     """Initialises rclpy, makes the node, spins it until SIGINT or SIGTERM, and takes it down.
 
-    A VipaError becomes one line on standard error and exit status 2. `spin` replaces rclpy's single-threaded spin; it
+    A VipaError becomes one line on standard error and exit status 2. `spin` replaces the single-threaded spin; it
     returns when `rclpy.ok()` is false. The node's `close`, if it has one, is called on the way out. Main thread.
     """
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -27,7 +27,7 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
     node, status = None, 0
     try:
         node = make()
-        (spin or rclpy.spin)(node)
+        (spin or _spin)(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except VipaError as error:
@@ -43,6 +43,14 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
         rclpy.try_shutdown()
     if status:
         sys.exit(status)
+
+
+def _spin(node: Node) -> None:
+    """Spins in short waits: Python handles a signal only when a wait returns."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while rclpy.ok():
+        executor.spin_once(timeout_sec=0.2)
 
 
 def _interrupt(number, frame):
