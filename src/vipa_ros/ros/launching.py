@@ -36,7 +36,6 @@ def launch_node(spec: NodeSpec) -> Node:
         parameters=[{k: v for k, v in spec.parameters.items() if v != ""}],
         additional_env=environment.child_additions(),
         output="screen",
-        emulate_tty=spec.leader,
     )
 
 
