@@ -146,7 +146,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _decode(path: Path, first: int, count: int, fps: int, form: str) -> np.ndarray:
-    """``count`` frames of a video from ``first``: (count, H, W, 3) uint8 for rgb24, (count, H, W) uint16 for gray16le."""
+    """``count`` frames from ``first``: (count, H, W, 3) uint8 for rgb24, (count, H, W) uint16 for gray16le."""
     import av
 
     frames = []
