@@ -19,7 +19,7 @@ from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.task import load_task
 
-HORIZON = 16  # steps of a chunk
+HORIZON = 17  # steps of a chunk: now, and the sixteen that a policy learns
 DT = 0.1  # seconds between them
 # Steps at the head of a chunk that repeat what the last one said: motion has committed to them when the chunk arrives,
 # one step late or less, and a new goal that began earlier would have to be caught up with in a hurry.

@@ -7,7 +7,7 @@ from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, raise_tool, top_down, travel, yaw_of
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
-GRASP = 0.155  # metres above the can's foot: middle of neck and spray handle
+GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 5 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
 LEAVES = 0.19  # metres above the pot's foot
 # The handle's spring yields at 8 N a finger. Around the can's 60 mm this asks for about 6 N a finger: it lifts, not
