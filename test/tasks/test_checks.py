@@ -161,3 +161,15 @@ def test_a_task_file_is_checked_when_it_is_loaded(tmp_path):
     path.write_text(text.replace("above: 0.12", "beyond: 0.12"))
     with pytest.raises(VipaError, match="mine.yaml: sub-task 'open drawer'.*beyond.*above"):
         load_task(str(path))
+
+
+def test_every_check_and_parameter_is_documented():
+    import dataclasses
+
+    from vipa_ros import resources
+
+    text = (resources.root() / "docs" / "tasks.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    for name, check in checks.REGISTRY.items():
+        missing = [f.name for f in dataclasses.fields(check.Params) if f"`{f.name}`" not in rows[name]]
+        assert not missing, f"docs/tasks.md: {name} lacks {missing}"

@@ -165,6 +165,7 @@ def test_order_progress_and_latches(looks, after):
             return
 
 
+@settings(deadline=None)
 @given(steps=st.lists(st.integers(0, 500_000_000), max_size=60), limit=st.floats(0.1, 5.0))
 def test_timeout_comes_at_the_limit_and_not_before(steps, limit):
     scorer = EpisodeScorer(task(subtask("a")), time_limit=limit)
