@@ -10,7 +10,7 @@ SHELL ["/bin/bash", "-c"]
 ENV DEBIAN_FRONTEND=noninteractive
 
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    libegl1 libgl1-mesa-dri python3-venv python3-pip && rm -rf /var/lib/apt/lists/*
+    libegl1 libgl1-mesa-dri libopengl0 python3-venv python3-pip && rm -rf /var/lib/apt/lists/*
 
 # Dependencies first: they change less often than the sources. rosdep, like colcon, stops at the root package, so both
 # packages are named.

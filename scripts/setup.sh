@@ -31,6 +31,8 @@ stamped() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 stamp() { mkdir -p "$stamps" && printf '%s' "$2" > "$stamps/$1.new" && mv "$stamps/$1.new" "$stamps/$1"; }
 unstamp() { rm -f "${@/#/$stamps/}"; }
 
+[ "$(uname -sm)" = "Linux x86_64" ] || fail "this is $(uname -sm): the ROS wheels exist for Linux x86_64 alone"
+
 # A sourced ROS would be mixed with the wheels: none of it may reach what is built here. Nor may make's own flags.
 for name in ${!ROS_*} AMENT_PREFIX_PATH AMENT_CURRENT_PREFIX COLCON_PREFIX_PATH CMAKE_PREFIX_PATH RMW_IMPLEMENTATION \
     PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE MAKEFLAGS MFLAGS; do
@@ -62,6 +64,7 @@ missing_packages() {
   command -v cmake > /dev/null || echo cmake
   command -v make > /dev/null || echo make
   library 'libEGL\.so\.1' || echo libegl1
+  library 'libOpenGL\.so\.0' || library 'libGL\.so\.1' || echo libopengl0
   some_file '/usr/lib*/dri/*_dri.so' || some_file '/usr/lib/*/dri/*_dri.so' || some_file '/usr/lib/*/libgallium*' ||
     some_file '/usr/share/glvnd/egl_vendor.d/*nvidia*.json' || echo libgl1-mesa-dri
   [ -x "$python" ] && return

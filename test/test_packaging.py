@@ -206,7 +206,7 @@ def test_doctor_says_how_to_mend(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     finding = doctor._rendering()
     assert not finding.ok
-    assert finding.fix == "sudo apt-get update && sudo apt-get install -y libegl1 libgl1-mesa-dri"
+    assert finding.fix == "sudo apt-get update && sudo apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
 
 
 def test_doctor_reports_a_crash_in_one_line():

@@ -20,22 +20,30 @@ PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
 SHARED_MEMORY = 64e6  # bytes; Fast DDS keeps its queues there
 
-EGL_PROBE = """
-import json, time, mujoco
+RENDERING_PROBE = """
+import json, time
+from vipa_sim import gl
+import mujoco, numpy
 from OpenGL import GL
+name, context = gl.backend(), gl.context(320, 240)
 model = mujoco.MjModel.from_xml_string(
     '<mujoco><worldbody><light pos="0 0 3"/><geom type="plane" size="1 1 .1" rgba="1 0 0 1"/></worldbody></mujoco>')
 data = mujoco.MjData(model)
 mujoco.mj_forward(model, data)
-renderer = mujoco.Renderer(model, 240, 320)
-renderer.update_scene(data)
-renderer.render()
-start = time.perf_counter()
-for _ in range(5):
-    image = renderer.render()
-seconds = (time.perf_counter() - start) / 5
-name = GL.glGetString(GL.GL_RENDERER).decode()
-print(json.dumps({"renderer": name, "ms": seconds * 1e3, "red": float(image.mean())}))
+scene, view = mujoco.MjvScene(model, 10), mujoco.MjrRect(0, 0, 320, 240)
+camera, option = mujoco.MjvCamera(), mujoco.MjvOption()
+drawer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, drawer)
+mujoco.mjv_updateScene(model, data, option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+image = numpy.zeros((240, 320, 3), numpy.uint8)
+times = []
+for _ in range(6):
+    start = time.perf_counter()
+    mujoco.mjr_render(view, scene, drawer)
+    mujoco.mjr_readPixels(image, None, view, drawer)
+    times.append(time.perf_counter() - start)
+renderer = GL.glGetString(GL.GL_RENDERER).decode()
+print(json.dumps({"backend": name, "renderer": renderer, "ms": min(times) * 1e3, "light": float(image.mean())}))
 """
 
 ROS_PROBE = """
@@ -136,13 +144,14 @@ def _messages(wheels: bool) -> Finding:
 
 def _rendering() -> Finding:
     sudo = "" if os.geteuid() == 0 else "sudo "
-    fix = f"{sudo}apt-get update && {sudo}apt-get install -y libegl1 libgl1-mesa-dri"
-    found, error = _probe(EGL_PROBE, MUJOCO_GL="egl", PYOPENGL_PLATFORM="egl")
+    fix = f"{sudo}apt-get update && {sudo}apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
+    found, error = _probe(RENDERING_PROBE)
     if error:
         return Finding("rendering", False, error, fix)
-    if not found["red"] > 1:
-        return Finding("rendering", False, f"EGL on {found['renderer']} draws a black picture", fix)
-    return Finding("rendering", True, f"EGL on {found['renderer']}, {found['ms']:.1f} ms for 320x240")
+    what = f"{found['backend']} on {found['renderer']}"
+    if not found["light"] > 1:
+        return Finding("rendering", False, f"{what} draws a black picture", fix)
+    return Finding("rendering", True, f"{what}, {found['ms']:.1f} ms for 320x240")
 
 
 def _domain() -> Finding:

@@ -33,7 +33,7 @@ def backend() -> str:
             return name
     raise VipaError(
         f"no off-screen OpenGL for the simulated cameras (tried {', '.join(BACKENDS)}): "
-        "sudo apt-get install -y libegl1 libgl1-mesa-dri"
+        "sudo apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
     )
 
 
