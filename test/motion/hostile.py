@@ -152,7 +152,7 @@ class Adversary:
         self.robot.advance(dt)
 
     def check(self, commands) -> None:
-        motion, gate, k = self.motion, self.motion.gate, self.motion.kinematics
+        motion, gate = self.motion, self.motion.gate
         start, end, dt = gate.state, gate.plan.at(motion.dt), motion.dt
         if self.before is not None:
             np.testing.assert_allclose(start.q, self.before.q, atol=1e-9, err_msg="a command starts where the last one led")

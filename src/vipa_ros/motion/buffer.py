@@ -74,7 +74,9 @@ class Path:
 
     def rate(self, time: float) -> np.ndarray:
         i = int(np.searchsorted(self.times, time, side="right"))
-        if i == 0 or i == len(self.times):
+        if i == len(self.times) > 1 and time < self.end + 1e-9:
+            i -= 1  # at the last knot: still as it came
+        if i == 0 or i == len(self.times) or self.times[i] == self.times[i - 1]:
             return np.zeros(self.space.tangent)
         return self.space.difference(self.values[i], self.values[i - 1]) / (self.times[i] - self.times[i - 1])
 
@@ -96,12 +98,12 @@ class Fade:
 class ChunkBuffer:
     """The reference of one group in one space (poses, or joints).
 
-    speed (tangent,): what a splice may add to the path's own speed, m/s and rad/s. Times are seconds of any one clock; the
+    speed, acceleration (tangent,): what fading out a splice may add to the path's own, m/s and rad/s, m/s² and rad/s². Times are seconds of any one clock; the
     caller uses ROS time less an origin of its own. Not for several threads.
     """
 
-    def __init__(self, space: Space, speed: np.ndarray, bandwidth: float = BANDWIDTH):
-        self.space, self.speed, self.bandwidth = space, speed, bandwidth
+    def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH):
+        self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
         self.lag = 3 / bandwidth
         self.clear()
 
@@ -175,25 +177,37 @@ class ChunkBuffer:
     def _join(self, old: Path, cut: float, times: np.ndarray, values: np.ndarray) -> None:
         first = max(0, int(np.searchsorted(old.times, self._clock, side="right")) - 1)
         self._fades = [f for f in self._fades if f.start + f.length > self._clock]
+        bridge = times[0] >= cut and self._can_bridge(old, cut, times[0], values[0])
+        keep = slice(first, max(first, int(np.searchsorted(old.times, times[0] if bridge else cut, side="left"))))
+        knots, points = list(old.times[keep]), list(old.values[keep])
         at_cut = old.at(cut)
-        ahead = times > cut + 1e-9
-        if times[0] >= cut:  # a bridge to its first step: no offset to fade
-            keep = slice(first, max(first, int(np.searchsorted(old.times, times[0], side="left"))))
-            knots, points = list(old.times[keep]), list(old.values[keep])
-            if not knots or knots[-1] < cut:
-                knots, points = [*knots, cut], [*points, at_cut]
-        else:
-            keep = slice(first, max(first, int(np.searchsorted(old.times, cut, side="left"))))
+        if not bridge:
             new = Path(self.space, times, values)
             start = new.at(cut)
             offset, rate = self.space.difference(at_cut, start), old.rate(cut) - new.rate(cut)
             if np.any(np.abs(offset) > 1e-9) or np.any(np.abs(rate) > 1e-9):
-                length = max(BLEND, float(np.max(1.875 * np.abs(offset) / self.speed)),
-                             BLEND * float(np.max(np.abs(rate) / self.speed)))
-                self._fades.append(Fade(cut, length, offset, rate))
+                self._fades.append(Fade(cut, self._fade_length(np.abs(offset), np.abs(rate)), offset, rate))
             # two knots at one time: the path jumps, the fade starts with the jump's opposite
-            knots, points = [*old.times[keep], cut, cut], [*old.values[keep], at_cut, start]
+            knots, points = [*knots, cut, cut], [*points, at_cut, start]
+        elif not knots or knots[-1] < cut:
+            knots, points = [*knots, cut], [*points, at_cut]
+        ahead = times > cut + 1e-9
         self.path = Path(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
+
+    def _can_bridge(self, old: Path, cut: float, due: float, value: np.ndarray) -> bool:
+        """True if the straight way to a first step that is still to come is slow enough, and from rest also gentle enough."""
+        before = int(np.searchsorted(old.times, due, side="left")) - 1
+        begin = max(cut, float(old.times[before])) if before >= 0 else cut
+        way = np.abs(self.space.difference(value, old.at(begin)))
+        if np.any(way > self.speed * (due - begin)):
+            return False
+        resting = bool(np.all(np.abs(self._rate) < 0.02 * self.speed))
+        return not resting or due - begin >= float(np.sqrt(np.max(5.77 * way / self.acceleration)))
+
+    def _fade_length(self, offset: np.ndarray, rate: np.ndarray) -> float:
+        """Seconds: the quintic's peaks are 1.875 offset / T in speed, 5.77 offset / T^2 and 3.94 rate / T in acceleration."""
+        return max(BLEND, float(np.max(1.875 * offset / self.speed)), float(np.max(3.94 * rate / self.acceleration)),
+                   float(np.sqrt(np.max(5.77 * offset / self.acceleration))))
 
     def advance(self, now: float, dt: float) -> Reference:
         """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""

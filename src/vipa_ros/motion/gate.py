@@ -124,6 +124,8 @@ class SafetyGate:
 
         Returns '' if the wish passed, else the limit that stood against it; then the arms go slower, or brake.
         """
+        if self.clearance is not None:
+            self.clearance.here(self.state.q, hands)
         if wish is None:
             self._follow()
             return ""
@@ -131,8 +133,6 @@ class SafetyGate:
             self.clamps["not finite"] += 1
             self._follow()
             return "not finite"
-        if self.clearance is not None:
-            self.clearance.here(self.state.q, hands)
         refused = ""
         for share in SLOWER:
             plan = self._plan(share * wish)

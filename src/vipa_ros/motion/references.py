@@ -9,7 +9,9 @@ from vipa_ros.motion.hand import HandBuffer
 from vipa_ros.motion.servo import Target
 from vipa_ros.robot.kinematics import Kinematics, pose_of
 
-BLEND_SPEED = 0.8   # share of the tool's and the joints' speed limits that fading out a splice may use
+BLEND_SPEED = 0.8                  # share of the tool's and the joints' speed limits that fading out a splice may use
+BLEND_ACCELERATION = (4.0, 10.0)   # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
+BLEND_JOINTS = 0.5                 # share of the joints' acceleration limits, likewise
 
 
 class References:
@@ -27,9 +29,10 @@ class References:
         for group in kinematics.robot.groups:
             if group.kind == "arm":
                 speed = BLEND_SPEED * np.array([group.tool_speed] * 3 + [group.tool_angular_speed] * 3)
-                self.poses[group.name] = ChunkBuffer(Space("pose", 0), speed)
+                self.poses[group.name] = ChunkBuffer(Space("pose", 0), speed, np.repeat(BLEND_ACCELERATION, 3))
             self.joints[group.name] = ChunkBuffer(Space("joints", len(group.joints)),
-                                                  BLEND_SPEED * np.asarray(group.max_velocity, float))
+                                                  BLEND_SPEED * np.asarray(group.max_velocity, float),
+                                                  BLEND_JOINTS * np.asarray(group.max_acceleration, float))
             if group.hand is not None:
                 self.hands[group.name] = HandBuffer(group.hand)
 
