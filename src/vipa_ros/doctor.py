@@ -24,8 +24,8 @@ RENDERING_PROBE = """
 import json, time
 from vipa_sim import gl
 import mujoco, numpy
-from OpenGL import GL
 name, context = gl.backend(), gl.context(320, 240)
+from OpenGL import GL  # not before the context: it would choose a platform
 model = mujoco.MjModel.from_xml_string(
     '<mujoco><worldbody><light pos="0 0 3"/><geom type="plane" size="1 1 .1" rgba="1 0 0 1"/></worldbody></mujoco>')
 data = mujoco.MjData(model)
