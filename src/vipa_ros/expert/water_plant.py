@@ -10,8 +10,7 @@ CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 5 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
 LEAVES = 0.19  # metres above the pot's foot
-# The handle's spring yields at 8 N a finger. Around the can's 60 mm this asks for about 6 N a finger: it lifts, not
-# presses.
+# The handle's spring yields at 8 N a finger. Around the can's 60 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.72, 0.25
 LIFT, CARRY = 0.10, 0.06  # metres of the can above the table, on the way up and while it is aimed
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
@@ -100,9 +99,7 @@ def _aimed(view: View, heading: float) -> np.ndarray:
 
 def _aim(view: View) -> Skill:
     """Carries the can to where its nozzle points at the plant."""
-    held = geometry.compose(
-        geometry.inverse(view.tool), view.body(CAN)
-    )  # the can in the tool frame, once: it does not slip
+    held = geometry.compose(geometry.inverse(view.tool), view.body(CAN))  # asked once: in a grip it does not slip
     heading = _heading(view)
 
     def goal(view: View) -> np.ndarray:
@@ -113,7 +110,7 @@ def _aim(view: View) -> Skill:
 
     ended = yield Goal(
         goal, hand=LIGHT, speed=0.25, angular_speed=0.8, acceleration=SLOW, near=0.01, near_angle=0.05, settle=0.3,
-        until=lost, target=PLANT, exact=False,
+        until=lost, target=PLANT,
     )  # fmt: skip
     if ended is Ended.UNTIL:
         return False
