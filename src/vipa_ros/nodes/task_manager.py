@@ -9,12 +9,11 @@ import time
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 
 from vipa_msgs.action import RunEpisode
-from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
-from vipa_msgs.srv import RecordEpisode, ResetCell, SetAuthority, SetTaskContext
+from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
+from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 from vipa_ros import files
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
@@ -22,6 +21,7 @@ from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.running import Running
+from vipa_ros.ros.services import Services
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 
@@ -42,7 +42,7 @@ class TaskManager(Node):
         self.reader = GroupReader(self.robot)
         self.fingers = frozenset(f for g in self.robot.arms if g.hand for f in g.hand.fingers)
         self.running: Running | None = None
-        self.joints = self.motion = None
+        self.joints = self.motion = self.safety = None
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
         stream = PROFILES["stream"]
@@ -50,18 +50,18 @@ class TaskManager(Node):
         self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
         self.create_subscription(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
         self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)
+        self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
         self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
-        group = ReentrantCallbackGroup()
-        self.callers = {
-            name: self.create_client(kind, name, callback_group=group)
-            for kind, name in (
-                (ResetCell, topics.RESET_CELL),
-                (RecordEpisode, topics.RECORD_EPISODE),
-                (SetAuthority, topics.SET_AUTHORITY),
-                (SetTaskContext, topics.TASK_CONTEXT),
-            )
+        kinds = {
+            topics.RESET_CELL: ResetCell,
+            topics.RECORD_EPISODE: RecordEpisode,
+            topics.SET_AUTHORITY: SetAuthority,
+            topics.TASK_CONTEXT: SetTaskContext,
+            topics.REARM: ReArm,
         }
+        self.remote = Services(self, kinds)
+        group = ReentrantCallbackGroup()
         self.action = ActionServer(
             self,
             RunEpisode,
@@ -120,29 +120,43 @@ class TaskManager(Node):
     async def begin(self, run):
         """From the goal to the first tick of the episode. Raises VipaError."""
         self.publish(run)
-        reset = await self.call(topics.RESET_CELL, ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant))
+        reset = await self.remote.call(
+            topics.RESET_CELL,
+            ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant),
+            SERVICE_WAIT,
+        )
         if not reset.success:
             raise VipaError(f"reset of the cell: {reset.message}")
         card = json.loads(reset.scene_card)
         run.variant = card["variant"]
+        if self.cell == "sim":
+            await self.remote.pause(SETTLE)
+            await self.rearm()
         if run.folder:
             files.write_json(run.folder / "scene.json", card)
             record = RecordEpisode.Request(
                 record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
             )
-            answer = await self.call(topics.RECORD_EPISODE, record)
+            answer = await self.remote.call(topics.RECORD_EPISODE, record, SERVICE_WAIT)
             if not answer.success:
                 raise VipaError(f"recorder: {answer.message}")
-        settled = Future(executor=self.executor)
-        timer = self.create_timer(SETTLE, lambda: settled.set_result(None), clock=node.steady_clock())
-        await settled
-        self.destroy_timer(timer)
-        grant = await self.call(topics.SET_AUTHORITY, SetAuthority.Request(commander_id=run.goal.commander))
+            await self.remote.pause(SETTLE)
+        grant = await self.remote.call(
+            topics.SET_AUTHORITY, SetAuthority.Request(commander_id=run.goal.commander), SERVICE_WAIT
+        )
         if not grant.granted:
             raise VipaError(f"authority: {grant.message}")
         self.heard = dict.fromkeys(SILENCE, time.monotonic())
         run.state = EpisodeStatus.RUNNING
         self.publish(run)
+
+    async def rearm(self):
+        """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
+        if self.safety is not None and self.safety.estop:
+            raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
+        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
+        if not answer.armed:
+            raise VipaError(f"motion cannot start: {answer.message}")
 
     async def end(self, run) -> dict:
         """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""
@@ -153,38 +167,18 @@ class TaskManager(Node):
             (SetTaskContext.Request(), topics.TASK_CONTEXT),
         ):
             try:
-                await self.call(name, request, FAREWELL_WAIT)
+                await self.remote.call(name, request, FAREWELL_WAIT)
             except VipaError as error:
                 self.get_logger().error(str(error))
         if run.folder:
             try:
-                answer = await self.call(topics.RECORD_EPISODE, RecordEpisode.Request(record=False))
+                answer = await self.remote.call(
+                    topics.RECORD_EPISODE, RecordEpisode.Request(record=False), SERVICE_WAIT
+                )
                 return json.loads(answer.summary) if answer.success else {}
             except VipaError as error:
                 self.get_logger().error(str(error))
         return {}
-
-    async def call(self, name, request, wait=SERVICE_WAIT):
-        """Calls a service; VipaError if it does not answer within `wait` wall seconds."""
-        client = self.callers[name]
-        answer = Future(executor=self.executor)
-        began = time.monotonic()
-        pending = []
-
-        def poll():
-            if not pending and client.service_is_ready():
-                pending.append(client.call_async(request))
-                pending[0].add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
-            elif time.monotonic() - began > wait and not answer.done():
-                answer.set_result(None)
-
-        poll()
-        timer = self.create_timer(0.02, poll, clock=node.steady_clock(), callback_group=ReentrantCallbackGroup())
-        result = await answer
-        self.destroy_timer(timer)
-        if result is None:
-            raise VipaError(f"service {name} did not answer within {wait:g} s")
-        return result
 
     def on_joints(self, msg):
         self.joints = msg
@@ -210,7 +204,7 @@ class TaskManager(Node):
         if run.contacts != run.scorer.contacts:
             run.contacts = run.scorer.contacts
             request = SetTaskContext.Request(allowed_contacts=["|".join(pair) for pair in run.contacts])
-            self.callers[topics.TASK_CONTEXT].call_async(request)
+            self.remote.send(topics.TASK_CONTEXT, request)
         if before != [s.status for s in run.scorer.subtasks]:
             self.publish(run)
         if run.scorer.outcome:
@@ -221,6 +215,9 @@ class TaskManager(Node):
         self.heard["motion"] = time.monotonic()
         if self.running and self.running.state == EpisodeStatus.RUNNING:
             self.running.samples.motion(msg.observation_age, msg.jitter_ms_p99)
+
+    def on_safety(self, msg):
+        self.safety = msg
 
     def on_chunk(self, msg):
         if self.running and self.running.state == EpisodeStatus.RUNNING:

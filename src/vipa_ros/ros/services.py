@@ -1,0 +1,52 @@
+"""Services and pauses that are awaited, not waited for: a single-threaded node goes on meanwhile."""
+
+import time
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+
+from vipa_ros.errors import VipaError
+from vipa_ros.ros.node import steady_clock
+
+POLL = 0.02  # wall seconds between looks for a service that is not there yet
+
+
+class Services:
+    """Clients of the services {name: type}, for coroutines on the node's executor."""
+
+    def __init__(self, node: Node, kinds: dict[str, type]):
+        self.node, self.group = node, ReentrantCallbackGroup()
+        self.clients = {n: node.create_client(kind, n, callback_group=self.group) for n, kind in kinds.items()}
+
+    def send(self, name: str, request) -> None:
+        """Calls a service without asking for its answer."""
+        self.clients[name].call_async(request)
+
+    async def call(self, name: str, request, wait: float):
+        """The answer of a service; VipaError if it is not there, or does not answer, within `wait` wall seconds."""
+        client, began, sent = self.clients[name], time.monotonic(), []
+        answer = Future(executor=self.node.executor)
+
+        def look():
+            if not sent and client.service_is_ready():
+                sent.append(client.call_async(request))
+                sent[0].add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
+            elif time.monotonic() - began > wait and not answer.done():
+                answer.set_result(None)
+
+        timer = self.node.create_timer(POLL, look, clock=steady_clock(), callback_group=self.group)
+        result = await answer
+        self.node.destroy_timer(timer)
+        if result is None:
+            raise VipaError(f"service {name} did not answer within {wait:g} s")
+        return result
+
+    async def pause(self, seconds: float) -> None:
+        """Lets wall time pass."""
+        over = Future(executor=self.node.executor)
+        timer = self.node.create_timer(
+            seconds, lambda: over.done() or over.set_result(None), clock=steady_clock(), callback_group=self.group
+        )
+        await over
+        self.node.destroy_timer(timer)
