@@ -155,7 +155,10 @@ class VipaProcessor:
         for group in self.groups:
             values = self._group(state, group, "state")
             joints = values["positions"] if self.use_joints else None
-            parts.append(encode_state(values["commanded_tool_pose"], values["tool_pose"], values["hand"], joints))
+            part = encode_state(values["commanded_tool_pose"], values["tool_pose"], values["hand"], joints)
+            if not np.isfinite(part).all():
+                raise ValueError(f"state of group {group.name!r} holds NaN or infinity; allowed: finite numbers")
+            parts.append(part)
         return np.concatenate(parts, -1)
 
     def encode_actions(

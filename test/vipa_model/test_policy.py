@@ -66,6 +66,9 @@ def test_missing_depth_is_allowed_missing_image_is_not(trained, store):
     assert np.isfinite(policy.act(seen | {"depths": {}}).poses["arm"]).all()
     with pytest.raises(ValueError, match="no image of camera 'wrist'"):
         policy.act(seen | {"images": {"scene": seen["images"]["scene"]}})
+    state = {"arm": seen["state"]["arm"] | {"hand": np.array([np.nan])}}
+    with pytest.raises(ValueError, match="state of group 'arm' holds NaN"):
+        policy.act(seen | {"state": state})
     with pytest.raises(ValueError, match="allowed: up to 20"):
         policy.act(seen | {"instruction": "a quite different and very long instruction"})
 
