@@ -19,13 +19,14 @@ class Remembering:
 
     def __init__(self, group="arm", hand=1, cameras=("scene", "wrist")):
         self.config = SimpleNamespace(groups=[SimpleNamespace(name=group, hand=hand)], cameras=list(cameras))
-        self.resets = 0
+        self.resets, self.dt, self.prefixes = 0, 0.1, []
 
     def reset(self):
         self.resets += 1
 
     def act(self, observation, prefix=None):
         self.asked = observation
+        self.prefixes.append(prefix)
         pose = observation["state"]["arm"]["tool_pose"]
         poses = np.tile(pose, (4, 1))
         poses[:, 0] += 0.01 * np.arange(1, 5)

@@ -6,6 +6,7 @@ from vipa_model.policy import Policy
 from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.policy.prefix import committed_prefix
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import Observation
@@ -15,14 +16,14 @@ class PolicyCommander:
     """Asks `policy` anew at every step; motion splices what comes.
 
     The tool's pose at the observation's stamp is what the policy's relative actions refer to. period: seconds of ROS time
-    between steps. Raises VipaError if the checkpoint does not fit the robot.
+    between steps. continues: a new chunk is conditioned on what motion has committed to (real-time chunking). Raises VipaError if the checkpoint does not fit the robot.
     """
 
     commander_id = "policy"
     wants_cameras = True
 
-    def __init__(self, robot: Robot, policy: Policy, period: float = 0.1):
-        self.robot, self.policy, self.period = robot, policy, period
+    def __init__(self, robot: Robot, policy: Policy, period: float = 0.1, continues: bool = True):
+        self.robot, self.policy, self.period, self.continues = robot, policy, period, continues
         kinematics = Kinematics(robot)
         self.groups = {}
         for wanted in policy.config.groups:
@@ -42,6 +43,7 @@ class PolicyCommander:
 
     def reset(self, start: EpisodeStart) -> None:
         self.seq = 0
+        self.last: ActionChunk | None = None
         self.policy.reset()
 
     def step(self, seen: CommanderInput) -> ActionChunk | None:
@@ -50,7 +52,9 @@ class PolicyCommander:
             return None
         observation = seen.observation
         self.policy.reset()  # the same noise every time: successive chunks differ by what was seen, not by chance
-        out = self.policy.act(self.as_arrays(observation))
+        start = observation.stamp_ns + round(self.policy.dt * 1e9)
+        prefix = committed_prefix(seen.status.committed, self.last, start, self.policy.dt) if self.continues else None
+        out = self.policy.act(self.as_arrays(observation), prefix)
         self.seq += 1
         actions = tuple(
             GroupAction(
@@ -63,10 +67,10 @@ class PolicyCommander:
             )
             for name, group in self.groups.items()
         )
-        start = observation.stamp_ns + round(out.dt * 1e9)
-        return ActionChunk(
+        self.last = ActionChunk(
             self.commander_id, seen.status.epoch, self.seq, seen.now_ns, start, out.dt, actions, observation.stamp_ns
         )
+        return self.last
 
     def as_arrays(self, observation: Observation) -> dict:
         """The observation as vipa_model.processing_vipa.VipaProcessor takes it."""
