@@ -6,7 +6,7 @@ A folder:
                                [{"name", "hand", "joints"}], "subtasks": [names], "crops": {camera: {left, top, right,
                                bottom}}}
     episodes/<name>.npz        one episode (uncompressed or compressed npz, no pickle), written whole or not at all
-    packed/<array>.npy         all episodes end to end, memory-mapped; rebuilt when ``episodes`` changed
+    packed/<digest>/           all episodes end to end, memory-mapped; made anew when ``episodes`` changed
 
 Arrays of an episode of T frames, V cameras, G groups (their last axes side by side in group order; one arm: as
 written):
@@ -33,8 +33,11 @@ A frame's action step k is due at stamp + (k + 1) / rate_hz; past the episode's 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -153,27 +156,40 @@ class FrameStore:
         files = sorted((self.folder / "episodes").glob("*.npz"))
         if not files:
             raise ValueError(f"{self.folder / 'episodes'} holds no .npz episode; allowed: at least one")
-        index = self._pack(files)
+        packed, index = self._pack(files)
         self.names, self.instructions, self.meta = index["names"], index["instructions"], index["meta"]
         self.starts = np.array(index["starts"])
-        self.arrays = {
-            k: np.load(self.folder / "packed" / f"{k}.npy", mmap_mode="r", allow_pickle=False) for k in index["arrays"]
-        }
+        self.arrays = {k: np.load(packed / f"{k}.npy", mmap_mode="r", allow_pickle=False) for k in index["arrays"]}
         self.episode = np.repeat(np.arange(len(files)), np.diff(self.starts))
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def _pack(self, files: list[Path]) -> dict:
-        """Copy the episodes into one array file each, unless that is already done for just these files."""
-        packed = self.folder / "packed"
+    def _pack(self, files: list[Path]) -> tuple[Path, dict]:
+        """The folder of packed arrays for just these files, and its index; made when absent.
+
+        Other processes may read an older packing meanwhile: a new one is a new folder, and old ones are unlinked, which
+        leaves what they mapped in place.
+        """
         stamp = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
-        if (packed / "index.json").is_file():
-            index = json.loads((packed / "index.json").read_text())
-            if index["files"] == stamp:
-                return index
-            (packed / "index.json").unlink()
-        packed.mkdir(exist_ok=True)
+        digest = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
+        packed = self.folder / "packed" / digest
+        packed.parent.mkdir(exist_ok=True)
+        with (self.folder / "packed" / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not packed.is_dir():
+                partial = packed.with_name(f".{digest}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                self._write_packed(files, partial)
+                partial.rename(packed)
+                for old in packed.parent.iterdir():
+                    if old.is_dir() and old != packed:
+                        shutil.rmtree(old, ignore_errors=True)
+            return packed, json.loads((packed / "index.json").read_text())
+
+    def _write_packed(self, files: list[Path], packed: Path) -> None:
+        """Copy the episodes end to end into one array file each, with an index."""
         lengths, instructions, meta, labelled = [], [], [], []
         for file in files:
             with np.load(file, allow_pickle=False) as data:
@@ -182,39 +198,21 @@ class FrameStore:
                 meta.append(json.loads(str(data["meta"])))
                 labelled.append(data["label_pose"].shape[1] if "label_pose" in data else 0)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        names, label_steps = list(REQUIRED), max(labelled)
-        names += LABELS if label_steps else ()
+        label_steps = max(labelled)
+        names = [*REQUIRED, *(LABELS if label_steps else ())]
         shapes = {k: [label_steps if n is None else n for n in v] for k, v in _shapes(self.header).items()}
-        out = {
-            k: np.lib.format.open_memmap(
-                packed / f"{k}.npy", "w+", _TYPES.get(k, np.float32), (int(starts[-1]), *shapes[k])
-            )
-            for k in names
-        }
-        for file, begin, end in zip(files, starts[:-1], starts[1:], strict=True):
-            with np.load(file, allow_pickle=False) as data:
-                for key in names:
-                    if key in data:
-                        value = data[key]
-                        if key in LABELS and value.shape[1] < label_steps:
-                            value = np.concatenate(
-                                [value, np.repeat(value[:, -1:], label_steps - value.shape[1], 1)], 1
-                            )
-                        out[key][begin:end] = value
-                    else:
-                        out[key][begin:end] = np.nan
-        for array in out.values():
+        for key in names:
+            shape = (int(starts[-1]), *shapes[key])
+            array = np.lib.format.open_memmap(packed / f"{key}.npy", "w+", _TYPES.get(key, np.float32), shape)
+            for file, begin, end in zip(files, starts[:-1], starts[1:], strict=True):
+                with np.load(file, allow_pickle=False) as data:
+                    value = data[key] if key in data else np.float32(np.nan)
+                if key in LABELS and value.ndim and value.shape[1] < label_steps:
+                    value = np.concatenate([value, np.repeat(value[:, -1:], label_steps - value.shape[1], 1)], 1)
+                array[begin:end] = value
             array.flush()
-        index = {
-            "files": stamp,
-            "names": [f.stem for f in files],
-            "starts": starts.tolist(),
-            "instructions": instructions,
-            "meta": meta,
-            "arrays": names,
-        }
-        _replace(packed / "index.json", json.dumps(index).encode())
-        return index
+        index = {"names": [f.stem for f in files], "starts": starts.tolist(), "arrays": names}
+        (packed / "index.json").write_text(json.dumps(index | {"instructions": instructions, "meta": meta}))
 
 
 def _shapes(header: dict) -> dict[str, tuple]:

@@ -21,6 +21,7 @@ def test_packs_and_repacks(tmp_path):
     }
     writer.add("ep_0009", arrays | labels, "reach the ball")
     again = FrameStore(tmp_path)
+    assert store.arrays["images"].any() and len(list((tmp_path / "packed").glob("*/"))) == 1
     assert len(again) == 14 and again.meta[0] == {"seed": 0}
     assert np.isnan(again.arrays["label_pose"][:10]).all() and np.isfinite(again.arrays["label_pose"][10:]).all()
 
