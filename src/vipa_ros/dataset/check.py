@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from vipa_ros.dataset.episode import staged
+from vipa_ros.dataset.layout import depth_path
 from vipa_ros.dataset.reader import Dataset, Episode
 from vipa_ros.dataset.spec import IMAGES, INDEX_FEATURES
 from vipa_ros.dataset.stats import aggregate, vector_stats
 from vipa_ros.dataset.video import count_frames
-from vipa_ros.dataset.writer import depth_path
 from vipa_ros.errors import VipaError
 
 QUATERNION_TOLERANCE = 1e-3

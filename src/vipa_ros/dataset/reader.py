@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from vipa_ros.dataset import tables
+from vipa_ros.dataset.layout import depth_path
 from vipa_ros.dataset.spec import IMAGES, DatasetSpec, spec_of
 from vipa_ros.dataset.video import read_frames
-from vipa_ros.dataset.writer import depth_path
 from vipa_ros.errors import VipaError
 
 

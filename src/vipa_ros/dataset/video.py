@@ -18,7 +18,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, height: int, width: int, fps: int, depth: bool = False):
-        self.frames = 0
+        self.frames, self._open = 0, True
         self._depth = depth
         options = {} if depth else {"movflags": "+faststart"}
         self._container = av.open(str(path), "w", format="matroska" if depth else "mp4", options=options)
@@ -41,9 +41,12 @@ class VideoWriter:
         self.frames += 1
 
     def close(self) -> None:
-        if self.frames:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
+        """Completes the file; a second call does nothing."""
+        if self._open:
+            self._open = False
+            if self.frames:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
 
 
 def concatenate(parts: list[Path], lengths: list[int], fps: int, out: Path) -> None:

@@ -40,7 +40,8 @@ def line_plot(
     low, high = min(0.0, float(values.min())), float(values.max())
     if limit is not None and high > 0.5 * limit:
         high = max(high, limit * 1.03)
-    ticks = _ticks(low, high if high > low else low + 1.0, 4)
+    slack = 0.02 * (high - low)  # what is this little beyond a round number wants no tick of its own
+    ticks = _ticks(low + slack, high - slack if high > low else low + 1.0, 4)
     low, high = min(ticks[0], low), max(ticks[-1], high)
     start, stop = x_range if x_range[1] > x_range[0] else (x_range[0], x_range[0] + 1.0)
 

@@ -12,17 +12,19 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import av
+import cv2
 import jinja2
 import yaml
 from markupsafe import Markup
 
 from vipa_ros import config, files
 from vipa_ros.errors import VipaError
+from vipa_ros.evaluation.bars import axis, timeline_rows
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import ArmSignals, read_signals
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.evaluation.video import render_video
-from vipa_ros.motion.chunk import Mode
 from vipa_ros.recording.reader import BagReader, TopicInfo
 from vipa_ros.robot.description import Robot, load_robot
 
@@ -162,8 +164,8 @@ def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicIn
         title=str(card["task"] or "episode").replace("_", " "),
         made=datetime.now().strftime("%Y-%m-%d %H:%M"),
         video=_video(run_folder),
-        rows=_timeline_rows(timeline) if timeline else [],
-        ticks=_axis(timeline.duration) if timeline else [],
+        rows=timeline_rows(timeline) if timeline else [],
+        ticks=axis(timeline.duration) if timeline else [],
         plots=[Markup(p) for arm in arms for p in _plots(arm, timeline, robot)],
         timing=[(n, unit, timing.get(a) if a else None, timing.get(b)) for n, unit, a, b in TIMING_ROWS],
         dropped=timing.get("dropped_frames"),
@@ -183,89 +185,21 @@ def _video(run_folder: Path) -> dict | None:
     if not path.is_file():
         return None
     if path.stat().st_size > EMBED_BYTES:
-        return {"source": "video.mp4", "linked": True}
-    return {"source": "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode(), "linked": False}
+        return {"source": "video.mp4", "linked": True, "poster": _poster(path)}
+    return {"source": _data_uri("video/mp4", path.read_bytes()), "linked": False, "poster": _poster(path)}
 
 
-def _timeline_rows(timeline: Timeline) -> list[dict]:
-    """Rows of the timeline: label and bars (left and width in per cent of the episode, class, tooltip)."""
-    rows = []
-    final = timeline.states[-1].subtasks if timeline.states else ()
-    for number, subtask in enumerate(final):
-        first = next((s for s in timeline.states if _status(s, number) != "pending"), None)
-        if first is None:
-            rows.append({"label": subtask.name, "bars": []})
-            continue
-        begin = max(0.0, timeline.seconds(first.stamp_ns))
-        end = subtask.t_done if subtask.t_done is not None else timeline.duration
-        when = f"done at {subtask.t_done:.1f} s" if subtask.t_done is not None else subtask.status
-        rows.append(
-            {
-                "label": subtask.name,
-                "bars": [_bar(timeline, min(begin, end), end, subtask.status, f"{subtask.name}: {when}")],
-            }
-        )
-    bars = [
-        _bar(
-            timeline,
-            timeline.seconds(m.start_ns),
-            timeline.seconds(m.end_ns),
-            m.mode.name.lower(),
-            _span_text(timeline, m),
-        )
-        for m in timeline.modes
-    ]
-    rows.append({"label": "motion", "bars": bars})
-    for label, kind, events in (("clamps", "clamp", timeline.clamps), ("refused chunks", "refusal", timeline.refusals)):
-        if events:
-            marks = [
-                _bar(
-                    timeline,
-                    timeline.seconds(at),
-                    timeline.seconds(at),
-                    kind,
-                    f"{timeline.seconds(at):.2f} s: {n} more",
-                )
-                for at, n in events
-            ]
-            rows.append({"label": label, "bars": marks, "total": sum(n for _, n in events)})
-    if timeline.stops:
-        marks = [
-            _bar(
-                timeline,
-                timeline.seconds(at),
-                timeline.seconds(at),
-                "stop",
-                f"{timeline.seconds(at):.2f} s: {why or 'stop'}",
-            )
-            for at, why in timeline.stops
-        ]
-        rows.append({"label": "e-stops", "bars": marks, "total": len(marks)})
-    return rows
+def _poster(path: Path) -> str:
+    """A picture from the first half of the video as a data URI: what stands there until it plays."""
+    with av.open(str(path)) as file:
+        file.seek((file.duration or 0) * 2 // 5)
+        frame = next(file.decode(video=0))
+        _, jpeg = cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return _data_uri("image/jpeg", jpeg.tobytes())
 
 
-def _status(state, number: int) -> str:
-    return state.subtasks[number].status if number < len(state.subtasks) else "pending"
-
-
-def _span_text(timeline: Timeline, span) -> str:
-    return f"{Mode(span.mode).name.lower()}: {timeline.seconds(span.start_ns):.1f} to {timeline.seconds(span.end_ns):.1f} s"
-
-
-def _bar(timeline: Timeline, begin: float, end: float, kind: str, text: str) -> dict:
-    total = max(timeline.duration, 1e-9)
-    left = min(max(begin / total, 0.0), 1.0)
-    width = min(max((end - begin) / total, 0.004), 1.0)  # so that an instant can be seen
-    left = min(left, 1.0 - width)
-    return {"left": round(1000 * left, 1), "width": round(1000 * width, 1), "kind": kind, "text": text}
-
-
-def _axis(duration: float) -> list[tuple[float, str]]:
-    """(per cent, label) of the timeline's ticks."""
-    if duration <= 0:
-        return []
-    step = next((s for s in (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300) if duration / s <= 7), 600)
-    return [(100 * k * step / duration, f"{k * step:g}") for k in range(int(duration / step) + 1)]
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _plots(arm: ArmSignals, timeline: Timeline, robot: Robot) -> list[str]:

@@ -10,12 +10,12 @@ from vipa_ros.robot.measured import GroupReader
 from vipa_ros.robot.state import JointState
 
 JOINT_STATES = "/joint_states"
-PERIOD_NS = 40_000_000  # joint states are read this far apart: a plot has no use for more
 
 
 @dataclass(frozen=True)
 class ArmSignals:
-    """One arm. times: (T,) nanoseconds of ROS time; position: (T, 3) metres, tool frame in the base frame; speed: (T,) m/s;
+    """One arm. times: (T,) nanoseconds of ROS time; position: (T, 3) metres, tool frame in the base frame; speed: (T,) m/s
+    of its origin, from the measured joint velocities (NaN without them);
     opening: (T, H) 0 closed .. 1 open; force_times: (F,) nanoseconds; force: (F,) newtons, norm of the wrist force."""
 
     name: str
@@ -34,32 +34,30 @@ def read_signals(bag: BagReader, robot: Robot) -> list[ArmSignals]:
     needed = {j for g in robot.groups for j in [*g.joints, *(g.hand.joints if g.hand else [])]}
     moves: dict[str, list] = {g.name: [] for g in robot.arms}
     forces: dict[str, list] = {g.name: [] for g in robot.arms}
-    next_ns = 0
     for message in bag.messages([t for t in (JOINT_STATES, *wrenches) if t in bag.topics]):
         at, data = stamp_ns(message.data), message.data
         if message.topic in wrenches:
             f = data.wrench.force
             forces[wrenches[message.topic]].append((at, (f.x**2 + f.y**2 + f.z**2) ** 0.5))
-        elif at >= next_ns and needed <= set(data.name):
-            next_ns = at + PERIOD_NS
-            velocity = data.velocity if len(data.velocity) == len(data.name) else np.zeros(len(data.name))
+        elif needed <= set(data.name):
+            velocity = data.velocity if len(data.velocity) == len(data.name) else np.full(len(data.name), np.nan)
             groups = reader.groups(JointState(at, tuple(data.name), data.position, velocity))
             for name, rows in moves.items():
-                rows.append((at, groups[name].tool_pose[:3], groups[name].hand))
+                group = groups[name]
+                twist = reader.kinematics.group(name).jacobian(group.positions) @ group.velocities
+                rows.append((at, group.tool_pose[:3], np.linalg.norm(twist[:3]), group.hand))
     return [_signals(g.name, moves[g.name], forces[g.name]) for g in robot.arms]
 
 
 def _signals(name: str, rows: list, forces: list) -> ArmSignals:
     times = np.array([r[0] for r in rows], np.int64)
     position = np.array([r[1] for r in rows]).reshape(-1, 3)
-    seconds = (times - times[0]) / 1e9 if len(times) else times
-    velocity = np.gradient(position, seconds, axis=0) if len(times) > 2 else np.zeros_like(position)
     return ArmSignals(
         name=name,
         times=times,
         position=position,
-        speed=np.linalg.norm(velocity, axis=1),
-        opening=np.array([r[2] for r in rows]).reshape(len(rows), -1),
+        speed=np.array([r[2] for r in rows], float),
+        opening=np.array([r[3] for r in rows], float).reshape(len(rows), -1),
         force_times=np.array([f[0] for f in forces], np.int64),
         force=np.array([f[1] for f in forces], float),
     )

@@ -1,0 +1,145 @@
+"""From the ticks of a bag to the frames of a dataset."""
+
+import numpy as np
+
+from vipa_ros.dataset.commands import Commands
+from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec
+from vipa_ros.dataset.ticks import Tick
+from vipa_ros.geometry import inverse, transform
+from vipa_ros.recording.reader import image_array, stamp_ns
+from vipa_ros.robot.cameras import CameraPoses
+from vipa_ros.robot.measured import GroupReader
+from vipa_ros.robot.state import JointState
+
+CHUNKS = "/vipa/action_chunk"
+MOTION_STATUS = "/vipa/motion_status"
+GROUND_TRUTH = "/vipa/ground_truth"
+JOINT_STATES = "/joint_states"
+
+
+class FrameReader:
+    """Turns ticks of one run (`vipa_ros.dataset.build.Run`) into frames of a spec. One thread.
+
+    What the small topics say (chunks, motion's status, ground truth) is read once, at the start.
+    """
+
+    def __init__(self, run, spec: DatasetSpec):
+        self.run, self.spec = run, spec
+        self.period = round(1e9 / spec.fps)
+        self.groups = GroupReader(run.robot)
+        self.cameras = CameraPoses(run.robot)
+        self.commands = Commands(run.robot)
+        self._last: dict[str, np.ndarray] = {}
+        self.truth: list[tuple[int, dict[str, np.ndarray]]] = []
+        arms = [g for g in spec.groups if g["kind"] == "arm"]
+        self.to_base = inverse(np.array(arms[0]["base_in_world"])) if arms else None
+        for message in run.bag.messages([t for t in (CHUNKS, MOTION_STATUS, GROUND_TRUTH) if t in run.bag.topics]):
+            if message.topic == CHUNKS:
+                self.commands.chunk(message.data)
+            elif message.topic == MOTION_STATUS:
+                self.commands.status(stamp_ns(message.data), message.data.epoch, message.data.authority)
+            else:
+                poses = {n: p.position for n, p in zip(message.data.names, message.data.poses, strict=True)}
+                positions = {n: np.array([p.x, p.y, p.z]) for n, p in poses.items()}
+                self.truth.append((stamp_ns(message.data), positions))
+
+    def frame(self, tick: Tick) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """(all that the spec wants but the action, the command for the tick, that for the next tick as known now).
+
+        A frame's action is the command for the tick after it; only the last frame, which has none after it, is given what
+        the newest chunk says of the time to come.
+        """
+        robot, at = self.run.robot, tick.at_ns
+        joints = _joint_state(tick.newest(JOINT_STATES))
+        groups = self.groups.groups(joints)
+        state, tool, commanded, wrench, command, command_after = [], [], [], [], [], []
+        for group in robot.groups:
+            seen = groups[group.name]
+            state += [seen.positions, seen.hand]
+            now = self.commands.at(group.name, at, seen)
+            later = self.commands.at(group.name, at + self.period, seen)
+            if group.kind == "arm":
+                pose = self._same_side(f"{group.name} measured", seen.tool_pose)
+                now = self._same_side(group.name, now[0], pose), now[1]
+                later = _flipped_to(later[0], now[0]), later[1]
+                tool.append(pose)
+                commanded.append(now[0])
+                wrench.append(_wrench(tick.newest(group.wrench_topic)))
+            command += now if group.kind == "arm" else now[:1]
+            command_after += later if group.kind == "arm" else later[:1]
+        number = self._subtask(at)
+        frame = {
+            "observation.state": np.concatenate(state),
+            "observation.tool_pose": np.concatenate(tool),
+            "observation.commanded_tool_pose": np.concatenate(commanded),
+            "observation.wrench": np.concatenate(wrench),
+            "subtask_index": np.array([number]),
+            "target": self._target(number, at),
+        }
+        stamps = [joints.stamp_ns]
+        for camera in self.spec.cameras:
+            color = tick.newest(color_topic(camera.name))
+            stamps.append(stamp_ns(color))
+            at_image = _joint_state(tick.nearest(JOINT_STATES, stamps[-1]))
+            pose = self.cameras.extrinsics(camera.name, self.groups.vector(at_image))
+            frame[IMAGES + camera.name] = image_array(color)
+            if camera.depth:
+                frame[DEPTH + camera.name] = image_array(tick.nearest(depth_topic(camera.name), stamps[-1]))
+            frame[f"observation.intrinsics.{camera.name}"] = np.asarray(tick.newest(info_topic(camera.name)).k)
+            frame[f"observation.extrinsics.{camera.name}"] = pose.reshape(-1)
+        frame["observation.stamp_ns"] = np.array(stamps)
+        return frame, np.concatenate(command), np.concatenate(command_after)
+
+    def _same_side(self, name: str, pose: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+        """The pose with the sign of its quaternion that continues the last one's (first: that of `like`). q and -q are the
+        same turn, but no network can learn from numbers that jump between them."""
+        self._last[name] = _flipped_to(pose, self._last.get(name, pose if like is None else like))
+        return self._last[name]
+
+    def _subtask(self, at_ns: int) -> int:
+        """The first sub-task that is not done; the last one when all are."""
+        state = next((s for s in reversed(self.run.states) if s.stamp_ns <= at_ns), self.run.states[0])
+        return next((i for i, s in enumerate(state.subtasks) if s.status != "done"), len(state.subtasks) - 1)
+
+    def _target(self, number: int, at_ns: int) -> np.ndarray:
+        """Position of the sub-task's object in the first arm's base frame, or NaN."""
+        unknown = np.full(3, np.nan)
+        positions = next((p for stamp, p in reversed(self.truth) if stamp <= at_ns), None)
+        name = self.run.subtasks[number]
+        subtask = next((s for s in self.run.task.subtasks if s.name == name), None) if self.run.task else None
+        if positions is None or subtask is None or self.to_base is None:
+            return unknown
+        # a check names its object; where it names a joint, what may be touched is what it is about
+        wanted = [subtask.params.get("object"), *(body for pair in subtask.contacts for body in pair)]
+        found = next((positions[w] for w in wanted if w in positions), None)
+        return unknown if found is None else transform(self.to_base, found)
+
+
+def _flipped_to(pose: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The pose (7,) with its quaternion on the side of that of `like`."""
+    sign = -1.0 if pose[3:] @ like[3:] < 0 else 1.0
+    return np.concatenate([pose[:3], sign * pose[3:]])
+
+
+def color_topic(camera: str) -> str:
+    return f"/camera/{camera}/color/image_raw"
+
+
+def depth_topic(camera: str) -> str:
+    return f"/camera/{camera}/aligned_depth_to_color/image_raw"
+
+
+def info_topic(camera: str) -> str:
+    return f"/camera/{camera}/color/camera_info"
+
+
+def _joint_state(message) -> JointState:
+    velocity = message.velocity if len(message.velocity) == len(message.name) else np.zeros(len(message.name))
+    return JointState(stamp_ns(message), tuple(message.name), np.asarray(message.position), np.asarray(velocity))
+
+
+def _wrench(message) -> np.ndarray:
+    if message is None:
+        return np.full(6, np.nan)
+    f, t = message.wrench.force, message.wrench.torque
+    return np.array([f.x, f.y, f.z, t.x, t.y, t.z])
