@@ -41,13 +41,13 @@ class BagReader:
         self.folder = Path(folder)
         information = metadata.read_metadata(self.folder)
         if information is None:
-            raise VipaError(f"bag {self.folder}: no readable metadata.yaml; a bag that was cut off wants a repair")
+            raise VipaError(f"bag {self.folder}: no readable metadata.yaml; one that was cut off: vipa record --repair")
         self.custom_data: dict[str, str] = information.get("custom_data") or {}
         self._reader = AnyReader([self.folder])
         try:
             self._reader.open()
         except (AnyReaderError, ReaderError, OSError, ValueError, AssertionError) as error:
-            raise VipaError(f"bag {self.folder}: {error}; a bag that was cut off wants a repair") from None
+            raise VipaError(f"bag {self.folder}: {error}; one that was cut off: vipa record --repair") from None
         self.topics = {
             name: TopicInfo(name, info.msgtype or "", info.msgcount) for name, info in self._reader.topics.items()
         }

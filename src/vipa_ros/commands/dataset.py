@@ -1,0 +1,72 @@
+"""Builds a LeRobotDataset v3.0 from run folders, checks one, or shows what one holds."""
+
+import sys
+from pathlib import Path
+
+
+def arguments(parser):
+    verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = verbs.add_parser("build", help="add the episodes of run folders to a dataset; those it has are skipped")
+    build.add_argument("dataset", type=Path, help="folder of the dataset, made if it is not there")
+    build.add_argument("runs", type=Path, nargs="+", help="run folders, or folders of run folders")
+    build.add_argument("--fps", type=int, default=10, help="frames a second")
+    build.add_argument("--only-success", action="store_true", help="leave out episodes that were no success")
+    for name, text in (("check", "look for damage; exit 1 if there is any"), ("show", "what it holds")):
+        verbs.add_parser(name, help=text).add_argument("dataset", type=Path, help="folder of the dataset")
+
+
+def run(args) -> int:
+    return {"build": build, "check": check, "show": show}[args.action](args)
+
+
+def build(args) -> int:
+    from vipa_ros.dataset.build import build_from_bags
+
+    report = build_from_bags(run_folders(args.runs), args.dataset, args.fps, args.only_success, progress)
+    print(report)
+    return 0
+
+
+def check(args) -> int:
+    from vipa_ros.dataset.check import check as findings_of
+
+    findings = findings_of(args.dataset, progress)
+    for finding in findings:
+        print(finding)
+    errors = sum(f.level == "error" for f in findings)
+    print(f"{args.dataset}: {errors} errors, {len(findings) - errors} warnings")
+    return 1 if errors else 0
+
+
+def show(args) -> int:
+    from vipa_ros.dataset.reader import Dataset
+
+    dataset = Dataset(args.dataset)
+    spec = dataset.spec
+    frames = sum(row["length"] for row in dataset.rows)
+    print(f"{args.dataset}: {spec.robot_type}, {len(dataset)} episodes, {frames} frames at {spec.fps} Hz")
+    for camera in spec.cameras:
+        print(f"  camera {camera.name}: {camera.width}x{camera.height}{' with depth' if camera.depth else ''}")
+    for name, feature in spec.features.items():
+        print(f"  {name}: {feature.dtype} {feature.size}")
+    for row in dataset.rows:
+        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {row['vipa/key']}  {row['tasks'][0]}")
+    return 0
+
+
+def run_folders(paths: list[Path]) -> list[Path]:
+    """Each path itself if it is a run folder (has a bag), else the run folders in it; a folder named twice (runs/latest)
+    counts once."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        inside = (
+            [path] if (path / "bag").is_dir() or not path.is_dir() else sorted(p.parent for p in path.glob("*/bag"))
+        )
+        for folder in inside or [path]:
+            found.setdefault(folder.resolve(), folder)
+    return list(found.values())
+
+
+def progress(part: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{100 * part:3.0f} %", end="\n" if part >= 1 else "", file=sys.stderr, flush=True)
