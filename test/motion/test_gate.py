@@ -120,7 +120,7 @@ def test_samples_reach_the_least_time_and_end_at_rest():
     for _ in range(20):
         g.advance(DT)
         g.step(np.full(7, 0.4), {})
-    times, positions, velocities = g.plan.samples(DT, 0.1)
+    times, positions, velocities = g.plan.samples(DT)
     assert times[0] == DT and times[-1] >= max(0.1, g.plan.duration) - 1e-9
     assert positions.shape == velocities.shape == (len(times), 7)
     assert np.all(velocities[-1] == 0) and np.any(velocities[0] != 0)

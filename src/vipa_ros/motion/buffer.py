@@ -18,9 +18,10 @@ import numpy as np
 from vipa_ros.motion import rotation
 
 COMMITTED = 0.1      # seconds ahead of now that no chunk changes
-BANDWIDTH = 88.0     # rad/s of the filter: 3 / BANDWIDTH = 34 ms of lag
+BANDWIDTH = 110.0    # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag
 BLEND = 0.15         # seconds, the shortest fade of a splice
 CATCH_UP = 0.25      # the playout clock runs at most this much faster than time
+RESTING = 0.02       # share of `speed` below which the reference counts as at rest
 REWIND = 0.5         # seconds that the playout clock may be set back by a chunk that is late as a whole
 
 
@@ -112,7 +113,7 @@ class ChunkBuffer:
         self.path: Path | None = None
         self._fades: list[Fade] = []
         self._spare: deque[float] = deque(maxlen=5)
-        self._clock = 0.0
+        self._clock = self._pace = 0.0
         self._value: np.ndarray | None = None
         self._rate = self._acceleration = np.zeros(self.space.tangent)
 
@@ -166,6 +167,8 @@ class ChunkBuffer:
         else:
             self._spare.append(self.path.end - self._clock)
         old = self.path
+        if np.all(np.abs(self._rate) < RESTING * self.speed):
+            self._pace = 0.0
         late = self._clock - (times[-1] - period)
         if late > 0 and self._clock >= old.end:  # what was known is played: the clock may be set back without a jump
             back = min(late, REWIND, self._clock - old.end)
@@ -201,7 +204,7 @@ class ChunkBuffer:
         way = np.abs(self.space.difference(value, old.at(begin)))
         if np.any(way > self.speed * (due - begin)):
             return False
-        resting = bool(np.all(np.abs(self._rate) < 0.02 * self.speed))
+        resting = bool(np.all(np.abs(self._rate) < RESTING * self.speed))
         return not resting or due - begin >= float(np.sqrt(np.max(5.77 * way / self.acceleration)))
 
     def _fade_length(self, offset: np.ndarray, rate: np.ndarray) -> float:
@@ -213,13 +216,27 @@ class ChunkBuffer:
         """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""
         if self.path is None:
             return self._filter(self._value, self._value, dt)
-        spare = min(self._spare) if self._spare else self.path.end - self._clock
-        if self._clock >= self.path.end:
-            spare = np.inf  # holding: nothing is skipped by running on
-        behind = now + self.lag - self._clock
         before = self.raw(self._clock)
-        self._clock += dt * (1 + float(np.clip(min(behind, max(spare, 0.0)) / 0.1, -0.5, CATCH_UP)))
+        self._clock += dt * self._next_pace(now, dt)
         return self._filter(before, self.raw(self._clock), dt)
+
+    def _next_pace(self, now: float, dt: float) -> float:
+        """Seconds of playout time a second, for the coming tick."""
+        left = self.path.end - self._clock
+        if left <= 0:  # holding: nothing is skipped by running on
+            return 1 + float(np.clip((now + self.lag - self._clock) / 0.1, -0.5, CATCH_UP))
+        spare = min(self._spare) if self._spare else left
+        behind = now + self.lag - self._clock
+        pace = 1 + float(np.clip(min(behind, max(spare, 0.0)) / 0.1, -0.5, CATCH_UP))
+        # the path's corners at its beginning and its end are taken as fast as the acceleration allows, by playing slower:
+        # `stop` seconds to stop from the path's speed. A stream that lives from hand to mouth ends at every step: not there
+        stop = float(np.max(np.abs(self.path.rate(self._clock)) / self.acceleration))
+        if stop > 0:
+            pace = min(pace, self._pace + dt / stop)
+            if spare > 1e-3:
+                pace = min(pace, max(float(np.sqrt(2 * left / stop)), 1e-3))
+        self._pace = pace
+        return min(pace, left / dt) if pace * dt > left else pace
 
     def _filter(self, before: np.ndarray, after: np.ndarray, dt: float) -> Reference:
         """One exact step of jerk = w^3 (input - x) - 3 w^2 rate - 3 w acceleration, the input going straight from `before`

@@ -41,6 +41,7 @@ class Plan:
 
     def __init__(self, start: State, jerk: np.ndarray, dt: float, brake: ruckig.Trajectory | None, origin: float = 0.0):
         self.start, self.jerk, self.dt, self.brake, self.origin = start, jerk, dt, brake, origin
+        self._samples = None
         self.duration = max(dt + (brake.duration if brake is not None else 0.0) - origin, 0.0)
 
     def rest(self, elapsed: float) -> "Plan":
@@ -58,13 +59,14 @@ class Plan:
             v = a = [0.0] * len(q)  # to the last bit: controllers refuse a trajectory that does not end at rest
         return State(np.array(q), np.array(v), np.array(a))
 
-    def samples(self, step: float, least: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest and at `least` or later."""
-        count = max(1, int(np.ceil(max(self.duration, least) / step - 1e-9)))
-        times = step * np.arange(1, count + 1)
-        states = [self.at(t) for t in times[:-1]]
-        states.append(self.at(max(times[-1], self.duration)))  # a rounding error short of rest is not at rest
-        return times, np.array([s.q for s in states]), np.array([s.v for s in states])
+    def samples(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest, MIN_COMMAND away or more."""
+        if self._samples is None:
+            times = step * np.arange(1, max(1, int(np.ceil(max(self.duration, MIN_COMMAND) / step - 1e-9))) + 1)
+            states = [self.at(t) for t in times[:-1]]
+            states.append(self.at(max(times[-1], self.duration)))  # a rounding error short of rest is not at rest
+            self._samples = times, np.array([s.q for s in states]), np.array([s.v for s in states])
+        return self._samples
 
 
 class SafetyGate:
@@ -218,27 +220,23 @@ class SafetyGate:
         spec = group.spec
         if spec.kind != "arm":
             return ""
-        # what the joints can at most do to the tool decides most ticks without any kinematics
+        # what the joints can at most do to the tool decides most samples without any kinematics
         speeds = np.abs(velocities)
-        slow = float((speeds @ group.reach).max()) < spec.tool_speed and float(speeds.sum(axis=1).max()) < spec.tool_angular_speed
-        here = group.placement(q).translation if slow else None
-        if slow and spec.workspace is not None:
-            way = float(np.abs(np.diff(positions, axis=0, prepend=q[None])).sum(axis=0) @ group.reach)
-            slow = bool(np.all(here - way > spec.workspace.min) and np.all(here + way < spec.workspace.max))
-        return "" if slow else self._verify_tool_path(group, q, positions, velocities)
-
-    def _verify_tool_path(self, group: GroupKinematics, q: np.ndarray, positions: np.ndarray, velocities: np.ndarray) -> str:
-        spec = group.spec
-        here, jacobian = group.forward_jacobian(q)
-        twist = jacobian @ self.state.v[self.kinematics.columns[spec.name]]
-        fast = max(spec.tool_speed, float(np.linalg.norm(twist[:3]))) + TOLERANCE
-        turn = max(spec.tool_angular_speed, float(np.linalg.norm(twist[3:]))) + TOLERANCE
-        box = spec.workspace
+        doubtful = (speeds @ group.reach > spec.tool_speed) | (speeds.sum(axis=1) > spec.tool_angular_speed)
+        here, box = group.placement(q).translation, spec.workspace
         if box is not None:
-            low, high = np.minimum(box.min, here.translation) - TOLERANCE, np.maximum(box.max, here.translation) + TOLERANCE
-        for position, velocity in zip(positions, velocities, strict=True):
-            place, jacobian = group.forward_jacobian(position)
-            twist = jacobian @ velocity
+            ways = np.abs(np.diff(positions, axis=0, prepend=q[None])).cumsum(axis=0) @ group.reach
+            room = min(float(np.min(here - box.min)), float(np.min(box.max - here)))
+            doubtful |= ways > room
+            low, high = np.minimum(box.min, here) - TOLERANCE, np.maximum(box.max, here) + TOLERANCE
+        if not doubtful.any():
+            return ""
+        now = group.jacobian(q) @ self.state.v[self.kinematics.columns[spec.name]]
+        fast = max(spec.tool_speed, float(np.linalg.norm(now[:3]))) + TOLERANCE
+        turn = max(spec.tool_angular_speed, float(np.linalg.norm(now[3:]))) + TOLERANCE
+        for sample in np.flatnonzero(doubtful):
+            place, jacobian = group.forward_jacobian(positions[sample])
+            twist = jacobian @ velocities[sample]
             if np.linalg.norm(twist[:3]) > fast or np.linalg.norm(twist[3:]) > turn:
                 return f"tool speed: {spec.name}"
             if box is not None and (np.any(place.translation < low) or np.any(place.translation > high)):

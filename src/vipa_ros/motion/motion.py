@@ -150,7 +150,7 @@ class Motion:
             self._note(f"clamped: {why}")
 
     def _commands(self) -> dict[str, JointTrajectory]:
-        times, positions, velocities = self.gate.plan.samples(self.dt, MIN_COMMAND)
+        times, positions, velocities = self.gate.plan.samples(self.dt)
         commands = {}
         for group in self.robot.groups:
             columns = self.kinematics.columns[group.name]
