@@ -107,7 +107,7 @@ class Painter:
         return image
 
     def _paint_clock(self, draw, at_ns: int, top: int, outcome: str) -> None:
-        seconds = self.timeline.seconds(at_ns)
+        seconds = min(max(self.timeline.seconds(at_ns), 0.0), self.timeline.duration)
         draw.text((WIDTH - MARGIN, top + 10), f"{seconds:.1f} s", TEXT, _font(30), anchor="ra")
         draw.text((WIDTH - MARGIN, top + 88), f"ROS time {at_ns / 1e9:.2f}", MUTED, _font(13), anchor="ra")
         if outcome:
