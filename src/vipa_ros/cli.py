@@ -16,8 +16,10 @@ VERBS = {
     "evaluate": "run many episodes in-process and give their rates",
     "report": "rebuild the video and the report of a run from its bag",
     "demos": "record scripted demonstrations",
+    "dataset": "build, check and show LeRobot v3.0 datasets",
     "train": "train a VIPA-VLA policy (needs the train extra)",
     "export": "export a checkpoint to ONNX (needs the train extra)",
+    "bench": "measure and print beside what others do",
     "record": "inspect and repair bags",
     "doctor": "check this machine and say what to install",
 }

@@ -38,7 +38,9 @@ class RecorderNode(Node):
         self.get_logger().info("recorder ready")
 
     def add(self, topic):
-        number = self.recorder.add_topic(topic.name, topic.type, [bag_profile(topic.qos)])
+        # the status of the episode before is no part of this one's bag
+        latched = 0 if topic.name == topics.EPISODE_STATUS else None
+        number = self.recorder.add_topic(topic.name, topic.type, [bag_profile(topic.qos)], latched)
 
         def on_message(data):
             now = self.get_clock().now().nanoseconds

@@ -10,9 +10,10 @@ def _profile(reliability, durability, depth):
 
 
 PROFILES = {
-    "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10),
+    # depth is what a reader on a busy machine may lag behind before a reliable message is lost: a second of it
+    "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
     "latched": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1),
-    "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10),
+    "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 30),
     "clock": _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1),
 }
 

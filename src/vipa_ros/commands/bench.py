@@ -1,0 +1,26 @@
+"""Measures on this machine: `motion` (tracking, stops, the cost of a step) or `policy` (a checkpoint's time to act)."""
+
+from pathlib import Path
+
+
+def arguments(parser):
+    verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    motion = verbs.add_parser("motion", help="tracking, stops, walls and step times, beside MoveIt Servo's figures")
+    motion.add_argument("--robot", default="fr3_single", help="name in config/robots/ or path")
+    policy = verbs.add_parser("policy", help="time to act of an exported checkpoint: fp32 and int8, 4 and 10 steps")
+    policy.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`")
+    policy.add_argument("--count", type=int, default=100, help="calls a case")
+    for verb in (motion, policy):
+        verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
+
+
+def run(args) -> int:
+    if args.what == "motion":
+        from vipa_ros.bench import motion
+
+        motion.run(args.json, args.robot)
+        return 0
+    from vipa_ros.bench import policy
+
+    policy.run(args.checkpoint, args.count, args.json)
+    return 0
