@@ -152,7 +152,7 @@ patch_targets() {
 import pathlib, re, sys, sysconfig
 import numpy
 
-for path in pathlib.Path(sys.argv[1]).rglob("*.cmake"):
+for path in filter(pathlib.Path.is_file, pathlib.Path(sys.argv[1]).rglob("*.cmake")):
     old = path.read_text()
     new = re.sub(r"/opt/python/[\w-]+/include/python[\d.]+\d", sysconfig.get_path("include"), old)
     new = re.sub(r"/opt/python/[\w-]+/lib/python[\d.]+\d/site-packages/numpy/(_core|core)/include", numpy.get_include(), new)
@@ -167,7 +167,7 @@ install_interfaces() {
   for package in "${sources[@]##*/}"; do
     rm -rf "$site/$package" "$site/$package"-*.egg-info "$venv/share/$package" "$venv/include/$package" "$venv/lib/lib${package}__"*.so
   done
-  cp -a .vipa/install/lib .vipa/install/share .vipa/install/include "$venv/"
+  cp -a --remove-destination .vipa/install/lib .vipa/install/share .vipa/install/include "$venv/"
 }
 
 # An old build folder serves only the same files against the same wheels.
@@ -185,6 +185,7 @@ if ! stamped interfaces "$interfaces"; then
     cd .vipa
     export PATH="$venv/bin:$PATH" LD_LIBRARY_PATH="$venv/lib" _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
     export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" COLCON_DEFAULTS_FILE=/dev/null
+    export MAKEFLAGS="-j$(nproc)" # colcon's own choice waits for the machine to be idle
     "$venv/bin/colcon" --log-base log build --base-paths "${sources[@]/#/$root/}" \
       --build-base build --install-base install --merge-install --event-handlers console_stderr- \
       --cmake-args -DPython3_EXECUTABLE="$python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
