@@ -106,6 +106,7 @@ class ChunkBuffer:
     def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH):
         self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
         self.lag = 3 / bandwidth
+        self._step = 0.0
         self.clear()
 
     def clear(self) -> None:
@@ -115,11 +116,12 @@ class ChunkBuffer:
         self._spare: deque[float] = deque(maxlen=5)
         self._clock = self._pace = 0.0
         self._value: np.ndarray | None = None
+        self._input: np.ndarray | None = None  # the path where the last tick has left it
         self._rate = self._acceleration = np.zeros(self.space.tangent)
 
     def restart(self, value: np.ndarray, rate: np.ndarray) -> None:
         """The reference now is `value`, moving at `rate` (tangent,): where the robot was commanded to be."""
-        self._value = np.array(value, float)
+        self._value = self._input = np.array(value, float)
         self._rate = np.array(rate, float)
         self._acceleration = np.zeros(self.space.tangent)
 
@@ -216,18 +218,18 @@ class ChunkBuffer:
         """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""
         if self.path is None:
             return self._filter(self._value, self._value, dt)
-        before = self.raw(self._clock)
         self._clock += dt * self._next_pace(now, dt)
-        return self._filter(before, self.raw(self._clock), dt)
+        before, self._input = self._input, self.raw(self._clock)
+        return self._filter(before, self._input, dt)
 
     def _next_pace(self, now: float, dt: float) -> float:
         """Seconds of playout time a second, for the coming tick."""
         left = self.path.end - self._clock
         if left <= 0:  # holding: nothing is skipped by running on
-            return 1 + float(np.clip((now + self.lag - self._clock) / 0.1, -0.5, CATCH_UP))
+            return 1 + min(max((now + self.lag - self._clock) / 0.1, -0.5), CATCH_UP)
         spare = min(self._spare) if self._spare else left
         behind = now + self.lag - self._clock
-        pace = 1 + float(np.clip(min(behind, max(spare, 0.0)) / 0.1, -0.5, CATCH_UP))
+        pace = 1 + min(max(min(behind, max(spare, 0.0)) / 0.1, -0.5), CATCH_UP)
         # the path's corners at its beginning and its end are taken as fast as the acceleration allows, by playing slower:
         # `stop` seconds to stop from the path's speed. A stream that lives from hand to mouth ends at every step: not there
         stop = float(np.max(np.abs(self.path.rate(self._clock)) / self.acceleration))
@@ -242,12 +244,13 @@ class ChunkBuffer:
         """One exact step of jerk = w^3 (input - x) - 3 w^2 rate - 3 w acceleration, the input going straight from `before`
         to `after`. The pole is triple: exp(A dt) = exp(-w dt) (1 + N dt + N^2 dt^2 / 2) with N = A + w."""
         w = self.bandwidth
-        n = np.array([[w, 1, 0], [0, w, 1], [-w**3, -3 * w**2, -2 * w]])
-        phi = np.exp(-w * dt) * (np.eye(3) + n * dt + n @ n * (dt * dt / 2))
+        if dt != self._step:
+            n = np.array([[w, 1, 0], [0, w, 1], [-w**3, -3 * w**2, -2 * w]])
+            self._step, self._phi = dt, np.exp(-w * dt) * (np.eye(3) + n * dt + n @ n * (dt * dt / 2))
         slope = self.space.difference(after, before) / dt
         start = self.space.difference(self._value, before)
         behind = 3 / w * slope  # where a ramp is followed in the end: this far behind, as fast as it
-        state = phi @ np.vstack([start + behind, self._rate - slope, self._acceleration])
+        state = self._phi @ np.vstack([start + behind, self._rate - slope, self._acceleration])
         self._value = self.space.add(self._value, state[0] - behind + slope * dt - start)
         self._rate, self._acceleration = state[1] + slope, state[2]
         return Reference(self._value, self._rate, self._acceleration)

@@ -63,9 +63,18 @@ class Plan:
         """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest, MIN_COMMAND away or more."""
         if self._samples is None:
             times = step * np.arange(1, max(1, int(np.ceil(max(self.duration, MIN_COMMAND) / step - 1e-9))) + 1)
-            states = [self.at(t) for t in times[:-1]]
-            states.append(self.at(max(times[-1], self.duration)))  # a rounding error short of rest is not at rest
-            self._samples = times, np.array([s.q for s in states]), np.array([s.v for s in states])
+            positions, velocities = [], []
+            for time in times[:-1].tolist():
+                since = time + self.origin - self.dt
+                if since > 0 and self.brake is not None and since < self.brake.duration:
+                    q, v, _ = self.brake.at_time(since)
+                else:
+                    state = self.at(time)
+                    q, v = state.q, state.v
+                positions.append(q)
+                velocities.append(v)
+            end = self.at(max(times[-1], self.duration))  # a rounding error short of rest is not at rest
+            self._samples = times, np.array([*positions, end.q]), np.array([*velocities, end.v])
         return self._samples
 
 
