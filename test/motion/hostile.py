@@ -19,15 +19,15 @@ class Adversary:
         self.motion, self.random = motion, random
         self.robot = IdealRobot(motion.robot)
         self.seq = 0
-        self.field = DistanceField(motion._collisions)
+        self.field = DistanceField(motion.collisions)
         self.before = None
 
     def begin(self, q: np.ndarray) -> None:
         """Stand at `q` (n,), armed, with authority for 'commander'."""
         motion = self.motion
         self.robot.positions |= dict(zip(motion.kinematics.joint_names, q))
-        self.robot.time = motion._monotonic + 0.01
-        self.robot.offset = (motion._stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion._started else 0.0
+        self.robot.time = motion.tick_time + 0.01
+        self.robot.offset = (motion._stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion.started else 0.0
         motion.set_authority("commander")
         for _ in range(60):  # whatever the last case left comes to rest
             motion.tick(self.robot.state(), self.robot.time)
@@ -182,13 +182,13 @@ class Adversary:
                 assert np.all(placement.translation >= np.array(group.workspace.min) - 1e-4), "workspace"
                 assert np.all(placement.translation <= np.array(group.workspace.max) + 1e-4), "workspace"
         self.field.move(k.configuration(state.q, motion.references.openings()))
-        near = self.field.below(motion._collisions.margins - 1e-4)
-        assert not len(near), f"distance {[(motion._collisions.names[i], self.field.lower[i]) for i in near]}"
+        near = self.field.below(motion.collisions.margins - 1e-4)
+        assert not len(near), f"distance {[(motion.collisions.names[i], self.field.lower[i]) for i in near]}"
 
 
 def starts(motion: Motion, count: int) -> list[np.ndarray]:
     """`count` configurations (n,) inside every limit, of all over the workspace."""
-    random, k, field, found = np.random.default_rng(7), motion.kinematics, DistanceField(motion._collisions), []
+    random, k, field, found = np.random.default_rng(7), motion.kinematics, DistanceField(motion.collisions), []
     while len(found) < count:
         q = k.home + 0.5 * random.normal(size=len(k.home))
         if np.any(q < k.lower + 0.01) or np.any(q > k.upper - 0.01):
@@ -197,6 +197,6 @@ def starts(motion: Motion, count: int) -> list[np.ndarray]:
                      for g in motion.robot.arms if g.workspace is not None
                      for p in [k.groups[g.name].forward(q[k.columns[g.name]])[:3]])
         field.move(k.configuration(q, {g.name: np.ones(len(g.hand.joints)) for g in motion.robot.arms if g.hand}))
-        if inside and not len(field.below(motion._collisions.margins + 0.005)):
+        if inside and not len(field.below(motion.collisions.margins + 0.005)):
             found.append(q)
     return found

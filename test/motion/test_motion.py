@@ -525,7 +525,7 @@ def test_contacts_are_bounded_to_fingers():
 
 def test_new_fixtures_are_kept_clear_of_at_once():
     motion, cell = start()
-    assert not any("wall" in n for n in motion._collisions.names for n in n)
+    assert not any("wall" in n for n in motion.collisions.names for n in n)
     motion.set_fixtures([WALL])
     home = tool(motion)
     drive(motion, cell, 2.0, follow(motion, line(home, [1, 0, 0], 0.2)))

@@ -199,7 +199,7 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
     base = table["damped least squares"]["p50_us"]
     for row in table.values():
         row["ratio"] = row["p50_us"] / base
-    table["pairs"] = {"count": float(len(motion._collisions.pairs))}
+    table["pairs"] = {"count": float(len(motion.collisions.pairs))}
     return table
 
 

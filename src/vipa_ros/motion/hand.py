@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from vipa_ros.motion.gate import MIN_COMMAND
 from vipa_ros.robot.description import Hand
+from vipa_ros.robot.state import JointTrajectory
 
 
 class HandBuffer:
@@ -50,6 +52,11 @@ class HandBuffer:
     def finished(self, now: float) -> bool:
         """True when the last step is past and reached."""
         return not len(self._times) or (now >= self._times[-1] and bool(np.allclose(self.opening, self._values[-1])))
+
+    def command(self, dt: float) -> JointTrajectory:
+        """The command for its controller: to be there in `dt` seconds, and stay."""
+        return JointTrajectory(tuple(self.hand.joints), np.array([dt, max(2 * dt, MIN_COMMAND)]),
+                               np.tile(self.positions, (2, 1)), np.zeros((2, len(self.closed))))
 
     @property
     def positions(self) -> np.ndarray:

@@ -134,6 +134,11 @@ def _check_hand(action: GroupAction, group: Group) -> str:
     return ""
 
 
+def steps_of(chunk: ActionChunk) -> int:
+    """How many steps the longest part of `chunk` has; 0: all groups hold."""
+    return max((len(v) for a in chunk.groups for v in (a.poses, a.joints, a.hand) if v is not None), default=0)
+
+
 def check_start(chunk: ActionChunk, robot: Robot, now_ns: int, anchors: dict[str, list[np.ndarray]]) -> str:
     """'' if every group can begin with `chunk` (checked before) at `now_ns`, else why not. anchors: poses (7,) that a group
     may start from, by its name."""

@@ -1,0 +1,108 @@
+"""Admittance: presses a tool on a surface with a wanted force while its path is followed along the surface.
+
+The reference is shifted along the tool's z axis (outwards of the tool) at a speed in proportion to the force that is missing:
+
+    speed = (target - force) / damping,   force = -f_z of the wrist's wrench, filtered
+
+In free space that is a slow approach (target / damping), in contact a first-order loop whose rate is the contact's stiffness
+over the damping. It stays well below the delay of the measurement and of the arm (DELAY) for contacts up to
+damping / (3 DELAY): 2 kN/m at the default damping. Harder contacts want more damping.
+"""
+
+import numpy as np
+
+from vipa_ros.motion import rotation
+from vipa_ros.motion.buffer import Reference
+from vipa_ros.robot.description import Group
+
+DELAY = 0.08             # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
+DAMPING = 500.0          # N s/m
+DAMPING_RANGE = (100.0, 20000.0)
+STIFFNESS = 0.0          # N/m towards the commanded path: 0 holds the force, whatever the path says along z
+STIFFNESS_RANGE = (0.0, 5000.0)
+MAX_SPEED = 0.05         # m/s of the shift
+MAX_OFFSET = 0.05        # metres of the shift: a surface further away than this is not looked for
+MAX_ACCELERATION = 1.0   # m/s² of the shift
+FILTER = 0.01            # seconds, of the measured force
+STALE = 0.25             # seconds, monotonic, without a wrench: no force is known, the shift fades
+CAP_SHARE = 0.6          # a target force is at most this share of the arm's force cap
+KEYS = ("group", "target", "damping", "stiffness")
+
+
+class Admittance:
+    """One arm's shift along its tool's z axis. offset: metres; speed: m/s. Not for several threads."""
+
+    def __init__(self, group: Group):
+        self.group = group
+        self.offset = self.speed = 0.0
+        self.target: float | None = None
+        self.damping, self.stiffness = DAMPING, STIFFNESS
+        self._force: float | None = None
+        self._measured = 0.0
+        self._stamp = -np.inf
+
+    @property
+    def active(self) -> bool:
+        """True while a force is wanted or the shift has not faded yet."""
+        return self.target is not None or self.offset != 0.0
+
+    def configure(self, force: dict | None) -> None:
+        """Take `force`, which `check_force` has passed; None: off, the shift fades."""
+        if force is None:
+            self.target = None
+            return
+        self.target = float(force["target"])
+        self.damping, self.stiffness = float(force.get("damping", DAMPING)), float(force.get("stiffness", STIFFNESS))
+
+    def measure(self, wrench: np.ndarray, monotonic: float) -> None:
+        """The wrist's wrench (6,) on the tool in the tool frame at the local clock's `monotonic` seconds."""
+        self._measured, self._stamp = -float(wrench[2]), monotonic
+
+    def reset(self) -> None:
+        """The arm stands where it is commanded: no shift."""
+        self.offset = self.speed = 0.0
+        self._force = None
+
+    def shift(self, reference: Reference, dt: float, monotonic: float) -> Reference:
+        """`reference` (a pose, at the end of the coming tick of `dt` seconds), shifted."""
+        known = monotonic - self._stamp <= STALE
+        if known:
+            share = dt / (FILTER + dt)
+            self._force = self._measured if self._force is None else self._force + share * (self._measured - self._force)
+        if self.target is not None and known:
+            wanted = (self.target - self._force - self.stiffness * self.offset) / self.damping
+        else:
+            self._force = None
+            wanted = -self.offset / 0.3
+        change = MAX_ACCELERATION * dt
+        wanted = min(max(wanted, -MAX_SPEED), MAX_SPEED)
+        self.speed += min(max(wanted - self.speed, -change), change)
+        before = self.offset
+        self.offset = min(max(before + self.speed * dt, -MAX_OFFSET), MAX_OFFSET)
+        self.speed = (self.offset - before) / dt
+        if self.target is None and abs(self.offset) < 1e-5 and abs(self.speed) < 1e-3:
+            self.offset = self.speed = 0.0
+        axis = rotation.to_matrix(reference.value[3:])[:, 2]
+        value, rate = reference.value.copy(), reference.rate.copy()
+        value[:3] += self.offset * axis
+        rate[:3] += self.speed * axis + self.offset * np.cross(rate[3:], axis)
+        return Reference(value, rate, reference.acceleration)
+
+
+def check_force(force: dict | None, admittances: dict[str, Admittance]) -> str:
+    """'' if `force` can be configured: target (newtons along the tool's z axis, presses when positive), damping, stiffness,
+    and group, which may be left out for a single arm. Else why not."""
+    if force is None:
+        return ""
+    unknown = [str(key) for key in force if key not in KEYS]
+    if unknown:
+        return f"force: unknown {', '.join(unknown)}; allowed: {', '.join(KEYS)}"
+    name = force.get("group", next(iter(admittances)) if len(admittances) == 1 else None)
+    if name not in admittances:
+        return f"force: group {name!r}; allowed: {', '.join(admittances)}"
+    cap = CAP_SHARE * admittances[name].group.force_cap
+    for key, (low, high) in {"target": (0.0, cap), "damping": DAMPING_RANGE, "stiffness": STIFFNESS_RANGE}.items():
+        value = force.get(key, None if key == "target" else low)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            return f"force: {key} {value!r}; allowed: {low:g} .. {high:g}"
+    return ""

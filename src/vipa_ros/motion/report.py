@@ -1,0 +1,64 @@
+"""What Motion says of itself: states of the groups, MotionStatus, SafetyState."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vipa_ros.motion.chunk import Mode, MotionStatus, SafetyState
+from vipa_ros.motion.validation import steps_of
+from vipa_ros.robot.state import GroupState
+
+if TYPE_CHECKING:
+    from vipa_ros.motion.motion import Motion
+
+
+def measured(motion: Motion) -> dict[str, GroupState]:
+    """From the last joint state and wrench; {} before the first joint state."""
+    if not motion.started:
+        return {}
+    hands = {name: np.clip((motion.measured.hands[name] - hand.closed) / hand.span, 0, 1)
+             for name, hand in motion.references.hands.items()}
+    return _states(motion, motion.measured.q, motion.measured.v, hands)
+
+
+def commanded(motion: Motion) -> dict[str, GroupState]:
+    """Where the last command leads at the end of its tick; {} before the first joint state."""
+    if not motion.started:
+        return {}
+    end = motion.gate.plan.at(motion.dt)
+    return _states(motion, end.q, end.v, motion.references.openings())
+
+
+def _states(motion: Motion, q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, GroupState]:
+    return {name: GroupState(q[columns].copy(), v[columns].copy(), motion.kinematics.groups[name].forward(q[columns]),
+                             np.array(hands.get(name, ())), motion.load.wrenches.get(name))
+            for name, columns in motion.kinematics.columns.items()}
+
+
+def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
+    """Epoch, authority, mode, what is executed, what is committed, what was clamped and refused, ages."""
+    now, chunk = motion.seconds(now_ns), motion.current
+    mode = Mode.STOPPED if motion.stop_reasons else Mode.BRAKING if motion.braking else \
+        Mode.HOLDING if chunk is None else Mode.EXECUTING
+    step, committed, observed = -1, None, 0
+    if chunk is not None:
+        start, observed = motion.seconds(chunk.start_ns), chunk.observation_ns
+        step = int(np.clip((now - start) // chunk.dt, -1, steps_of(chunk) - 1))
+        committed = motion.references.committed(chunk, start, now)
+    return MotionStatus(
+        now_ns, motion.epoch, motion.authority, mode, chunk.seq if chunk else 0, step, committed, motion.clamps, motion.refusals,
+        tuple(motion.reasons), monotonic - motion.tick_time if motion.started else -1.0,
+        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time, (now_ns - observed) / 1e9 if observed else -1.0)
+
+
+def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
+    """Stops and their reasons, limits in force, what they have cost, the nearest pair."""
+    limits = {"margin": motion.robot.margin, "tracking_error": tracking_error}
+    for group in motion.robot.arms:
+        limits |= {f"{group.name}.{key}": getattr(group, key) for key in ("tool_speed", "tool_angular_speed", "force_cap")}
+    distance, pair = motion.gate.clearance.nearest()
+    reasons = motion.stop_reasons
+    return SafetyState(now_ns, any(r.startswith("e-stop") for r in reasons), not reasons, tuple(reasons), limits,
+                       dict(motion.gate.clamps), motion.task.contacts, distance, pair)

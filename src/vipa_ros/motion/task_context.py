@@ -1,0 +1,64 @@
+"""What the running sub-task allows: contacts, and the shape of a held tool."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from vipa_ros.motion.collision import FINGERS
+from vipa_ros.robot.description import Robot
+from vipa_ros.tasks.task import Fixture
+
+MAX_TOOL = 0.5  # metres of a held tool's edge, and of its distance from the tool frame
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """contacts: pairs of names that may touch. tools: group name to the box that it holds, in its tool frame."""
+
+    contacts: tuple[tuple[str, str], ...] = ()
+    tools: dict[str, Fixture] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, robot: Robot, contacts: Iterable[Sequence[str]], held_group: str, held_tool: str) -> tuple["TaskContext", str]:
+        """The context and '', or an empty one and why it is refused."""
+        tools, why = _held(robot, held_group, held_tool)
+        if why:
+            return cls(), why
+        try:
+            pairs = tuple(tuple(map(str, pair)) for pair in contacts)
+        except TypeError as error:
+            return cls(), f"allowed_contacts: {error}"
+        touching = {FINGERS, *(link for g in robot.arms if g.hand for link in g.hand.fingers), *(t.name for t in tools.values())}
+        for pair in pairs:
+            if len(pair) != 2 or not set(pair) & touching:
+                return cls(), f"contact {'|'.join(pair)}: one of the two must be one of {', '.join(sorted(touching))}"
+        return cls(pairs, tools), ""
+
+
+def _held(robot: Robot, group: str, tool: str) -> tuple[dict[str, Fixture], str]:
+    if not group and not tool:
+        return {}, ""
+    arms = [g.name for g in robot.arms]
+    if group not in arms:
+        return {}, f"held_group '{group}'; allowed: {', '.join(arms)}"
+    try:
+        return {group: parse_tool(tool)}, ""
+    except ValueError as error:
+        return {}, f"held_tool: {error}"
+
+
+def parse_tool(text: str) -> Fixture:
+    """A held tool's enclosing box: "name sx sy sz [x y z [roll pitch yaw]]", edges and pose in the tool frame, metres, radians.
+
+    Raises ValueError that says what is allowed.
+    """
+    parts = text.split()
+    try:
+        values = [float(n) for n in parts[1:]]
+    except ValueError:
+        values = []
+    if len(values) not in (3, 6, 9):
+        raise ValueError(f"'{text}'; allowed: name sx sy sz [x y z [roll pitch yaw]]")
+    size, position, rpy = values[:3], values[3:6] or [0.0] * 3, values[6:9] or [0.0] * 3
+    if not all(0 < s <= MAX_TOOL for s in size) or not all(abs(p) <= MAX_TOOL for p in position):
+        raise ValueError(f"'{text}'; allowed: edges above 0, edges and position up to {MAX_TOOL} m")
+    return Fixture(parts[0], position, size, rpy)
