@@ -2,7 +2,7 @@
 
 Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
 image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
-1); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 0.5).
+1); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 2).
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ class Sim(Node):
         cameras = None if node.parameter(self, "cameras", True) else ()
         self.speed = node.parameter(self, "speed", 1.0)
         self.lockstep = node.parameter(self, "lockstep", True)
-        self.timeout = node.parameter(self, "lockstep_timeout", 0.5)
+        self.timeout = node.parameter(self, "lockstep_timeout", 2.0)
         if self.speed < 0 or self.timeout <= 0:
             raise VipaError("sim: speed must be >= 0 and lockstep_timeout > 0")
         self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None)

@@ -27,7 +27,7 @@ from vipa_ros.tasks.checks import CheckState
 
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
-SILENCE = {"cell": 5.0, "motion": 5.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
+SILENCE = {"motion": 4.0, "cell": 6.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
 
