@@ -168,6 +168,7 @@ class VipaConfig:
     motion_tokens: 0 before stage 2, 3 x 1024 after the vocabulary was extended (K = 1024 paper, 3 tables assumed).
     target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
+    grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none).
     """
 
     size: str = "full"
@@ -184,6 +185,7 @@ class VipaConfig:
     target: bool = False
     subtasks: int = 0
     aux_weight: float = 0.1
+    grounding: int = 0
 
     def __post_init__(self) -> None:
         _one_of("vision.kind", self.vision.kind, VISION_KINDS)

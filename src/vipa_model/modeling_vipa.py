@@ -28,6 +28,7 @@ from .attention import QWEN_ATTENTION, register
 from .configuration_vipa import TextConfig, VipaConfig
 from .dit import DiT
 from .fusion import Fusion
+from .grounding import Grounding
 from .spatial import make_spatial
 from .vision import Projector, make_vision
 
@@ -47,6 +48,7 @@ class VipaModel(nn.Module):
         self.language = make_language(config.text, config.vocab)
         self.output = None if config.text.tied else nn.Linear(config.text.width, config.vocab, bias=False)
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
+        self.grounding = Grounding(config) if config.grounding else None
         mean, std = torch.tensor(config.vision.mean), torch.tensor(config.vision.std)
         self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)
         self.register_buffer("pixel_shift", -mean / std, persistent=False)
@@ -72,8 +74,12 @@ class VipaModel(nn.Module):
 
     def vision_tokens(self, pixels: Tensor) -> Tensor:
         """The vision encoder alone: pixels (B, V, h, w, 3) uint8 to V_sem (B * V, N_v, d_v)."""
+        return self.vision(self.normalised(pixels).flatten(0, 1))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """pixels (B, V, h, w, 3) uint8 to (B, V, 3, h, w) float with the configuration's mean and std."""
         normal = torch.addcmul(self.pixel_shift, pixels.to(self.pixel_scale.dtype), self.pixel_scale)
-        return self.vision(normal.flatten(0, 1).permute(0, 3, 1, 2))
+        return normal.permute(0, 1, 4, 2, 3)
 
     def embed_prompt(self, batch: dict[str, Tensor]) -> Tensor:
         """Token embeddings (B, T, width) with the image features in the placeholders' places."""
@@ -87,11 +93,18 @@ class VipaModel(nn.Module):
         )
 
     def encode(self, batch: dict[str, Tensor]) -> Tensor:
-        """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt."""
+        """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt.
+
+        With grounding one more token, (B, N_q + 1, width).
+        """
         prompt = self.embed_prompt(batch)
         queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
         mask = F.pad(batch["attention_mask"], (0, queries.shape[1]), value=True)
-        return self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
+        hidden = self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
+        if self.grounding is None:
+            return hidden
+        token = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
+        return torch.cat([hidden, token.to(hidden.dtype)], 1)
 
     def run_language(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B,
@@ -169,7 +182,7 @@ class VipaForActionPrediction(nn.Module):
         self.config = config
         self.model = VipaModel(config)
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width)
-        self.target_head = nn.Linear(config.text.width, 3) if config.target else None
+        self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
 
     def forward(self, batch: dict[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -199,8 +212,11 @@ class VipaForActionPrediction(nn.Module):
 
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
         """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""
-        pooled, out = h_cond.mean(1), {}
-        if self.target_head is not None:
+        grounding, out = self.model.grounding, {}
+        pooled = h_cond.mean(1) if grounding is None else h_cond[:, :-1].mean(1)
+        if grounding is not None:
+            out["target"] = grounding.position(h_cond[:, -1])
+        elif self.target_head is not None:
             centre = torch.tensor(self.config.spatial.centre, device=pooled.device, dtype=pooled.dtype)
             out["target"] = self.target_head(pooled) * self.config.spatial.scale + centre
         if self.subtask_head is not None:

@@ -1,0 +1,73 @@
+"""The soft arg-max over measured points."""
+
+import pytest
+from tiny import random_batch, tiny_config
+
+pytestmark = pytest.mark.train
+torch = pytest.importorskip("torch")
+
+from vipa_model.grounding import Grounding  # noqa: E402
+from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
+
+
+def test_the_token_carries_a_mean_of_the_measured_points_and_the_head_reads_it():
+    torch.manual_seed(0)
+    config = tiny_config(grounding=16, target=True)
+    model = VipaForActionPrediction(config).eval()
+    batch = random_batch(config)
+    with torch.no_grad():
+        hidden = model.model.encode(batch)
+        target = model.auxiliary(hidden)["target"]
+    assert hidden.shape == (3, config.head.queries + 1, config.text.width) and model.target_head is None
+    points = batch["pointmap"][..., :3]
+    assert (target >= points.amin((1, 2, 3)) - 1e-5).all() and (target <= points.amax((1, 2, 3)) + 1e-5).all()
+
+
+def test_cells_without_a_reading_have_no_say():
+    torch.manual_seed(0)
+    config = tiny_config(grounding=16)
+    grounding = Grounding(config).eval()
+    pixels = torch.rand(2, 2, 3, 32, 32)
+    pointmap = torch.zeros(2, 2, 8, 8, 4)
+    spot = torch.tensor([0.5, 0.1, 0.2])
+    pointmap[:, 1, 2:4, 4:6, :3], pointmap[:, 1, 2:4, 4:6, 3] = spot, 1.0
+    with torch.no_grad():
+        token = grounding(pixels, pointmap, torch.randn(2, config.text.width))
+        torch.testing.assert_close(grounding.position(token[:, 0]), spot.expand(2, 3), atol=1e-5, rtol=0)
+        nothing = grounding(pixels, torch.zeros_like(pointmap), torch.randn(2, config.text.width))
+    assert torch.isfinite(nothing).all()
+
+
+def test_it_learns_where_the_red_patch_is():
+    torch.manual_seed(0)
+    config = tiny_config(grounding=16, target=True, aux_weight=1.0)
+    model = Grounding(config)
+    generator = torch.Generator().manual_seed(1)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    wanted = torch.zeros(32, config.text.width)
+
+    def draw():
+        pixels, pointmap = torch.zeros(32, 2, 3, 32, 32), torch.ones(32, 2, 8, 8, 4)
+        pointmap[..., :3] = torch.rand(32, 2, 8, 8, 3, generator=generator)
+        cell = torch.randint(0, 4, (32, 2), generator=generator)
+        for sample, (row, column) in enumerate(cell.tolist()):
+            pixels[sample, 0, 0, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 1.0
+            pointmap[sample, 0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, :3] = torch.rand(3, generator=generator)
+        where = torch.stack([pointmap[i, 0, 2 * r, 2 * c, :3] for i, (r, c) in enumerate(cell.tolist())])
+        return pixels, pointmap, where
+
+    for _ in range(150):
+        pixels, pointmap, where = draw()
+        error = (model.position(model(pixels, pointmap, wanted)[:, 0]) - where).square().sum(-1).mean()
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+    pixels, pointmap, where = draw()
+    with torch.no_grad():
+        distance = (model.position(model(pixels, pointmap, wanted)[:, 0]) - where).norm(dim=-1).mean()
+    assert distance < 0.1  # metres; a guess is off by about 0.5
+
+
+def test_without_a_pointmap_it_is_refused():
+    with pytest.raises(ValueError, match="grounding wants spatial.kind 'pointmap'"):
+        Grounding(tiny_config("none", grounding=16))
