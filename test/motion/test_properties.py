@@ -46,7 +46,7 @@ def test_every_limit_holds_whatever_arrives(cell, seed, script):
 def test_the_gate_alone_holds_every_limit(cell, seed, script):
     """The servo sees no wall, no limit and no collision here: what it asks for, the gate must stop."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servo.Servo, "_collision_rows", lambda self, q, hands: ([], []))
+        patch.setattr(servo.Servo, "_collision_rows", lambda self, q, v, hands: ([], []))
         patch.setattr(servo.Servo, "_wall_rows", lambda self, *args: None)
         patch.setattr(servo, "LIMIT_GAIN", 1e6)
         patch.setattr(servo, "HEADROOM", 2.0)

@@ -57,6 +57,7 @@ class Servo:
     def avoid(self, collisions: CollisionModel, margins: np.ndarray) -> None:
         """Keep the pairs of `collisions` apart by `margins` (K,), metres; -inf: may touch."""
         self._field, self._margins = DistanceField(collisions), margins + SPARE
+        self._reach = collisions.reach[:, self.kinematics.v_index] / DAMPER_GAIN
 
     def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]) -> np.ndarray:
         """Joint velocities (n,) rad/s for the end of the tick.
@@ -66,7 +67,7 @@ class Servo:
         """
         n = len(q)
         hessian, linear = DAMPING * self._identity, np.zeros(n)
-        rows, bounds = self._collision_rows(q, hands)
+        rows, bounds = self._collision_rows(q, v, hands)
         for name, columns in self.kinematics.columns.items():
             target = targets.get(name)
             if target is not None and target.pose is not None:
@@ -81,11 +82,13 @@ class Servo:
         lower, upper = self._bounds(q, v)
         return self._solve(hessian, linear, lower, upper, rows, bounds)
 
-    def _collision_rows(self, q: np.ndarray, hands) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _collision_rows(self, q: np.ndarray, v: np.ndarray, hands) -> tuple[list[np.ndarray], list[np.ndarray]]:
         if self._field is None:
             return [], []
         self._field.move(self.kinematics.configuration(q, hands))
-        near = self._field.below(np.where(np.isfinite(self._margins), ACTIVATION, -np.inf))
+        # a damper can act only on pairs that this tick's velocities could bring together faster than it allows
+        fastest = np.minimum(np.abs(v) + self.acceleration * self.dt, self.velocity)
+        near = self._field.below(np.minimum(self._margins + self._reach @ fastest, ACTIVATION))
         if not len(near):
             return [], []
         gradients = self._field.gradients(near)[:, self.kinematics.v_index]
