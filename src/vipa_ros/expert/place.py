@@ -7,6 +7,8 @@ import numpy as np
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reach import CLEAR, best_yaw, raise_tool, top_down
 
+OUT = 0.08  # metres straight up that bring the fingers out of the container
+
 
 def from_above(
     view: View, name: str, spot: Callable[[View], np.ndarray], yaw: float, release: float, opening: float
@@ -32,7 +34,10 @@ def from_above(
     )
     if ended is Ended.UNTIL:
         return False
-    ended = yield Goal(over(release), hand=0.0, speed=0.25, near=0.008, near_angle=0.06, until=lost, target=name)
+    # beside the container's walls there is no room for disturbances
+    ended = yield Goal(
+        over(release), hand=0.0, speed=0.25, near=0.008, near_angle=0.06, until=lost, target=name, exact=True
+    )
     if ended is Ended.UNTIL:
         return False
     here = view.tool.copy()
@@ -40,5 +45,8 @@ def from_above(
         lambda v: here, hand=opening, near=0.03, settle=0.6, until=lambda v: not v.touched(name), timeout=1.5,
         target=name, exact=True,
     )  # fmt: skip
+    out = here.copy()
+    out[2] += OUT
+    yield Goal(lambda v: out, hand=opening, speed=0.3, near=0.02, near_angle=0.2, target=name, exact=True)
     yield from raise_tool(view, opening, target=name)
     return True

@@ -14,7 +14,7 @@ ROUNDS = 3  # tries for everything that did not work
 
 # where each fruit goes, metres in the drawer's frame (x along its width, y into the cabinet), and how wide the hand
 # lets go
-SPOTS = {"apple": (-0.085, -0.03, 1.0), "banana": (0.0, -0.02, 0.8), "plum": (0.085, -0.03, 0.95)}
+SPOTS = {"apple": (-0.075, -0.03, 1.0), "banana": (0.0, -0.02, 0.8), "plum": (0.080, -0.03, 0.8)}
 DEPTH = {"apple": -0.006, "banana": 0.002, "plum": 0.0}  # metres of the tool below the fruit: the apple fills the hand
 RELEASE = 0.066  # metres of the tool over the drawer's floor: the hand's body passes over the side walls
 
