@@ -34,7 +34,7 @@ class ConditionGraph(nn.Module):
         h_cond = self.model.model.encode(batch)
         return (
             *self.model.head.condition(h_cond),
-            self.model.head.embed_state(batch["state"]),
+            self.model.state_token(batch["state"], h_cond),
             *self.model.auxiliary(h_cond).values(),
         )
 

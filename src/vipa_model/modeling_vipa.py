@@ -174,6 +174,13 @@ class VipaModel(nn.Module):
         self.config.motion_tokens = count
 
 
+def _aim(config: VipaConfig) -> nn.Sequential:
+    width = config.head.width
+    return nn.Sequential(
+        nn.Linear(config.text.width + config.state_dim, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
+    )
+
+
 class VipaForActionPrediction(nn.Module):
     """VipaModel with the flow-matching head and the auxiliary heads."""
 
@@ -182,6 +189,7 @@ class VipaForActionPrediction(nn.Module):
         self.config = config
         self.model = VipaModel(config)
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width)
+        self.aim = _aim(config) if config.grounding else None
         self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
 
@@ -203,12 +211,21 @@ class VipaForActionPrediction(nn.Module):
         prefix = flow.prefix_mask(torch.randint(0, self.config.head.max_prefix + 1, (count,), **draw), horizon)
         hidden = torch.rand(count, **draw) < self.config.head.state_dropout if self.training else None
         noisy = torch.where(prefix[..., None], actions, flow.interpolate(actions, noise, tau))
-        state = self.head.embed_state(batch["state"], hidden)
+        state = self.state_token(batch["state"], h_cond, hidden)
         velocity = self.head(noisy, state, tau, prefix, *self.head.condition(h_cond))
         losses = {"flow": flow.flow_loss(velocity.float(), flow.velocity_target(actions, noise), prefix)}
         losses |= self._auxiliary(h_cond, batch)
         extra = sum((v for k, v in losses.items() if k != "flow"), torch.zeros((), device=actions.device))
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
+
+    def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """The action head's state token (B, head width) of the normalised state (B, S); with grounding it also says where
+        the target lies as seen from the tool. Rows where ``hidden`` (B,) is true do not know their state."""
+        token = self.head.embed_state(state, hidden)
+        if self.aim is None:
+            return token
+        known = state if hidden is None else state.masked_fill(hidden[:, None], 0.0)
+        return token + self.aim(torch.cat([h_cond[:, -1], known.to(h_cond.dtype)], -1))
 
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
         """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""
@@ -248,8 +265,9 @@ class VipaForActionPrediction(nn.Module):
 
         known (B, H, A) and lengths (B,): committed prefixes; their steps come back unchanged.
         """
-        keys, values = self.head.condition(self.model.encode(batch))
-        state = self.head.embed_state(batch["state"])
+        h_cond = self.model.encode(batch)
+        keys, values = self.head.condition(h_cond)
+        state = self.state_token(batch["state"], h_cond)
         prefix = flow.prefix_mask(
             torch.zeros(len(noise), dtype=torch.long, device=noise.device) if lengths is None else lengths,
             noise.shape[1],

@@ -30,7 +30,7 @@ class TorchBackend:
         inputs = {k: self._in(v) for k, v in batch.items()}
         h_cond = self.model.model.encode(inputs)
         keys, values = self.model.head.condition(h_cond)
-        out = {"keys": keys, "values": values, "state_token": self.model.head.embed_state(inputs["state"])}
+        out = {"keys": keys, "values": values, "state_token": self.model.state_token(inputs["state"], h_cond)}
         return out | {k: v.float().cpu().numpy() for k, v in self.model.auxiliary(h_cond).items()}
 
     @torch.inference_mode()

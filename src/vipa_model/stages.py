@@ -11,8 +11,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "0": ("model.spatial",),
     "1": ("model.fusion",),
     "2": ("model.fusion", "model.language"),
-    "3": ("model.language", "model.queries", "head", "target_head", "subtask_head"),
-    "scratch": ("model", "head", "target_head", "subtask_head"),
+    "3": ("model.language", "model.queries", "head", "aim", "target_head", "subtask_head"),
+    "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
 }
 
 
