@@ -96,8 +96,8 @@ def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, bl
     assert status == 1, output
     assert f"node '{victim}' died" in output
     card = card_of(tmp_path)
-    # on a slow machine the node may die before the episode has begun
-    assert card["outcome"] == "error" and card["failure"]["type"] in (blamed, "bring-up")
+    # on a slow machine the node may die before the episode has begun, or the supervisor be the one who says so
+    assert card["outcome"] == "error" and card["failure"]["type"] in (blamed, "bring-up", "node")
     assert processes_of(run) == []
 
 

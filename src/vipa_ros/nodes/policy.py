@@ -1,7 +1,7 @@
 """Node `policy`: a VIPA-VLA checkpoint as commander.
 
 Parameters: robot, task (names or paths); checkpoint (folder); precision (fp32|int8); period (seconds of ROS time between
-steps, default 0.1).
+steps, default 0.8).
 """
 
 from rclpy.node import Node
@@ -19,7 +19,7 @@ def make(self: Node):
     robot = load_robot(node.parameter(self, "robot", str))
     task = load_task(node.parameter(self, "task", str))
     policy = load_policy(node.parameter(self, "checkpoint", str), node.parameter(self, "precision", "fp32"))
-    commander = PolicyCommander(robot, policy, node.parameter(self, "period", 0.1))
+    commander = PolicyCommander(robot, policy, node.parameter(self, "period", 0.8))
     simulated = self.get_parameter("use_sim_time").value
     reader = CameraReader(self, robot, policy.config.cameras, task.instruction, simulated)
     return robot, commander, reader.observe

@@ -27,7 +27,8 @@ from vipa_ros.tasks.checks import CheckState
 
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
-SILENCE = {"motion": 4.0, "cell": 6.0, "commander": 10.0}  # wall seconds after which one of them counts as dead
+SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
+COMMANDER_SILENCE = 5.0  # seconds of ROS time: a commander steps by that clock
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
 
@@ -45,6 +46,7 @@ class TaskManager(Node):
         self.joints = self.motion = self.safety = None
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
+        self.commander_ns = 0
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
@@ -147,6 +149,7 @@ class TaskManager(Node):
         if not grant.granted:
             raise VipaError(f"authority: {grant.message}")
         self.heard = dict.fromkeys(SILENCE, time.monotonic())
+        self.commander_ns = self.stamp_ns
         run.state = EpisodeStatus.RUNNING
         self.publish(run)
 
@@ -224,7 +227,7 @@ class TaskManager(Node):
             self.running.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
 
     def on_commander(self, msg):
-        self.heard["commander"] = time.monotonic()
+        self.commander_ns = self.stamp_ns
         if self.running and self.running.state == EpisodeStatus.RUNNING and msg.sent:
             self.running.samples.policy_ms.append(msg.step_ms)
 
@@ -240,6 +243,8 @@ class TaskManager(Node):
         for who, limit in SILENCE.items():
             if time.monotonic() - self.heard[who] > limit:
                 run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
+        if self.stamp_ns - self.commander_ns > COMMANDER_SILENCE * 1e9:
+            run.scorer.stop("error", "commander", f"nothing heard from it for {COMMANDER_SILENCE:g} s of ROS time")
         if run.scorer.outcome:
             run.finished.set_result(None)
 

@@ -16,13 +16,13 @@ class PolicyCommander:
     """Asks `policy` anew at every step; motion splices what comes.
 
     The tool's pose at the observation's stamp is what the policy's relative actions refer to. period: seconds of ROS time
-    between steps. continues: a new chunk is conditioned on what motion has committed to (real-time chunking). Raises VipaError if the checkpoint does not fit the robot.
+    between steps; eight steps of a chunk by default, see docs/notes/learning.md. continues: a new chunk is conditioned on what motion has committed to (real-time chunking). Raises VipaError if the checkpoint does not fit the robot.
     """
 
     commander_id = "policy"
     wants_cameras = True
 
-    def __init__(self, robot: Robot, policy: Policy, period: float = 0.1, continues: bool = True):
+    def __init__(self, robot: Robot, policy: Policy, period: float = 0.8, continues: bool = True):
         self.robot, self.policy, self.period, self.continues = robot, policy, period, continues
         kinematics = Kinematics(robot)
         self.groups = {}
