@@ -5,6 +5,7 @@ Exit status: 0 it did its job; 1 it ran and did not succeed; 2 the request was w
 
 import argparse
 import importlib
+import signal
 import sys
 
 from vipa_ros import __version__
@@ -42,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Parses, runs, exits."""
     args = parser().parse_args(argv)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background had them ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         status = args.run(args)
     except VipaError as error:

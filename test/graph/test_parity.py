@@ -1,4 +1,5 @@
-"""The graph in lock-step and the in-process loop give the same episode."""
+"""The graph in lock-step and the in-process loop give the same sub-tasks. Times may differ: motion is waited for, a commander
+on a busy machine is not."""
 
 import json
 import os
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.graph
 
 
 @pytest.mark.parametrize("seed", [3, 8])
-def test_the_same_seed_gives_the_same_sub_tasks_at_nearly_the_same_times(tmp_path, seed):
+def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed):
     line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--task", "water_plant", "--seed", str(seed), "--no-video"]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     done = subprocess.run([*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=240)
@@ -22,5 +23,3 @@ def test_the_same_seed_gives_the_same_sub_tasks_at_nearly_the_same_times(tmp_pat
     loop = run_trial(Trial("water_plant", seed)).scorecard
     assert [s["status"] for s in graph["subtasks"]] == [s.status for s in loop.subtasks]
     assert graph["variant"] == loop.variant
-    for a, b in zip(graph["subtasks"], loop.subtasks):
-        assert a["t_done_s"] == pytest.approx(b.t_done_s, abs=1.0)
