@@ -29,12 +29,15 @@ class Adversary:
         self.robot.time = motion.tick_time + 0.01
         self.robot.offset = (motion._stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion.started else 0.0
         motion.set_authority("commander")
-        for _ in range(60):  # whatever the last case left comes to rest
+        for count in range(400):  # whatever the last case left comes to rest
             motion.tick(self.robot.state(), self.robot.time)
             self.robot.time += motion.dt
+            if count > 60 and motion.gate.state.at_rest:
+                break
         motion.context(())
         motion.wrench(motion.robot.arms[0].name, np.zeros(6), 0, self.robot.time)
-        assert motion.rearm() == ""
+        answer = motion.rearm()
+        assert answer == "", (answer, motion.reasons, motion.gate.state)
         self.before = motion.gate.state
         self.epoch = motion.epoch
 
