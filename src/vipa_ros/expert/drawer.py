@@ -9,7 +9,7 @@ from vipa_ros.geometry import rotation
 ABOVE = 0.07  # metres over the bar, where the hand is lined up
 HEIGHT = 0.004  # metres of the tool over the bar's centre: the hand's body stays clear of the cabinet's top
 OPENING = 0.55  # of the hand around the bar: wide open, a finger would not fit between bar and panel
-# The bar has a line of its own and the arm is stiff: where they disagree there is force, up to what the grip carries.
+# The bar has a line of its own and the arm is stiff: where the two disagree there is force, up to what the grip carries.
 GRIP = 0.14  # opening asked for around the 14 mm bar: some 10 N, enough to follow, little enough to slide along the bar
 SLOW = 0.4  # m/s²
 TOUCH = 0.05  # m/s at which closed fingers meet the bar: faster, they knock

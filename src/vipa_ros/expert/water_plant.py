@@ -10,7 +10,7 @@ CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 5 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
 LEAVES = 0.19  # metres above the pot's foot
-# The handle's spring yields at 8 N a finger. Around the can's 60 mm this asks for about 6 N: lifts, does not press.
+# The handle's spring yields at 8 N a finger. Around the can's 60 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.72, 0.25
 LIFT, CARRY = 0.10, 0.06  # metres of the can above the table, on the way up and while it is aimed
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
