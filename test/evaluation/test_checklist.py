@@ -8,7 +8,13 @@ from rich.console import Console
 from vipa_ros.evaluation.checklist import Checklist, Row, render
 
 ROWS = [
-    Row("pick up watering can", "done", 4.2, 1.0, "can lifted 99 mm (wants > 50 mm), and a long tail of words that does not fit"),
+    Row(
+        "pick up watering can",
+        "done",
+        4.2,
+        1.0,
+        "can lifted 99 mm (wants > 50 mm), and a long tail of words that does not fit",
+    ),
     Row("locate plant", "active", math.nan, 0.5, "can_nozzle misses plant by 120 mm"),
     Row("press spray handle", "pending", math.nan, 0.0, ""),
 ]

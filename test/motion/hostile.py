@@ -26,14 +26,13 @@ class Adversary:
         """Stand at `q` (n,), armed, with authority for 'commander'."""
         motion = self.motion
         self.robot.positions |= dict(zip(motion.kinematics.joint_names, q))
-        self.robot.time = motion.tick_time + 0.01
-        self.robot.offset = (motion._stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion.started else 0.0
+        self.robot.time = motion.clock.monotonic + 0.01
+        self.robot.offset = (motion.clock.stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion.started else 0.0
         motion.set_authority("commander")
-        for count in range(400):  # whatever the last case left comes to rest
+        motion.estop("the next case")
+        for _ in range(60):  # what the last case left comes to rest
             motion.tick(self.robot.state(), self.robot.time)
             self.robot.time += motion.dt
-            if count > 60 and motion.gate.state.at_rest:
-                break
         motion.context(())
         motion.wrench(motion.robot.arms[0].name, np.zeros(6), 0, self.robot.time)
         answer = motion.rearm()

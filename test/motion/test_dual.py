@@ -133,7 +133,6 @@ def cell():
     return motion, starts(motion, 8)
 
 
-@pytest.mark.xfail(strict=False, reason="one hostile case: a command of one arm begins a tick of jerk (83 µrad) beside the last")
 @settings(max_examples=max(CASES // 8, 1), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1), script=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 40)), min_size=1, max_size=6))
 def test_every_limit_holds_whatever_arrives(cell, seed, script):

@@ -298,7 +298,7 @@ def test_rearm_waits_for_rest():
     motion, cell = moving()
     motion.estop("")
     drive(motion, cell, 0.02)
-    assert motion.rearm() == "still braking"
+    assert motion.rearm() == "still moving"
     drive(motion, cell, 0.3)
     state = cell.state()
     motion.tick(JointState(state.stamp_ns, state.names, state.positions, state.velocities + 0.2), cell.time)
@@ -557,3 +557,46 @@ def test_safety_tells_limits_and_the_nearest_pair():
     state = motion.safety(cell.now_ns)
     assert state.armed and not state.estop and state.limits["arm.tool_speed"] == 0.6
     assert state.min_distance > ROBOT.margin and "|" in state.min_distance_pair
+
+
+def test_rearm_waits_for_the_command_that_was_sent_not_for_the_last_state():
+    """One tick after a chunk the arm stands still and its command does not: adopting the measured joints would jump."""
+    motion, cell = start()
+    target = tool(motion) + np.array([0, 0.1, 0, 0, 0, 0, 0])
+    assert motion.chunk(pose_chunk(motion, "arm", target, cell.now_ns + 3 * 10**8, 0.1, 1), cell.now_ns, cell.time) == ""
+    for _ in range(3):
+        cell.advance(motion.dt)
+        if not motion.gate.plan.at(motion.dt).at_rest:
+            break
+        cell.command(motion.tick(cell.state(), cell.time))
+    assert motion.rearm() == "still moving"
+
+
+def test_a_backward_step_of_the_clock_is_a_jump_however_small():
+    motion, cell = moving()
+    epoch = motion.epoch
+    cell.offset -= 0.012
+    log = drive(motion, cell, 0.3)
+    assert motion.epoch == epoch + 1 and np.all(log.v[-1] == 0)
+    assert_limits(motion, log)
+
+
+def test_a_hand_does_not_open_into_a_fixture():
+    """Fingers beside a low block: opening stops at their margin, and goes on when the block is gone."""
+    block = Fixture("block", [0.45, 0.07, 0.11], [0.2, 0.04, 0.22])
+    motion, cell = Motion(ROBOT, [block]), IdealRobot(ROBOT)
+    q = motion.kinematics.group("arm").solve(np.array([0.45, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0]), np.array(ROBOT.groups[0].home))
+    cell.positions |= dict(zip(ROBOT.groups[0].joints, q))
+    motion.set_authority("commander")
+    drive(motion, cell, 0.1)
+    hand = GroupAction("arm", hand_joint_names=("fr3_finger_joint1",), hand=np.ones((5, 1)))
+    chunk = ActionChunk("commander", motion.epoch, 1, cell.now_ns, cell.now_ns, 0.1, (hand,))
+    assert motion.chunk(chunk, cell.now_ns, cell.time) == ""
+    drive(motion, cell, 1.0)
+    opening = motion.commanded()["arm"].hand[0]
+    # closed, the finger's outer face is 18 mm from the middle, the block 50 mm; 3 mm stay: 29 of 40 mm may be opened
+    assert 0.65 < opening <= 0.725 + 1e-6
+    assert "a hand's opening" in motion.reasons[0]
+    motion.set_fixtures([])
+    drive(motion, cell, 1.0)
+    assert motion.commanded()["arm"].hand[0] == 1.0

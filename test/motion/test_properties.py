@@ -50,4 +50,5 @@ def test_the_gate_alone_holds_every_limit(cell, seed, script):
         patch.setattr(servo.Servo, "_wall_rows", lambda self, *args: None)
         patch.setattr(servo, "LIMIT_GAIN", 1e6)
         patch.setattr(servo, "HEADROOM", 2.0)
+        patch.setattr(servo, "TOOL_HEADROOM", 2.0)
         play(cell, seed, [("plunge", 60), *script])

@@ -13,18 +13,24 @@ from pathlib import Path
 import numpy as np
 
 from vipa_ros.bench.ideal import IdealRobot, Log, drive, joint_chunk, pose_chunk
+from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
+from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.motion.motion import Motion
+from vipa_ros.motion.planner import NoPlan, Planner
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.robot.description import Robot, load_robot
+from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
+DUAL = "fr3_dual"
 RADIUS = 0.05  # metres: a circle of 10 cm
 SERVO = {  # MoveIt Servo's, millimetres and milliseconds
     ("circle", 0.05): {"rms_mm": 6.05, "lag_ms": 120.0, "residual_mm": 0.36}, ("circle", 0.15): {"rms_mm": 18.0},
     "cut": {"rest_ms": 214.0, "coast_mm": 42.0},
 }
 WALL = Fixture("wall", [0.75, 0.0, 0.4], [0.2, 1.2, 0.8])
+OBSTACLES = (Fixture("post", [0.55, 0.0, 0.2], [0.1, 0.2, 0.4]), Fixture("shelf", [0.78, -0.5, 0.35], [0.2, 0.2, 0.03]))
 TABLETOP = (Fixture("table", [0.5, 0.0, -0.02], [1.2, 1.6, 0.04]), Fixture("cabinet", [0.6, 0.45, 0.15], [0.3, 0.3, 0.3]))
 
 
@@ -159,7 +165,7 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
     """What a step costs, on one stream: plain damped least squares, the servo without and with collisions, a whole tick."""
     motion, cell = begin(robot, TABLETOP)
     kinematics, dt, arms = motion.kinematics, motion.dt, [g.name for g in robot.arms]
-    q0, random = kinematics.home, np.random.default_rng(0)
+    q0 = kinematics.home
     homes = {name: kinematics.groups[name].forward(q0[kinematics.columns[name]]) for name in arms}
     bare = Servo(kinematics, dt)
     timed: dict[str, list[float]] = {"damped least squares": [], "servo": [], "servo, collisions": [], "tick": []}
@@ -186,10 +192,11 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         wish = motion.servo.step(q, v, targets, motion.references.openings())
         timed["servo, collisions"].append(time.perf_counter() - clock)
         q, v = q + dt * wish, wish
-    horizon = np.array([homes[arms[0]] + np.concatenate([0.02 * random.normal(size=3), np.zeros(4)]) for _ in range(10)])
-    for k in range(steps):
-        if k % 10 == 0:
-            motion.chunk(pose_chunk(motion, arms[0], horizon, cell.now_ns, 0.1, k + 1), cell.now_ns, cell.time)
+    stream = Stream(motion, lambda t: homes[arms[0]] + np.concatenate(
+        [0.05 * np.array([np.cos(2 * t) - 1, np.sin(2 * t), 0.2 * np.sin(4 * t)]), np.zeros(4)]), 10.0, 20, 0.05)
+    for _ in range(steps):
+        for chunk in stream(cell.time, cell.now_ns):
+            motion.chunk(chunk, cell.now_ns, cell.time)
         clock = time.perf_counter()
         commands = motion.tick(cell.state(), cell.time)
         timed["tick"].append(time.perf_counter() - clock)
@@ -201,6 +208,56 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         row["ratio"] = row["p50_us"] / base
     table["pairs"] = {"count": float(len(motion.collisions.pairs))}
     return table
+
+
+def planner(robot: Robot, queries: int = 15) -> dict[str, float]:
+    """Seeded tabletop queries around a post and a shelf: plans found, wall time, and what a re-check at 0.001 rad finds."""
+    collisions = CollisionModel(Kinematics(robot), (*TABLETOP, *OBSTACLES))
+    k, name, random = collisions.kinematics, robot.arms[0].name, np.random.default_rng(4)
+    arm, field = k.groups[name], DistanceField(collisions)
+
+    def free(q):
+        whole = k.home.copy()
+        whole[k.columns[name]] = q
+        field.move(k.configuration(whole))
+        return not len(field.below(collisions.margins + 0.005))
+
+    def place():
+        while True:
+            turn = rotation.exp(np.array([0, 0, random.uniform(-0.5, 0.5)]))
+            point = [random.uniform(0.35, 0.6), random.choice([-1, 1]) * random.uniform(0.2, 0.4), random.uniform(0.1, 0.3)]
+            q = arm.solve(np.concatenate([point, rotation.multiply(turn, np.array([1.0, 0, 0, 0]))]), k.home[k.columns[name]], free)
+            if q is not None:
+                return q
+    found, walls, worst, seconds = 0, [], np.inf, []
+    for query in range(queries):
+        start, goal = k.home.copy(), place()
+        start[k.columns[name]] = place()
+        clock = time.perf_counter()
+        try:
+            path = Planner(collisions, seed=query + 1).to_joints(name, start, goal).path
+        except NoPlan:
+            continue
+        walls.append(time.perf_counter() - clock)
+        found += 1
+        seconds.append(path.duration)
+        whole = start.copy()
+        for a, b in zip(path.positions[:-1], path.positions[1:]):
+            count = max(1, int(np.ceil(np.abs(b - a).max() / 0.001)))
+            for step in range(count):
+                whole[k.columns[name]] = a + (b - a) * step / count
+                field.move(k.configuration(whole))
+                near = field.below(collisions.margins + 0.01)
+                worst = min(worst, float((field.lower[near] - collisions.margins[near]).min(initial=0.01)))
+    return {"found": float(found), "queries": float(queries), "p50_ms": 1e3 * float(np.median(walls)),
+            "worst_ms": 1e3 * float(np.max(walls)), "least_above_margin_mm": 1e3 * worst, "path_s": float(np.median(seconds))}
+
+
+def _print_costs(robot: str, table: dict[str, dict[str, float]]) -> None:
+    print(f"  a step of {robot}, {table['pairs']['count']:.0f} pairs of shapes kept apart:")
+    for name, row in table.items():
+        if "p50_us" in row:
+            print(f"    {name:22s}: {row['p50_us']:6.0f} µs median, {row['p99_us']:6.0f} µs p99, {row['ratio']:.1f} x")
 
 
 def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
@@ -228,10 +285,13 @@ def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
     print(f"  splices of chunks that differ by 10 mm: {result['splices']['position_step_mm']:.1f} mm and "
           f"{result['splices']['velocity_step_mm_s']:.0f} mm/s a tick at most")
     result["costs"] = costs(spec)
-    for name, row in result["costs"].items():
-        if "p50_us" in row:
-            print(f"  {name:22s}: {row['p50_us']:6.0f} µs median, {row['p99_us']:6.0f} µs p99, {row['ratio']:.1f} x")
-    print(f"  {result['costs']['pairs']['count']:.0f} pairs of shapes are kept apart")
+    _print_costs(robot, result["costs"])
+    if robot != DUAL:
+        result["costs, two arms"] = costs(load_robot(DUAL))
+        _print_costs(DUAL, result["costs, two arms"])
+    result["planner"] = row = planner(spec)
+    print(f"  planner: {row['found']:.0f} of {row['queries']:.0f} tabletop queries, {row['p50_ms']:.0f} ms median, "
+          f"{row['worst_ms']:.0f} ms at worst, {row['least_above_margin_mm']:.1f} mm or more above the margin at 0.001 rad")
     if json_path is not None:
         Path(json_path).write_text(json.dumps(result, indent=2) + "\n")
     return result

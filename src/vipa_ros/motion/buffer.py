@@ -20,7 +20,7 @@ from vipa_ros.motion import rotation
 COMMITTED = 0.1      # seconds ahead of now that no chunk changes
 BANDWIDTH = 110.0    # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag
 BLEND = 0.15         # seconds, the shortest fade of a splice
-CATCH_UP = 0.25      # the playout clock runs at most this much faster than time
+CATCH_UP = 0.15      # the playout clock runs at most this much faster than time
 RESTING = 0.02       # share of `speed` below which the reference counts as at rest
 REWIND = 0.5         # seconds that the playout clock may be set back by a chunk that is late as a whole
 

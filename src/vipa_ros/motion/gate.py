@@ -20,7 +20,7 @@ from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
 TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else
 MIN_COMMAND = 0.1     # seconds that a command reaches at least
-SLOWER = (1.0, 0.5, 0.2)  # shares of the wished velocities that are tried before braking
+SLOWER = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,25 @@ class SafetyGate:
         self.state, self._elapsed = self.plan.at(elapsed), elapsed
         return self.state
 
+    @property
+    def at_rest(self) -> bool:
+        """True if nothing moves and the plan that was sent moves nothing."""
+        return self.state.at_rest and self.plan.at(self.dt).at_rest
+
     def predict(self) -> np.ndarray:
         """Joints (n,) at the end of the coming tick if accelerations stay."""
         s = self.state
         return s.q + self.dt * (s.v + self.dt / 2 * s.a)
 
     def hands_pass(self, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:
-        """True if the hands may go from the openings `before` to `after` while the arms are where they are."""
+        """True if the hands may go from the openings `before` to `after`, where the arms are and on all of the plan left."""
         if self.clearance is None or all(np.array_equal(before[name], after[name]) for name in before):
             return True
         self.clearance.here(self.state.q, before)
-        return self.clearance.hands_pass(self.state.q, after)
+        if not self.clearance.hands_pass(self.state.q, after):
+            return False
+        self.clearance.here(self.state.q, after)
+        return not self.clearance.verify(self.state.q, self.plan.rest(self._elapsed).samples(self.dt)[1])
 
     def step(self, wish: np.ndarray | None, hands: dict[str, np.ndarray]) -> str:
         """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None). hands: openings (H,) by group.

@@ -21,15 +21,14 @@ from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.motion.task_context import TaskContext
+from vipa_ros.motion.tick_clock import TickClock
 from vipa_ros.motion.validation import check_chunk, check_start
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState, JointState, JointTrajectory
 from vipa_ros.tasks.task import Fixture
 
-LIVENESS = 1.0          # seconds, monotonic, without joint states, after which motion holds
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
-CLOCK_JUMP = 1.0        # seconds of ROS time between joint states that count as a jump
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
 AT_REST = 0.05          # rad/s, measured, below which a stopped arm may be re-armed
 
@@ -44,6 +43,7 @@ class Motion:
         self.references = References(self.kinematics)
         self.servo = Servo(self.kinematics, self.dt)
         self.gate = SafetyGate(self.kinematics, self.dt)
+        self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
         self.task = TaskContext()
@@ -55,8 +55,7 @@ class Motion:
         self.current: ActionChunk | None = None   # what is executed
         self._pending: ActionChunk | None = None  # what waits for the end of braking
         self.chunk_time: float | None = None
-        self.tick_time = 0.0
-        self._stamp_ns = self._origin_ns = self._due_ns = 0
+        self._origin_ns = 0
         self._seq: dict[str, int] = {}
         self.set_fixtures(fixtures)
 
@@ -83,25 +82,19 @@ class Motion:
         if why:
             self._note(why)
             return {}
-        gap, since = (state.stamp_ns - self._stamp_ns) / 1e9, monotonic - self.tick_time
-        if not self.started:
-            self.started, self._origin_ns = True, state.stamp_ns
-            self._adopt()
-        elif -0.01 < gap <= 0 or (0 < gap < CLOCK_JUMP and state.stamp_ns < self._due_ns - 0.2e9 * self.dt):
-            return {}  # the same state again, or not yet time
-        elif not 0 < gap < CLOCK_JUMP:
-            self._hold(f"ROS time jumped by {gap:.3f} s")
+        due = self.clock.take(state.stamp_ns, monotonic)
+        if due is None:
+            return {}
+        if not self.started or due.jumped:
             self._origin_ns = state.stamp_ns
-            self.gate.advance(max(since, 0.0))
+        if not self.started:
+            self.started = True
+            self._adopt()
         else:
-            if since > LIVENESS:
-                self._hold(f"no joint states for {since:.2f} s")
-            self.gate.advance(gap)
+            if due.broken:
+                self._hold(due.broken)
+            self.gate.advance(due.elapsed)
             self._watch_tracking()
-        period = round(1e9 * self.dt)
-        late = abs(state.stamp_ns - self._due_ns) > period
-        self._due_ns = (state.stamp_ns if late else self._due_ns) + period
-        self._stamp_ns, self.tick_time = state.stamp_ns, monotonic
         self._step(self.seconds(state.stamp_ns))
         return self._commands()
 
@@ -136,7 +129,7 @@ class Motion:
         targets = self.references.advance(now, self.dt)
         for name, admittance in self.admittances.items():
             if admittance.active and name in targets and targets[name].pose is not None:
-                targets[name] = Target(pose=admittance.shift(targets[name].pose, self.dt, self.tick_time))
+                targets[name] = Target(pose=admittance.shift(targets[name].pose, self.dt, self.clock.monotonic))
         hands = self._advance_hands(now)
         if not targets and self.gate.state.at_rest:
             self.gate.step(None, hands)
@@ -149,7 +142,7 @@ class Motion:
             return
         if self.references.finished(now):
             self.current = None
-        elif self.tick_time - self.chunk_time > SILENCE + 10 * self.references.horizon:
+        elif self.clock.monotonic - self.chunk_time > SILENCE + 10 * self.references.horizon:
             self._hold("the commander is silent")
 
     def _advance_hands(self, now: float) -> dict[str, np.ndarray]:
@@ -224,7 +217,7 @@ class Motion:
         chunk, self._pending = self._pending, None
         self._clear()
         if chunk is not None and not self.stop_reasons:
-            why = self._check_start(chunk, self._stamp_ns)
+            why = self._check_start(chunk, self.clock.stamp_ns)
             if why:
                 self._refuse(f"after braking: {why}")
             else:
@@ -249,8 +242,8 @@ class Motion:
         so a cell that was reset is taken as it stands."""
         if not self.started:
             return "no joint states yet"
-        if not self.gate.state.at_rest:
-            return "still braking"
+        if not self.gate.at_rest:
+            return "still moving"
         if np.any(np.abs(self.measured.v) > AT_REST):
             return f"an arm moves at {np.abs(self.measured.v).max():.3f} rad/s; allowed: {AT_REST}"
         self.stop_reasons = []

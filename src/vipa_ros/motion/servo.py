@@ -16,7 +16,7 @@ import pinocchio as pin
 from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
 from vipa_ros.motion.collision import CollisionModel, DistanceField
-from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 
 GAIN = 12.0               # 1/s, pose and joint errors to velocity
 ROTATION_WEIGHT = 0.3     # metres: a radian of tool rotation costs as much as this much translation
@@ -29,7 +29,8 @@ LIMIT_GAIN = 4.0          # 1/s: a joint may close this share of its distance to
 DAMPER_GAIN = 5.0         # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
 ACTIVATION = 0.12         # metres: pairs and walls nearer than this get a row
 SPARE = 0.002             # metres that the servo keeps more than the gate wants
-HEADROOM = 0.95           # share of the gate's speeds that the servo uses, so that the gate need not step in
+HEADROOM = 0.95           # share of the gate's joint limits that the servo uses, so that the gate need not step in
+TOOL_HEADROOM = 0.9       # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
 SOFT = 8                  # daqp: a constraint that gives way, at a high price, rather than leave no solution
 
 
@@ -73,10 +74,9 @@ class Servo:
             if target is not None and target.pose is not None:
                 h, wanted = self._pose_cost(name, q[columns], target.pose, rows, bounds)
             else:
-                wanted = np.zeros(columns.stop - columns.start)
+                h, wanted = np.eye(columns.stop - columns.start), np.zeros(columns.stop - columns.start)
                 if target is not None:
-                    wanted = target.joints.rate + GAIN * (target.joints.value - q[columns])
-                h = np.eye(len(wanted))
+                    wanted = self._joint_velocities(name, q[columns], target.joints, rows, bounds)
             hessian[columns, columns] += h
             linear[columns] -= h @ self._reachable(wanted, v[columns], columns)
         lower, upper = self._bounds(q, v)
@@ -94,6 +94,23 @@ class Servo:
         gradients = self._field.gradients(near)[:, self.kinematics.v_index]
         # a pair beyond its margin is asked to part, slowly
         return [gradients], [np.minimum(-DAMPER_GAIN * (self._field.lower[near] - self._margins[near]), 0.05)]
+
+    def _joint_velocities(self, name: str, q: np.ndarray, reference: Reference, rows: list, bounds: list) -> np.ndarray:
+        """Velocities (J,) that follow a joint reference, no faster than the tool may go."""
+        group = self.kinematics.groups[name]
+        wanted = reference.rate + GAIN * (reference.value - q)
+        if group.spec.kind != "arm":
+            return wanted
+        placement, jacobian = group.forward_jacobian(q)
+        self._wall_rows(name, placement.translation, jacobian, rows, bounds)
+        return wanted / max(1.0, self._haste(group, jacobian @ wanted))
+
+    @staticmethod
+    def _haste(group: GroupKinematics, twist: np.ndarray) -> float:
+        """How many times faster than the servo lets the tool go the `twist` (6,) is."""
+        spec = group.spec
+        return max(np.linalg.norm(twist[:3]) / (TOOL_HEADROOM * spec.tool_speed),
+                   np.linalg.norm(twist[3:]) / (TOOL_HEADROOM * spec.tool_angular_speed))
 
     def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:
         """The velocities nearest to `wanted` (J,) on the straight way from `v` that velocity and acceleration limits allow.
@@ -114,11 +131,8 @@ class Servo:
                                 pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T)])
         twist = reference.rate + GAIN * error
         # one factor for both parts: the tool keeps to its path when it must be slower than asked
+        twist /= max(1.0, self._haste(group, twist))
         spec = group.spec
-        over = max(np.linalg.norm(twist[:3]) / (HEADROOM * spec.tool_speed),
-                   np.linalg.norm(twist[3:]) / (HEADROOM * spec.tool_angular_speed))
-        if over > 1:
-            twist /= over
         weighted = jacobian.copy()
         weighted[3:] *= ROTATION_WEIGHT
         twist[3:] *= ROTATION_WEIGHT
