@@ -155,6 +155,11 @@ class TaskManager(Node):
 
     async def rearm(self):
         """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
+        deadline = time.monotonic() + SERVICE_WAIT
+        while self.motion is None or self.motion.joint_state_age < 0:
+            if time.monotonic() > deadline:
+                raise VipaError(f"motion has heard no joint states within {SERVICE_WAIT:g} s")
+            await self.remote.pause(0.05)
         if self.safety is not None and self.safety.estop:
             raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
         answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
