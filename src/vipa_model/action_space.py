@@ -1,11 +1,9 @@
 """The action space: what the numbers that the head predicts mean (assumed; the paper does not give one).
 
 One group (an arm and its hand), one step: ``[dx, dy, dz, r1..r6, opening...]``.
-- translation: target tool position minus the *commanded* tool position at observation time, metres, base frame;
-- rotation: R_reference^T R_target, first two columns (6-D); the reference is the commanded orientation;
+- translation: target tool position minus the tool's measured position at observation time, metres, base frame;
+- rotation: R_reference^T R_target, first two columns (6-D); the reference is the measured orientation;
 - opening: absolute hand position in [0, 1] per hand joint (0 closed, 1 open).
-
-Commanded, not measured: the next chunk continues what was asked of the robot, and contact pushes the two apart.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from .rotations import matrix_to_quat, matrix_to_six, quat_to_matrix, six_to_mat
 def encode_actions(poses: np.ndarray, hand: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Poses to actions.
 
-    poses: (..., T, 7) base frame, metres and xyzw. hand: (..., T, Hh) in [0, 1]. reference: (..., 7) commanded tool
-    pose at observation time. Returns (..., T, 9 + Hh) float64. Raises ValueError on shapes or a zero quaternion.
+    poses: (..., T, 7) base frame, metres and xyzw. hand: (..., T, Hh) in [0, 1]. reference: (..., 7) tool pose
+    at observation time. Returns (..., T, 9 + Hh) float64. Raises ValueError on shapes or a zero quaternion.
     """
     poses, hand, reference = (np.asarray(a, np.float64) for a in (poses, hand, reference))
     _check_shape("poses", poses, 7)
@@ -48,23 +46,18 @@ def decode_actions(actions: np.ndarray, reference: np.ndarray) -> tuple[np.ndarr
 
 
 def encode_state(
-    commanded: np.ndarray, tool: np.ndarray, hand: np.ndarray, joints: np.ndarray | None = None
+    tool: np.ndarray, velocity: np.ndarray, hand: np.ndarray, joints: np.ndarray | None = None
 ) -> np.ndarray:
     """One group's proprioception as a vector.
 
-    commanded, tool: (..., 7) tool poses, base frame. hand: (..., Hh) measured opening. joints: (..., n) rad or None.
-    Returns (..., 12 + Hh [+ n]): commanded position, commanded rotation 6-D, lag (tool minus commanded position),
-    hand, joints.
+    All measured. tool: (..., 7) pose, base frame. velocity: (..., 3) of the tool, base frame, m/s. hand: (..., Hh)
+    opening. joints: (..., n) rad or None. Returns (..., 12 + Hh [+ n]): position, rotation 6-D, velocity, hand, joints.
     """
-    commanded, tool = np.asarray(commanded, np.float64), np.asarray(tool, np.float64)
-    _check_shape("commanded_tool_pose", commanded, 7)
+    tool = np.asarray(tool, np.float64)
     _check_shape("tool_pose", tool, 7)
-    parts = [
-        commanded[..., :3],
-        matrix_to_six(quat_to_matrix(commanded[..., 3:])),
-        tool[..., :3] - commanded[..., :3],
-        hand,
-    ]
+    if np.shape(velocity)[-1:] != (3,):
+        raise ValueError(f"tool_velocity has shape {np.shape(velocity)}; allowed: (..., 3) metres a second")
+    parts = [tool[..., :3], matrix_to_six(quat_to_matrix(tool[..., 3:])), velocity, hand]
     return np.concatenate(parts if joints is None else [*parts, joints], -1)
 
 

@@ -217,7 +217,7 @@ class VipaConfig:
 
     @property
     def state_dim(self) -> int:
-        """Width of the state: per group commanded pose 9, lag 3, hand, and joints if ``use_joints``."""
+        """Width of the state: per group tool pose 9, velocity 3, hand, and joints if ``use_joints``."""
         return sum(12 + g.hand + (g.joints if self.use_joints else 0) for g in self.groups)
 
     @property

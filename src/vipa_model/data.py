@@ -115,8 +115,8 @@ class FrameDataset(Dataset):
         return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in out.items()}
 
     def references(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Commanded tool poses {group: (B, 7)} of frames, to decode actions with."""
-        poses = self.gather("commanded_tool_pose", indices).astype(np.float64)
+        """Tool poses {group: (B, 7)} of frames, to decode actions with."""
+        poses = self.gather("tool_pose", indices).astype(np.float64)
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
     def gather(self, name: str, indices: np.ndarray) -> np.ndarray:
@@ -153,7 +153,7 @@ class FrameDataset(Dataset):
             by_pose[g.name], by_hand[g.name] = poses[..., pose], hands[..., first:last]
             state[g.name] = {
                 "tool_pose": arrays["tool_pose"][:, pose],
-                "commanded_tool_pose": commanded[:, pose],
+                "tool_velocity": arrays["tool_velocity"][:, 3 * i : 3 * i + 3],
                 "hand": arrays["hand"][:, first:last],
                 "positions": arrays["positions"][:, joint : joint + g.joints],
             }

@@ -2,7 +2,7 @@
 
 A folder:
 
-    store.json                 {"schema": "vipa/framestore/1", "rate_hz", "cameras": [...], "image_size", "groups":
+    store.json                 {"schema": "vipa/framestore/2", "rate_hz", "cameras": [...], "image_size", "groups":
                                [{"name", "hand", "joints"}], "subtasks": [names], "crops": {camera: {left, top, right,
                                bottom}}}
     episodes/<name>.npz        one episode (uncompressed or compressed npz, no pickle), written whole or not at all
@@ -16,6 +16,7 @@ written):
     intrinsics           (T, V, 3, 3) float32, pixels of the stored view
     extrinsics           (T, V, 4, 4) float32, base from optical
     tool_pose            (T, 7 G) float32, measured, base frame, m and xyzw
+    tool_velocity        (T, 3 G) float32, measured, base frame, m/s
     commanded_tool_pose  (T, 7 G) float32, commanded at the frame's stamp
     hand                 (T, sum Hh) float32, measured opening, 0 closed to 1 open
     commanded_hand       (T, sum Hh) float32
@@ -46,7 +47,7 @@ import numpy as np
 from .configuration_vipa import GroupConfig, build
 from .images import Crop
 
-SCHEMA = "vipa/framestore/1"
+SCHEMA = "vipa/framestore/2"
 STORE_FILE = "store.json"
 REQUIRED = (
     "images",
@@ -54,6 +55,7 @@ REQUIRED = (
     "intrinsics",
     "extrinsics",
     "tool_pose",
+    "tool_velocity",
     "commanded_tool_pose",
     "hand",
     "commanded_hand",
@@ -225,6 +227,7 @@ def _shapes(header: dict) -> dict[str, tuple]:
         "intrinsics": (views, 3, 3),
         "extrinsics": (views, 4, 4),
         "tool_pose": (pose,),
+        "tool_velocity": (3 * len(header["groups"]),),
         "commanded_tool_pose": (pose,),
         "hand": (hand,),
         "commanded_hand": (hand,),

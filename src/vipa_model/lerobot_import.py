@@ -14,6 +14,7 @@ from .images import Crop, make_view
 from .rotations import quat_to_matrix
 
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+VELOCITY = ("vx", "vy", "vz")
 
 
 def import_lerobot(
@@ -57,6 +58,7 @@ def _arrays(
     poses = [f"{g['name']}.{n}" for g in arms for n in POSE]
     out = {
         "tool_pose": pick("observation.tool_pose", poses),
+        "tool_velocity": pick("observation.tool_velocity", [f"{g['name']}.{n}" for g in arms for n in VELOCITY]),
         "commanded_tool_pose": pick("observation.commanded_tool_pose", poses),
         "hand": hand,
         # ``action`` is what was commanded for the next tick; the store wants it at the tick.

@@ -30,7 +30,7 @@ _TOKENIZER_FILES = (
 )
 # Least scale of an action or state dimension: 2 mm, 0.01 of a 6-D rotation entry (0.6 degrees), 5 % of an opening,
 # 0.02 rad.
-FLOOR_POSITION, FLOOR_ROTATION, FLOOR_HAND, FLOOR_JOINT = 2e-3, 1e-2, 5e-2, 2e-2
+FLOOR_POSITION, FLOOR_VELOCITY, FLOOR_ROTATION, FLOOR_HAND, FLOOR_JOINT = 2e-3, 2e-2, 1e-2, 5e-2, 2e-2
 
 
 class VipaProcessor:
@@ -155,7 +155,7 @@ class VipaProcessor:
         for group in self.groups:
             values = self._group(state, group, "state")
             joints = values["positions"] if self.use_joints else None
-            part = encode_state(values["commanded_tool_pose"], values["tool_pose"], values["hand"], joints)
+            part = encode_state(values["tool_pose"], values["tool_velocity"], values["hand"], joints)
             if not np.isfinite(part).all():
                 raise ValueError(f"state of group {group.name!r} holds NaN or infinity; allowed: finite numbers")
             parts.append(part)
@@ -188,9 +188,9 @@ class VipaProcessor:
         return poses, hand
 
     def references(self, state: dict[str, dict]) -> dict[str, np.ndarray]:
-        """Each group's commanded tool pose, (..., 7): what its actions are relative to."""
+        """Each group's tool pose, (..., 7): what its actions are relative to."""
         return {
-            g.name: np.asarray(self._group(state, g, "state")["commanded_tool_pose"], np.float64) for g in self.groups
+            g.name: np.asarray(self._group(state, g, "state")["tool_pose"], np.float64) for g in self.groups
         }
 
     def fit(self, actions: np.ndarray, states: np.ndarray, kind: str = "meanstd") -> None:
@@ -198,7 +198,7 @@ class VipaProcessor:
         action_floor, state_floor = [], []
         for g in self.groups:
             action_floor += [FLOOR_POSITION] * 3 + [FLOOR_ROTATION] * 6 + [FLOOR_HAND] * g.hand
-            state_floor += [FLOOR_POSITION] * 3 + [FLOOR_ROTATION] * 6 + [FLOOR_POSITION] * 3 + [FLOOR_HAND] * g.hand
+            state_floor += [FLOOR_POSITION] * 3 + [FLOOR_ROTATION] * 6 + [FLOOR_VELOCITY] * 3 + [FLOOR_HAND] * g.hand
             state_floor += [FLOOR_JOINT] * (g.joints if self.use_joints else 0)
         self.action_statistics = Statistics.fit(actions, np.array(action_floor), kind)
         self.state_statistics = Statistics.fit(states, np.array(state_floor), kind)
@@ -233,7 +233,7 @@ class VipaProcessor:
             "processor_class": "VipaProcessor",
             "image_size": self.image_size,
             "stride": self.stride,
-            "action_space": "translation from the commanded tool pose (base, m), relative rotation 6-D, opening 0-1",
+            "action_space": "translation from the tool pose (base, m), relative rotation 6-D, opening 0-1",
             "crops": {k: asdict(v) for k, v in self.crops.items()},
             "tokenizer": {"kind": "byte", "merges": self.tokenizer.merges} if byte else {"kind": "folder"},
             "action_statistics": self.action_statistics.to_dict(),

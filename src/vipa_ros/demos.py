@@ -15,7 +15,6 @@ import numpy as np
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
-from vipa_ros import geometry
 from vipa_ros.errors import VipaError
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, Tick, run_episode
@@ -54,9 +53,6 @@ class Recording:
         state, commanded = tick.groups[self.arm.name], tick.commanded[self.arm.name]
         views = [self._view(tick.frames[c]) for c in self.task.cameras]
         clean = label.clean.groups[0]
-        poses = clean.poses
-        if poses is None:
-            poses = np.stack([self.expert.kinematics.forward(q) for q in clean.joints])
         self.rows.append(
             {
                 "images": np.stack([v[0] for v in views]),
@@ -64,14 +60,15 @@ class Recording:
                 "intrinsics": np.stack([v[2] for v in views]),
                 "extrinsics": np.stack([tick.frames[c].extrinsics for c in self.task.cameras]),
                 "tool_pose": state.tool_pose,
+                "tool_velocity": state.tool_velocity,
                 "commanded_tool_pose": commanded.tool_pose,
                 "hand": state.hand,
                 "commanded_hand": commanded.hand,
                 "positions": state.positions,
                 "subtask": label.subtask,
-                "target": geometry.transform(geometry.inverse(self.expert.view.base), label.target[None])[0],
+                "target": label.target,
                 "stamps": tick.stamp_ns,
-                "label_pose": poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
+                "label_pose": clean.poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
                 "label_hand": clean.hand[1:],
             }
         )

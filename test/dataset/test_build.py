@@ -142,7 +142,7 @@ def _chunk(m, seq, start, values, epoch=1, who="expert", made=None):
 def test_commands_follow_authority_and_epoch():
     m = Messages()
     commands = Commands(load_robot("fr3_single"))
-    measured = GroupState(np.zeros(7), np.zeros(7), np.array([7.0, 0, 0, 0, 0, 0, 1]), np.array([0.5]))
+    measured = GroupState(np.zeros(7), np.zeros(7), np.array([7.0, 0, 0, 0, 0, 0, 1]), np.zeros(3), np.array([0.5]))
     second = 10**9
 
     def x(at):

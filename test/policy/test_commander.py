@@ -38,7 +38,7 @@ def seen(mode=Mode.HOLDING):
         name: CameraFrame(name, 900, np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), np.uint16), np.eye(3), np.eye(4))
         for name in ("scene", "wrist")
     }
-    group = GroupState(np.zeros(7), np.zeros(7), np.array([0.4, 0, 0.3, 1, 0, 0, 0.0]), np.array([1.0]))
+    group = GroupState(np.zeros(7), np.zeros(7), np.array([0.4, 0, 0.3, 1, 0, 0, 0.0]), np.zeros(3), np.array([1.0]))
     observation = Observation(900, camera, {"arm": group}, "do it")
     return CommanderInput(1000, {"arm": group}, MotionStatus(1000, 5, "policy", mode), observation)
 

@@ -74,6 +74,7 @@ def episode(
                 "intrinsics": np.stack([k] * len(cameras)),
                 "extrinsics": np.stack(extrinsics),
                 "tool_pose": np.concatenate([tool + rng.normal(0, 1e-4, 3), DOWN]),
+                "tool_velocity": np.zeros(3),
                 "commanded_tool_pose": np.concatenate([tool, DOWN]),
                 "hand": [opening],
                 "commanded_hand": [opening],
@@ -115,5 +116,5 @@ def observation(store: FrameStore, frame: int) -> dict:
     }
     return per_camera | {
         "instruction": store.instructions[store.episode[frame]],
-        "state": {"arm": {k: a[k] for k in ("tool_pose", "commanded_tool_pose", "hand", "positions")}},
+        "state": {"arm": {k: a[k] for k in ("tool_pose", "tool_velocity", "hand", "positions")}},
     }

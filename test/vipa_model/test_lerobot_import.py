@@ -27,6 +27,7 @@ def dataset(tmp_path):
     features = {
         "observation.state": named(*(f"arm.j{i}" for i in range(7)), "arm.finger"),
         "observation.tool_pose": named(*POSE),
+        "observation.tool_velocity": named("arm.vx", "arm.vy", "arm.vz"),
         "observation.commanded_tool_pose": named(*POSE),
         "observation.stamp_ns": named("joint_states", "scene", "wrist", dtype="int64"),
         "action": named(*POSE, "arm.finger"),
@@ -51,6 +52,7 @@ def dataset(tmp_path):
             frame = {
                 "observation.images.scene": image, "observation.images.wrist": image, "observation.depth.scene": depth,
                 "observation.state": [*range(7), 0.1 * t], "observation.tool_pose": tool,
+                "observation.tool_velocity": [0.1, 0, t],
                 "observation.commanded_tool_pose": tool + [0, 0.01, 0, 0, 0, 0, 0],
                 "observation.stamp_ns": [t * 10**8 + 7, 0, 0], "action": [*tool, 0.5 + 0.1 * t],
                 "subtask_index": [0], "target": BALL,
@@ -70,6 +72,7 @@ def test_content_survives(dataset, tmp_path):
     assert len(store) == 7 and store.cameras == ["scene", "wrist"] and store.subtasks == ["reach"]
     assert [g.name for g in store.groups] == ["arm"] and store.meta[1]["seed"] == 3
     np.testing.assert_allclose(a["tool_pose"][:4, 0], [0, 0.1, 0.2, 0.3], atol=1e-6)
+    np.testing.assert_allclose(a["tool_velocity"][:4, 2], [0, 1, 2, 3], atol=1e-6)
     np.testing.assert_allclose(a["commanded_tool_pose"][4, :2], [0, 0.01], atol=1e-6)
     np.testing.assert_allclose(a["commanded_hand"][:4, 0], [0, 0.5, 0.6, 0.7], atol=1e-6)
     np.testing.assert_array_equal(a["stamps"][:4], np.arange(4) * 10**8 + 7)

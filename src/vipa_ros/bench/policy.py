@@ -25,7 +25,7 @@ def observation(policy: Policy, width: int, height: int) -> dict:
         "intrinsics": {c: intrinsics for c in cameras},
         "extrinsics": {c: np.eye(4) for c in cameras},
         "state": {
-            g.name: {"tool_pose": pose, "commanded_tool_pose": pose, "hand": np.ones(g.hand), "positions": np.zeros(g.joints)}
+            g.name: {"tool_pose": pose, "tool_velocity": np.zeros(3), "hand": np.ones(g.hand), "positions": np.zeros(g.joints)}
             for g in policy.config.groups
         },
         "instruction": "water the plant",

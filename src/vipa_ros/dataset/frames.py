@@ -52,7 +52,7 @@ class FrameReader:
         robot, at = self.run.robot, tick.at_ns
         joints = _joint_state(tick.newest(JOINT_STATES))
         groups = self.groups.groups(joints)
-        state, tool, commanded, wrench, command, command_after = [], [], [], [], [], []
+        state, tool, velocity, commanded, wrench, command, command_after = [], [], [], [], [], [], []
         for group in robot.groups:
             seen = groups[group.name]
             state += [seen.positions, seen.hand]
@@ -63,6 +63,7 @@ class FrameReader:
                 now = self._same_side(group.name, now[0], pose), now[1]
                 later = _flipped_to(later[0], now[0]), later[1]
                 tool.append(pose)
+                velocity.append(seen.tool_velocity)
                 commanded.append(now[0])
                 wrench.append(_wrench(tick.newest(group.wrench_topic)))
             command += now if group.kind == "arm" else now[:1]
@@ -71,6 +72,7 @@ class FrameReader:
         frame = {
             "observation.state": np.concatenate(state),
             "observation.tool_pose": np.concatenate(tool),
+            "observation.tool_velocity": np.concatenate(velocity),
             "observation.commanded_tool_pose": np.concatenate(commanded),
             "observation.wrench": np.concatenate(wrench),
             "subtask_index": np.array([number]),

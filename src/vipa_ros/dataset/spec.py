@@ -23,6 +23,7 @@ DEPTH_PATH = "depth/{camera}/chunk-{chunk_index:03d}/episode-{episode_index:06d}
 IMAGES = "observation.images."
 DEPTH = "observation.depth."
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
+VELOCITY = ("vx", "vy", "vz")
 WRENCH = ("fx", "fy", "fz", "tx", "ty", "tz")
 
 
@@ -148,13 +149,14 @@ def spec_of(info: dict[str, Any], where: str) -> DatasetSpec:
 def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> DatasetSpec:
     """The features that docs/dataset.md describes, for `robot` and `cameras`."""
     kinematics = Kinematics(robot)
-    state, action, poses, wrenches, groups = [], [], [], [], []
+    state, action, poses, velocities, wrenches, groups = [], [], [], [], [], []
     for group in robot.groups:
         hand = group.hand.joints if group.hand else []
         state += [f"{group.name}.{j}" for j in (*group.joints, *hand)]
         if group.kind == "arm":
             action += [f"{group.name}.{n}" for n in (*POSE, *hand)]
             poses += [f"{group.name}.{n}" for n in POSE]
+            velocities += [f"{group.name}.{n}" for n in VELOCITY]
             wrenches += [f"{group.name}.{n}" for n in WRENCH]
         else:
             action += [f"{group.name}.{j}" for j in group.joints]
@@ -172,6 +174,7 @@ def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> Da
     features = {
         "observation.state": Feature("float32", tuple(state)),
         "observation.tool_pose": Feature("float32", tuple(poses)),
+        "observation.tool_velocity": Feature("float32", tuple(velocities)),
         "observation.commanded_tool_pose": Feature("float32", tuple(poses)),
         "observation.wrench": Feature("float32", tuple(wrenches)),
     }

@@ -171,12 +171,12 @@ class Expert:
 
     def _disturbance(self, goal: Goal) -> np.ndarray | None:
         """(3,) metres for this step, or None. A kick lasts KICK_STEPS steps and sums up to a draw of N(0, noise²)."""
-        if not self.noise or goal.exact:
+        if not self.noise or not goal.noise:
             self.kick_left = 0
             return None
         if self.kick_left == 0:
             self.kick_left = KICK_STEPS
-            self.kick = self.random.normal(0.0, self.noise, 3) / KICK_STEPS
+            self.kick = self.random.normal(0.0, goal.noise * self.noise, 3) / KICK_STEPS
         self.kick_left -= 1
         return self.kick
 

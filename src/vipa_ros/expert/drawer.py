@@ -41,21 +41,21 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float) -> Skill:
         near_angle=0.04,
         timeout=4.0,
         target=handle,
-        exact=True,
+        noise=0.0,
     )
     if ended is Ended.TIMEOUT:
         yield from raise_tool(view, OPENING)
         return False
     here = view.tool.copy()
-    yield Goal(lambda v: here, hand=GRIP, near=0.02, settle=0.5, timeout=1.5, target=handle, exact=True)
+    yield Goal(lambda v: here, hand=GRIP, near=0.02, settle=0.5, timeout=1.5, target=handle, noise=0.0)
     pulled = here.copy()
     pulled[:3] += out * (goal + 0.008 - view.scalar(joint))
     yield Goal(
         lambda v: pulled, hand=GRIP, speed=0.2, acceleration=SLOW, near=0.004, near_angle=0.2, timeout=5.0,
-        target=handle, exact=True, until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
+        target=handle, noise=0.0, until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
     )  # fmt: skip
     here = view.tool.copy()
-    yield Goal(lambda v: here, hand=OPENING, near=0.03, settle=0.4, timeout=1.0, target=handle, exact=True)
+    yield Goal(lambda v: here, hand=OPENING, near=0.03, settle=0.4, timeout=1.0, target=handle, noise=0.0)
     yield from raise_tool(view, OPENING, speed=0.25)
     return view.scalar(joint) > goal - 0.02
 
@@ -75,7 +75,7 @@ def push_shut(view: View, handle: str, joint: str, goal: float) -> Skill:
     yield Goal(before(CLEARANCE, HEIGHT), hand=0.0, speed=0.3, near=0.008, near_angle=0.06, target=handle)
     touch = view.tool.copy()
     touch[:3] -= out * 2 * CLEARANCE
-    yield Goal(lambda v: touch, hand=0.0, speed=TOUCH, until=lambda v: v.touched(handle), target=handle, exact=True)
+    yield Goal(lambda v: touch, hand=0.0, speed=TOUCH, until=lambda v: v.touched(handle), target=handle, noise=0.0)
     end = view.tool.copy()
     end[:3] -= out * (view.scalar(joint) - 0.5 * goal)
     yield Goal(
@@ -87,11 +87,11 @@ def push_shut(view: View, handle: str, joint: str, goal: float) -> Skill:
         near_angle=0.2,
         timeout=5.0,
         target=handle,
-        exact=True,
+        noise=0.0,
         until=lambda v: v.scalar(joint) < goal,
     )
     back = view.tool.copy()
     back[:3] += out * 0.03
-    yield Goal(lambda v: back, hand=0.0, speed=0.2, near=0.01, near_angle=0.2, timeout=2.0, target=handle, exact=True)
+    yield Goal(lambda v: back, hand=0.0, speed=0.2, near=0.01, near_angle=0.2, timeout=2.0, target=handle, noise=0.0)
     yield from raise_tool(view, 0.0)
     return view.scalar(joint) < goal

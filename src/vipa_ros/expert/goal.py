@@ -76,7 +76,7 @@ class Goal:
     pose: tool pose (7,) in the arm's base frame, of the view. hand: opening 0..1.
     speed, angular_speed, acceleration: m/s, rad/s, m/s². near, near_angle: metres, radians from the measured tool pose
     at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target:
-    body or None, what the motion is about, for labels. exact: no noise is added.
+    body or None, what the motion is about, for labels. noise: share of the expert's disturbances that is added.
     """
 
     pose: Callable[[View], np.ndarray]
@@ -90,7 +90,7 @@ class Goal:
     until: Callable[[View], bool] | None = None
     timeout: float = 8.0
     target: str | None = None
-    exact: bool = False
+    noise: float = 1.0
 
 
 Skill = Generator[Goal, Ended, bool]

@@ -32,7 +32,7 @@ def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float
         return False
     start = view.body(name)[2]
     ended = yield Goal(
-        lined_up(over(0.0), ABOVE), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, exact=True
+        lined_up(over(0.0), ABOVE), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, noise=0.0
     )
     if ended is Ended.TIMEOUT:
         return False
@@ -45,13 +45,13 @@ def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float
         until=_held_for(name, 0.25),
         timeout=1.5,
         target=name,
-        exact=True,
+        noise=0.0,
     )
     if caught is not Ended.UNTIL:
         return False
     up = here.copy()
     up[2] += 0.10
-    yield Goal(lambda v: up, hand=0.0, speed=0.3, near=0.02, target=name, exact=True)
+    yield Goal(lambda v: up, hand=0.0, speed=0.3, near=0.02, target=name, noise=0.0)
     return bool(view.grasped(name) and view.body(name)[2] > start + CAUGHT)
 
 

@@ -36,17 +36,17 @@ def from_above(
         return False
     # beside the container's walls there is no room for disturbances
     ended = yield Goal(
-        over(release), hand=0.0, speed=0.25, near=0.008, near_angle=0.06, until=lost, target=name, exact=True
+        over(release), hand=0.0, speed=0.25, near=0.008, near_angle=0.06, until=lost, target=name, noise=0.0
     )
     if ended is Ended.UNTIL:
         return False
     here = view.tool.copy()
     yield Goal(
         lambda v: here, hand=opening, near=0.03, settle=0.6, until=lambda v: not v.touched(name), timeout=1.5,
-        target=name, exact=True,
+        target=name, noise=0.0,
     )  # fmt: skip
     out = here.copy()
     out[2] += OUT
-    yield Goal(lambda v: out, hand=opening, speed=0.3, near=0.02, near_angle=0.2, target=name, exact=True)
+    yield Goal(lambda v: out, hand=opening, speed=0.3, near=0.02, near_angle=0.2, target=name, noise=0.0)
     yield from raise_tool(view, opening, target=name)
     return True

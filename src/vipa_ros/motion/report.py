@@ -32,9 +32,12 @@ def commanded(motion: Motion) -> dict[str, GroupState]:
 
 
 def _states(motion: Motion, q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, GroupState]:
-    return {name: GroupState(q[columns].copy(), v[columns].copy(), motion.kinematics.groups[name].forward(q[columns]),
-                             np.array(hands.get(name, ())), motion.load.wrenches.get(name))
-            for name, columns in motion.kinematics.columns.items()}
+    found = {}
+    for name, columns in motion.kinematics.columns.items():
+        group, joints, velocities = motion.kinematics.groups[name], q[columns].copy(), v[columns].copy()
+        found[name] = GroupState(joints, velocities, group.forward(joints), group.tool_velocity(joints, velocities),
+                                 np.array(hands.get(name, ())), motion.load.wrenches.get(name))
+    return found
 
 
 def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:

@@ -78,7 +78,7 @@ class PolicyCommander:
         state = {
             name: {
                 "tool_pose": observation.groups[name].tool_pose,
-                "commanded_tool_pose": observation.groups[name].tool_pose,
+                "tool_velocity": observation.groups[name].tool_velocity,
                 "hand": observation.groups[name].hand,
                 "positions": observation.groups[name].positions,
             }

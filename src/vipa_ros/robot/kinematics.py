@@ -169,6 +169,10 @@ class GroupKinematics:
         pin.updateFramePlacement(self.model, self._data, self.tool)
         return self._base_jacobian()
 
+    def tool_velocity(self, q: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """(3,) m/s of the tool in the base frame's axes, at the joints `q` (J,) with the velocities `v` (J,) rad/s."""
+        return self.jacobian(q)[:3] @ v
+
     def forward_jacobian(self, q: np.ndarray) -> tuple[pin.SE3, np.ndarray]:
         """`placement(q)` and `jacobian(q)` at the cost of one."""
         jacobian = self.jacobian(q)

@@ -30,8 +30,10 @@ class GroupReader:
             if group.hand:
                 closed, opened = np.array(group.hand.closed), np.array(group.hand.open)
                 hand = (state.positions[[index[j] for j in group.hand.joints]] - closed) / (opened - closed)
-            pose = self.kinematics.group(group.name).forward(q)
-            found[group.name] = GroupState(q, state.velocities[rows], pose, hand, self._wrenches.get(group.name))
+            kinematics, v = self.kinematics.group(group.name), state.velocities[rows]
+            found[group.name] = GroupState(
+                q, v, kinematics.forward(q), kinematics.tool_velocity(q, v), hand, self._wrenches.get(group.name)
+            )
         return found
 
     def vector(self, state: JointState) -> np.ndarray:

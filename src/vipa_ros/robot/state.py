@@ -47,12 +47,13 @@ class CameraFrame:
 
 @dataclass(frozen=True)
 class GroupState:
-    """State of one group: joint positions and velocities (J,), tool pose (7,) xyz + xyzw in the base frame, opening (H,)
-    0 closed .. 1 open, wrench (6,) force and torque on the tool in the tool frame, or None."""
+    """State of one group: joint positions and velocities (J,), tool pose (7,) xyz + xyzw in the base frame, its linear
+    velocity (3,) m/s in the base frame, opening (H,) 0 closed .. 1 open, wrench (6,) force and torque on the tool in the tool frame, or None."""
 
     positions: np.ndarray
     velocities: np.ndarray
     tool_pose: np.ndarray
+    tool_velocity: np.ndarray
     hand: np.ndarray
     wrench: np.ndarray | None = None
 

@@ -13,7 +13,7 @@ from vipa_sim.robot_model import HIDDEN, VISUAL
 MASS = 0.35  # kg
 RADIUS, HEIGHT = 0.045, 0.12  # of the tank
 GRASP_HEIGHT = 0.155  # above the can's origin: middle of neck and handle
-GAP = 0.060  # between the neck's back and the handle's front at rest
+GAP = 0.046  # between the neck's back and the handle's front at rest
 TRAVEL = 0.012  # metres, to the stop
 HANDLE_HALF = 0.004  # half the thickness of the handle
 PRELOAD, STIFFNESS = 8.0, 1500.0  # N, N/m: 8 N moves it, 20 N passes 8 mm, 26 N reaches the stop
@@ -52,12 +52,12 @@ def _neck(can) -> None:
     # the neck from its back to where the handle stops; the head stays clear of the fingers, which are as long as it is high
     back, front = -GAP / 2, GAP / 2 - 2 * HANDLE_HALF - TRAVEL
     neck = [(back + front) / 2, 0, 0.152], [(front - back) / 2, 0.013, 0.024]
-    head = [-0.006, 0, 0.184], [0.020, 0.016, 0.009]
+    head = [-0.006, 0, 0.180], [0.018, 0.016, 0.005]
     for (position, half), material in ((neck, "can_trim"), (head, "can")):
         box = mujoco.mjtGeom.mjGEOM_BOX
         _felt(can, box, pos=position, size=half)
         _seen(can, box, material, pos=position, size=half)
-    _seen(can, mujoco.mjtGeom.mjGEOM_CYLINDER, "can_trim", pos=[-0.006, 0, 0.195], size=[0.011, 0.003, 0])
+    _seen(can, mujoco.mjtGeom.mjGEOM_CYLINDER, "can_trim", pos=[-0.006, 0, 0.187], size=[0.011, 0.002, 0])
 
 
 def _spout(can) -> None:

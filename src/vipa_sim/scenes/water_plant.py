@@ -2,7 +2,7 @@
 
 Bodies (ground truth poses, world frame):
 - `can`: origin in the middle of its foot, z up, x towards the spout. Grasp from above at (0, 0, 0.155) in its frame with the
-  fingers closing along its x, opened wider than 0.060 m: one finger behind the neck, one on the spray handle.
+  fingers closing along its x, opened wider than 0.046 m: one finger behind the neck, one on the spray handle.
 - `spray_handle`: the lever that a full squeeze presses. `can_nozzle`: origin at the rose, the spray leaves along its x.
 - `plant`: origin in the middle of the pot's foot; the middle of the leaves is at (0, 0, 0.19) in its frame.
 Scalars: `spray`, the handle's travel in metres (0 at rest, 0.012 at the stop). Its spring starts to yield at 8 N.
