@@ -155,7 +155,10 @@ class Expert:
         limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION)
         plan, after = self.reference.plan(goal.pose(self.view), limits, HORIZON - LEAD, DT)
         poses = np.vstack([[pose for pose, _ in self.said], plan])
-        hand = np.array([opening for _, opening in self.said] + [goal.hand] * (HORIZON - LEAD))
+        last = self.said[-1][1]
+        way = goal.hand_speed * DT * np.arange(1, HORIZON - LEAD + 1)
+        closing = last + np.clip(goal.hand - last, -way, way)
+        hand = np.array([opening for _, opening in self.said] + list(closing))
         clean = sent = self._wrap(seen, poses, hand)
         offset = self._disturbance(goal)
         if offset is not None:
@@ -163,7 +166,7 @@ class Expert:
             noisy[LEAD + 1 :, :3] += offset
             sent = self._wrap(seen, noisy, hand)
         self.said.popleft()
-        self.said.append((plan[0], goal.hand))
+        self.said.append((plan[0], float(closing[0])))
         self.reference.advance(after, offset)
         target = self.view.body(goal.target)[:3] if goal.target else self.view.tool[:3]
         self.label = Label(self.view.scorer.current, target.copy(), clean)

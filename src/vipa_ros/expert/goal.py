@@ -73,7 +73,8 @@ class View:
 class Goal:
     """Where the tool shall go, asked again at every step, so that it follows what moves.
 
-    pose: tool pose (7,) in the arm's base frame, of the view. hand: opening 0..1.
+    pose: tool pose (7,) in the arm's base frame, of the view. hand: opening 0..1; hand_speed: full
+    strokes a second, inf: as fast as it goes.
     speed, angular_speed, acceleration: m/s, rad/s, m/s². near, near_angle: metres, radians from the measured tool pose
     at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target:
     body or None, what the motion is about, for labels. noise: share of the expert's disturbances that is added.
@@ -81,6 +82,7 @@ class Goal:
 
     pose: Callable[[View], np.ndarray]
     hand: float = 1.0
+    hand_speed: float = float("inf")
     speed: float = 0.35
     angular_speed: float = 1.4
     acceleration: float = 1.2

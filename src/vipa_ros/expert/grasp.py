@@ -8,6 +8,7 @@ from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reach import CLEAR, best_yaw, lined_up, top_down, travel
 
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up
+CLOSING = 0.6  # full strokes a second: the finger that comes first shall push the object over, not jam it
 CAUGHT = 0.02  # metres that an object must have come up to count as lifted
 
 
@@ -40,10 +41,11 @@ def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float
     caught = yield Goal(
         lambda v: here,
         hand=0.0,
+        hand_speed=CLOSING,
         near=0.02,
-        settle=1.0,
+        settle=2.5,
         until=_held_for(name, 0.25),
-        timeout=1.5,
+        timeout=2.5,
         target=name,
         noise=0.0,
     )
