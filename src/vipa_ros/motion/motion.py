@@ -16,6 +16,7 @@ from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import CollisionModel
 from vipa_ros.motion.gate import SafetyGate
+from vipa_ros.motion.liveness import Liveness
 from vipa_ros.motion.load import Load
 from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
@@ -34,9 +35,12 @@ AT_REST = 0.05          # rad/s, measured, below which a stopped arm may be re-a
 
 
 class Motion:
-    """One robot's motion. One thread; the caller gives every time: `*_ns` ROS time, `monotonic` seconds of the local clock."""
+    """One robot's motion. One thread; the caller gives every time: `*_ns` ROS time, `monotonic` seconds of the local clock.
 
-    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = ()):
+    watch_wrenches: nothing is executed while an arm's wrench does not come.
+    """
+
+    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False):
         self.robot = robot
         self.kinematics = Kinematics(robot)
         self.dt = 1.0 / robot.control_rate
@@ -45,6 +49,7 @@ class Motion:
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
+        self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
         self.task = TaskContext()
         self.epoch, self.authority = 1, ""
@@ -75,10 +80,14 @@ class Motion:
 
     # joint states and the control step
 
-    def tick(self, state: JointState, monotonic: float) -> dict[str, JointTrajectory]:
+    def tick(self, state: JointState, monotonic: float, ros_ns: int | None = None) -> dict[str, JointTrajectory]:
         """One control step: a command for every controller, by its name; {} when none is due (joint states may come faster
-        than the control rate) or the state is unusable. Times of the commands count from their arrival."""
-        why = self.measured.take(state)
+        than the control rate) or the state is unusable. Times of the commands count from their arrival.
+
+        ros_ns: the ROS time now; None: the state's own stamp.
+        """
+        ros_ns = state.stamp_ns if ros_ns is None else ros_ns
+        why = self.liveness.stale(state.stamp_ns, ros_ns) or self.measured.take(state)
         if why:
             self._note(why)
             return {}
@@ -95,6 +104,7 @@ class Motion:
                 self._hold(due.broken)
             self.gate.advance(due.elapsed)
             self._watch_tracking()
+        self._watch_liveness(state.stamp_ns, ros_ns)
         self._step(self.seconds(state.stamp_ns))
         return self._commands()
 
@@ -110,6 +120,14 @@ class Motion:
         self.references.clear()
         for admittance in self.admittances.values():
             admittance.reset()
+
+    def _watch_liveness(self, stamp_ns: int, ros_ns: int) -> None:
+        before = self.liveness.fault
+        self.liveness.take(stamp_ns, ros_ns)
+        if self.liveness.fault and not before:
+            self._hold(self.liveness.fault)
+        if self.liveness.lasting and not self.stop_reasons:
+            self._stop(self.liveness.fault)
 
     def _watch_tracking(self) -> None:
         error = np.abs(self.measured.q - self.gate.state.q)
@@ -196,6 +214,8 @@ class Motion:
             return f"stopped: {self.stop_reasons[0]}"
         if not self.started:
             return "no joint states yet"
+        if self.liveness.fault:
+            return self.liveness.fault
         if not self.authority or chunk.commander_id != self.authority:
             return f"'{chunk.commander_id}' has no authority; " + (f"'{self.authority}' has" if self.authority else "nobody has")
         if chunk.epoch != self.epoch:
@@ -242,6 +262,8 @@ class Motion:
         so a cell that was reset is taken as it stands."""
         if not self.started:
             return "no joint states yet"
+        if self.liveness.fault:
+            return self.liveness.fault
         if not self.gate.at_rest:
             return "still moving"
         if np.any(np.abs(self.measured.v) > AT_REST):
@@ -276,6 +298,7 @@ class Motion:
         except (TypeError, ValueError) as error:
             self._note(str(error))
             return
+        self.liveness.wrench(group, stamp_ns)
         self.admittances[group].measure(self.load.wrenches[group], monotonic)
         if why:
             self._stop(why)

@@ -1,6 +1,7 @@
 """Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa_ros.motion.Motion`.
 
-Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of.
+Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of; require_wrench (bool,
+default true): nothing moves while an arm's wrench does not come.
 """
 
 import time
@@ -31,7 +32,7 @@ class MotionNode(Node):
         super().__init__("motion")
         robot = load_robot(node.parameter(self, "robot", str))
         task = node.parameter(self, "task", "")
-        self.motion = Motion(robot, load_task(task).fixtures if task else ())
+        self.motion = Motion(robot, load_task(task).fixtures if task else (), node.parameter(self, "require_wrench", True))
         self.period = 1.0 / robot.control_rate
         self.now_ns = 0
         self.bad_messages = 0
@@ -69,7 +70,7 @@ class MotionNode(Node):
         except ValueError as error:
             self.drop(str(error))
             return
-        commands = self.motion.tick(state, started)
+        commands = self.motion.tick(state, started, self.get_clock().now().nanoseconds)
         for controller, command in commands.items():
             out = convert.trajectory_msg(command)
             out.header.frame_id = str(state.stamp_ns)  # controllers ignore it; in lock-step it names the tick it answers

@@ -1,0 +1,52 @@
+"""Liveness: what motion must keep hearing to be allowed to move: fresh joint states, ROS time, the wrench of every arm.
+
+Ages are ROS time, by stamps: in lock-step a slow machine slows them all alike.
+"""
+
+STALE = 0.1       # seconds that a joint state may be old: an older one waited in a queue while this process stood still
+BEHIND = 0.15     # seconds that ROS time may lie behind the joint states: /clock has stopped
+SILENCE = 0.1     # seconds between the wrenches of an arm; they come at 50 Hz
+LASTING = 1.0     # seconds of a fault after which it wants a re-arm
+
+
+class Liveness:
+    """fault: '' or why nothing may be executed now. lasting: it has gone on for LASTING, after all was well.
+
+    arms: names of the groups whose wrench must keep coming.
+    """
+
+    def __init__(self, arms: tuple[str, ...] = ()):
+        self.fault, self.lasting = "", False
+        self._wrench_ns: dict[str, int | None] = dict.fromkeys(arms)
+        self._since_ns = 0
+        self._well = False
+
+    def wrench(self, group: str, stamp_ns: int) -> None:
+        """A usable wrench of `group` came."""
+        if group in self._wrench_ns:
+            self._wrench_ns[group] = stamp_ns
+
+    @staticmethod
+    def stale(stamp_ns: int, ros_ns: int) -> str:
+        """'' or why a joint state of `stamp_ns` says nothing of where the robot is at the ROS time `ros_ns`."""
+        age = (ros_ns - stamp_ns) / 1e9
+        return f"joint state is {age:.2f} s old; allowed: {STALE}" if age > STALE else ""
+
+    def take(self, stamp_ns: int, ros_ns: int) -> None:
+        """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`."""
+        before, self.fault = self.fault, self._find(stamp_ns, ros_ns)
+        if not before:
+            self._since_ns = stamp_ns
+        self._well = self._well or not self.fault
+        self.lasting = bool(self.fault) and self._well and (stamp_ns - self._since_ns) / 1e9 >= LASTING
+
+    def _find(self, stamp_ns: int, ros_ns: int) -> str:
+        behind = (stamp_ns - ros_ns) / 1e9
+        if behind > BEHIND:
+            return f"ROS time is {behind:.2f} s behind the joint states; allowed: {BEHIND}"
+        for group, wrench_ns in self._wrench_ns.items():
+            if wrench_ns is None:
+                return f"no wrench of {group} yet"
+            if abs(silent := (stamp_ns - wrench_ns) / 1e9) > SILENCE:
+                return f"no wrench of {group} for {silent:.2f} s; allowed: {SILENCE}"
+        return ""
