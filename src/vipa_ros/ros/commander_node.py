@@ -15,6 +15,8 @@ from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import PROFILES
 
+LEASE = 2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned
+
 
 class CommanderNode(Node):
     """Steps a Commander while an episode runs and it holds the authority. Single thread.
@@ -31,6 +33,7 @@ class CommanderNode(Node):
         self.joints = self.status = self.truth = None
         self.episode_id = ""
         self.running = False
+        self.heard = 0.0  # local clock, seconds: the task manager's last word
         stream, latched = PROFILES["stream"], PROFILES["latched"]
         self.chunks = self.create_publisher(ActionChunk, topics.ACTION_CHUNK, stream)
         self.report = self.create_publisher(CommanderStatus, topics.COMMANDER_STATUS, stream)
@@ -59,6 +62,7 @@ class CommanderNode(Node):
         self.reader.wrench(group, convert.wrench(msg))
 
     def on_episode(self, msg):
+        self.heard = time.monotonic()
         self.running = msg.state == msg.RUNNING and msg.commander == self.commander.commander_id
         if self.running and msg.episode_id != self.episode_id:
             self.episode_id = msg.episode_id or str(uuid.uuid4())
@@ -72,6 +76,8 @@ class CommanderNode(Node):
             return
         if not self.commander.wants_cameras and self.truth is None:
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
+        if time.monotonic() - self.heard > LEASE:
+            return self.say("the task manager is silent")
         now = self.get_clock().now().nanoseconds
         observation = None
         if self.look:
