@@ -4,8 +4,6 @@ The same ChunkBuffer, gate, checks and files as in the ROS graph; deterministic:
 machine.
 """
 
-import argparse
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,7 +15,6 @@ import numpy as np
 from vipa_ros import runfolder
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError
-from vipa_ros.evaluation import trials
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
 from vipa_ros.rates import Every
@@ -243,29 +240,3 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
     )  # fmt: skip
     return EpisodeRecord(card, scene, chunks, refused, list(loop.motion.stop_reasons))
 
-
-def main() -> None:
-    """`python -m vipa_ros.inprocess`: the expert over many seeds, a line an episode and a total."""
-    parser = argparse.ArgumentParser(prog="python -m vipa_ros.inprocess", description=main.__doc__)
-    parser.add_argument("--task", required=True, help="name in tasks/ or a file")
-    parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9; default 0:20")
-    parser.add_argument("--variant", default="", help="scene variant; default: a seen one, drawn by the seed")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--delay", type=float, default=0.0, help="simulated inference delay, seconds")
-    parser.add_argument("--noise", type=float, default=0.0, help="disturbance of the expert's actions, metres")
-    args = parser.parse_args()
-    try:
-        seeds = trials.parse_seeds(args.seeds)
-        todo = [trials.Trial(args.task, seed, args.variant, args.delay, args.noise) for seed in seeds]
-        outcomes = []
-        for outcome in trials.run_trials(todo, args.jobs):
-            outcomes.append(outcome)
-            print(trials.line(outcome), flush=True)
-        print(trials.total(outcomes))
-    except VipaError as error:
-        print(f"vipa: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,4 @@
-"""Many in-process episodes, one a seed, on several processes: what `vipa evaluate` and `python -m vipa_ros.inprocess`
-run."""
+"""Many in-process episodes, one a seed, on several processes: what `vipa evaluate` runs."""
 
 import multiprocessing
 import os

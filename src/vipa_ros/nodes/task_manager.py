@@ -13,22 +13,19 @@ from sensor_msgs.msg import JointState
 
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
-from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 from vipa_ros import files
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.running import Running
-from vipa_ros.ros.services import Services
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 
-SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
-FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
-COMMANDER_SILENCE = 5.0  # seconds of ROS time: a commander steps by that clock
+COMMANDER_SILENCE = 5.0  # seconds of ROS time, by which it steps, that a commander may be silent, or only say why it sends nothing
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
 
@@ -47,6 +44,7 @@ class TaskManager(Node):
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
         self.commander_ns = 0
+        self.commander_reason = ""
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
@@ -55,14 +53,7 @@ class TaskManager(Node):
         self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
         self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
-        kinds = {
-            topics.RESET_CELL: ResetCell,
-            topics.RECORD_EPISODE: RecordEpisode,
-            topics.SET_AUTHORITY: SetAuthority,
-            topics.TASK_CONTEXT: SetTaskContext,
-            topics.REARM: ReArm,
-        }
-        self.remote = Services(self, kinds)
+        self.others = EpisodeServices(self)
         group = ReentrantCallbackGroup()
         self.action = ActionServer(
             self,
@@ -122,34 +113,18 @@ class TaskManager(Node):
     async def begin(self, run):
         """From the goal to the first tick of the episode. Raises VipaError."""
         self.publish(run)
-        reset = await self.remote.call(
-            topics.RESET_CELL,
-            ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant),
-            SERVICE_WAIT,
-        )
-        if not reset.success:
-            raise VipaError(f"reset of the cell: {reset.message}")
-        card = json.loads(reset.scene_card)
+        card = await self.others.reset(run)
         run.variant = card["variant"]
         if self.cell == "sim":
-            await self.remote.pause(SETTLE)
+            await self.others.pause(SETTLE)
             await self.rearm()
         if run.folder:
             files.write_json(run.folder / "scene.json", card)
-            record = RecordEpisode.Request(
-                record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
-            )
-            answer = await self.remote.call(topics.RECORD_EPISODE, record, SERVICE_WAIT)
-            if not answer.success:
-                raise VipaError(f"recorder: {answer.message}")
-            await self.remote.pause(SETTLE)
-        grant = await self.remote.call(
-            topics.SET_AUTHORITY, SetAuthority.Request(commander_id=run.goal.commander), SERVICE_WAIT
-        )
-        if not grant.granted:
-            raise VipaError(f"authority: {grant.message}")
+            await self.others.record(run)
+            await self.others.pause(SETTLE)
+        await self.others.grant(run.goal.commander)
         self.heard = dict.fromkeys(SILENCE, time.monotonic())
-        self.commander_ns = self.stamp_ns
+        self.commander_ns, self.commander_reason = self.stamp_ns, ""
         run.state = EpisodeStatus.RUNNING
         self.publish(run)
 
@@ -159,34 +134,16 @@ class TaskManager(Node):
         while self.motion is None or self.motion.joint_state_age < 0:
             if time.monotonic() > deadline:
                 raise VipaError(f"motion has heard no joint states within {SERVICE_WAIT:g} s")
-            await self.remote.pause(0.05)
+            await self.others.pause(0.05)
         if self.safety is not None and self.safety.estop:
             raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
-        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
-        if not answer.armed:
-            raise VipaError(f"motion cannot start: {answer.message}")
+        await self.others.rearm()
 
     async def end(self, run) -> dict:
         """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""
         run.state = EpisodeStatus.FINISHED
         self.publish(run)
-        for request, name in (
-            (SetAuthority.Request(), topics.SET_AUTHORITY),
-            (SetTaskContext.Request(), topics.TASK_CONTEXT),
-        ):
-            try:
-                await self.remote.call(name, request, FAREWELL_WAIT)
-            except VipaError as error:
-                self.get_logger().error(str(error))
-        if run.folder:
-            try:
-                answer = await self.remote.call(
-                    topics.RECORD_EPISODE, RecordEpisode.Request(record=False), SERVICE_WAIT
-                )
-                return json.loads(answer.summary) if answer.success else {}
-            except VipaError as error:
-                self.get_logger().error(str(error))
-        return {}
+        return await self.others.farewell(run.folder is not None)
 
     def on_joints(self, msg):
         self.joints = msg
@@ -211,8 +168,7 @@ class TaskManager(Node):
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         if run.contacts != run.scorer.contacts:
             run.contacts = run.scorer.contacts
-            request = SetTaskContext.Request(allowed_contacts=["|".join(pair) for pair in run.contacts])
-            self.remote.send(topics.TASK_CONTEXT, request)
+            self.others.allow_contacts(run.contacts)
         if before != [s.status for s in run.scorer.subtasks]:
             self.publish(run)
         if run.scorer.outcome:
@@ -232,8 +188,12 @@ class TaskManager(Node):
             self.running.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
 
     def on_commander(self, msg):
-        self.commander_ns = self.stamp_ns
-        if self.running and self.running.state == EpisodeStatus.RUNNING and msg.sent:
+        if self.running is None or msg.commander_id != self.running.goal.commander:
+            return
+        self.commander_reason = msg.reason
+        if not msg.reason:
+            self.commander_ns = self.stamp_ns
+        if self.running.state == EpisodeStatus.RUNNING and msg.sent:
             self.running.samples.policy_ms.append(msg.step_ms)
 
     def on_timer(self):
@@ -249,7 +209,8 @@ class TaskManager(Node):
             if time.monotonic() - self.heard[who] > limit:
                 run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
         if self.stamp_ns - self.commander_ns > COMMANDER_SILENCE * 1e9:
-            run.scorer.stop("error", "commander", f"nothing heard from it for {COMMANDER_SILENCE:g} s of ROS time")
+            why = self.commander_reason or "nothing heard from it"
+            run.scorer.stop("error", "commander", f"{why}, for {COMMANDER_SILENCE:g} s of ROS time")
         if run.scorer.outcome:
             run.finished.set_result(None)
 

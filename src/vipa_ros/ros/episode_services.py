@@ -1,0 +1,84 @@
+"""What the task manager asks of the other nodes around an episode: reset, record, hand over authority, and take it back."""
+
+import json
+
+from rclpy.node import Node
+
+from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
+from vipa_ros.errors import VipaError
+from vipa_ros.ros import topics
+from vipa_ros.ros.running import Running
+from vipa_ros.ros.services import Services
+
+SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
+FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
+KINDS = {
+    topics.RESET_CELL: ResetCell,
+    topics.RECORD_EPISODE: RecordEpisode,
+    topics.SET_AUTHORITY: SetAuthority,
+    topics.TASK_CONTEXT: SetTaskContext,
+    topics.REARM: ReArm,
+}
+
+
+class EpisodeServices:
+    """Coroutines on `node`'s executor. Each raises VipaError if a service does not answer or refuses."""
+
+    def __init__(self, node: Node):
+        self.logger, self.remote = node.get_logger(), Services(node, KINDS)
+
+    async def pause(self, seconds: float) -> None:
+        """Lets wall time pass."""
+        await self.remote.pause(seconds)
+
+    async def reset(self, run: Running) -> dict:
+        """The scene card of the cell, reset for `run`."""
+        request = ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant)
+        answer = await self.remote.call(topics.RESET_CELL, request, SERVICE_WAIT)
+        if not answer.success:
+            raise VipaError(f"reset of the cell: {answer.message}")
+        return json.loads(answer.scene_card)
+
+    async def rearm(self) -> None:
+        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
+        if not answer.armed:
+            raise VipaError(f"motion cannot start: {answer.message}")
+
+    async def record(self, run: Running) -> None:
+        """The recorder writes the bag of `run` from now on."""
+        request = RecordEpisode.Request(
+            record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
+        )
+        answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT)
+        if not answer.success:
+            raise VipaError(f"recorder: {answer.message}")
+
+    async def grant(self, commander: str) -> None:
+        """`commander` may move the robot from now on."""
+        request = SetAuthority.Request(commander_id=commander)
+        answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT)
+        if not answer.granted:
+            raise VipaError(f"authority: {answer.message}")
+
+    def allow_contacts(self, pairs) -> None:
+        """Tells motion which (name, name) `pairs` may touch; its answer is not waited for."""
+        request = SetTaskContext.Request(allowed_contacts=["|".join(pair) for pair in pairs])
+        self.remote.send(topics.TASK_CONTEXT, request)
+
+    async def farewell(self, recorded: bool) -> dict:
+        """Takes authority and allowed contacts back and closes the bag, whoever does not answer. The recorder's summary."""
+        for request, name in (
+            (SetAuthority.Request(), topics.SET_AUTHORITY),
+            (SetTaskContext.Request(), topics.TASK_CONTEXT),
+        ):
+            try:
+                await self.remote.call(name, request, FAREWELL_WAIT)
+            except VipaError as error:
+                self.logger.error(str(error))
+        if recorded:
+            try:
+                answer = await self.remote.call(topics.RECORD_EPISODE, RecordEpisode.Request(record=False), SERVICE_WAIT)
+                return json.loads(answer.summary) if answer.success else {}
+            except VipaError as error:
+                self.logger.error(str(error))
+        return {}
