@@ -25,7 +25,7 @@ class CameraReader:
         self.latest: dict[str, dict] = {c: {} for c in cameras}
         self.frames: dict[str, CameraFrame] = {}
         self.joints: deque[JointState] = deque(maxlen=round(robot.control_rate))
-        node.create_subscription(JointState, topics.JOINT_STATES, self.joints.append, PROFILES["stream"])
+        node.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
         kinds = {"color": Image, "depth": Image, "color_info": CameraInfo}
         for camera in cameras:
             names = topics.camera_topics(camera)
@@ -33,6 +33,9 @@ class CameraReader:
                 node.create_subscription(
                     kind, names[key], lambda msg, c=camera, k=key: self.on_message(c, k, msg), CAMERA_READER
                 )
+
+    def on_joints(self, msg):
+        self.joints.append(msg)
 
     def on_message(self, camera, key, msg):
         latest = self.latest[camera]
