@@ -15,6 +15,8 @@ from .processing_vipa import VipaProcessor
 CHECKSUMS = "SHA256SUMS"
 GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
 BACKENDS = ("onnxruntime", "torch")
+PRECISIONS = {"onnxruntime": ("fp32", "int8"), "torch": ("fp32", "bf16")}
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass
@@ -45,7 +47,8 @@ class Policy:
         seed: int = 0,
         sha256: str | None = None,
     ) -> None:
-        """``backend`` has ``condition(batch) -> dict`` and ``velocity(noisy, tau, prefix, condition) -> (1, H, A)``.
+        """``backend`` has ``condition(batch) -> dict`` and ``integrate(noise, known, prefix, condition, steps)``, see
+        OnnxBackend.
         steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same
         chunks."""
         self.config, self.processor, self.backend, self.checkpoint_sha256 = config, processor, backend, sha256
@@ -58,27 +61,34 @@ class Policy:
         cls,
         folder: str | Path,
         backend: str = "onnxruntime",
-        precision: str = "fp32",
+        precision: str = "",
         steps: int | None = None,
         seed: int = 0,
+        device: str = "auto",
     ) -> Policy:
         """Open checkpoint ``folder``.
 
-        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread, precision ``fp32`` or ``int8``) or ``torch``
-        (weights; CUDA when there is one, then precision ``bf16`` is allowed too). Raises FileNotFoundError when the
-        graphs are missing and ValueError for another backend or a file that does not match SHA256SUMS.
+        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread on the CPU, precision ``fp32`` or ``int8``) or
+        ``torch`` (weights; precision ``fp32`` or ``bf16``). precision "": bf16 on CUDA, else fp32. device: ``cpu``,
+        ``cuda`` (torch alone), or ``auto``: CUDA where torch finds it. Raises FileNotFoundError when the graphs are
+        missing and ValueError for another backend, precision or device, or a file that does not match SHA256SUMS.
         """
         folder = Path(folder)
-        if backend not in BACKENDS:
-            raise ValueError(f"backend is {backend!r}; allowed: {', '.join(BACKENDS)}")
+        for name, value, allowed in (("backend", backend, BACKENDS), ("device", device, DEVICES)):
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
+        if precision and precision not in PRECISIONS[backend]:
+            raise ValueError(f"precision is {precision!r}; allowed for {backend}: {', '.join(PRECISIONS[backend])}")
         config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
         if backend == "torch":
             from .policy_torch import TorchBackend
 
             return cls(
-                config, processor, TorchBackend(folder, precision), steps, seed, _hash(folder / "model.safetensors")
+                config, processor, TorchBackend(folder, precision, device), steps, seed, _hash(folder / "model.safetensors")
             )
-        files = [folder / name.format(precision) for name in GRAPHS.values()]
+        if device == "cuda":
+            raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the backend is torch")
+        files = [folder / name.format(precision or "fp32") for name in GRAPHS.values()]
         for file in files:
             if not file.is_file():
                 raise FileNotFoundError(f"{file} is missing; make it with: vipa export {folder}")
@@ -111,10 +121,7 @@ class Policy:
         prepared = time.perf_counter()
         condition = self.backend.condition(batch)
         conditioned = time.perf_counter()
-        actions = np.where(mask[..., None], known, noise)
-        for i in range(self.steps):
-            velocity = self.backend.velocity(actions, np.array([i / self.steps], np.float32), mask, condition)
-            actions = np.where(mask[..., None], known, actions + velocity / np.float32(self.steps))
+        actions = self.backend.integrate(noise, known, mask, condition, self.steps)
         integrated = time.perf_counter()
         if not np.isfinite(actions).all():
             raise ValueError(
@@ -160,11 +167,17 @@ class OnnxBackend:
     def condition(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self._gives, self._condition.run(self._gives, {k: batch[k] for k in self._wants}), strict=True))
 
-    def velocity(
-        self, noisy: np.ndarray, tau: np.ndarray, prefix: np.ndarray, condition: dict[str, np.ndarray]
+    def integrate(
+        self, noise: np.ndarray, known: np.ndarray, prefix: np.ndarray, condition: dict[str, np.ndarray], steps: int
     ) -> np.ndarray:
-        given = {"noisy": noisy, "tau": tau, "prefix": prefix} | condition
-        return self._velocity.run(None, {k: given[k] for k in self._step_wants})[0]
+        """``steps`` Euler steps from noise (1, H, A) float32 to actions of the same shape, normalised. Where prefix
+        (1, H) is true they are ``known`` throughout."""
+        actions = np.where(prefix[..., None], known, noise)
+        for i in range(steps):
+            given = {"noisy": actions, "tau": np.array([i / steps], np.float32), "prefix": prefix} | condition
+            velocity = self._velocity.run(None, {k: given[k] for k in self._step_wants})[0]
+            actions = np.where(prefix[..., None], known, actions + velocity / np.float32(steps))
+        return actions
 
 
 def open_session(path: Path):

@@ -39,6 +39,48 @@ def test_backends_act_alike(trained, store):
     np.testing.assert_allclose(chunks[0].auxiliary["subtask"].sum(), 1, atol=1e-5)
 
 
+def test_bfloat16_is_close_and_keeps_prefix_and_target(trained, store):
+    """On a CPU; what CUDA adds to it (graphs, its own kernels) is not tested anywhere."""
+    seen = observation(store, 12)
+    exact, half = (Policy.from_pretrained(trained[0], "torch", p, device="cpu") for p in ("fp32", "bf16"))
+    a, b = exact.act(seen), half.act(seen)
+    np.testing.assert_allclose(a.poses["arm"], b.poses["arm"], atol=5e-3)
+    np.testing.assert_allclose(a.hand["arm"], b.hand["arm"], atol=5e-2)
+    np.testing.assert_allclose(a.auxiliary["target"], b.auxiliary["target"], atol=1e-2)
+    prefix = {"arm": {"poses": a.poses["arm"][:2], "hand": a.hand["arm"][:2]}}
+    np.testing.assert_array_equal(half.act(seen, prefix).poses["arm"][:2], a.poses["arm"][:2])
+    half.steps = 3  # another number of steps is another recorded integration
+    assert np.isfinite(half.act(seen).poses["arm"]).all()
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"backend": "onnxruntime", "precision": "bf16"}, "allowed for onnxruntime: fp32, int8"),
+        ({"backend": "torch", "precision": "int8"}, "allowed for torch: fp32, bf16"),
+        ({"backend": "onnxruntime", "device": "cuda"}, "On a GPU the backend is torch"),
+        ({"backend": "torch", "device": "tpu"}, "allowed: auto, cpu, cuda"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_refused(trained, given, said):
+    with pytest.raises(ValueError, match=said):
+        Policy.from_pretrained(trained[0], **given)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_cuda_is_refused_where_there_is_none(trained):
+    with pytest.raises(ValueError, match="torch finds no CUDA device"):
+        Policy.from_pretrained(trained[0], "torch", device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_cuda_graphs_agree_with_the_cpu(trained, store):
+    slow, fast = (Policy.from_pretrained(trained[0], "torch", "fp32", device=d) for d in ("cpu", "cuda"))
+    for frame in (3, 12, 30):
+        a, b = slow.act(observation(store, frame)), fast.act(observation(store, frame))
+        np.testing.assert_allclose(a.poses["arm"], b.poses["arm"], atol=1e-3)
+
+
 def test_same_seed_same_chunks(trained, store):
     policy, seen = Policy.from_pretrained(trained[0]), observation(store, 3)
     first, second = policy.act(seen).poses["arm"], policy.act(seen).poses["arm"]

@@ -94,9 +94,11 @@ class PolicyCommander:
         }
 
 
-def load_policy(folder: str, precision: str = "fp32") -> Policy:
-    """The exported checkpoint in `folder`, on ONNX Runtime. Raises VipaError."""
+def load_policy(folder: str, precision: str = "", backend: str = "onnxruntime", device: str = "auto") -> Policy:
+    """The checkpoint in `folder`, see vipa_model.Policy.from_pretrained. Raises VipaError."""
     try:
-        return Policy.from_pretrained(folder, precision=precision)
+        return Policy.from_pretrained(folder, backend, precision, device=device)
+    except ModuleNotFoundError as error:
+        raise VipaError(f"policy '{folder}': {error.name} is not installed; run: make train-env") from None
     except (OSError, ValueError, KeyError) as error:
         raise VipaError(f"policy '{folder}': {error}") from None
