@@ -20,6 +20,7 @@ VERBS = {
     "dataset": "build, check and show LeRobot v3.0 datasets",
     "train": "train a VIPA-VLA policy (needs the train extra)",
     "export": "export a checkpoint to ONNX (needs the train extra)",
+    "serve": "serve a checkpoint to robots over the network",
     "bench": "measure and print beside what others do",
     "record": "inspect and repair bags",
     "doctor": "check this machine and say what to install",

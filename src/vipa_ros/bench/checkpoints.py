@@ -1,0 +1,40 @@
+"""Checkpoints of random weights: a forward pass costs the same as a trained one's, and the robot stays where it is."""
+
+from pathlib import Path
+
+import numpy as np
+
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.normalisation import Statistics
+from vipa_model.processing_vipa import VipaProcessor
+from vipa_model.tokenization_vipa import ByteTokenizer
+from vipa_ros.errors import VipaError
+
+STEP = 2e-3  # metres, and 6-D rotation entries, of a chunk's noise
+
+
+def random_checkpoint(folder: Path, config: VipaConfig, precisions=("fp32", "int8"), seed: int = 0) -> Path:
+    """Writes and exports a checkpoint of `config` whose chunks tremble about the tool's pose. Raises VipaError without torch."""
+    try:
+        import torch
+
+        from vipa_model.export import export
+        from vipa_model.modeling_vipa import VipaForActionPrediction
+    except ModuleNotFoundError as error:
+        raise VipaError(f"{error.name} is not installed; run: make train-env") from None
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    model = VipaForActionPrediction(config).eval()
+    with torch.no_grad():  # these start at zero, which would make every velocity zero
+        for layer in (model.head.out, model.head.modulation):
+            layer.weight.normal_(0.0, 0.02)
+    offset, scale = [], []
+    for group in config.groups:
+        offset += [0.0] * 3 + [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] + [0.5] * group.hand
+        scale += [STEP] * 9 + [0.1] * group.hand
+    actions = Statistics(np.tile(offset, (config.head.horizon, 1)), np.tile(scale, (config.head.horizon, 1)))
+    processor = VipaProcessor(config, ByteTokenizer(), action_statistics=actions)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    export(folder, precisions)
+    return folder

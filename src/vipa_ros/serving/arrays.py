@@ -1,0 +1,40 @@
+"""Arrays from a wire: numbers only, and exactly as many bytes as their shape needs. Never pickle."""
+
+import math
+
+import numpy as np
+
+KINDS = "biuf"  # booleans, integers, floats; no objects, records, strings, complex numbers
+MAX_DIMENSIONS = 8
+
+
+class WireError(ValueError):
+    """A message that cannot be read or must not be: what was wrong and what is allowed, in one line."""
+
+
+def number_type(name) -> np.dtype:
+    """The dtype called `name` ("<f4", "float32"). Raises WireError for one that does not hold plain numbers."""
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        raise WireError(f"array of type {str(name)[:40]!r}; allowed: booleans, integers and floats") from None
+    if dtype.kind not in KINDS or dtype.shape:
+        raise WireError(f"array of type '{dtype}'; allowed: booleans, integers and floats")
+    return dtype
+
+
+def from_bytes(data, dtype: np.dtype, shape) -> np.ndarray:
+    """A read-only array over `data`, uncopied. Raises WireError if shape and number of bytes do not agree."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise WireError(f"array data is {type(data).__name__}; allowed: bytes")
+    sizes = isinstance(shape, (list, tuple)) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape)
+    if not sizes or len(shape) > MAX_DIMENSIONS:
+        raise WireError(f"array of shape {str(shape)[:60]}; allowed: up to {MAX_DIMENSIONS} sizes, none negative")
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise WireError(f"array of shape {tuple(shape)} and type '{dtype}' with {len(data)} bytes of data")
+    return np.frombuffer(data, dtype).reshape(shape) if len(data) else np.zeros(shape, dtype)
+
+
+def check_sendable(array) -> None:
+    """Raises WireError for an array or number that is not made of plain numbers."""
+    number_type(array.dtype)

@@ -1,0 +1,55 @@
+"""Messages of the openpi protocol: msgpack, an array as {b"__ndarray__": True, b"data", b"dtype", b"shape"}."""
+
+import msgpack
+import numpy as np
+
+from vipa_ros.serving.arrays import WireError, check_sendable, from_bytes, number_type
+
+
+def pack(message) -> bytes:
+    """Dicts, lists, text, numbers, numpy arrays and numbers as bytes. Raises WireError for anything else."""
+    try:
+        return msgpack.packb(message, default=_encode)
+    except (TypeError, OverflowError) as error:
+        raise WireError(f"cannot be sent: {error}") from None
+
+
+def unpack(data: bytes):
+    """The message in `data`; its arrays are read-only views of it. Raises WireError for what is no such message."""
+    try:
+        return msgpack.unpackb(data, object_hook=_decode, ext_hook=_no_extension)
+    except WireError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise WireError(f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}") from None
+
+
+def _encode(value):
+    if isinstance(value, np.ndarray):
+        check_sendable(value)
+        return {b"__ndarray__": True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
+    if isinstance(value, np.generic):
+        check_sendable(value)
+        return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
+    raise WireError(f"cannot be sent: {type(value).__name__}; allowed: dicts, lists, text, numbers, numpy arrays")
+
+
+def _decode(value: dict):
+    if b"__ndarray__" in value:
+        _keys(value, (b"__ndarray__", b"data", b"dtype", b"shape"))
+        return from_bytes(value[b"data"], number_type(value[b"dtype"]), value[b"shape"])
+    if b"__npgeneric__" in value:
+        _keys(value, (b"__npgeneric__", b"data", b"dtype"))
+        if not isinstance(value[b"data"], (bool, int, float)):
+            raise WireError(f"number is {type(value[b'data']).__name__}; allowed: bool, int, float")
+        return number_type(value[b"dtype"]).type(value[b"data"])
+    return value
+
+
+def _keys(value, allowed):
+    if set(value) != set(allowed):
+        raise WireError(f"array with keys {str(list(value))[:100]}; allowed: {', '.join(k.decode() for k in allowed)}")
+
+
+def _no_extension(code, data):
+    raise WireError(f"msgpack extension {code}; allowed: none")

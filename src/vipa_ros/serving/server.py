@@ -1,0 +1,176 @@
+"""A policy behind openpi's websocket protocol.
+
+First frame: metadata. Then observation → answer with server_timing, one at a time over all connections: a policy is one
+machine. An error is one text frame, after which the connection is closed, as openpi's server does. `GET /healthz` answers
+also while the policy works.
+"""
+
+import asyncio
+import errno
+import hmac
+import http
+import logging
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from vipa_ros.errors import VipaError
+from vipa_ros.serving import openpi_wire
+
+log = logging.getLogger("vipa.serve")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """max_bytes: of one message. timeout: seconds an answer may take, and a client may take to read it. max_clients: open
+    connections; more are refused with HTTP 503."""
+
+    max_bytes: int = 32 * 2**20
+    timeout: float = 30.0
+    max_clients: int = 8
+
+
+class PolicyServer:
+    """Answers with `infer(message) -> dict`, which runs in one thread of its own; `metadata` is the first frame.
+
+    token: what clients must send as `Authorization: Api-Key TOKEN`; None: anybody may ask.
+    """
+
+    def __init__(self, infer: Callable[[dict], dict], metadata: dict, token: str | None, limits: Limits = Limits()):
+        self.infer, self.metadata, self.token, self.limits = infer, openpi_wire.pack(metadata), token, limits
+        self.clients = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="policy")
+        self._turn = asyncio.Lock()
+
+    async def run(self, host: str, port: int, ready: Callable[[int], None], stop: asyncio.Event) -> None:
+        """Serves until `stop`. ready: called with the port, another one if `port` is taken. Raises VipaError."""
+        sockets = bind(host, port)
+        async with serve(
+            self._talk,
+            sock=sockets,
+            compression=None,
+            max_size=self.limits.max_bytes,
+            max_queue=1,
+            close_timeout=1.0,
+            process_request=self._admit,
+            origins=[None],  # no web page may ask: browsers send an Origin, robots do not
+            logger=_quiet(),
+        ) as server:
+            ready(sockets.getsockname()[1])
+            await stop.wait()
+            await self._end(server)
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    async def _end(self, server: Server) -> None:
+        server.close()
+        await server.wait_closed()
+
+    def _admit(self, connection: ServerConnection, request):
+        """None: a websocket may be opened; else the HTTP answer."""
+        if request.path == "/healthz":
+            return connection.respond(http.HTTPStatus.OK, "OK\n")
+        if self.token is not None:
+            given = request.headers.get_all("Authorization")
+            wanted = f"Api-Key {self.token}".encode()
+            if len(given) != 1 or not hmac.compare_digest(given[0].encode(), wanted):
+                log.warning("%s refused: no or another token", _who(connection))
+                return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wants the header Authorization: Api-Key TOKEN\n")
+        if self.clients >= self.limits.max_clients:
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{self.clients} clients are connected already\n")
+        return None
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        self.clients += 1
+        times: list[float] = []
+        log.info("%s connected", _who(connection))
+        why = "closed"
+        try:
+            async with asyncio.timeout(self.limits.timeout):
+                await connection.send(self.metadata)
+            why = await self._answers(connection, times)
+        except (ConnectionClosed, TimeoutError):
+            why = "gone"
+        finally:
+            self.clients -= 1
+            middle = f", {sorted(times)[len(times) // 2]:.1f} ms each (median)" if times else ""
+            log.info("%s %s: %d answers%s", _who(connection), why, len(times), middle)
+
+    async def _answers(self, connection, times) -> str:
+        """Answers until an error is sent, and says which."""
+        previous = None
+        while True:
+            message = await connection.recv()
+            began = time.monotonic()
+            try:
+                if isinstance(message, str):
+                    raise ValueError("a text frame; allowed: binary frames of msgpack")
+                answer, took = await self._infer(connection, openpi_wire.unpack(message))
+            except ValueError as error:
+                return await self._refuse(connection, str(error))
+            except TimeoutError:
+                return await self._refuse(connection, f"no answer within {self.limits.timeout:g} s")
+            except Exception as error:  # the policy's own failure: told, and the server goes on
+                log.exception("the policy failed")
+                return await self._refuse(connection, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            answer["server_timing"] = {"infer_ms": took * 1e3}
+            if previous is not None:
+                answer["server_timing"]["prev_total_ms"] = previous * 1e3
+            async with asyncio.timeout(self.limits.timeout):
+                await connection.send(openpi_wire.pack(answer))
+            previous = time.monotonic() - began
+            times.append(took * 1e3)
+
+    async def _infer(self, connection, message) -> tuple[dict, float]:
+        """The answer and its seconds. Who has gone while waiting for its turn costs nothing."""
+        async with asyncio.timeout(self.limits.timeout), self._turn:
+            if connection.close_code is not None:
+                raise ValueError("the client has gone")
+            began = time.monotonic()
+            answer = await asyncio.get_running_loop().run_in_executor(self._thread, self.infer, message)
+            return answer, time.monotonic() - began
+
+    async def _refuse(self, connection, reason) -> str:
+        async with asyncio.timeout(self.limits.timeout):
+            await connection.send(reason)
+            await connection.close(CloseCode.INTERNAL_ERROR, "the reason is in the frame before")
+        return f"refused ({reason[:200]})"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket on `host`, at `port` or, if that is taken, at a free one. Raises VipaError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except OSError as error:
+        raise VipaError(f"host '{host}': {error.strerror}; allowed: a name or address of this machine") from None
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        try:
+            made.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            made.bind((address[0], 0, *address[2:]))
+        made.listen()
+    except OSError as error:
+        made.close()
+        raise VipaError(f"{host}:{port}: {error.strerror}; allowed: an address of this machine and a port above 1023") from None
+    return made
+
+
+def _who(connection) -> str:
+    address = connection.remote_address
+    return f"{address[0]}:{address[1]}" if address else "a client"
+
+
+def _quiet() -> logging.Logger:
+    """websockets logs a traceback for every port scan; what matters is told by us."""
+    logger = logging.getLogger("vipa.serve.websockets")
+    logger.setLevel(logging.CRITICAL)
+    return logger

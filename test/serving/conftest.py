@@ -1,0 +1,27 @@
+"""Makes helpers importable, and a tiny checkpoint for tests that have torch."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "vipa_model")]
+HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "safetensors"))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("train") and not HAS_TORCH:
+            item.add_marker(pytest.mark.skip(reason="needs torch and transformers (pip install '.[train]')"))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """An exported checkpoint of random weights that looks through scene and wrist."""
+    from tiny import tiny_config
+
+    from vipa_ros.bench.checkpoints import random_checkpoint
+
+    return random_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_config(target=True, subtasks=2))
