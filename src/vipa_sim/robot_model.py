@@ -12,9 +12,10 @@ from vipa_sim import contacts, geometry, textures
 VISUAL, HIDDEN = 1, 3  # geom groups: drawn, and collision shapes that are not
 
 ARMATURE = 0.1  # kg m², reflected inertia of an arm's motors
-FINGER_ARMATURE = 0.1  # kg
 STIFFNESS_PER_EFFORT = 120.0  # (N m / rad) per N m: an acceleration at the torque limit costs 8 mrad
-HAND_STIFFNESS = 1.0e4  # N/m: a squeeze of a few mm past contact already presses with full force
+# of a hand's joints by its kind: stiffness, and reflected inertia of the motor. N/m and kg where fingers slide: a squeeze of a
+# few mm past contact already presses with full force. N m/rad and kg m² where they turn: likewise of 2 degrees
+HANDS = {"parallel": (1.0e4, 0.1), "six_joint": (20.0, 1.0e-3)}
 
 _COMPILER = (
     '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true"/></mujoco>'
@@ -65,16 +66,17 @@ def add_servos(spec: mujoco.MjSpec, robot: Robot) -> None:
             inertia = ARMATURE + 0.012 * effort
             _add_servo(spec, joint, stiffness, 2.0 * np.sqrt(stiffness * inertia), effort)
         if group.hand:
+            hand_stiffness, armature = HANDS[group.hand.kind]
             for joint in group.hand.joints:
                 followers = [e.name1 for e in spec.equalities if e.name2 == joint]
                 for name in [joint, *followers]:
-                    _find_joint(spec, name, robot).armature = FINGER_ARMATURE
+                    _find_joint(spec, name, robot).armature = armature
                     # the servo is the limit, not the URDF's effort of one finger
                     spec.joint(name).actfrclimited = False
                 fingers = 1 + len(followers)
                 # one motor drives all fingers: each presses with hand.force
-                damping = 2.0 * np.sqrt(HAND_STIFFNESS * FINGER_ARMATURE * fingers)
-                _add_servo(spec, joint, HAND_STIFFNESS, damping, group.hand.force * fingers)
+                damping = 2.0 * np.sqrt(hand_stiffness * armature * fingers)
+                _add_servo(spec, joint, hand_stiffness, damping, group.hand.force * fingers)
             for link in group.hand.fingers:
                 for geom in spec.body(link).geoms:
                     if geom.group == HIDDEN:

@@ -34,6 +34,7 @@ FR3_SPEEDS, UR5E_SPEEDS = [2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26], [np.pi] * 
 ARMS = [("fr3_single", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
         ("fr3_dual", "left", "left_fr3_link0", "left_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
         ("fr3_dual", "right", "right_fr3_link0", "right_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
+        ("fr3_inspire", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
         ("ur5e_single", "arm", "base_link_inertia", "tool0", UR5E, UR5E_LIMITS, UR5E_SPEEDS)]
 arms = pytest.mark.parametrize("robot, group, base, end, table, limits, speeds", ARMS, ids=[f"{a[0]}-{a[1]}" for a in ARMS])
 

@@ -8,13 +8,18 @@ from vipa_ros.robot.state import JointTrajectory
 
 
 class HandBuffer:
-    """Openings (H,) of one hand. A step is reached when it is due, or as soon as max_velocity allows; never overshot."""
+    """Openings (H,) of one hand. A step is reached when it is due, or as soon as max_velocity allows; never overshot.
+
+    A binary gripper goes all the way, open or closed; between its two thresholds it keeps to what was decided last, so that a
+    noisy wish does not make it flutter.
+    """
 
     def __init__(self, hand: Hand):
         self.hand = hand
         self.closed = np.asarray(hand.closed, float)
         self.span = np.asarray(hand.open, float) - self.closed
         self.opening = np.zeros(len(hand.joints))
+        self._decided = self.opening
         self.clear()
 
     def clear(self) -> None:
@@ -25,6 +30,7 @@ class HandBuffer:
         """The hand's joints stand at `positions` (H,), metres or radians."""
         self.clear()
         self.opening = np.clip((positions - self.closed) / self.span, 0.0, 1.0)
+        self._decided = np.round(self.opening)
 
     def splice(self, times: np.ndarray, values: np.ndarray, now: float) -> None:
         """Take the openings `values` (T, H) due at `times` (T,) from now on; earlier steps of before stay."""
@@ -44,14 +50,20 @@ class HandBuffer:
     def advance(self, time: float, dt: float) -> np.ndarray:
         """Joint positions (H,) for `time`, `dt` seconds after the last ones."""
         if len(self._times):
-            wish = np.array([np.interp(time, self._times, column) for column in self._values.T])
+            wish = self._decided = self._goal(np.array([np.interp(time, self._times, column) for column in self._values.T]))
             reach = self.hand.max_velocity * dt
             self.opening = self.opening + np.clip(wish - self.opening, -reach, reach)
         return self.positions
 
+    def _goal(self, wish: np.ndarray) -> np.ndarray:
+        """Where to go for the opening `wish` (H,)."""
+        if not self.hand.binary:
+            return wish
+        return np.where(wish < self.hand.close_below, 0.0, np.where(wish > self.hand.open_above, 1.0, self._decided))
+
     def finished(self, now: float) -> bool:
         """True when the last step is past and reached."""
-        return not len(self._times) or (now >= self._times[-1] and bool(np.allclose(self.opening, self._values[-1])))
+        return not len(self._times) or (now >= self._times[-1] and bool(np.allclose(self.opening, self._goal(self._values[-1]))))
 
     def command(self, dt: float) -> JointTrajectory:
         """The command for its controller: to be there in `dt` seconds, and stay."""

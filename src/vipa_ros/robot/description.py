@@ -14,6 +14,8 @@ class Hand:
     joints: driven joints (mimic joints of the URDF follow). closed, open: metres or radians, a value a joint.
     max_velocity: full strokes a second. force: newtons (or newton metres) a joint can press with.
     fingers: links that may touch what is grasped.
+    binary: a parallel gripper that is only ever sent to open or closed: wishes below `close_below` close it, above `open_above`
+    open it, in between it stays as it was told last.
     """
 
     joints: list[str]
@@ -24,10 +26,24 @@ class Hand:
     force: float
     fingers: list[str]
     kind: Literal["parallel", "six_joint"] = "parallel"
+    binary: bool = False
+    close_below: float = 0.4
+    open_above: float = 0.6
 
     def __post_init__(self):
         if not len(self.joints) == len(self.closed) == len(self.open):
             raise ValueError(f"hand: joints, closed and open want {len(self.joints)} values each")
+        wanted = {"parallel": 1, "six_joint": 6}[self.kind]
+        if len(self.joints) != wanted:
+            raise ValueError(f"hand: kind {self.kind} wants {wanted} joint(s), got {len(self.joints)}")
+        if any(a == b for a, b in zip(self.closed, self.open)):
+            raise ValueError("hand: closed and open must differ in every joint")
+        if self.max_velocity <= 0 or self.force <= 0:
+            raise ValueError("hand: max_velocity and force must be positive")
+        if self.binary and self.kind != "parallel":
+            raise ValueError("hand: binary is for kind parallel")
+        if not 0 <= self.close_below < self.open_above <= 1:
+            raise ValueError(f"hand: close_below {self.close_below} must lie below open_above {self.open_above}, both in 0 .. 1")
 
 
 @dataclass(frozen=True)
