@@ -334,6 +334,15 @@ def test_lost_tracking_stops():
     motion.tick(cell.state(), cell.time)
     assert "fr3_joint2 is 0." in motion.safety(cell.now_ns).stop_reasons[0]
     assert not motion.safety(cell.now_ns).estop
+    assert motion.tick(cell.state(), cell.time) == {}  # nothing that a controller could leap to
+    cell.advance(motion.dt)
+    cell.velocities = dict.fromkeys(cell.velocities, 0.0)
+    cell._active.clear()
+    cell.time += motion.dt
+    assert motion.tick(cell.state(), cell.time) == {} and motion.rearm() == ""
+    cell.time += motion.dt
+    command = motion.tick(cell.state(), cell.time)["arm_controller"]
+    np.testing.assert_allclose(command.positions[0], [cell.positions[n] for n in command.joint_names], atol=1e-6)
 
 
 def test_force_beyond_the_cap_stops_and_a_retreat_under_load_is_possible():

@@ -56,7 +56,7 @@ class Motion:
         self.stop_reasons: list[str] = []
         self.clamps = self.refusals = 0
         self.reasons: deque[str] = deque(maxlen=8)
-        self.started = self.braking = False
+        self.started = self.braking = self.lost = False  # lost: the arms do not follow
         self.current: ActionChunk | None = None   # what is executed
         self._pending: ActionChunk | None = None  # what waits for the end of braking
         self.chunk_time: float | None = None
@@ -106,7 +106,7 @@ class Motion:
             self._watch_tracking()
         self._watch_liveness(state.stamp_ns, ros_ns)
         self._step(self.seconds(state.stamp_ns))
-        return self._commands()
+        return {} if self.lost else self._commands()
 
     def _adopt(self) -> None:
         """What is measured becomes what is commanded: at the start and at a re-arm."""
@@ -130,11 +130,15 @@ class Motion:
             self._stop(self.liveness.fault)
 
     def _watch_tracking(self) -> None:
+        """Arms that do not follow get no more commands: what their controllers have brakes, and one that comes back (or was
+        reset) does not leap to where its arm is not."""
         error = np.abs(self.measured.q - self.gate.state.q)
-        if not self.stop_reasons and error.max() > TRACKING_ERROR:
-            joint = int(np.argmax(error))
+        if not self.lost and error.max() > TRACKING_ERROR:
+            joint, self.lost = int(np.argmax(error)), True
             self._stop(f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
                        f"allowed: {TRACKING_ERROR}")
+        if self.lost:
+            self.gate.reset(self.measured.q)
 
     def _step(self, now: float) -> None:
         if self.braking and self.gate.state.at_rest:
@@ -269,7 +273,7 @@ class Motion:
         if np.any(np.abs(self.measured.v) > AT_REST):
             return f"an arm moves at {np.abs(self.measured.v).max():.3f} rad/s; allowed: {AT_REST}"
         self.stop_reasons = []
-        self.braking, self._pending = False, None
+        self.braking, self.lost, self._pending = False, False, None
         self.load.rearm()
         self.epoch += 1
         self._adopt()

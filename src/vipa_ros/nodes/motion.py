@@ -19,7 +19,7 @@ from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext
 from vipa_ros.motion.motion import Motion
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.ros.qos import MOTION_READER, PROFILES
 from vipa_ros.tasks.task import load_task
 
 STATUS_RATE = 25.0  # Hz, in motion steps
@@ -48,11 +48,11 @@ class MotionNode(Node):
         self.status = self.create_publisher(MotionStatus, topics.MOTION_STATUS, stream)
         self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, latched)
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, stream)
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, stream)
-        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
+        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
+        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, MOTION_READER)
         for group in robot.arms:
             self.create_subscription(
-                WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream
+                WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), MOTION_READER
             )
         self.create_service(SetAuthority, topics.SET_AUTHORITY, self.on_authority)
         self.create_service(EStop, topics.ESTOP, self.on_estop)

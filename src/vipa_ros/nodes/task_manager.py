@@ -1,6 +1,6 @@
 """Node `task_manager`: runs and scores task episodes behind the RunEpisode action.
 
-Parameters: robot (name or path); cell (sim|real); policy ("expert" or a checkpoint folder; for the scorecard).
+Parameters: robot (name or path); cell (sim|real); policy, policy_sha256 (for the scorecard).
 """
 
 import json
@@ -26,6 +26,8 @@ from vipa_ros.tasks.checks import CheckState
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 COMMANDER_SILENCE = 5.0  # seconds of ROS time, by which it steps, that a commander may be silent, or only say why it sends nothing
+CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
+ASLEEP = 1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
 
@@ -37,6 +39,7 @@ class TaskManager(Node):
         self.robot = load_robot(node.parameter(self, "robot", str))
         self.cell = node.parameter(self, "cell", "sim")
         self.policy = node.parameter(self, "policy", "expert")
+        self.policy_sha256 = node.parameter(self, "policy_sha256", "")
         self.reader = GroupReader(self.robot)
         self.fingers = frozenset(f for g in self.robot.arms if g.hand for f in g.hand.fingers)
         self.running: Running | None = None
@@ -44,6 +47,7 @@ class TaskManager(Node):
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
         self.commander_ns = 0
+        self.timer_time = time.monotonic()
         self.commander_reason = ""
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
@@ -98,7 +102,7 @@ class TaskManager(Node):
             seed=run.goal.seed,
             variant=run.variant,
             wall_s=time.monotonic() - run.wall,
-            policy=scorecard.policy_id(self.policy),
+            policy=scorecard.policy_id(self.policy, self.policy_sha256),
             timing=samples.timing(sum(recorded["dropped"].values()) if "dropped" in recorded else None),
         )
         if run.folder:
@@ -150,7 +154,9 @@ class TaskManager(Node):
 
     def on_truth(self, msg):
         """A look at the episode: 20 Hz."""
-        self.stamp_ns = convert.time_ns(msg.header.stamp)
+        before, self.stamp_ns = self.stamp_ns, convert.time_ns(msg.header.stamp)
+        if not 0 <= self.stamp_ns - before < CLOCK_JUMP * 1e9:
+            self.commander_ns = self.stamp_ns
         self.heard["cell"] = time.monotonic()
         run = self.running
         if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
@@ -197,7 +203,10 @@ class TaskManager(Node):
             self.running.samples.policy_ms.append(msg.step_ms)
 
     def on_timer(self):
-        run = self.running
+        now, run = time.monotonic(), self.running
+        if now - self.timer_time > ASLEEP:
+            self.heard = dict.fromkeys(SILENCE, now)
+        self.timer_time = now
         if run is None:
             return
         self.publish(run)
@@ -206,7 +215,7 @@ class TaskManager(Node):
         if run.handle.is_cancel_requested:
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         for who, limit in SILENCE.items():
-            if time.monotonic() - self.heard[who] > limit:
+            if now - self.heard[who] > limit:
                 run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
         if self.stamp_ns - self.commander_ns > COMMANDER_SILENCE * 1e9:
             why = self.commander_reason or "nothing heard from it"

@@ -20,6 +20,9 @@ PROFILES = {
 # How the policy node reads a camera: the newest frame, never an old one waited for.
 CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)
 
+# What motion reads: a short queue, so that after a stall or in a flood it is soon at what is new.
+MOTION_READER = _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10)
+
 
 def recorder_profile(offered: QoSProfile) -> QoSProfile:
     """How the recorder reads what is offered so: as reliably as it is written, with room for a stall of a second."""
