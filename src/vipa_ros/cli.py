@@ -21,6 +21,7 @@ VERBS = {
     "train": "train a VIPA-VLA policy (needs the train extra)",
     "export": "export a checkpoint to ONNX (needs the train extra)",
     "serve": "serve a checkpoint to robots over the network",
+    "robot": "list and check robots, write MoveIt's configuration of them",
     "bench": "measure and print beside what others do",
     "record": "inspect and repair bags",
     "doctor": "check this machine and say what to install",

@@ -1,0 +1,55 @@
+"""config/moveit/<robot>/: MoveIt's configuration of a robot, written from the robot file and compared with it."""
+
+from pathlib import Path
+
+import yaml
+
+from vipa_ros import resources
+from vipa_ros.moveit import settings
+from vipa_ros.moveit.srdf import srdf
+from vipa_ros.robot.description import Robot
+
+HEADER = "# Written by `vipa robot moveit` from the robot file and its URDF: edit those, and run it again. Metres, radians, seconds.\n"
+SETTINGS = {
+    "kinematics.yaml": settings.kinematics,
+    "joint_limits.yaml": settings.joint_limits,
+    "moveit_controllers.yaml": settings.controllers,
+    "ompl_planning.yaml": settings.ompl,
+    "servo.yaml": settings.servo,
+}
+
+
+def folder(robot: Robot) -> Path:
+    """Where the files of `robot` are."""
+    return resources.root() / "config" / "moveit" / robot.name
+
+
+def srdf_name(robot: Robot) -> str:
+    """The name of the robot's SRDF file."""
+    return f"{robot.name}.srdf"
+
+
+def render(robot: Robot) -> dict[str, str]:
+    """File name to text. The same robot file gives the same bytes. Raises VipaError."""
+    files = {srdf_name(robot): srdf(robot)}
+    for name, make in SETTINGS.items():
+        doc = " ".join(make.__doc__.split("\n\n")[0].split()).removeprefix(f"{name}: ")
+        text = yaml.safe_dump(make(robot), sort_keys=False, default_flow_style=False)
+        files[name] = f"{HEADER}# {doc[0].upper()}{doc[1:]}\n{text}"
+    return files
+
+
+def write(robot: Robot, where: Path) -> list[Path]:
+    """Writes the files into the folder `where`; returns them."""
+    where.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in render(robot).items():
+        (where / name).write_text(text)
+        written.append(where / name)
+    return written
+
+
+def differences(robot: Robot, where: Path) -> list[str]:
+    """Names of the files in `where` that are missing or not what the robot file gives."""
+    return [name for name, text in render(robot).items()
+            if not (where / name).is_file() or (where / name).read_text() != text]
