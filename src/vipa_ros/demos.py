@@ -17,7 +17,9 @@ from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
 from vipa_ros.errors import VipaError
 from vipa_ros.expert.commander import Expert
+from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, Tick, run_episode
+from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.tasks.task import Task, load_task
 
@@ -27,13 +29,15 @@ RATE = 10.0  # Hz, frames and labels
 @dataclass(frozen=True)
 class DemoConfig:
     """What to record. noise: metres, standard deviation of the expert's disturbances. image_size: pixels of the square views.
-    crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole."""
+    crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole. policy: a checkpoint folder
+    that drives for stretches (DAgger, see vipa_ros.expert.led), or empty."""
 
     task: str
     out: str
     noise: float = 0.01
     image_size: int = 128
     crops: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    policy: str = ""
 
 
 class Recording:
@@ -48,7 +52,7 @@ class Recording:
     def on_tick(self, tick: Tick) -> None:
         """A row for every tick at which the cameras delivered and the expert spoke."""
         label = self.expert.label
-        if len(tick.frames) < len(self.task.cameras) or tick.chunk is None or label is None:
+        if len(tick.frames) < len(self.task.cameras) or label is None or label.clean.start_ns != tick.stamp_ns:
             return
         state, commanded = tick.groups[self.arm.name], tick.commanded[self.arm.name]
         views = [self._view(tick.frames[c]) for c in self.task.cameras]
@@ -107,6 +111,7 @@ class Collector:
         self.robot = load_robot(self.task.robot)
         self.store = writer(config)
         self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE)
+        self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
 
     def record(self, seed: int) -> tuple[int, bool, str]:
         """Records the episode of `seed` unless it is there: (seed, kept, what happened)."""
@@ -115,10 +120,11 @@ class Collector:
             return seed, True, "already there"
         expert = Expert(self.robot, self.config.task, seed, self.config.noise)
         recording = Recording(self.task, self.robot, expert, self.config)
-        card = run_episode(self.task, self.robot, expert, seed, loop=self.loop, on_tick=recording.on_tick).scorecard
+        commander = PolicyLed(expert, self.policy) if self.policy else expert
+        card = run_episode(self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick).scorecard
         if not card.success:
             return seed, False, card.failure.detail if card.failure else card.outcome
-        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "noise": self.config.noise}
+        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "noise": self.config.noise, "policy": self.config.policy}
         self.store.add(name, recording.arrays(), self.task.instruction, meta)
         return seed, True, f"{len(recording.rows)} frames"
 

@@ -11,6 +11,8 @@ def arguments(parser):
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=1_000_000, help="first seed; evaluation uses small ones")
     parser.add_argument("--noise", type=float, default=0.01, help="disturbance of the expert, metres")
+    parser.add_argument("--policy", default="", metavar="CHECKPOINT",
+        help="a checkpoint that drives for stretches while the expert says what it would do (DAgger); default: none")  # fmt: skip
     parser.add_argument("--image-size", type=int, default=128, help="pixels of the square views")
     parser.add_argument(
         "--crop", nargs=5, action="append", default=[], metavar=("CAMERA", "LEFT", "TOP", "RIGHT", "BOTTOM"),
@@ -33,7 +35,7 @@ def run(args) -> int:
     except ValueError as error:
         raise VipaError(f"--crop: {error}") from None
     out = args.out or demos.default_out(name)
-    config = demos.DemoConfig(args.task, str(out), args.noise, args.image_size, crops)
+    config = demos.DemoConfig(args.task, str(out), args.noise, args.image_size, crops, args.policy)
     failed = 0
     results = demos.collect(config, args.count, args.seed, args.jobs)
     for seed, kept, text in track(results, total=args.count, description=f"{name} demonstrations"):

@@ -44,7 +44,8 @@ class Expert:
 
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART): the next chunk starts where the
-    disturbance led to, so demonstrations hold the recovery; 0 adds none. Raises VipaError for a task without a script.
+    disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody else drives, and each answer is what
+    the expert would do from where the tool is and as fast as it moves. Raises VipaError for a task without a script.
     """
 
     commander_id = "expert"
@@ -63,6 +64,7 @@ class Expert:
         self.kinematics = Kinematics(robot).group(self.arm.name)
         self.fingers = frozenset(self.arm.hand.fingers if self.arm.hand else ())
         self.label: Label | None = None
+        self.led = False
 
     def reset(self, start: EpisodeStart) -> None:
         self.random = np.random.default_rng((self.seed, start.seed))
@@ -82,7 +84,7 @@ class Expert:
         self._look(seen)
         if seen.status.mode is Mode.STOPPED:
             return None
-        if seen.status.epoch != self.epoch or self._is_lost(seen):
+        if self.led or seen.status.epoch != self.epoch or self._is_lost(seen):
             self.epoch = seen.status.epoch
             self._start_from(seen)
         self._follow_script()
@@ -111,8 +113,13 @@ class Expert:
 
     def _start_from(self, seen: CommanderInput) -> None:
         arm = seen.groups[self.arm.name]
-        self.reference = PoseReference(arm.tool_pose)
-        self.said = deque([(arm.tool_pose, float(arm.hand[0]))] * LEAD)
+        poses = [arm.tool_pose.copy() for _ in range(LEAD + 1)]
+        for k, pose in enumerate(poses):
+            pose[:3] += k * DT * arm.tool_velocity
+        self.reference = PoseReference(poses.pop(), arm.tool_velocity)
+        # a hand that holds something measures wider than it was told: told what it measures, it would let go
+        hand = float(arm.hand[0]) if self.goal is None else self.goal.hand
+        self.said = deque((pose, hand) for pose in poses)
 
     # the script
 
@@ -174,7 +181,7 @@ class Expert:
 
     def _disturbance(self, goal: Goal) -> np.ndarray | None:
         """(3,) metres for this step, or None. A kick lasts KICK_STEPS steps and sums up to a draw of N(0, noise²)."""
-        if not self.noise or not goal.noise:
+        if self.led or not self.noise or not goal.noise:
             self.kick_left = 0
             return None
         if self.kick_left == 0:

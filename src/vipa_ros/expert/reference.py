@@ -28,13 +28,10 @@ def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleratio
 class PoseReference:
     """A tool pose that moves: position with trapezoidal speed along the way, orientation likewise about its axis."""
 
-    def __init__(self, pose: np.ndarray):
-        self.reset(pose)
-
-    def reset(self, pose: np.ndarray) -> None:
-        """Stands at `pose` (7,) xyz + xyzw."""
+    def __init__(self, pose: np.ndarray, velocity: np.ndarray = (0.0, 0.0, 0.0)):
+        """At `pose` (7,) xyz + xyzw, with the linear `velocity` (3,) m/s."""
         self.position, self.turn = np.array(pose[:3], float), np.array(pose[3:], float)
-        self.velocity, self.angular = np.zeros(3), np.zeros(3)
+        self.velocity, self.angular = np.array(velocity, float), np.zeros(3)
 
     @property
     def pose(self) -> np.ndarray:

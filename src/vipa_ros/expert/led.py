@@ -1,0 +1,47 @@
+"""Demonstrations led by a policy (DAgger): it drives for stretches, the expert takes over again and says all along what it
+would do from here, so that the labels cover the places a policy gets to."""
+
+import dataclasses
+
+import numpy as np
+
+from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
+from vipa_ros.expert.commander import Expert
+from vipa_ros.motion.chunk import ActionChunk
+
+STRETCH = {"expert": (0.5, 2.5), "policy": (0.8, 3.2)}  # seconds that each of them drives, at least and at most
+
+
+class PolicyLed:
+    """The commander whose chunks are `policy`'s in one stretch of time and `expert`'s in the next, drawn by the seed."""
+
+    commander_id = "expert"
+    wants_cameras = True
+
+    def __init__(self, expert: Expert, policy: Commander):
+        self.expert, self.policy, self.period = expert, policy, expert.period
+
+    def reset(self, start: EpisodeStart) -> None:
+        self.random = np.random.default_rng((start.seed, 7))
+        self.expert.reset(start)
+        self.policy.reset(start)
+        self.seq = 0
+        self.driver, self.until = "policy", 0.0
+
+    def step(self, seen: CommanderInput) -> ActionChunk | None:
+        """The next chunk of who drives; None when the robot is stopped, or when the policy's last chunk goes on."""
+        now = seen.now_ns / 1e9
+        if now >= self.until:
+            self.driver = "expert" if self.driver == "policy" else "policy"
+            self.until = now + self.random.uniform(*STRETCH[self.driver])
+            self.asked = -np.inf
+        self.expert.led = self.driver == "policy"
+        chunk = self.expert.step(seen)
+        if self.driver == "policy":
+            chunk = None
+            if now - self.asked > self.policy.period - 0.5 * self.period:
+                chunk, self.asked = self.policy.step(seen), now
+        if chunk is None:
+            return None
+        self.seq += 1
+        return dataclasses.replace(chunk, commander_id=self.commander_id, seq=self.seq)
