@@ -31,6 +31,7 @@ from vipa_ros.tasks.task import Fixture
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
+LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what its velocity limit allows
 AT_REST = 0.05          # rad/s, measured, below which a stopped arm may be re-armed
 
 
@@ -103,7 +104,8 @@ class Motion:
             if due.broken:
                 self._hold(due.broken)
             self.gate.advance(due.elapsed)
-            self._watch_tracking()
+            self._watch_tracking(due.elapsed)
+        self._before = self.measured.q
         self._watch_liveness(state.stamp_ns, ros_ns)
         self._step(self.seconds(state.stamp_ns))
         return {} if self.lost else self._commands()
@@ -129,14 +131,16 @@ class Motion:
         if self.liveness.lasting and not self.stop_reasons:
             self._stop(self.liveness.fault)
 
-    def _watch_tracking(self) -> None:
+    def _watch_tracking(self, elapsed: float) -> None:
         """Arms that do not follow get no more commands: what their controllers have brakes, and one that comes back (or was
         reset) does not leap to where its arm is not."""
         error = np.abs(self.measured.q - self.gate.state.q)
-        if not self.lost and error.max() > TRACKING_ERROR:
+        leap = np.abs(self.measured.q - self._before) - 2 * self.gate.velocity * elapsed - LEAP
+        if not self.lost and (error.max() > TRACKING_ERROR or leap.max() > 0):
             joint, self.lost = int(np.argmax(error)), True
             self._stop(f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
-                       f"allowed: {TRACKING_ERROR}")
+                       f"allowed: {TRACKING_ERROR}" if error.max() > TRACKING_ERROR else
+                       f"{self.kinematics.joint_names[int(np.argmax(leap))]} leapt within {elapsed:.3f} s")
         if self.lost:
             self.gate.reset(self.measured.q)
 

@@ -65,6 +65,7 @@ class Sim(Node):
 
         self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
         self.answered: set[str] = set()
+        self.reset_ns = 0
         self.heard = False  # a command came since the last tick
         self.following = False  # commands come: ticks wait for theirs
         for controller in self.controllers:
@@ -93,6 +94,8 @@ class Sim(Node):
 
     def on_command(self, controller, msg):
         """A command is effective when it comes; as an answer it counts for the tick that its frame_id names (or any)."""
+        if msg.header.frame_id.isdigit() and int(msg.header.frame_id) < self.reset_ns:
+            return  # for an arm that stands elsewhere since
         try:
             reason = self.cell.command(controller, convert.trajectory(msg))
         except ValueError as error:
@@ -112,6 +115,8 @@ class Sim(Node):
             if request.variant and request.variant not in self.task.variants:
                 raise unknown("variant", request.variant, self.task.variants)
             card = self.cell.reset(request.seed, request.variant)
+            self.reset_ns = self.cell.stamp_ns
+            self.answered.update(self.controllers)  # nobody answers the tick that the reset came into
             response.success, response.scene_card = True, json.dumps(dataclasses.asdict(card))
         except VipaError as error:
             response.success, response.message = False, str(error)

@@ -28,6 +28,7 @@ SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them c
 COMMANDER_SILENCE = 5.0  # seconds of ROS time, by which it steps, that a commander may be silent, or only say why it sends nothing
 CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
 ASLEEP = 1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
+NEW = 20_000_000  # ns of ROS time from the last state before a reset to one that is surely of after it
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
 
@@ -134,14 +135,17 @@ class TaskManager(Node):
 
     async def rearm(self):
         """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
+        reset_ns = convert.time_ns(self.joints.header.stamp) if self.joints else 0
         deadline = time.monotonic() + SERVICE_WAIT
-        while self.motion is None or self.motion.joint_state_age < 0:
-            if time.monotonic() > deadline:
-                raise VipaError(f"motion has heard no joint states within {SERVICE_WAIT:g} s")
+        why = "it has heard no joint states of the reset cell"
+        while time.monotonic() < deadline:
+            if self.safety is not None and self.safety.estop:
+                raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
+            seen = self.motion is not None and convert.time_ns(self.motion.header.stamp) > reset_ns + NEW
+            if seen and self.motion.joint_state_age >= 0 and not (why := await self.others.rearm()):
+                return
             await self.others.pause(0.05)
-        if self.safety is not None and self.safety.estop:
-            raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
-        await self.others.rearm()
+        raise VipaError(f"motion cannot start: {why}")
 
     async def end(self, run) -> dict:
         """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""

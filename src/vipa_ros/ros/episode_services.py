@@ -39,10 +39,10 @@ class EpisodeServices:
             raise VipaError(f"reset of the cell: {answer.message}")
         return json.loads(answer.scene_card)
 
-    async def rearm(self) -> None:
+    async def rearm(self) -> str:
+        """'' if motion is armed, else why not."""
         answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
-        if not answer.armed:
-            raise VipaError(f"motion cannot start: {answer.message}")
+        return "" if answer.armed else answer.message or "refused"
 
     async def record(self, run: Running) -> None:
         """The recorder writes the bag of `run` from now on."""
