@@ -6,7 +6,7 @@ data: it is dropped and counted.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -38,15 +38,17 @@ AT_REST = 0.05          # rad/s, measured, below which a stopped arm may be re-a
 class Motion:
     """One robot's motion. One thread; the caller gives every time: `*_ns` ROS time, `monotonic` seconds of the local clock.
 
-    watch_wrenches: nothing is executed while an arm's wrench does not come.
+    watch_wrenches: nothing is executed while an arm's wrench does not come. backend: makes what turns targets into joint
+    velocities.
     """
 
-    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False):
+    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False,
+                 backend: Callable[[Kinematics, float], Servo] = Servo):
         self.robot = robot
         self.kinematics = Kinematics(robot)
         self.dt = 1.0 / robot.control_rate
         self.references = References(self.kinematics)
-        self.servo = Servo(self.kinematics, self.dt)
+        self.servo = backend(self.kinematics, self.dt)
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
@@ -107,6 +109,7 @@ class Motion:
             self._watch_tracking(due.elapsed)
         self._before = self.measured.q
         self._watch_liveness(state.stamp_ns, ros_ns)
+        self._watch_backend(min(state.stamp_ns, ros_ns), monotonic)
         self._step(self.seconds(state.stamp_ns))
         return {} if self.lost else self._commands()
 
@@ -130,6 +133,13 @@ class Motion:
             self._hold(self.liveness.fault)
         if self.liveness.lasting and not self.stop_reasons:
             self._stop(self.liveness.fault)
+
+    def _watch_backend(self, stamp_ns: int, monotonic: float) -> None:
+        hold, note = self.servo.begin(self.gate.state.q, stamp_ns, monotonic, bool(self.stop_reasons))
+        if hold:
+            self._hold(hold)
+        elif note:
+            self._note(note)
 
     def _watch_tracking(self, elapsed: float) -> None:
         """Arms that do not follow get no more commands: what their controllers have brakes, and one that comes back (or was
@@ -231,7 +241,7 @@ class Motion:
         last = self._seq.get(chunk.commander_id)
         if last is not None and not chunk.seq > last:
             return f"seq {chunk.seq} is not above {last}"
-        return check_chunk(chunk, self.robot, now_ns) or self._check_start(chunk, now_ns)
+        return check_chunk(chunk, self.robot, now_ns) or self.servo.refusal(chunk) or self._check_start(chunk, now_ns)
 
     def _check_start(self, chunk: ActionChunk, now_ns: int) -> str:
         anchors = {a.name: self.references.anchors(a.name, self.gate.state) for a in chunk.groups if a.poses is not None}

@@ -15,6 +15,7 @@ import pinocchio as pin
 
 from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
+from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 
@@ -54,6 +55,15 @@ class Servo:
         self._field: DistanceField | None = None
         self._margins = np.zeros(0)
         self.failures = 0
+
+    def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
+        """Once a tick, before anything else. q (n,): where the joints are commanded to be. stopped: nothing may move. '' or why the
+        groups that it moves must hold, and '' or what is worth a note. Other backends have more to say than this one."""
+        return "", ""
+
+    def refusal(self, chunk: ActionChunk) -> str:
+        """'' or why `chunk` could not be followed now."""
+        return ""
 
     def avoid(self, collisions: CollisionModel, margins: np.ndarray) -> None:
         """Keep the pairs of `collisions` apart by `margins` (K,), metres; -inf: may touch."""

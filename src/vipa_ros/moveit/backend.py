@@ -1,0 +1,63 @@
+"""MoveItBackend: MoveIt Servo in the place of our own inverse kinematics; everything behind it stays as it is.
+
+Poses go to Servo, the joints that it answers with are followed like a commander's: through the same programme with its velocity
+and distance dampers, and through the SafetyGate, which re-times them. So nothing that Servo puts out reaches a controller as it
+is. Joint targets (planned moves, a head) never see Servo.
+"""
+
+import numpy as np
+
+from vipa_ros.motion.chunk import ActionChunk
+from vipa_ros.motion.servo import Servo, Target
+from vipa_ros.moveit.servo_link import ServoLink
+from vipa_ros.robot.kinematics import Kinematics
+
+
+class MoveItBackend(Servo):
+    """A Servo whose pose targets are solved by MoveIt's, one `ServoLink` an arm. Not for several threads.
+
+    links: by group; whoever carries messages tells them what came, sends `link.requests` and `link.command` after every tick,
+    and sets `present`, the arms whose node is there.
+    """
+
+    def __init__(self, kinematics: Kinematics, dt: float):
+        super().__init__(kinematics, dt)
+        self.links = {group.name: ServoLink(group) for group in kinematics.robot.arms}
+        self.present: set[str] = set()
+        self._followed: set[str] = set()
+        self._stamp_ns = 0
+        self._now = 0.0
+
+    def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
+        self._now, holds, notes = monotonic, [], []
+        self._stamp_ns = stamp_ns
+        for name, link in self.links.items():
+            joints = q[self.kinematics.columns[name]]
+            why = link.tick(monotonic, name in self.present, stopped, joints)
+            if why and name in self._followed:
+                holds.append(why)
+            slowed = link.status.slowed(monotonic)
+            if slowed and name in self._followed:
+                notes.append(f"{link.name} {slowed}")
+            # kept alive where it is: what is not aimed elsewhere in this tick holds the pose that is commanded
+            link.aim(self.kinematics.groups[name].forward(joints), stamp_ns)
+        self._followed = set()
+        return "; ".join(holds), "; ".join(notes)
+
+    def refusal(self, chunk: ActionChunk) -> str:
+        posed = {action.name for action in chunk.groups if action.poses is not None}
+        return "; ".join(why for name, link in self.links.items() if name in posed and (why := link.refusal()))
+
+    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]) -> np.ndarray:
+        """As Servo's. An arm whose Servo has nothing that may be followed comes to rest."""
+        joints = {}
+        for name, target in targets.items():
+            if target.pose is None:
+                joints[name] = target
+                continue
+            self._followed.add(name)
+            link = self.links[name]
+            reference = link.reference() if not link.aim(target.pose.value, self._stamp_ns) else None
+            if reference is not None:
+                joints[name] = Target(joints=reference)
+        return super().step(q, v, joints, hands)
