@@ -5,7 +5,8 @@ from pathlib import Path
 
 from vipa_ros import resources
 from vipa_ros.errors import VipaError, unknown
-from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.description import Robot, load_robot
+from vipa_ros.serving.address import FORM, is_remote
 from vipa_ros.tasks.task import load_task
 
 CELLS = ("sim", "real")
@@ -26,7 +27,8 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert" or a checkpoint folder.
+    """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert", a checkpoint folder, or a policy that
+    somebody serves, NAME@HOST[:PORT]; policy_sha256: what its server says of its checkpoint.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written.
@@ -42,6 +44,7 @@ class EpisodeConfig:
     speed: float = 1.0
     run_folder: str = ""
     require_success: bool = False
+    policy_sha256: str = ""
 
     def checked(self) -> "EpisodeConfig":
         """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started."""
@@ -58,10 +61,14 @@ class EpisodeConfig:
             raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
         if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
             raise VipaError("seed, time limit and speed must not be negative")
-        if self.policy != "expert" and not (Path(self.policy) / "config.json").is_file():
-            raise VipaError(f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it)")
-        robot_name = self.robot or task.robot
-        return EpisodeConfig(**{**self.__dict__, "robot": robot_name})
+        filled = {"robot": self.robot or task.robot}
+        if is_remote(self.policy):
+            filled["policy_sha256"] = served_sha256(robot, self.policy)
+        elif self.policy != "expert" and not (Path(self.policy) / "config.json").is_file():
+            raise VipaError(
+                f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it) nor {FORM}"
+            )
+        return EpisodeConfig(**{**self.__dict__, **filled})
 
 
 def cell_graph(task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0) -> list[NodeSpec]:
@@ -89,7 +96,11 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     return [
         *cell_graph(config.task, config.robot, config.seed, config.variant, config.speed),
         commander,
-        NodeSpec("task_manager", "task_manager", {**common, "cell": config.cell, "policy": config.policy}),
+        NodeSpec(
+            "task_manager",
+            "task_manager",
+            {**common, "cell": config.cell, "policy": config.policy, "policy_sha256": config.policy_sha256},
+        ),
         NodeSpec("recorder", "recorder", {"robot": config.robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}),
         NodeSpec("episode", "episode", goal, leader=True),
     ]
@@ -99,7 +110,18 @@ def commander_spec(policy: str, common: dict) -> NodeSpec:
     """The node of a commander; its name is its commander_id."""
     if policy == "expert":
         return NodeSpec("expert", "expert", common)
+    if is_remote(policy):
+        return NodeSpec("policy", "policy", {**common, "remote": policy})
     return NodeSpec("policy", "policy", {**common, "checkpoint": str(Path(policy).resolve())})
+
+
+def served_sha256(robot: Robot, policy: str) -> str:
+    """Asks the server of `policy` whether it is there and fits `robot`: its checkpoint's hash, "" if it does not say."""
+    from vipa_ros.policy.remote import connect  # Pinocchio and sockets, for these policies alone
+
+    commander = connect(robot, policy)
+    commander.close()
+    return commander.sha256 or ""
 
 
 def command(spec: NodeSpec, python: str) -> list[str]:

@@ -29,6 +29,10 @@ class CommanderInput:
     truth: GroundTruth | None = None
 
 
+class NoChunk(Exception):
+    """Why a commander that should send a chunk cannot, in one line. The robot finishes what it has and holds."""
+
+
 class Commander(Protocol):
     """Wants the robot to move. `wants_cameras`: `step` needs an observation. `period`: seconds between steps."""
 
@@ -40,4 +44,4 @@ class Commander(Protocol):
         """A new episode begins."""
 
     def step(self, seen: CommanderInput) -> ActionChunk | None:
-        """The next chunk, or None: nothing new (the robot finishes what it has and holds)."""
+        """The next chunk, or None: nothing new (the robot finishes what it has and holds). Raises NoChunk."""

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from vipa_ros import runfolder
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
+from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
@@ -32,6 +32,7 @@ from vipa_sim.render import Renderer
 TRUTH_RATE = 20.0  # Hz, as in the ROS graph
 WRENCH_RATE = 50.0
 STATUS_RATE = 25.0
+COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may go on to say why it sends nothing
 
 
 class Tick:
@@ -211,6 +212,7 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
     under_way: deque[tuple[int, ActionChunk]] = deque()
     step_due = Every(1.0 / commander.period, loop.now_ns)
     status_due = Every(STATUS_RATE, loop.now_ns)
+    heard_ns = loop.now_ns
     while scorer.outcome is None:
         tick = loop.tick()
         if status_due(tick.stamp_ns) and tick.status.observation_age >= 0:
@@ -220,7 +222,13 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
             if observation is not None or not commander.wants_cameras:
                 began = time.perf_counter()
                 seen = CommanderInput(tick.stamp_ns, tick.groups, tick.status, observation, loop.truth)
-                chunk = commander.step(seen)
+                chunk = None
+                try:
+                    chunk = commander.step(seen)
+                    heard_ns = tick.stamp_ns
+                except NoChunk as reason:
+                    if tick.stamp_ns - heard_ns > COMMANDER_SILENCE * 1e9:
+                        scorer.stop("error", "commander", str(reason))
                 if chunk is not None:
                     samples.policy_ms.append((time.perf_counter() - began) * 1e3)
                     chunks.append(chunk)

@@ -37,5 +37,7 @@ def find(folder: str, name: str) -> Path:
         return given
     path = root() / folder / f"{name}.yaml"
     if not path.is_file():
-        raise unknown(folder.rstrip("/").split("/")[-1].rstrip("s"), name, names(folder))
+        plural = folder.rstrip("/").split("/")[-1]
+        kind = plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
+        raise unknown(kind, name, names(folder))
     return path

@@ -18,7 +18,7 @@ FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert' or a checkpoint folder")
+    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
     parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
     parser.add_argument("--cell", default="sim", help="sim or real")
     parser.add_argument("--seed", type=int, default=0, help="initial scene")
@@ -86,7 +86,8 @@ def run_in_process(config, folder) -> int:
         try:
             record = run_episode(
                 task, loop.robot, commander, config.seed, config.variant, on_tick=recorder.on_tick, loop=loop,
-                time_limit=config.time_limit or None, episode_id=episode_id, policy=scorecard.policy_id(config.policy),
+                time_limit=config.time_limit or None, episode_id=episode_id,
+                policy=scorecard.policy_id(config.policy, config.policy_sha256),
             )  # fmt: skip
         finally:
             recorder.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert' or a checkpoint folder")
+    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
     parser.add_argument("--precision", default="fp32", help="of the exported graphs: fp32 or int8")
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")

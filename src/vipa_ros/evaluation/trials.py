@@ -16,7 +16,7 @@ from vipa_ros.tasks.scorecard import Scorecard
 class Trial:
     """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances.
 
-    policy: "expert" or a checkpoint folder; precision: of its exported graphs.
+    policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; precision: of a folder's exported graphs.
     """
 
     task: str
@@ -84,7 +84,7 @@ def run_trial(trial: Trial) -> Outcome:
     commander = commander_for(trial, loop)
     record = run_episode(
         loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop,
-        policy=scorecard.policy_id(trial.policy) if looks else None,
+        policy=scorecard.policy_id(trial.policy, getattr(commander, "sha256", None) or "") if looks else None,
     )  # fmt: skip
     return Outcome(trial, record.scorecard, tuple(record.refused), tuple(record.stops))
 
@@ -95,12 +95,22 @@ def commander_for(trial: Trial, loop):
         from vipa_ros.expert.commander import Expert
 
         return Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
-    from vipa_ros.policy.commander import PolicyCommander, load_policy
-
     key = trial.policy, trial.precision
     if key not in _made:
-        _made[key] = PolicyCommander(loop.robot, load_policy(*key))
+        _made[key] = _policy_commander(loop.robot, *key)
     return _made[key]
+
+
+def _policy_commander(robot, policy, precision):
+    from vipa_ros.serving.address import is_remote
+
+    if is_remote(policy):
+        from vipa_ros.policy.remote import connect
+
+        return connect(robot, policy)
+    from vipa_ros.policy.commander import PolicyCommander, load_policy
+
+    return PolicyCommander(robot, load_policy(policy, precision))
 
 
 def line(outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vipa_model.policy import Policy
-from vipa_ros.commander import CommanderInput, EpisodeStart
+from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.policy.prefix import committed_prefix
@@ -34,7 +34,8 @@ class PolicyCommander:
             if len(group.hand.joints if group.hand else ()) != wanted.hand:
                 raise VipaError(f"the checkpoint has {wanted.hand} hand joints for group '{wanted.name}', the robot another number")
             self.groups[wanted.name] = group
-        missing = set(policy.config.cameras) - {c.name for c in robot.cameras}
+        self.cameras = tuple(policy.config.cameras)
+        missing = set(self.cameras) - {c.name for c in robot.cameras}
         if missing:
             raise VipaError(f"the checkpoint looks through camera {', '.join(sorted(missing))}; robot '{robot.name}' has: "
                             f"{', '.join(c.name for c in robot.cameras)}")  # fmt: skip
@@ -54,7 +55,10 @@ class PolicyCommander:
         self.policy.reset()  # the same noise every time: successive chunks differ by what was seen, not by chance
         start = observation.stamp_ns + round(self.policy.dt * 1e9)
         prefix = committed_prefix(seen.status.committed, self.last, start, self.policy.dt) if self.continues else None
-        out = self.policy.act(self.as_arrays(observation), prefix)
+        try:
+            out = self.policy.act(self.as_arrays(observation), prefix)
+        except ValueError as error:
+            raise NoChunk(f"policy: {error}") from None
         self.seq += 1
         actions = tuple(
             GroupAction(

@@ -40,7 +40,7 @@ def _decode(value: dict):
     if "__ndarray_class__" in value:
         return _array(value.get("as_npy"))
     if "__ModalityConfig_class__" in value:
-        return value.get("as_json")
+        return value.get("as_json", value.get("as_dict"))  # two names in its history
     return value
 
 

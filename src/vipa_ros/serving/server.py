@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.frames import CloseCode
 
 from vipa_ros.errors import VipaError
@@ -89,13 +89,15 @@ class PolicyServer:
         self.clients += 1
         times: list[float] = []
         log.info("%s connected", _who(connection))
-        why = "closed"
+        why = "lost"
         try:
             async with asyncio.timeout(self.limits.timeout):
                 await connection.send(self.metadata)
             why = await self._answers(connection, times)
+        except ConnectionClosedOK:
+            why = "closed"
         except (ConnectionClosed, TimeoutError):
-            why = "gone"
+            why = "lost"
         finally:
             self.clients -= 1
             middle = f", {sorted(times)[len(times) // 2]:.1f} ms each (median)" if times else ""

@@ -30,21 +30,22 @@ class SubTaskScore:
 
 @dataclass(frozen=True)
 class PolicyId:
-    """The policy behind the commander, where there is one."""
+    """The policy behind the commander, where there is one. checkpoint_sha256 "": its server does not say."""
 
     name: str
     checkpoint_sha256: str
 
 
-def policy_id(policy: str) -> PolicyId | None:
-    """Who the policy in the folder `policy` is; None for a scripted commander (a name that is no folder).
+def policy_id(policy: str, served_sha256: str = "") -> PolicyId | None:
+    """Who the policy in the folder `policy` is; None for a scripted commander (a name that is no folder). One that is served,
+    `NAME@HOST:PORT`, is what its server says it is.
 
     checkpoint_sha256: over the folder's weights (*.safetensors, *.onnx, *.onnx.data), names and contents, in order.
     """
     folder = Path(policy)
     weights = sorted(p for kind in ("*.safetensors", "*.onnx", "*.onnx.data") for p in folder.glob(kind))
     if not weights:
-        return None
+        return PolicyId(policy, served_sha256) if "@" in policy else None
     digest = hashlib.sha256()
     for path in weights:
         digest.update(path.name.encode() + b"\0")

@@ -1,0 +1,161 @@
+"""The commander whose policy is served: the same chunks as in-process, and silence with a reason when there is no good answer."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from groot_server import MODALITIES, GrootServer
+from running import Running
+
+from vipa_model.policy import PolicyOutput
+from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa_ros.errors import VipaError
+from vipa_ros.inprocess import Loop, run_episode
+from vipa_ros.motion.chunk import Mode, MotionStatus
+from vipa_ros.policy.commander import PolicyCommander, load_policy
+from vipa_ros.policy.remote import connect
+from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.state import CameraFrame, GroupState, Observation
+from vipa_ros.serving.native import NativePolicy
+from vipa_ros.tasks import scorecard
+from vipa_ros.tasks.task import load_task
+
+ROBOT = load_robot("fr3_single")
+START = EpisodeStart("id", "task", "do it", 0, "")
+
+
+class Creeping:
+    """A policy of the runtime's shape that creeps forward from where the tool is, and keeps what it was asked."""
+
+    def __init__(self):
+        groups = [SimpleNamespace(name="arm", hand=1, joints=7)]
+        self.config = SimpleNamespace(groups=groups, cameras=["scene", "wrist"], rate_hz=10.0)
+        self.horizon, self.dt, self.asked, self.bad = 4, 0.1, [], False
+
+    def reset(self):
+        pass
+
+    def act(self, observation, prefix=None):
+        self.asked.append((observation, prefix))
+        if self.bad:
+            raise ValueError("the model gave NaN")
+        poses = np.tile(observation["state"]["arm"]["tool_pose"], (4, 1))
+        poses[:, 0] += 0.001 * np.arange(1, 5)
+        return PolicyOutput({"arm": poses}, {"arm": np.full((4, 1), 0.7)}, 0.1, {"total": 1.0})
+
+
+def seen(mode=Mode.HOLDING, epoch=5):
+    frames = {
+        name: CameraFrame(name, 900, np.full((48, 64, 3), 7, np.uint8), np.ones((48, 64), np.uint16), np.eye(3), np.eye(4))
+        for name in ("scene", "wrist")
+    }
+    group = GroupState(np.arange(7) / 10, np.zeros(7), np.array([0.4, 0, 0.3, 1, 0, 0, 0.0]), np.zeros(3), np.ones(1))
+    observation = Observation(900, frames, {"arm": group}, "do it")
+    return CommanderInput(1000, {"arm": group}, MotionStatus(1000, epoch, "policy", mode), observation)
+
+
+def served(policy, sha256="abc", port=0):
+    native = NativePolicy(policy, "creeping", sha256)
+    return Running(native.infer, native.metadata, port=port)
+
+
+def same(a, b):
+    assert (a.epoch, a.seq, a.start_ns, a.dt, a.observation_ns) == (b.epoch, b.seq, b.start_ns, b.dt, b.observation_ns)
+    for x, y in zip(a.groups, b.groups, strict=True):
+        assert (x.name, x.frame_id, x.tip_frame, x.hand_joint_names) == (y.name, y.frame_id, y.tip_frame, y.hand_joint_names)
+        np.testing.assert_array_equal(x.poses, y.poses)
+        np.testing.assert_array_equal(x.hand, y.hand)
+
+
+def test_served_or_here_is_the_same_chunk_from_the_same_observation():
+    far, near = Creeping(), Creeping()
+    with served(far) as server:
+        remote, local = connect(ROBOT, f"vipa@127.0.0.1:{server.port}"), PolicyCommander(ROBOT, near)
+        assert remote.sha256 == "abc" and remote.period == local.period and set(remote.cameras) == {"scene", "wrist"}
+        for commander in (remote, local):
+            commander.reset(START)
+        for _ in range(2):
+            same(remote.step(seen()), local.step(seen()))
+        for part in ("images", "depths", "intrinsics", "extrinsics"):
+            for camera in ("scene", "wrist"):
+                np.testing.assert_array_equal(far.asked[-1][0][part][camera], near.asked[-1][0][part][camera])
+        assert far.asked[-1][0]["instruction"] == "do it"
+        assert remote.step(seen(Mode.STOPPED)) is None
+        remote.close()
+
+
+def test_no_good_answer_is_silence_with_the_reason():
+    policy = Creeping()
+    with served(policy) as server:
+        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote.reset(START)
+        policy.bad = True
+        with pytest.raises(NoChunk, match="the server says: the model gave NaN"):
+            remote.step(seen())
+        policy.bad = False
+        remote.link.open()  # not to wait for the back-off
+        assert remote.step(seen()).seq == 1
+        port = server.port
+    with pytest.raises(NoChunk, match="policy vipa@127.0.0.1:.*connection lost"):
+        remote.step(seen())
+    with served(Creeping(), sha256="other", port=port) as server:
+        assert server.port == port
+        remote.link._again = 0.0
+        with pytest.raises(NoChunk, match=r"now serves another checkpoint \(other, before abc\)"):
+            remote.step(seen())
+    remote.close()
+
+
+def test_a_server_that_does_not_fit_is_refused_at_once():
+    policy = Creeping()
+    policy.config.cameras = ["scene", "head"]
+    with served(policy) as server, pytest.raises(VipaError, match="it wants observation/head/color besides"):
+        connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+    policy = Creeping()
+    policy.config.rate_hz = 20.0
+    with served(policy) as server, pytest.raises(VipaError, match="rate_hz is 20.0, the policy's file says 10"):
+        connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+
+
+def test_groot_moves_the_joints_it_answers_with():
+    with GrootServer() as server:
+        remote = connect(ROBOT, f"groot_droid@127.0.0.1:{server.port}")
+        remote.reset(START)
+        chunk = remote.step(seen())
+        action = chunk.groups[0]
+        assert action.poses is None and action.joints.shape == (8, 7) and chunk.dt == pytest.approx(1 / 15)
+        np.testing.assert_allclose(action.joints[3], np.arange(7) / 10, atol=1e-6)
+        assert (action.hand == 0.0).all()  # DROID's 1 is closed
+        assert server.asked[0]["video"]["exterior_image_1_left"].shape == (1, 2, 180, 320, 3)
+        remote.close()
+    other = MODALITIES | {"video": {"delta_indices": [0], "modality_keys": ["exterior_image_1_left", "wrist_image_left"]}}
+    with GrootServer(modalities=other) as server:
+        with pytest.raises(VipaError, match="the server wants video of 1 times; the policy's file sends 2"):
+            connect(ROBOT, f"groot_droid@127.0.0.1:{server.port}")
+
+
+def test_an_episode_without_answers_ends_as_the_commanders_error():
+    policy = Creeping()
+    policy.bad = True
+    task = load_task("water_plant")
+    with served(policy) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
+        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        card = run_episode(task, ROBOT, remote, 1, loop=loop).scorecard
+        remote.close()
+    assert card.outcome == "error" and card.failure.type == "commander" and "policy vipa@" in card.failure.detail
+    assert card.duration_s == pytest.approx(5.8, abs=1.0)
+
+
+@pytest.mark.train
+def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkpoint):
+    task = load_task("water_plant")
+    policy = load_policy(str(tiny_checkpoint))
+    sha256 = scorecard.policy_id(str(tiny_checkpoint)).checkpoint_sha256
+    native = NativePolicy(load_policy(str(tiny_checkpoint)), "tiny", sha256)
+    with Running(native.infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
+        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        far, near = (run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy)))
+        remote.close()
+    assert remote.sha256 == sha256 and len(near.chunks) == 5 and not near.refused
+    for a, b in zip(far.chunks, near.chunks, strict=True):
+        same(a, b)
