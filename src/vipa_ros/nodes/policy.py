@@ -1,16 +1,19 @@
-"""Node `policy`: a VIPA-VLA checkpoint as commander.
+"""Node `policy`: a VIPA-VLA checkpoint, or a policy that somebody serves, as commander.
 
-Parameters: robot, task (names or paths); checkpoint (folder); precision (fp32|int8); period (seconds of ROS time between
-steps, default 0.8).
+Parameters: robot, task (names or paths); checkpoint (folder) or remote (NAME@HOST[:PORT]); of a checkpoint: backend
+(onnxruntime|torch), precision (fp32|int8|bf16, empty: the best fit), device (auto|cpu|cuda), period (seconds of ROS time
+between steps, default 0.8).
 """
 
 from rclpy.node import Node
 
+from vipa_ros.errors import VipaError
 from vipa_ros.policy.commander import PolicyCommander, load_policy
+from vipa_ros.policy.remote import connect
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node
 from vipa_ros.ros.camera_reader import CameraReader
-from vipa_ros.ros.commander_node import CommanderNode
+from vipa_ros.ros.looking_commander_node import LookingCommanderNode
 from vipa_ros.tasks.task import load_task
 
 
@@ -18,15 +21,21 @@ def make(self: Node):
     """The policy for the node's robot and task, and how it looks."""
     robot = load_robot(node.parameter(self, "robot", str))
     task = load_task(node.parameter(self, "task", str))
-    policy = load_policy(node.parameter(self, "checkpoint", str), node.parameter(self, "precision", "fp32"))
-    commander = PolicyCommander(robot, policy, node.parameter(self, "period", 0.8))
+    checkpoint, remote = node.parameter(self, "checkpoint", ""), node.parameter(self, "remote", "")
+    precision, backend = node.parameter(self, "precision", ""), node.parameter(self, "backend", "onnxruntime")
+    device, period = node.parameter(self, "device", "auto"), node.parameter(self, "period", 0.8)
+    if bool(checkpoint) == bool(remote):
+        raise VipaError("policy: parameters 'checkpoint' and 'remote'; allowed: one of them")
+    if remote:
+        commander = connect(robot, remote)
+    else:
+        commander = PolicyCommander(robot, load_policy(checkpoint, precision, backend, device), period)
     simulated = self.get_parameter("use_sim_time").value
-    reader = CameraReader(self, robot, policy.config.cameras, task.instruction, simulated)
-    return robot, commander, reader.observe
+    return robot, commander, CameraReader(self, robot, commander.cameras, task.instruction, simulated).observe
 
 
 def main():
-    node.run(lambda: CommanderNode("policy", make))
+    node.run(lambda: LookingCommanderNode("policy", make))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
+from vipa_msgs.msg import ActionChunk as ActionChunkMsg
+from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
+from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
+from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, topics
@@ -35,7 +37,7 @@ class CommanderNode(Node):
         self.running = False
         self.heard = 0.0  # local clock, seconds: the task manager's last word
         stream, latched = PROFILES["stream"], PROFILES["latched"]
-        self.chunks = self.create_publisher(ActionChunk, topics.ACTION_CHUNK, stream)
+        self.chunks = self.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
         self.report = self.create_publisher(CommanderStatus, topics.COMMANDER_STATUS, stream)
         self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
         self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_status, stream)
@@ -66,14 +68,19 @@ class CommanderNode(Node):
         self.running = msg.state == msg.RUNNING and msg.commander == self.commander.commander_id
         if self.running and msg.episode_id != self.episode_id:
             self.episode_id = msg.episode_id or str(uuid.uuid4())
-            self.commander.reset(EpisodeStart(msg.episode_id, msg.task, msg.instruction, msg.seed, msg.variant))
+            self.begin_episode(EpisodeStart(msg.episode_id, msg.task, msg.instruction, msg.seed, msg.variant))
 
-    def step(self):
-        """One step of the commander, if it may move the robot."""
+    def begin_episode(self, start: EpisodeStart):
+        self.commander.reset(start)
+
+    def may_move(self) -> bool:
+        """An episode of its own runs, and it holds the authority."""
         if not self.running or self.status is None or self.joints is None:
-            return
-        if self.status.authority != self.commander.commander_id:
-            return
+            return False
+        return self.status.authority == self.commander.commander_id
+
+    def see(self) -> CommanderInput | None:
+        """What the commander sees now; None, and the reason published, if it must not act."""
         if not self.commander.wants_cameras and self.truth is None:
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
         if time.monotonic() - self.heard > LEASE:
@@ -84,15 +91,27 @@ class CommanderNode(Node):
             observation = self.look(now)
             if isinstance(observation, str):
                 return self.say(observation)
-        started = time.monotonic()
-        seen = CommanderInput(
+        return CommanderInput(
             now,
             self.reader.groups(convert.joint_state(self.joints)),
             convert.motion_status(self.status),
             observation,
             convert.truth(self.truth) if self.truth is not None else None,
         )
-        chunk = self.commander.step(seen)
+
+    def step(self):
+        """One step of the commander, if it may move the robot."""
+        if not self.may_move() or (seen := self.see()) is None:
+            return
+        started = time.monotonic()
+        try:
+            chunk = self.commander.step(seen)
+        except NoChunk as reason:
+            return self.say(str(reason))
+        self.send(chunk, started)
+
+    def send(self, chunk: ActionChunk | None, started: float):
+        """Publishes `chunk` and that it was sent; started: monotonic seconds when the commander began with it."""
         if chunk is not None:
             self.chunks.publish(convert.chunk_msg(chunk))
         self.say("", chunk.seq if chunk else 0, (time.monotonic() - started) * 1e3)
