@@ -1,7 +1,7 @@
 """Scripted demonstrations, recorded in-process at the policy's rate: what a policy is trained on before there is teleoperation.
 
 An episode is drawn by its seed: scene, variant (from the task's seen ones) and the expert's disturbances. Only episodes with
-every sub-task done are kept.
+every sub-task done are kept, unless a policy led.
 """
 
 import dataclasses
@@ -24,6 +24,8 @@ from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.tasks.task import Task, load_task
 
 RATE = 10.0  # Hz, frames and labels
+LED_LIMIT = 20.0  # seconds of an episode in which a policy drives for stretches
+LED_FRAMES = 20  # that such an episode has at least
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,16 @@ class Collector:
         expert = Expert(self.robot, self.config.task, seed, self.config.noise)
         recording = Recording(self.task, self.robot, expert, self.config)
         commander = PolicyLed(expert, self.policy) if self.policy else expert
-        card = run_episode(self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick).scorecard
-        if not card.success:
+        limit = LED_LIMIT if self.policy else None
+        card = run_episode(
+            self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick, time_limit=limit
+        ).scorecard
+        # what a policy got itself into is worth learning from, however it ended
+        if not card.success and not (self.policy and len(recording.rows) >= LED_FRAMES):
             return seed, False, card.failure.detail if card.failure else card.outcome
-        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "noise": self.config.noise, "policy": self.config.policy}
+        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "outcome": card.outcome, "noise": self.config.noise, "policy": self.config.policy}
         self.store.add(name, recording.arrays(), self.task.instruction, meta)
-        return seed, True, f"{len(recording.rows)} frames"
+        return seed, True, f"{len(recording.rows)} frames, {card.outcome}"
 
 
 _collector: Collector | None = None
