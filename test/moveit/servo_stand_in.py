@@ -16,6 +16,7 @@ PERIOD, LATENCY, TIMEOUT = 0.01, 0.1, 0.1  # seconds: publish_period, max_expect
 LINEAR, ROTATIONAL = 0.6, 2.0              # scale: m/s, rad/s
 LOWER, HARD = 17.0, 30.0                   # condition numbers of the singularity slow-down
 MARGIN, ACCELERATION = 0.05, 10.0          # joint_limit_margins, rad; the smoothing plugin's limit, rad/s²
+BRAKING = 2.0                              # m/s² and rad/s² of the tool towards the end of its way
 POSE, TYPES = 2, (0, 1, 2)
 INVALID, OK, APPROACH, LEAVE, SLOW, HALT, BOUND = -1, 0, 1, 3, 4, 5, 6
 
@@ -130,7 +131,9 @@ class StandIn:
         if not zero:
             step[3:] = rotation.difference(pose[3:], here[3:])
         for part, speed in ((slice(0, 3), LINEAR), (slice(3, 6), ROTATIONAL)):
-            step[part] /= max(1.0, float(np.linalg.norm(step[part])) / PERIOD / speed)
+            way = float(np.linalg.norm(step[part]))
+            # the plugin that limits accelerations sees the end of the way coming
+            step[part] /= max(1.0, way / PERIOD / min(speed, np.sqrt(2 * BRAKING * way) + 1e-9))
         u, s, v = np.linalg.svd(jacobian, full_matrices=False)
         delta = v.T @ ((u.T @ step) / s)
         condition = s[0] / s[-1]
