@@ -7,6 +7,7 @@ is. Joint targets (planned moves, a head) never see Servo.
 
 import numpy as np
 
+from vipa_ros.errors import unknown
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.moveit.servo_link import ServoLink
@@ -61,3 +62,13 @@ class MoveItBackend(Servo):
             if reference is not None:
                 joints[name] = Target(joints=reference)
         return super().step(q, v, joints, hands)
+
+
+BACKENDS: dict[str, type[Servo]] = {"embedded": Servo, "moveit": MoveItBackend}
+
+
+def backend_named(name: str) -> type[Servo]:
+    """The backend `name`: what turns targets into joint velocities. Raises VipaError if there is none."""
+    if name not in BACKENDS:
+        raise unknown("backend", name, BACKENDS)
+    return BACKENDS[name]

@@ -1,7 +1,7 @@
 """Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa_ros.motion.Motion`.
 
 Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of; require_wrench (bool,
-default true): nothing moves while an arm's wrench does not come.
+default true): nothing moves while an arm's wrench does not come; backend: embedded (default) or moveit, for end-effector poses.
 """
 
 import time
@@ -17,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext
 from vipa_ros.motion.motion import Motion
+from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.qos import MOTION_READER, PROFILES
@@ -32,7 +33,14 @@ class MotionNode(Node):
         super().__init__("motion")
         robot = load_robot(node.parameter(self, "robot", str))
         task = node.parameter(self, "task", "")
-        self.motion = Motion(robot, load_task(task).fixtures if task else (), node.parameter(self, "require_wrench", True))
+        backend = backend_named(node.parameter(self, "backend", "embedded"))
+        fixtures = load_task(task).fixtures if task else ()
+        self.motion = Motion(robot, fixtures, node.parameter(self, "require_wrench", True), backend)
+        self.servos = None
+        if isinstance(self.motion.servo, MoveItBackend):
+            from vipa_ros.ros.servo_clients import ServoClients  # MoveIt's messages are wanted only here
+
+            self.servos = ServoClients(self, self.motion.servo, self.drop)
         self.period = 1.0 / robot.control_rate
         self.now_ns = 0
         self.bad_messages = 0
@@ -75,6 +83,8 @@ class MotionNode(Node):
             out = convert.trajectory_msg(command)
             out.header.frame_id = str(state.stamp_ns)  # controllers ignore it; in lock-step it names the tick it answers
             self.commands[controller].publish(out)
+        if self.servos is not None:
+            self.servos.exchange(state)
         self.now_ns = state.stamp_ns
         if not commands:
             return

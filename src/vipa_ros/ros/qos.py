@@ -24,6 +24,11 @@ CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATIL
 MOTION_READER = _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10)
 
 
+def newest() -> QoSProfile:
+    """Of a reliable stream only what came last: an answer to what is no longer asked is worth nothing."""
+    return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 1)
+
+
 def recorder_profile(offered: QoSProfile) -> QoSProfile:
     """How the recorder reads what is offered so: as reliably as it is written, with room for a stall of a second."""
     return _profile(offered.reliability, offered.durability, max(offered.depth, 200))

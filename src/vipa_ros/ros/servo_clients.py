@@ -1,0 +1,96 @@
+"""The wires between motion and MoveIt's Servo nodes: topics, services and nothing else. What they mean is `vipa_ros.moveit`'s."""
+
+import time
+from collections.abc import Callable
+
+from geometry_msgs.msg import PoseStamped
+from moveit_msgs.msg import ServoStatus
+from moveit_msgs.srv import ServoCommandType
+from rclpy.node import Node
+from sensor_msgs.msg import JointState as JointStateMsg
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from vipa_ros.moveit.backend import MoveItBackend
+from vipa_ros.moveit.servo_link import Pause, ServoLink, SetType
+from vipa_ros.moveit.settings import SERVO_JOINT_STATES, servo_node, servo_output
+from vipa_ros.robot.state import JointState
+from vipa_ros.ros import convert
+from vipa_ros.ros.qos import PROFILES, newest
+
+LOOK = 0.2      # wall seconds between looks for the services
+TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly the one before
+
+
+class ServoClients:
+    """Carries messages for the `links` of a MoveItBackend. On the node's executor, single thread.
+
+    dropped(reason): called for what came and cannot be used.
+    """
+
+    def __init__(self, node: Node, backend: MoveItBackend, dropped: Callable[[str], None]):
+        self.backend = backend
+        self.joint_states = node.create_publisher(JointStateMsg, SERVO_JOINT_STATES, PROFILES["stream"])
+        self.wires = [_Wires(node, link, dropped) for link in backend.links.values()]
+        self.looked, self.odd = -LOOK, False
+
+    def exchange(self, state: JointState) -> None:
+        """After a motion step: what it wants said is sent, and the joint states are handed on."""
+        now = time.monotonic()
+        if now - self.looked >= LOOK:
+            self.looked = now
+            self.backend.present = {wires.link.group.name for wires in self.wires if wires.ready()}
+        self.odd = not self.odd
+        positions = state.positions
+        for wires in self.wires:
+            wires.send()
+            if wires.link.trembling and self.odd:
+                positions = positions.copy()
+                positions[state.names.index(wires.link.group.joints[0])] += TREMBLE
+        handed_on = JointState(state.stamp_ns, state.names, positions, state.velocities)
+        self.joint_states.publish(convert.joint_state_msg(handed_on))
+
+
+class _Wires:
+    """Of one Servo node."""
+
+    def __init__(self, node: Node, link: ServoLink, dropped: Callable[[str], None]):
+        self.link, self.dropped = link, dropped
+        name = servo_node(link.group.name)
+        self.poses = node.create_publisher(PoseStamped, f"{name}/pose_target_cmds", PROFILES["stream"])
+        self.types = node.create_client(ServoCommandType, f"{name}/switch_command_type")
+        self.pauses = node.create_client(SetBool, f"{name}/pause_servo")
+        node.create_subscription(JointTrajectory, servo_output(link.group.name), self.on_output, newest())
+        node.create_subscription(ServoStatus, f"{name}/status", self.on_status, newest())
+
+    def ready(self) -> bool:
+        return self.types.service_is_ready() and self.pauses.service_is_ready()
+
+    def send(self) -> None:
+        requests, self.link.requests = self.link.requests, []
+        for request in requests:
+            if isinstance(request, SetType):
+                future = self.types.call_async(ServoCommandType.Request(command_type=ServoCommandType.Request.POSE))
+            else:
+                future = self.pauses.call_async(SetBool.Request(data=request.pause))
+            future.add_done_callback(lambda done, asked=request: self.on_answer(asked, done))
+        command, self.link.command = self.link.command, None
+        if command is not None:
+            msg = PoseStamped(pose=convert.pose_msg(command.pose))
+            msg.header.frame_id, msg.header.stamp = command.frame_id, convert.time_msg(command.stamp_ns)
+            self.poses.publish(msg)
+
+    def on_answer(self, request: SetType | Pause, future) -> None:
+        answer = future.result()
+        self.link.answered(request, answer is not None and answer.success)
+
+    def on_output(self, msg: JointTrajectory) -> None:
+        try:
+            why = self.link.take_output(convert.trajectory(msg), time.monotonic())
+        except ValueError as error:
+            why = f"{self.link.name}: {error}"
+        if why:
+            self.dropped(why)
+
+    def on_status(self, msg: ServoStatus) -> None:
+        self.link.take_status(msg.code, msg.message, time.monotonic())
