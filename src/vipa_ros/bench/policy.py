@@ -1,27 +1,41 @@
-"""`vipa bench policy`: what a checkpoint takes to act, and how much of it is not the model. One thread, one process."""
+"""`vipa bench policy`: what a policy takes to act, in which parts, and what a socket adds. One thread, one process.
 
+Without a checkpoint it makes its own, of random weights: every size with one, two and three views.
+"""
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.policy import Policy
-from vipa_ros import files
-from vipa_ros.errors import VipaError
+from vipa_ros import files, provenance
+from vipa_ros.bench.checkpoints import random_checkpoint
+from vipa_ros.bench.served import served_times
+from vipa_ros.errors import VipaError, unknown
 from vipa_ros.policy.commander import load_policy
 
-SIZES = ((320, 240), (640, 480))  # width, height of the cameras' images
+WIDTH, HEIGHT = 640, 480  # of the cameras' images
+SIZES, VIEWS, STEPS = ("xs", "s"), (1, 2, 3), (4, 10)
+BACKENDS = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}
 WARM_UP = 5
+SERVED = "ONNX int8", 4  # what is also measured behind a socket
 
 
-def observation(policy: Policy, width: int, height: int) -> dict:
-    """An observation of noise in the shapes that `policy` takes from cameras of that size."""
+def observation(policy: Policy) -> dict:
+    """An observation of noise in the shapes that `policy` takes from its cameras."""
     random = np.random.default_rng(0)
     cameras = policy.config.cameras
     pose = np.array([0.4, 0.0, 0.3, 1.0, 0.0, 0.0, 0.0])
-    intrinsics = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1.0]])
+    intrinsics = np.array([[WIDTH, 0, WIDTH / 2], [0, WIDTH, HEIGHT / 2], [0, 0, 1.0]])
     return {
-        "images": {c: random.integers(0, 255, (height, width, 3), dtype=np.uint8) for c in cameras},
-        "depths": {c: random.integers(300, 1500, (height, width), dtype=np.uint16) for c in cameras},
+        "images": {c: random.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8) for c in cameras},
+        "depths": {c: random.integers(300, 1500, (HEIGHT, WIDTH), dtype=np.uint16) for c in cameras},
         "intrinsics": {c: intrinsics for c in cameras},
         "extrinsics": {c: np.eye(4) for c in cameras},
         "state": {
@@ -32,38 +46,139 @@ def observation(policy: Policy, width: int, height: int) -> dict:
     }
 
 
-def measure(policy: Policy, given: dict, count: int) -> dict[str, float]:
-    """Milliseconds of `count` calls: p50 and p99 of the whole, p50 of its parts, share that is not the model."""
-    rows = [policy.act(given).timing for _ in range(WARM_UP + count)][WARM_UP:]
-    parts = {key: float(np.median([r[key] for r in rows])) for key in rows[0]}
-    rest = parts["prepare"] + parts["decode"]
-    total = np.array([r["total"] for r in rows])
+def timed(functions: dict[str, Callable[[], object]], count: int) -> dict[str, np.ndarray]:
+    """{name: (count, 2)} milliseconds by the clock and of this thread's CPU time. The functions take turns, so that what else
+    the machine does meets all of them alike; WARM_UP rounds do not count."""
+    rows: dict[str, list] = {name: [] for name in functions}
+    for _ in range(WARM_UP + count):
+        for name, function in functions.items():
+            wall, cpu = time.perf_counter(), time.thread_time()
+            function()
+            rows[name].append((time.perf_counter() - wall, time.thread_time() - cpu))
+    return {name: 1e3 * np.array(values[WARM_UP:]) for name, values in rows.items()}
+
+
+def measure(policy: Policy, count: int) -> dict[str, float]:
+    """Milliseconds: p50 and p99 of act by the clock; medians of CPU time of act and of its parts, each called on its own; how
+    act compares with their sum, and what of it is not the model."""
+    given, processor, backend = observation(policy), policy.processor, policy.backend
+    batch, reference = processor(given), processor.references(given["state"])
+    condition = backend.condition(batch)
+    noise = np.zeros((1, policy.horizon, policy.config.action_dim), np.float32)
+    prefix = np.zeros((1, policy.horizon), bool)
+    found = timed(
+        {
+            "act": lambda: policy.act(given),
+            "prepare": lambda: (processor(given), processor.references(given["state"])),
+            "condition": lambda: backend.condition(batch),
+            "integrate": lambda: backend.integrate(noise, noise, prefix, condition, policy.steps),
+            "decode": lambda: processor.decode_actions(noise[0].astype(np.float64), reference),
+        },
+        count,
+    )
+    wall = found["act"][:, 0]
+    cpu = {name: float(np.median(values[:, 1])) for name, values in found.items()}
+    rest = cpu["act"] - cpu["condition"] - cpu["integrate"]
     return {
-        "p50_ms": float(np.percentile(total, 50)),
-        "p99_ms": float(np.percentile(total, 99)),
-        "condition_ms": parts["condition"],
-        "integrate_ms": parts["integrate"],
+        "p50_ms": float(np.median(wall)),
+        "p99_ms": float(np.percentile(wall, 99)),
+        **{f"{name}_cpu_ms": value for name, value in cpu.items()},
+        "act_over_parts": cpu["act"] / sum(value for name, value in cpu.items() if name != "act"),
         "not_model_ms": rest,
-        "not_model_share": rest / parts["total"],
+        "not_model_share": rest / cpu["act"],
     }
 
 
-def run(checkpoint: Path, count: int, json_path: Path | None = None) -> dict:
+def cases(folder: Path, name: str, count: int) -> Iterator[tuple[str, dict]]:
+    """Every backend and number of steps of the checkpoint in `folder`, then the same behind a socket."""
+    for label, (backend, precision) in BACKENDS.items():
+        policy = load_policy(str(folder), precision, backend, "cpu")
+        for steps in STEPS:
+            policy.steps = steps
+            yield f"{name}, {label}, {steps} steps", measure(policy, count)
+    policy.steps = SERVED[1]
+    far, near = served_times(folder, policy, observation(policy), count, WARM_UP)
+    row = {"p50_ms": float(np.median(far)), "p99_ms": float(np.percentile(far, 99)), "in_process_p50_ms": float(np.median(near))}
+    yield f"{name}, {SERVED[0]}, {SERVED[1]} steps, served", row | {"added_ms": row["p50_ms"] - row["in_process_p50_ms"]}
+
+
+def checkpoints(scratch: Path, sizes: list[str], views: list[int]) -> Iterator[tuple[Path, str]]:
+    """Random checkpoints and their names. The cameras are called as those of fr3_single, and one more."""
+    for size in sizes:
+        for count in views:
+            config = VipaConfig.named(size, cameras=["scene", "wrist", "side"][:count], target=True, grounding=64)
+            print(f"  making {size} with {count} view{'s' * (count > 1)} …", flush=True)
+            yield random_checkpoint(scratch / f"{size}{count}", config), f"{size}, {count} view{'s' * (count > 1)}"
+
+
+def conditions(count: int) -> dict:
+    """Where and how it was measured."""
+    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor())
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load_average": [round(x, 2) for x in os.getloadavg()],
+        "threads": 1,
+        "calls": count,
+        "images": f"{WIDTH} x {HEIGHT} colour and depth",
+        "git": provenance.git_commit(),
+        "versions": provenance.versions(),
+    }
+
+
+def run(checkpoint: Path | None, count: int, json_path: Path | None = None, sizes: str = "xs,s", views: str = "1,2,3") -> dict:
     """All cases; prints the table, writes it to `json_path` if given, and returns it. Raises VipaError."""
     if count < 1:
         raise VipaError("--count must be at least 1")
-    result: dict = {"checkpoint": checkpoint.name, "count": count}
-    print(f"{checkpoint}: milliseconds of {count} calls, ONNX Runtime, one thread")
-    print(f"  {'case':34} {'p50':>7} {'p99':>7} {'condition':>10} {'integrate':>10} {'not model':>10}")
-    for precision in ("fp32", "int8"):
-        policy = load_policy(str(checkpoint), precision)
-        for steps in (4, 10):
-            policy.steps = steps
-            for width, height in SIZES:
-                name = f"{precision}, {steps} steps, {len(policy.config.cameras)} x {width}x{height}"
-                row = result[name] = measure(policy, observation(policy, width, height), count)
-                print(f"  {name:34} {row['p50_ms']:7.1f} {row['p99_ms']:7.1f} {row['condition_ms']:10.1f} "
-                      f"{row['integrate_ms']:10.1f} {row['not_model_ms']:6.2f} {100 * row['not_model_share']:2.0f} %")  # fmt: skip
+    wanted_sizes, wanted_views = sizes.split(","), views.split(",")
+    for size in wanted_sizes:
+        if size not in SIZES:
+            raise unknown("size", size, SIZES)
+    for number in wanted_views:
+        if number not in map(str, VIEWS):
+            raise unknown("number of views", number, VIEWS)
+    _one_thread()
+    result: dict = {"conditions": conditions(count), "cases": {}}
+    where = result["conditions"]
+    print(f"{where['cpu']}, one thread, load {where['load_average'][0]}; {count} calls a case, images {where['images']}")
+    print(f"  milliseconds{'':38} {'by the clock':^15}  CPU time of act, its parts alone, and what of act is not the model")
+    head = ("p50", "p99", "act", "prepare", "condition", "integrate", "decode", "not model", "act / parts")
+    print(f"  {'case':48} " + " ".join(f"{h:>9}" for h in head))
+    with tempfile.TemporaryDirectory() as scratch:
+        if checkpoint is not None:
+            found: Iterator = iter([(checkpoint, checkpoint.resolve().name)])
+        else:
+            found = checkpoints(Path(scratch), wanted_sizes, [int(v) for v in wanted_views])
+        for folder, name in found:
+            for case, row in cases(folder, name, count):
+                result["cases"][case] = row
+                print(line(case, row), flush=True)
+    result["conditions"]["load_average_after"] = [round(x, 2) for x in os.getloadavg()]
     if json_path:
         files.write_json(json_path, result)
     return result
+
+
+def line(case: str, row: dict) -> str:
+    """One line of the table."""
+    text = f"  {case:48} {row['p50_ms']:9.1f} {row['p99_ms']:9.1f}"
+    if "added_ms" in row:
+        return f"{text}  {row['added_ms']:+.1f} beside in-process"
+    parts = " ".join(f"{row[f'{part}_cpu_ms']:9.2f}" for part in ("act", "prepare", "condition", "integrate", "decode"))
+    return f"{text} {parts} {row['not_model_ms']:5.2f} {100 * row['not_model_share']:2.0f}% {row['act_over_parts']:9.2f}"
+
+
+def _one_thread() -> None:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise VipaError(f"{error.name} is not installed; run: make train-env") from None
+    torch.set_num_threads(1)
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

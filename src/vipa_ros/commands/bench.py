@@ -7,8 +7,10 @@ def arguments(parser):
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     motion = verbs.add_parser("motion", help="tracking, stops, walls and step times, beside MoveIt Servo's figures")
     motion.add_argument("--robot", default="fr3_single", help="name in config/robots/ or path")
-    policy = verbs.add_parser("policy", help="time to act of an exported checkpoint: fp32 and int8, 4 and 10 steps")
-    policy.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`")
+    policy = verbs.add_parser("policy", help="time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket")
+    policy.add_argument("checkpoint", type=Path, nargs="?", help="an exported folder; without it models of random weights are made")
+    policy.add_argument("--sizes", default="xs,s", help="of the models that are made")
+    policy.add_argument("--views", default="1,2,3", help="cameras of the models that are made")
     policy.add_argument("--count", type=int, default=100, help="calls a case")
     for verb in (motion, policy):
         verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
@@ -22,5 +24,5 @@ def run(args) -> int:
         return 0
     from vipa_ros.bench import policy
 
-    policy.run(args.checkpoint, args.count, args.json)
+    policy.run(args.checkpoint, args.count, args.json, args.sizes, args.views)
     return 0
