@@ -28,7 +28,8 @@ class NodeSpec:
 @dataclass(frozen=True)
 class EpisodeConfig:
     """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert", a checkpoint folder, or a policy that
-    somebody serves, NAME@HOST[:PORT]; policy_sha256: what its server says of its checkpoint.
+    somebody serves, NAME@HOST[:PORT]; policy_sha256: what its server says of its checkpoint. backend, precision, device: of
+    a folder's policy, see vipa_model.Policy.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written.
@@ -45,6 +46,9 @@ class EpisodeConfig:
     run_folder: str = ""
     require_success: bool = False
     policy_sha256: str = ""
+    backend: str = "onnxruntime"
+    precision: str = ""
+    device: str = "auto"
 
     def checked(self) -> "EpisodeConfig":
         """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started."""
@@ -61,6 +65,7 @@ class EpisodeConfig:
             raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
         if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
             raise VipaError("seed, time limit and speed must not be negative")
+        check_runtime(self.backend, self.precision, self.device)
         filled = {"robot": self.robot or task.robot}
         if is_remote(self.policy):
             filled["policy_sha256"] = served_sha256(robot, self.policy)
@@ -83,7 +88,7 @@ def cell_graph(task: str, robot: str, seed: int = 0, variant: str = "", speed: f
 def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     """Everything one scored episode needs; `config` has been checked."""
     common = {"robot": config.robot, "task": config.task, "use_sim_time": config.cell == "sim"}
-    commander = commander_spec(config.policy, common)
+    commander = commander_spec(config.policy, common, config.backend, config.precision, config.device)
     goal = {
         "task": load_task(config.task).name,
         "commander": commander.name,
@@ -106,13 +111,28 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     ]
 
 
-def commander_spec(policy: str, common: dict) -> NodeSpec:
+def commander_spec(
+    policy: str, common: dict, backend: str = "onnxruntime", precision: str = "", device: str = "auto"
+) -> NodeSpec:
     """The node of a commander; its name is its commander_id."""
     if policy == "expert":
         return NodeSpec("expert", "expert", common)
     if is_remote(policy):
         return NodeSpec("policy", "policy", {**common, "remote": policy})
-    return NodeSpec("policy", "policy", {**common, "checkpoint": str(Path(policy).resolve())})
+    runtime = {"backend": backend, "precision": precision, "device": device}
+    return NodeSpec("policy", "policy", {**common, "checkpoint": str(Path(policy).resolve()), **runtime})
+
+
+def check_runtime(backend: str, precision: str, device: str) -> None:
+    """Raises VipaError for a backend, precision or device that no policy runs on."""
+    from vipa_model.policy import BACKENDS, DEVICES, PRECISIONS
+
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if precision and precision not in PRECISIONS[backend]:
+        raise unknown(f"precision for {backend}", precision, PRECISIONS[backend])
+    if device not in DEVICES or (device == "cuda" and backend != "torch"):
+        raise unknown(f"device for {backend}", device, DEVICES if backend == "torch" else ("auto", "cpu"))
 
 
 def served_sha256(robot: Robot, policy: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipa_ros.bringup import EpisodeConfig, commander_spec
+from vipa_ros.bringup import EpisodeConfig, commander_spec, episode_graph
 from vipa_ros.errors import VipaError
 from vipa_ros.serving.address import is_remote, parse
 from vipa_ros.tasks.scorecard import policy_id
@@ -46,3 +46,18 @@ def test_bring_up_and_scorecard_know_them(tmp_path):
     assert policy_id("expert") is None
     with pytest.raises(VipaError, match="no connection: Connection refused"):
         EpisodeConfig("water_plant", "vipa@127.0.0.1:9").checked()  # nothing is started without the server
+
+
+def test_how_a_checkpoint_runs_is_checked_and_handed_on(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    folder = str(tmp_path)
+    for given, said in (
+        ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; allowed: onnxruntime, torch"),
+        ({"precision": "bf16"}, "unknown precision for onnxruntime 'bf16'; allowed: fp32, int8"),
+        ({"device": "cuda"}, "unknown device for onnxruntime 'cuda'; allowed: auto, cpu"),
+    ):
+        with pytest.raises(VipaError, match=said):
+            EpisodeConfig("water_plant", folder, **given).checked()
+    config = EpisodeConfig("water_plant", folder, backend="torch", device="cuda", precision="bf16").checked()
+    policy = next(spec for spec in episode_graph(config) if spec.name == "policy")
+    assert {"backend": "torch", "device": "cuda", "precision": "bf16"}.items() <= policy.parameters.items()

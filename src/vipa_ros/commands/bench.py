@@ -8,7 +8,7 @@ def arguments(parser):
     motion = verbs.add_parser("motion", help="tracking, stops, walls and step times, beside MoveIt Servo's figures")
     motion.add_argument("--robot", default="fr3_single", help="name in config/robots/ or path")
     policy = verbs.add_parser("policy", help="time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket")
-    policy.add_argument("checkpoint", type=Path, nargs="?", help="an exported folder; without it models of random weights are made")
+    policy.add_argument("checkpoint", type=Path, nargs="?", help="exported folder; without it random models are made")
     policy.add_argument("--sizes", default="xs,s", help="of the models that are made")
     policy.add_argument("--views", default="1,2,3", help="cameras of the models that are made")
     policy.add_argument("--count", type=int, default=100, help="calls a case")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vipa_ros import bringup, environment, runfolder
 from vipa_ros.bringup import EpisodeConfig
+from vipa_ros.commands.runtime import runtime_arguments
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
@@ -19,6 +20,7 @@ FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
     parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
+    runtime_arguments(parser)
     parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
     parser.add_argument("--cell", default="sim", help="sim or real")
     parser.add_argument("--seed", type=int, default=0, help="initial scene")
@@ -43,6 +45,9 @@ def run(args) -> int:
         time_limit=args.time_limit,
         speed=args.speed,
         require_success=args.require_success,
+        backend=args.backend,
+        precision=args.precision,
+        device=args.device,
     ).checked()
     folder, config = prepare(config, args.runs)
     if args.in_process:
@@ -80,8 +85,10 @@ def run_in_process(config, folder) -> int:
     from vipa_ros.tasks import scorecard
 
     task, episode_id = load_task(config.task), runfolder.new_episode_id()
+    runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
+    trial = Trial(config.task, config.seed, policy=config.policy, **runtime)
     with Loop(task, load_robot(config.robot), task.cameras) as loop:
-        commander = commander_for(Trial(config.task, config.seed, policy=config.policy), loop)
+        commander = commander_for(trial, loop)
         recorder = LoopRecorder(loop, folder.bag, episode_id, commander.commander_id, config.seed)
         try:
             record = run_episode(

@@ -3,11 +3,13 @@ rates. Every scorecard goes to --out, a line each; the same call again goes on w
 
 from pathlib import Path
 
+from vipa_ros.commands.runtime import runtime_arguments
+
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
     parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
-    parser.add_argument("--precision", default="fp32", help="of the exported graphs: fp32 or int8")
+    runtime_arguments(parser)
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
     parser.add_argument("--delay", type=float, default=0.0, help="simulated inference delay, seconds")
@@ -19,6 +21,7 @@ def arguments(parser):
 def run(args) -> int:
     import json
 
+    from vipa_ros.bringup import check_runtime
     from vipa_ros.errors import VipaError, unknown
     from vipa_ros.evaluation import trials
     from vipa_ros.tasks import scorecard
@@ -29,8 +32,10 @@ def run(args) -> int:
         raise unknown("variant", args.variant, task.variants)
     if args.jobs < 1 or args.delay < 0 or args.noise < 0:
         raise VipaError("--jobs must be at least 1, --delay and --noise not negative")
+    check_runtime(args.backend, args.precision, args.device)
+    runtime = args.precision, args.backend, args.device
     todo = [
-        trials.Trial(args.task, seed, args.variant, args.delay, args.noise, args.policy, args.precision)
+        trials.Trial(args.task, seed, args.variant, args.delay, args.noise, args.policy, *runtime)
         for seed in trials.parse_seeds(args.seeds)
     ]
     done = {}

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+from vipa_ros.commands.runtime import runtime_arguments
+
 TOKEN = "VIPA_TOKEN"
 
 
@@ -10,9 +12,7 @@ def arguments(parser):
     parser.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: the network, too")
     parser.add_argument("--port", type=int, default=8000, help="if it is taken, a free one is chosen")
-    parser.add_argument("--backend", default="onnxruntime", help="onnxruntime or torch")
-    parser.add_argument("--device", default="auto", help="of torch: cpu, cuda, or auto: cuda where there is one")
-    parser.add_argument("--precision", default="", help="fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
+    runtime_arguments(parser)
     parser.add_argument("--token-file", type=Path, default=None, help=f"file with the token; default: ${TOKEN}, else one is made")
     parser.add_argument("--no-token", action="store_true", help="let every program of this machine ask; loopback only")
     parser.add_argument("--max-mb", type=int, default=32, help="largest message, MiB")

@@ -16,7 +16,8 @@ from vipa_ros.tasks.scorecard import Scorecard
 class Trial:
     """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances.
 
-    policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; precision: of a folder's exported graphs.
+    policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; backend, precision, device: of a folder's
+    policy, see vipa_model.Policy.
     """
 
     task: str
@@ -25,7 +26,9 @@ class Trial:
     delay_s: float = 0.0
     noise: float = 0.0
     policy: str = "expert"
-    precision: str = "fp32"
+    precision: str = ""
+    backend: str = "onnxruntime"
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,13 @@ def commander_for(trial: Trial, loop):
         from vipa_ros.expert.commander import Expert
 
         return Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
-    key = trial.policy, trial.precision
+    key = trial.policy, trial.precision, trial.backend, trial.device
     if key not in _made:
         _made[key] = _policy_commander(loop.robot, *key)
     return _made[key]
 
 
-def _policy_commander(robot, policy, precision):
+def _policy_commander(robot, policy, *runtime):
     from vipa_ros.serving.address import is_remote
 
     if is_remote(policy):
@@ -110,7 +113,7 @@ def _policy_commander(robot, policy, precision):
         return connect(robot, policy)
     from vipa_ros.policy.commander import PolicyCommander, load_policy
 
-    return PolicyCommander(robot, load_policy(policy, precision))
+    return PolicyCommander(robot, load_policy(policy, *runtime))
 
 
 def line(outcome: Outcome) -> str:
