@@ -9,9 +9,11 @@ import yaml
 
 from vipa_ros import cli, resources
 from vipa_ros.motion.collision import CollisionModel
-from vipa_ros.moveit import files, settings
+from vipa_ros.moveit import files, names
+from vipa_ros.moveit.standing import standing_links
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.tasks.task import Fixture
 
 robots = pytest.mark.parametrize("name", resources.names("config/robots"))
 
@@ -19,13 +21,13 @@ robots = pytest.mark.parametrize("name", resources.names("config/robots"))
 @robots
 def test_committed_files_are_what_the_robot_file_gives(name):
     robot = load_robot(name)
-    assert files.differences(robot, files.folder(robot)) == []
-    shipped = {p.name for p in files.folder(robot).iterdir()}
-    assert shipped == {files.srdf_name(robot), *files.SETTINGS}
+    assert files.differences(robot, names.folder(robot)) == []
+    shipped = {p.name for p in names.folder(robot).iterdir()}
+    assert shipped == {names.srdf_name(robot), *files.SETTINGS}
 
 
 def srdf(robot):
-    return ElementTree.parse(files.folder(robot) / files.srdf_name(robot)).getroot()
+    return ElementTree.parse(names.folder(robot) / names.srdf_name(robot)).getroot()
 
 
 @robots
@@ -53,7 +55,7 @@ def test_pairs_that_are_not_checked_cannot_meet(name):
     collisions, model = CollisionModel(kinematics), kinematics.model
     never = {frozenset((d.get("link1"), d.get("link2"))) for d in srdf(robot).findall("disable_collisions")
              if d.get("reason") == "Never"}
-    kept = [k for k, names in enumerate(collisions.names) if frozenset(names) in never]
+    kept = [k for k, pair in enumerate(collisions.names) if frozenset(pair) in never]
     assert kept
     data, answer, random = model.createData(), pin.GeometryData(collisions.geometry), np.random.default_rng(7)
     for _ in range(150):
@@ -64,10 +66,28 @@ def test_pairs_that_are_not_checked_cannot_meet(name):
 
 
 @robots
+def test_what_stands_on_fixtures_is_what_motion_leaves_out(name):
+    """And the pairs that MoveIt checks among the links are all that motion keeps apart and that can meet."""
+    robot = load_robot(name)
+    fixture = Fixture("fixture", [5.0, 5.0, 5.0], [0.1, 0.1, 0.1])
+    collisions = CollisionModel(Kinematics(robot), [fixture])
+    checked = {next(iter(set(pair) - {"fixture"})) for pair in collisions.names if "fixture" in pair}
+    root, shaped = srdf(robot), set(collisions.links) - {"fixture"}
+    assert shaped - checked == {e.get("link") for e in root.findall("disable_default_collisions")}
+    assert shaped - checked == standing_links(robot.urdf_path) & shaped
+    enabled, disabled = ({frozenset((e.get("link1"), e.get("link2"))) for e in root.findall(f"{kind}_collisions")}
+                         for kind in ("enable", "disable"))
+    assert not enabled & disabled
+    standing = shaped - checked
+    for pair in {frozenset(pair) for pair in collisions.names if "fixture" not in pair} - disabled:
+        assert pair in enabled or not pair & standing, pair
+
+
+@robots
 def test_limits_are_the_gates(name):
     robot = load_robot(name)
     kinematics = Kinematics(robot)
-    limits = yaml.safe_load((files.folder(robot) / "joint_limits.yaml").read_text())["joint_limits"]
+    limits = yaml.safe_load((names.folder(robot) / "joint_limits.yaml").read_text())["joint_limits"]
     wanted = [*kinematics.joint_names, *(j for g in robot.arms if g.hand for j in g.hand.joints)]
     assert set(limits) == set(wanted)
     for joint, low, high in zip(kinematics.joint_names, kinematics.lower, kinematics.upper, strict=True):
@@ -78,15 +98,15 @@ def test_limits_are_the_gates(name):
 @robots
 def test_servo_publishes_to_motion_only_and_one_node_is_primary(name):
     robot = load_robot(name)
-    servo = yaml.safe_load((files.folder(robot) / "servo.yaml").read_text())
+    servo = yaml.safe_load((names.folder(robot) / "servo.yaml").read_text())
     assert list(servo) == [g.name for g in robot.arms]
     assert [node["is_primary_planning_scene_monitor"] for node in servo.values()].count(True) == 1
     controllers = {c for g in robot.groups for c in (g.controller, g.hand.controller if g.hand else "")}
     for group, node in servo.items():
-        assert node["command_out_topic"] == settings.servo_output(group)
+        assert node["command_out_topic"] == names.servo_output(group)
         assert not any(c and c in node["command_out_topic"] for c in controllers)
         assert node["scale"]["linear"] <= robot.group(group).tool_speed
-    ompl = yaml.safe_load((files.folder(robot) / "ompl_planning.yaml").read_text())
+    ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text())
     assert all(ompl[g.name]["longest_valid_segment_fraction"] == 0.002 for g in robot.groups)
 
 

@@ -51,13 +51,13 @@ def _check(robot) -> int:
 
 def _moveit(robots, out, check) -> int:
     from vipa_ros.errors import VipaError
-    from vipa_ros.moveit import files
+    from vipa_ros.moveit import files, names
 
     if out is not None and len(robots) != 1:
         raise VipaError(f"--out is for one robot, got {len(robots)}")
     status = 0
     for robot in robots:
-        where = out or files.folder(robot)
+        where = out or names.folder(robot)
         if not check:
             print("\n".join(map(str, files.write(robot, where))))
             continue

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from vipa_ros import resources
 from vipa_ros.moveit import settings
+from vipa_ros.moveit.names import srdf_name
 from vipa_ros.moveit.srdf import srdf
 from vipa_ros.robot.description import Robot
 
@@ -17,16 +17,6 @@ SETTINGS = {
     "ompl_planning.yaml": settings.ompl,
     "servo.yaml": settings.servo,
 }
-
-
-def folder(robot: Robot) -> Path:
-    """Where the files of `robot` are."""
-    return resources.root() / "config" / "moveit" / robot.name
-
-
-def srdf_name(robot: Robot) -> str:
-    """The name of the robot's SRDF file."""
-    return f"{robot.name}.srdf"
 
 
 def render(robot: Robot) -> dict[str, str]:

@@ -24,7 +24,7 @@ def disabled_pairs(robot: Robot, samples: int = SAMPLES) -> list[tuple[str, str,
     kinematics = Kinematics(robot)
     model, shapes = kinematics.model, CollisionModel(kinematics).geometry.copy()
     shapes.removeAllCollisionPairs()
-    links = [model.frames[shape.parentFrame].name for shape in shapes.geometryObjects]
+    links = _links(model, shapes)
     found = {frozenset(pair): USER for pair in (*robot.ignore_pairs, *_hands(robot, set(links)))}
     found |= {pair: ADJACENT for pair in _adjacent(model, set(links))}
     shape_pairs = [(i, j) for i, j in combinations(range(len(links)), 2)
@@ -39,6 +39,16 @@ def disabled_pairs(robot: Robot, samples: int = SAMPLES) -> list[tuple[str, str,
         elif not near[pair]:
             found[pair] = NEVER
     return sorted((*sorted(pair), reason) for pair, reason in found.items())
+
+
+def shaped_links(kinematics: Kinematics) -> list[str]:
+    """Links with a collision shape, in the URDF's order."""
+    return list(dict.fromkeys(_links(kinematics.model, CollisionModel(kinematics).geometry)))
+
+
+def _links(model: pin.Model, shapes: pin.GeometryModel) -> list[str]:
+    """The link of every shape."""
+    return [model.frames[shape.parentFrame].name for shape in shapes.geometryObjects]
 
 
 def _adjacent(model: pin.Model, shaped: set[str]) -> set[frozenset]:

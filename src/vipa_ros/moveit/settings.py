@@ -3,7 +3,7 @@
 from typing import Any
 
 from vipa_ros.motion.collision import FINGER_MARGIN
-from vipa_ros.moveit.srdf import ALL_ARMS, hand_group
+from vipa_ros.moveit.names import ALL_ARMS, SERVO_JOINT_STATES, hand_group, servo_output
 from vipa_ros.robot.description import Group, Robot
 from vipa_ros.robot.kinematics import Kinematics
 
@@ -14,19 +14,6 @@ SERVO_PERIOD = 0.01     # seconds
 SERVO_TIMEOUT = 0.1     # seconds that a command stays good: Servo's default
 SERVO_LATENCY = 0.1     # seconds that Servo's output reaches ahead: Servo's default
 SERVO_JOINT_MARGIN = 0.05  # radians from the limits, which have the robot file's position_margin taken off already
-
-
-def servo_node(group: str) -> str:
-    """The full name of an arm's Servo node; its topics and services are below it."""
-    return f"/vipa/{group}/servo"
-
-
-def servo_output(group: str) -> str:
-    """Where an arm's Servo node publishes instead of to a controller."""
-    return f"/vipa/{group}/servo_out"
-
-
-SERVO_JOINT_STATES = "/vipa/servo_joint_states"  # joint states as motion hands them on to Servo
 
 
 def kinematics(robot: Robot) -> dict[str, Any]:

@@ -2,17 +2,11 @@
 
 from xml.sax.saxutils import quoteattr
 
-from vipa_ros.moveit.self_collision import disabled_pairs
+from vipa_ros.moveit.names import ALL_ARMS, WORLD, hand_group
+from vipa_ros.moveit.self_collision import disabled_pairs, shaped_links
+from vipa_ros.moveit.standing import standing_links
 from vipa_ros.robot.description import Group, Robot
 from vipa_ros.robot.kinematics import Kinematics
-
-WORLD = "world"
-ALL_ARMS = "arms"  # the group of both arms of a dual-arm robot
-
-
-def hand_group(group: Group) -> str:
-    """The name of the group of an arm's hand."""
-    return f"{group.name}_hand"
 
 
 def srdf(robot: Robot) -> str:
@@ -29,9 +23,22 @@ def srdf(robot: Robot) -> str:
         lines += [f'  <group name="{ALL_ARMS}">', *(f"    <group name={quoteattr(g.name)}/>" for g in robot.arms), "  </group>"]
     for group in robot.groups:
         lines += _states(group)
-    for first, second, reason in disabled_pairs(robot):
+    disabled = disabled_pairs(robot)
+    lines += _standing(kinematics, {frozenset(pair[:2]) for pair in disabled})
+    for first, second, reason in disabled:
         lines.append(f"  <disable_collisions link1={quoteattr(first)} link2={quoteattr(second)} reason={quoteattr(reason)}/>")
     return "\n".join([*lines, "</robot>", ""])
+
+
+def _standing(kinematics: Kinematics, disabled: set[frozenset]) -> list[str]:
+    """By default links that stand on fixtures may touch anything; their pairs with other links stay checked."""
+    links = shaped_links(kinematics)
+    standing = sorted(standing_links(kinematics.robot.urdf_path) & set(links))
+    lines = [f"  <disable_default_collisions link={quoteattr(link)}/>" for link in standing]
+    pairs = {frozenset((a, b)) for a in standing for b in links if a != b} - disabled
+    for first, second in sorted(tuple(sorted(pair)) for pair in pairs):
+        lines.append(f"  <enable_collisions link1={quoteattr(first)} link2={quoteattr(second)}/>")
+    return lines
 
 
 def root_link(kinematics: Kinematics) -> str:

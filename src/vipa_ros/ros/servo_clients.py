@@ -12,8 +12,8 @@ from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from vipa_ros.moveit.backend import MoveItBackend
+from vipa_ros.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa_ros.moveit.servo_link import Pause, ServoLink, SetType
-from vipa_ros.moveit.settings import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa_ros.robot.state import JointState
 from vipa_ros.ros import convert
 from vipa_ros.ros.qos import PROFILES, newest
