@@ -127,6 +127,9 @@ class FrameStoreWriter:
                 and not np.isfinite(ready[key]).all()
             ):
                 raise ValueError(f"episode {name!r}: {key} holds NaN or infinity; allowed: finite numbers")
+        highest = len(self.header["subtasks"]) - 1
+        if ready["subtask"].size and not -1 <= ready["subtask"].min() <= ready["subtask"].max() <= highest:
+            raise ValueError(f"episode {name!r}: subtask reaches {ready['subtask'].max()}; allowed: -1 to {highest}")
         path = self.folder / "episodes" / f"{name}.npz"
         partial = path.with_suffix(f".{os.getpid()}.partial")
         with partial.open("wb") as file:

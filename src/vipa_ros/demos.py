@@ -71,7 +71,7 @@ class Recording:
                 "hand": state.hand,
                 "commanded_hand": commanded.hand,
                 "positions": state.positions,
-                "subtask": label.subtask,
+                "subtask": label.subtask if label.subtask < len(self.task.subtasks) else -1,
                 "target": label.target,
                 "stamps": tick.stamp_ns,
                 "label_pose": clean.poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later

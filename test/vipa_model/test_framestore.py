@@ -35,6 +35,8 @@ def test_wrong_arrays_are_named(tmp_path):
         writer.add("a", {k: v for k, v in arrays.items() if k != "depth"}, "x")
     with pytest.raises(ValueError, match="positions holds NaN"):
         writer.add("a", arrays | {"positions": np.full((3, 7), np.nan)}, "x")
+    with pytest.raises(ValueError, match="subtask reaches 1; allowed: -1 to -1"):
+        writer.add("a", arrays | {"subtask": np.array([-1, 0, 1])}, "x")
     with pytest.raises(ValueError, match="another store"):
         FrameStoreWriter(tmp_path, ["scene"], 16, [GroupConfig()], [])
     with pytest.raises(ValueError, match="no .npz episode"):
