@@ -13,6 +13,7 @@ from vipa_ros import __version__
 
 PROTOCOL = "vipa/1"
 CAMERA = {"color": "images", "depth": "depths", "intrinsics": "intrinsics", "extrinsics": "extrinsics"}
+GEOMETRY = {"intrinsics": (3, 3), "extrinsics": (4, 4)}
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 
 
@@ -67,10 +68,12 @@ class NativePolicy:
                 f"needed: {', '.join(self.needed)}; optional: {', '.join(self.optional)}"
             )
         config = self.policy.config
-        observation = {
-            plural: {c: _array(message, key) for c in config.cameras if (key := f"observation/{c}/{part}") in message}
-            for part, plural in CAMERA.items()
-        }
+        observation: dict = {plural: {} for plural in CAMERA.values()}
+        for camera in config.cameras:
+            for part, plural in CAMERA.items():
+                if (key := f"observation/{camera}/{part}") in message:
+                    wanted = GEOMETRY.get(part)
+                    observation[plural][camera] = _vector(message, key, wanted) if wanted else _array(message, key)
         observation["state"] = {
             g.name: {part: _vector(message, f"observation/{g.name}/{part}", shape) for part, shape in state_shapes(g).items()}
             for g in config.groups

@@ -27,7 +27,9 @@ def unpack(data: bytes):
 def _encode(value):
     if isinstance(value, np.ndarray):
         check_sendable(value)
-        return {b"__ndarray__": True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
+        # images go uncopied; a view of nothing cannot be cast
+        data = memoryview(np.ascontiguousarray(value)).cast("B") if value.size else b""
+        return {b"__ndarray__": True, b"data": data, b"dtype": value.dtype.str, b"shape": value.shape}
     if isinstance(value, np.generic):
         check_sendable(value)
         return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
