@@ -27,10 +27,10 @@ START = EpisodeStart("id", "task", "do it", 0, "")
 class Creeping:
     """A policy of the runtime's shape that creeps forward from where the tool is, and keeps what it was asked."""
 
-    def __init__(self):
+    def __init__(self, horizon=4):
         groups = [SimpleNamespace(name="arm", hand=1, joints=7)]
         self.config = SimpleNamespace(groups=groups, cameras=["scene", "wrist"], rate_hz=10.0)
-        self.horizon, self.dt, self.asked, self.bad = 4, 0.1, [], False
+        self.horizon, self.dt, self.asked, self.bad = horizon, 0.1, [], False
 
     def reset(self):
         pass
@@ -39,9 +39,9 @@ class Creeping:
         self.asked.append((observation, prefix))
         if self.bad:
             raise ValueError("the model gave NaN")
-        poses = np.tile(observation["state"]["arm"]["tool_pose"], (4, 1))
-        poses[:, 0] += 0.001 * np.arange(1, 5)
-        return PolicyOutput({"arm": poses}, {"arm": np.full((4, 1), 0.7)}, 0.1, {"total": 1.0})
+        poses = np.tile(observation["state"]["arm"]["tool_pose"], (self.horizon, 1))
+        poses[:, 0] += 0.001 * np.arange(1, self.horizon + 1)
+        return PolicyOutput({"arm": poses}, {"arm": np.full((self.horizon, 1), 0.7)}, 0.1, {"total": 1.0})
 
 
 def seen(mode=Mode.HOLDING, epoch=5):
@@ -152,10 +152,17 @@ def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkp
     policy = load_policy(str(tiny_checkpoint))
     sha256 = scorecard.policy_id(str(tiny_checkpoint)).checkpoint_sha256
     native = NativePolicy(load_policy(str(tiny_checkpoint)), "tiny", sha256)
-    with Running(native.infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
+    prefixed = []
+
+    def infer(message):
+        prefixed.append("prefix/arm/poses" in message)
+        return native.infer(message)
+
+    with Running(infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
         remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
         far, near = (run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy)))
         remote.close()
     assert remote.sha256 == sha256 and len(near.chunks) == 5 and not near.refused
+    assert prefixed == [False, True, True, True, True]
     for a, b in zip(far.chunks, near.chunks, strict=True):
         same(a, b)

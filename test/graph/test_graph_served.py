@@ -1,0 +1,33 @@
+"""A whole graph whose policy is behind a socket."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
+from running import Running  # noqa: E402
+from test_remote import Creeping  # noqa: E402
+
+from vipa_ros.serving.native import NativePolicy  # noqa: E402
+
+pytestmark = pytest.mark.graph
+WALL = 240  # seconds after which the test gives up; nothing is measured by it
+
+
+def test_an_episode_with_a_served_policy(tmp_path):
+    policy = Creeping(horizon=16)
+    native = NativePolicy(policy, "creeping", "abc")
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": "secret"}
+    with Running(native.infer, native.metadata, token="secret") as server:
+        line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--task", "water_plant", "--seed", "1", "--no-video"]
+        line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--runs", str(tmp_path)]
+        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    card = json.loads((tmp_path / "latest/scorecard.json").read_text())
+    assert card["policy"] == {"name": f"vipa@127.0.0.1:{server.port}", "checkpoint_sha256": "abc"}
+    assert card["commander"] == "policy" and card["outcome"] == "timeout" and card["timing"]["policy_ms_p50"] > 0
+    assert len(policy.asked) >= 3 and any(prefix for _, prefix in policy.asked)  # motion's commitment went along
