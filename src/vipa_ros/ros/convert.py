@@ -13,6 +13,7 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa_msgs import msg as vipa
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
+from vipa_ros.planning.request import PlanRequest
 from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 
 
@@ -141,6 +142,20 @@ def chunk_msg(value: ActionChunk) -> vipa.ActionChunk:
             out.hand = array.array("d", np.asarray(g.hand, dtype=float).tobytes())
         msg.groups.append(out)
     return msg
+
+
+def plan_request(msg) -> PlanRequest:
+    """vipa_msgs/PlanMotion's request. More than one pose is none: `check` refuses it."""
+    pose = pose_array(msg.pose[0]) if len(msg.pose) == 1 else np.zeros(0) if len(msg.pose) else None
+    joints = np.array(msg.joints) if len(msg.joints) else None
+    return PlanRequest(msg.group, msg.named, joints, pose, tuple(tuple(pair.split("|")) for pair in msg.allowed_contacts))
+
+
+def joint_steps_msg(name: str, joint_names, steps: np.ndarray) -> vipa.ActionGroup:
+    """Joint steps (T, J) of the group `name` as an ActionChunk's part."""
+    out = vipa.ActionGroup(name=name, kind=vipa.ActionGroup.JOINTS, joint_names=list(joint_names))
+    out.joints = array.array("d", np.ascontiguousarray(steps, dtype=float).tobytes())
+    return out
 
 
 def motion_status(msg: vipa.MotionStatus) -> MotionStatus:

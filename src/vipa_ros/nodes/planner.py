@@ -1,0 +1,87 @@
+"""Node `planner`: plans moves to named, joint and tool goals on request. A commander sends what it answers through motion.
+
+Parameters: robot (name or path); task (name or path, may be empty): its fixtures are planned around; backend: embedded (default)
+or moveit, which is loaded in this process only.
+"""
+
+import time
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from vipa_msgs.srv import PlanMotion
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.planning.request import NoPlan, check
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.qos import newest
+from vipa_ros.tasks.task import load_task
+
+BACKENDS = ("embedded", "moveit")
+STALE = 0.5  # wall seconds without joint states after which nobody knows where the robot is
+
+
+class PlannerNode(Node):
+    """One plan at a time. Single thread."""
+
+    def __init__(self):
+        super().__init__("planner")
+        self.robot = load_robot(node.parameter(self, "robot", str))
+        task = node.parameter(self, "task", "")
+        backend = node.parameter(self, "backend", "embedded")
+        if backend not in BACKENDS:
+            raise unknown("backend", backend, BACKENDS)
+        self.planning = self.make(backend, load_task(task).fixtures if task else [])
+        self.state, self.heard = None, 0.0
+        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, newest())
+        self.create_service(PlanMotion, topics.PLAN_MOTION, self.on_plan)
+        self.get_logger().info(f"planner ready: {self.robot.name}, {backend}")
+
+    def make(self, backend, fixtures):
+        if backend == "embedded":
+            from vipa_ros.planning.embedded import EmbeddedPlanning
+
+            return EmbeddedPlanning(self.robot, fixtures)
+        from vipa_ros.planning.moveit_py import MoveItPlanning
+
+        try:
+            return MoveItPlanning(self.robot, fixtures, self.get_parameter("use_sim_time").value)
+        except ImportError as error:
+            raise VipaError(f"planner: backend moveit wants moveit_py: {error}; allowed here: embedded") from None
+
+    def on_joint_state(self, msg):
+        try:
+            self.state, self.heard = convert.joint_state(msg), time.monotonic()
+        except ValueError as error:
+            self.get_logger().warning(f"message dropped: {error}", throttle_duration_sec=1.0)
+
+    def on_plan(self, request, response):
+        asked = convert.plan_request(request)
+        try:
+            why = check(asked, self.robot) or self.blind()
+            if why:
+                raise NoPlan(why)
+            plan = self.planning.plan(asked, self.state)
+        except (NoPlan, ValueError) as error:
+            response.message = str(error)
+            return response
+        group = self.robot.group(asked.group)
+        response.success, response.planner, response.dt = True, plan.planner, plan.dt
+        response.steps = convert.joint_steps_msg(group.name, group.joints, np.asarray(plan.steps, float))
+        return response
+
+    def blind(self):
+        """'' if it is known where the robot is, else why not."""
+        if self.state is None:
+            return "no joint states yet"
+        age = time.monotonic() - self.heard
+        return f"no joint states for {age:.1f} s; allowed: {STALE}" if age > STALE else ""
+
+
+def main():
+    node.run(PlannerNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Our own planner behind the planning interface."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vipa_ros.motion import planner
+from vipa_ros.motion.clearance import Clearance
+from vipa_ros.motion.collision import CollisionModel
+from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.kinematics import Kinematics
+from vipa_ros.robot.state import JointState
+from vipa_ros.tasks.task import Fixture
+
+
+class EmbeddedPlanning:
+    """RRT-Connect and a dense re-check with motion's own collision model. Not for several threads."""
+
+    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = ()):
+        self.robot, self.kinematics = robot, Kinematics(robot)
+        self.clearance = Clearance(CollisionModel(self.kinematics, fixtures))
+
+    def plan(self, request: PlanRequest, state: JointState) -> PlannedMotion:
+        group = self.robot.group(request.group)
+        start = np.concatenate([present(g, state) for g in self.robot.groups])
+        self.clearance.allow(request.contacts)
+        search = planner.Planner(self.clearance.collisions, self.clearance.margins)
+        hands = {g.name: self._opening(g, state) for g in self.robot.groups if g.hand}
+        goal = request.goal_joints(group)
+        try:
+            if goal is not None:
+                found = search.to_joints(group.name, start, goal, hands)
+            else:
+                found = search.to_pose(group.name, start, np.asarray(request.pose, float), hands)
+        except planner.NoPlan as error:
+            raise NoPlan(str(error)) from None
+        here = start[self.kinematics.columns[group.name]]
+        steps = np.vstack([here, found.path.steps(STEP)]) if found.path.duration else here[None]
+        return verified(steps, request, group, state, "embedded")
+
+    @staticmethod
+    def _opening(group, state: JointState) -> np.ndarray:
+        index = {name: i for i, name in enumerate(state.names)}
+        if any(joint not in index for joint in group.hand.joints):
+            raise NoPlan(f"{group.name}: the joint state lacks a joint of its hand")
+        closed, opened = np.asarray(group.hand.closed, float), np.asarray(group.hand.open, float)
+        joints = np.asarray(state.positions, float)[[index[joint] for joint in group.hand.joints]]
+        return np.clip((joints - closed) / (opened - closed), 0.0, 1.0)
