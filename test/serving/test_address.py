@@ -23,7 +23,9 @@ def test_name_at_host_and_port(policy, scheme, host, port, shown):
     assert (found.scheme, found.host, found.port, str(found)) == (scheme, host, port, shown)
 
 
-@pytest.mark.parametrize("policy", ["vipa@", "@host", "vipa@host:x", "vipa@host:99999", "vipa@host:0", "vipa@host/path", "vipa@[::1"])
+@pytest.mark.parametrize(
+    "policy", ["vipa@", "@host", "vipa@host:x", "vipa@host:99999", "vipa@host:0", "vipa@host/path", "vipa@[::1"]
+)
 def test_what_names_no_address_is_refused(policy):
     with pytest.raises(VipaError, match="allowed: NAME@HOST or NAME@HOST:PORT"):
         parse(policy)

@@ -109,8 +109,9 @@ def test_openpi_errors_are_one_line():
 def test_a_late_openpi_answer_is_never_taken_for_the_next():
     echo = Echo()
     with Running(echo.infer) as server:
-        link = Link(openpi(server.port), "x", SHORT, lambda metadata: None, lambda: 0.0)
+        link = Link(openpi(server.port), "x", PATIENT, lambda metadata: None, lambda: 0.0)
         link.open()
+        link.timeout = SHORT
         echo.gate.clear()
         with pytest.raises(NoChunk, match=f"no answer within {SHORT} s"):
             link.ask(lambda: {"x": np.ones(1)})

@@ -38,9 +38,9 @@ def state(opening=0.25):
 
 
 def observation(stamp_s=1.0, level=0):
-    stamp = round(stamp_s * 1e9)
+    stamp, image = round(stamp_s * 1e9), np.full((48, 64, 3), level, np.uint8)
     frames = {
-        c.name: CameraFrame(c.name, stamp, np.full((48, 64, 3), level, np.uint8), np.ones((48, 64), np.uint16), np.eye(3), np.eye(4))
+        c.name: CameraFrame(c.name, stamp, image, np.ones((48, 64), np.uint16), np.eye(3), np.eye(4))
         for c in ROBOT.cameras
     }
     return Observation(stamp, frames, {"arm": state()}, "do it")

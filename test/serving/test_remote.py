@@ -1,11 +1,12 @@
 """The commander whose policy is served: the same chunks as in-process, and silence with a reason when there is no good answer."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from groot_server import MODALITIES, GrootServer
-from running import Running
+from running import WAIT, Running
 
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
@@ -13,9 +14,10 @@ from vipa_ros.errors import VipaError
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.policy.remote import connect
+from vipa_ros.policy.remote import RemoteCommander
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.state import CameraFrame, GroupState, Observation
+from vipa_ros.serving.address import parse
 from vipa_ros.serving.native import NativePolicy
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.task import load_task
@@ -59,6 +61,12 @@ def served(policy, sha256="abc", port=0):
     return Running(native.infer, native.metadata, port=port)
 
 
+def connect(server, name="vipa"):
+    """The commander of the policy at `server`, patient: nothing here depends on how fast the machine is."""
+    remote = parse(f"{name}@127.0.0.1:{server.port}")
+    return RemoteCommander(ROBOT, replace(remote, mapping=replace(remote.mapping, timeout=WAIT)))
+
+
 def same(a, b):
     assert (a.epoch, a.seq, a.start_ns, a.dt, a.observation_ns) == (b.epoch, b.seq, b.start_ns, b.dt, b.observation_ns)
     for x, y in zip(a.groups, b.groups, strict=True):
@@ -70,7 +78,7 @@ def same(a, b):
 def test_served_or_here_is_the_same_chunk_from_the_same_observation():
     far, near = Creeping(), Creeping()
     with served(far) as server:
-        remote, local = connect(ROBOT, f"vipa@127.0.0.1:{server.port}"), PolicyCommander(ROBOT, near)
+        remote, local = connect(server), PolicyCommander(ROBOT, near)
         assert remote.sha256 == "abc" and remote.period == local.period and set(remote.cameras) == {"scene", "wrist"}
         for commander in (remote, local):
             commander.reset(START)
@@ -87,7 +95,7 @@ def test_served_or_here_is_the_same_chunk_from_the_same_observation():
 def test_no_good_answer_is_silence_with_the_reason():
     policy = Creeping()
     with served(policy) as server:
-        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote = connect(server)
         remote.reset(START)
         policy.bad = True
         with pytest.raises(NoChunk, match="the server says: the model gave NaN"):
@@ -110,16 +118,16 @@ def test_a_server_that_does_not_fit_is_refused_at_once():
     policy = Creeping()
     policy.config.cameras = ["scene", "head"]
     with served(policy) as server, pytest.raises(VipaError, match="it wants observation/head/color besides"):
-        connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        connect(server)
     policy = Creeping()
     policy.config.rate_hz = 20.0
     with served(policy) as server, pytest.raises(VipaError, match="rate_hz is 20.0, the policy's file says 10"):
-        connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        connect(server)
 
 
 def test_groot_moves_the_joints_it_answers_with():
     with GrootServer() as server:
-        remote = connect(ROBOT, f"groot_droid@127.0.0.1:{server.port}")
+        remote = connect(server, "groot_droid")
         remote.reset(START)
         chunk = remote.step(seen())
         action = chunk.groups[0]
@@ -131,7 +139,7 @@ def test_groot_moves_the_joints_it_answers_with():
     other = MODALITIES | {"video": {"delta_indices": [0], "modality_keys": ["exterior_image_1_left", "wrist_image_left"]}}
     with GrootServer(modalities=other) as server:
         with pytest.raises(VipaError, match="the server wants video of 1 times; the policy's file sends 2"):
-            connect(ROBOT, f"groot_droid@127.0.0.1:{server.port}")
+            connect(server, "groot_droid")
 
 
 def test_an_episode_without_answers_ends_as_the_commanders_error():
@@ -139,7 +147,7 @@ def test_an_episode_without_answers_ends_as_the_commanders_error():
     policy.bad = True
     task = load_task("water_plant")
     with served(policy) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
-        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote = connect(server)
         card = run_episode(task, ROBOT, remote, 1, loop=loop).scorecard
         remote.close()
     assert card.outcome == "error" and card.failure.type == "commander" and "policy vipa@" in card.failure.detail
@@ -159,7 +167,7 @@ def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkp
         return native.infer(message)
 
     with Running(infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
-        remote = connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote = connect(server)
         far, near = (run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy)))
         remote.close()
     assert remote.sha256 == sha256 and len(near.chunks) == 5 and not near.refused

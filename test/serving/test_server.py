@@ -100,10 +100,10 @@ def test_web_pages_crowds_and_giants_are_refused():
 
 def test_an_answer_that_takes_too_long_is_an_error():
     echo = Echo()
-    with Running(echo.infer, timeout=0.05) as server, connect(server) as client:
+    with Running(echo.infer, timeout=1.0) as server, connect(server) as client:
         client.recv(WAIT)
         echo.gate.clear()
-        assert ask(client, {"x": np.zeros(1)}) == "no answer within 0.05 s"
+        assert ask(client, {"x": np.zeros(1)}) == "no answer within 1 s"
         echo.gate.set()
 
 

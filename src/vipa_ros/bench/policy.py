@@ -3,6 +3,7 @@
 Without a checkpoint it makes its own, of random weights: every size with one, two and three views.
 """
 
+import importlib.util
 import os
 import platform
 import tempfile
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vipa_model.configuration_vipa import VipaConfig
@@ -92,6 +94,9 @@ def measure(policy: Policy, count: int) -> dict[str, float]:
 def cases(folder: Path, name: str, count: int) -> Iterator[tuple[str, dict]]:
     """Every backend and number of steps of the checkpoint in `folder`, then the same behind a socket."""
     for label, (backend, precision) in BACKENDS.items():
+        if backend == "torch" and importlib.util.find_spec("torch") is None:
+            print(f"  {name}, {label}: torch is not installed; run: make train-env")
+            continue
         policy = load_policy(str(folder), precision, backend, "cpu")
         for steps in STEPS:
             policy.steps = steps
@@ -169,14 +174,11 @@ def line(case: str, row: dict) -> str:
 
 
 def _one_thread() -> None:
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise VipaError(f"{error.name} is not installed; run: make train-env") from None
-    torch.set_num_threads(1)
-    import cv2
-
     cv2.setNumThreads(1)
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def _cpuinfo() -> list[str]:
