@@ -38,7 +38,8 @@ class RemoteCommander:
         except VipaError as error:
             raise VipaError(f"policy {remote}: {error}") from None
         self.period, self.cameras = self.mapping.period, tuple(self.mapping.cameras)
-        base = Kinematics(robot).group(robot.groups[0].name).base.homogeneous
+        first = next(part.group for part in self.mapping.actions if part.group)  # extrinsics are given in its base frame
+        base = Kinematics(robot).group(first).base.homogeneous
         self.requests = RequestBuilder(self.mapping, np.linalg.inv(base))
         self.sha256: str | None = None
         self.link = Link(transport or make_transport(remote), str(remote), self.mapping.timeout, self._meet)

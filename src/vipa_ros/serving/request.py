@@ -11,9 +11,10 @@ from vipa_ros.serving.mapping import CameraKeys, Mapping, StatePart
 
 
 class RequestBuilder:
-    """Builds requests for one episode after another. base: (4, 4) world from the first group's base frame, inverted.
+    """Builds requests for one episode after another. base: (4, 4), the base frame of the first group that is moved,
+    from the world frame.
 
-    Answers come for what was asked, so the builder alone remembers images (for Mapping.history). One thread.
+    It remembers images for Mapping.history. One thread.
     """
 
     def __init__(self, mapping: Mapping, base: np.ndarray):
