@@ -13,6 +13,7 @@ from launch_ros.actions import Node
 from vipa_ros import environment
 from vipa_ros.bringup import EpisodeConfig, NodeSpec, episode_graph
 from vipa_ros.commands.episode import prepare
+from vipa_ros.errors import unknown
 
 
 def declare(arguments: dict[str, tuple[str, str]]) -> list[DeclareLaunchArgument]:
@@ -25,6 +26,13 @@ def opaque(names, make) -> OpaqueFunction:
     return OpaqueFunction(
         function=lambda context: make({n: LaunchConfiguration(n).perform(context) for n in names})
     )
+
+
+def truth(name: str, value: str) -> bool:
+    """A launch argument that is true or false. Raises VipaError for anything else."""
+    if value not in ("true", "false"):
+        raise unknown(f"value of {name}", value, ("true", "false"))
+    return value == "true"
 
 
 def launch_node(spec: NodeSpec) -> Node:

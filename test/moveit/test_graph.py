@@ -1,0 +1,46 @@
+"""What moveit.launch.py starts: one motion node with the MoveIt backend, a Servo node an arm, one keeper of the planning scene."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from vipa_ros import resources
+from vipa_ros.bringup import cell_graph
+from vipa_ros.errors import VipaError
+from vipa_ros.moveit import graph, parameters
+from vipa_ros.moveit.names import servo_node
+from vipa_ros.robot.description import load_robot
+
+
+def test_motion_gets_the_backend_and_a_planner_of_its_own():
+    specs = {s.name: s for s in graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)}
+    assert specs["motion"].parameters["backend"] == specs["planner"].parameters["backend"] == "moveit"
+    assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
+
+
+@pytest.mark.parametrize("move_group", [True, False])
+@pytest.mark.parametrize("name", resources.names("config/robots"))
+def test_one_keeper_of_the_planning_scene_and_nobody_executes(name, move_group):
+    robot = load_robot(name)
+    nodes = graph.moveit_nodes(robot, move_group, use_sim_time=True)
+    servos = [n for n in nodes if n.package == "moveit_servo"]
+    assert [f"{n.namespace}/{n.name}" for n in servos] == [servo_node(g.name) for g in robot.arms]
+    keepers = [n for n in servos if n.parameters["moveit_servo"]["is_primary_planning_scene_monitor"]]
+    assert len(keepers) + move_group == 1
+    controllers = {c for g in robot.groups for c in (g.controller, g.hand.controller if g.hand else "") if c}
+    for node in nodes:
+        assert node.parameters["use_sim_time"] is True
+        assert node.parameters["robot_description"].lstrip().startswith("<?xml")
+        out = node.parameters.get("moveit_servo", {}).get("command_out_topic", "/vipa/")
+        assert out.startswith("/vipa/") and not any(c in out for c in controllers)
+        yaml.safe_dump(node.parameters)  # plain values only, as launch_ros and moveit_py want them
+    if move_group:
+        assert nodes[0].parameters["allow_trajectory_execution"] is False
+    assert parameters.moveit_py(robot, True)["allow_trajectory_execution"] is False
+
+
+def test_a_robot_without_its_files_is_refused_with_the_remedy():
+    robot = dataclasses.replace(load_robot("fr3_single"), name="mine")
+    with pytest.raises(VipaError, match=r"config/moveit/mine/.*No such file.*`vipa robot moveit mine` writes it"):
+        graph.moveit_nodes(robot, True, True)
