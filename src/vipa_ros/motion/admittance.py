@@ -46,6 +46,12 @@ class Admittance:
         """True while a force is wanted or the shift has not faded yet."""
         return self.target is not None or self.offset != 0.0
 
+    def limit(self, group: Group) -> None:
+        """The force cap is that of `group` now; a target beyond its share comes down to it."""
+        self.group = group
+        if self.target is not None:
+            self.target = min(self.target, CAP_SHARE * group.force_cap)
+
     def configure(self, force: dict | None) -> None:
         """Take `force`, which `check_force` has passed; None: off, the shift fades."""
         if force is None:

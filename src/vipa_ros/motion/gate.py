@@ -89,7 +89,7 @@ class SafetyGate:
     def __init__(self, kinematics: Kinematics, dt: float, clearance: Clearance | None = None):
         groups = kinematics.robot.groups
         self.kinematics, self.dt, self.clearance = kinematics, dt, clearance
-        self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in groups])
+        self.limit()
         self.acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
         self.jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups])
         self.clamps = dict.fromkeys(self.LIMITS, 0)
@@ -98,11 +98,14 @@ class SafetyGate:
         self._input = ruckig.InputParameter(n)
         self._input.control_interface = ruckig.ControlInterface.Velocity
         self._input.synchronization = ruckig.Synchronization.No
-        self._input.max_velocity = self.velocity.tolist()
         self._input.max_acceleration = self.acceleration.tolist()
         self._input.max_jerk = self.jerk.tolist()
         self._input.target_velocity = self._input.target_acceleration = [0.0] * n
         self.reset(kinematics.home)
+
+    def limit(self) -> None:
+        """The robot's velocity limits are others now. (Tool speeds and workspaces are looked up where they are used.)"""
+        self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in self.kinematics.robot.groups])
 
     def reset(self, q: np.ndarray) -> None:
         """The arms stand at `q` (n,)."""

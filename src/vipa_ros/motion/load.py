@@ -12,9 +12,13 @@ class Load:
     """
 
     def __init__(self, robot: Robot):
-        self._caps = {g.name: g.force_cap for g in robot.arms}
+        self.limit(robot)
         self.wrenches: dict[str, np.ndarray] = {}
         self._borne: dict[str, float] = {}
+
+    def limit(self, robot: Robot) -> None:
+        """The force caps are those of `robot` now."""
+        self._caps = {g.name: g.force_cap for g in robot.arms}
 
     def take(self, group: str, wrench: np.ndarray) -> str:
         """'' or why the arms must stop. Raises ValueError for what is no wrench of an arm."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from vipa_ros.motion import report
+from vipa_ros.motion import limits, report
 from vipa_ros.motion.admittance import Admittance, check_force
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
 from vipa_ros.motion.clearance import Clearance
@@ -44,7 +44,8 @@ class Motion:
 
     def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False,
                  backend: Callable[[Kinematics, float], Servo] = Servo):
-        self.robot = robot
+        self.robot = self._file = robot
+        self.limits = limits.of(robot)
         self.kinematics = Kinematics(robot)
         self.dt = 1.0 / robot.control_rate
         self.references = References(self.kinematics)
@@ -340,6 +341,22 @@ class Motion:
             self._rebuild()
         else:
             self._allow()
+        return ""
+
+    def tighten(self, request: limits.Tighter) -> str:
+        """Draw limits tighter, from the next tick on. '' if they are in force, else why not (then nothing changed). What is
+        faster or further out than they allow slows down and comes back, and nothing moves further out."""
+        try:
+            self.limits = limits.tighten(self.limits, request)
+        except ValueError as error:
+            return str(error)
+        self.robot = limits.apply(self._file, self.limits)
+        self.kinematics.adopt(self.robot)
+        for part in (self.gate, self.servo, self.references):
+            part.limit()
+        self.load.limit(self.robot)
+        for group in self.robot.arms:
+            self.admittances[group.name].limit(group)
         return ""
 
     # what it says

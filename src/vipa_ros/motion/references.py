@@ -36,6 +36,13 @@ class References:
             if group.hand is not None:
                 self.hands[group.name] = HandBuffer(group.hand)
 
+    def limit(self) -> None:
+        """The robot's speeds are others now: what fading out a splice may use of them, too."""
+        for group in self.kinematics.robot.groups:
+            self.joints[group.name].speed = BLEND_SPEED * np.asarray(group.max_velocity, float)
+            if group.name in self.poses:
+                self.poses[group.name].speed = BLEND_SPEED * np.repeat([group.tool_speed, group.tool_angular_speed], 3)
+
     def clear(self) -> None:
         """Forget what was asked. Hands stay where they are."""
         for buffer in (*self.poses.values(), *self.joints.values(), *self.hands.values()):

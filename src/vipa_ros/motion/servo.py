@@ -49,12 +49,16 @@ class Servo:
     def __init__(self, kinematics: Kinematics, dt: float):
         self.kinematics, self.dt = kinematics, dt
         groups = kinematics.robot.groups
-        self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in groups])
+        self.limit()
         self.acceleration = HEADROOM * np.concatenate([g.max_acceleration for g in groups])
         self._identity = np.eye(len(self.velocity))
         self._field: DistanceField | None = None
         self._margins = np.zeros(0)
         self.failures = 0
+
+    def limit(self) -> None:
+        """The robot's velocity limits are others now."""
+        self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in self.kinematics.robot.groups])
 
     def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
         """Once a tick, before anything else. q (n,): where the joints are commanded to be. stopped: nothing may move. '' or why the

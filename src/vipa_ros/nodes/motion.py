@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
-from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext
+from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
@@ -66,6 +66,7 @@ class MotionNode(Node):
         self.create_service(EStop, topics.ESTOP, self.on_estop)
         self.create_service(ReArm, topics.REARM, self.on_rearm)
         self.create_service(SetTaskContext, topics.TASK_CONTEXT, self.on_context)
+        self.create_service(TightenLimits, topics.TIGHTEN_LIMITS, self.on_tighten)
         # liveness is wall time: the status must go out also when joint states or the clock have stopped
         self.create_timer(0.1, self.on_heartbeat, clock=node.steady_clock())
         self.create_timer(1.0, self.on_diagnostics, clock=node.steady_clock())
@@ -136,6 +137,11 @@ class MotionNode(Node):
             force = {"group": request.force_group, "target": request.force_target}
         pairs = [tuple(pair.split("|")) for pair in request.allowed_contacts]
         response.message = self.motion.context(pairs, request.held_group, request.held_tool, force)
+        response.accepted = not response.message
+        return response
+
+    def on_tighten(self, request, response):
+        response.message = self.motion.tighten(convert.tighter(request))
         response.accepted = not response.message
         return response
 

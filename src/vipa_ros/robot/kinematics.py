@@ -46,6 +46,12 @@ class Kinematics:
         self._hands = self._hand_map(path)
         self.home = np.concatenate([np.asarray(g.home, float) for g in robot.groups])
 
+    def adopt(self, robot: Robot) -> None:
+        """`robot`, the same one with other limits (positions stay), is in force from now on."""
+        self.robot = robot
+        for spec in robot.groups:
+            self.groups[spec.name].spec = spec
+
     def group(self, name: str) -> "GroupKinematics":
         """The kinematics of the group `name`. Raises VipaError if the robot has none."""
         if name not in self.groups:

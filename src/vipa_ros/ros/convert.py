@@ -13,6 +13,7 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa_msgs import msg as vipa
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
+from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest
 from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 
@@ -156,6 +157,13 @@ def joint_steps_msg(name: str, joint_names, steps: np.ndarray) -> vipa.ActionGro
     out = vipa.ActionGroup(name=name, kind=vipa.ActionGroup.JOINTS, joint_names=list(joint_names))
     out.joints = array.array("d", np.ascontiguousarray(steps, dtype=float).tobytes())
     return out
+
+
+def tighter(msg) -> Tighter:
+    """vipa_msgs/TightenLimits' request: 0 and empty mean that a limit stays."""
+    low, high = (np.array(corner) if len(corner) else None for corner in (msg.workspace_min, msg.workspace_max))
+    scale, force = (None if value == 0 else value for value in (msg.speed_scale, msg.force_cap))
+    return Tighter(msg.group, scale, force, low, high)
 
 
 def motion_status(msg: vipa.MotionStatus) -> MotionStatus:
