@@ -21,7 +21,7 @@ from vipa_ros.ros import convert
 
 
 def main() -> None:
-    robot, group = sys.argv[1:3]
+    robot, group = sys.argv[1:3]  # beside them what rcl takes: --ros-args …
     servo = StandIn(Kinematics(load_robot(robot)).group(group))
     rclpy.init()
     node = rclpy.create_node("servo", namespace=servo_node(group).rsplit("/", 1)[0])

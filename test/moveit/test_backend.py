@@ -1,5 +1,6 @@
 """The MoveIt backend as a whole: it tracks through the stand-in, and whatever Servo puts out, every limit holds at every tick."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Rig
 
+from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend
@@ -49,6 +51,11 @@ def test_a_circle_is_tracked():
     off = np.linalg.norm(came[lag:] - asked[: len(asked) - lag], axis=1)
     assert lag * rig.motion.dt <= 0.2 and np.sqrt(np.mean(off**2)) < 2e-3
     assert not any(rig.motion.gate.clamps.values()) and not rig.motion.reasons
+
+
+def test_a_robot_that_is_too_slow_for_servo_is_refused():
+    with pytest.raises(VipaError, match="control_rate 40 Hz; allowed with the backend moveit: 50 or more"):
+        Motion(dataclasses.replace(load_robot("fr3_single"), control_rate=40.0), backend=MoveItBackend)
 
 
 def test_joint_targets_never_see_servo():

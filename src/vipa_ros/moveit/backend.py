@@ -7,15 +7,19 @@ is. Joint targets (planned moves, a head) never see Servo.
 
 import numpy as np
 
-from vipa_ros.errors import unknown
+from vipa_ros.errors import VipaError, unknown
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.moveit.servo_link import ServoLink
 from vipa_ros.robot.kinematics import Kinematics
 
+MIN_RATE = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
+
 
 class MoveItBackend(Servo):
     """A Servo whose pose targets are solved by MoveIt's, one `ServoLink` an arm. Not for several threads.
+
+    Raises VipaError for a robot whose control_rate is below MIN_RATE.
 
     links: by group; whoever carries messages tells them what came, sends `link.requests` and `link.command` after every tick,
     and sets `present`, the arms whose node is there.
@@ -23,6 +27,8 @@ class MoveItBackend(Servo):
 
     def __init__(self, kinematics: Kinematics, dt: float):
         super().__init__(kinematics, dt)
+        if 1.0 / dt < MIN_RATE - 1e-9:
+            raise VipaError(f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with the backend moveit: {MIN_RATE:g} or more")
         self.links = {group.name: ServoLink(group) for group in kinematics.robot.arms}
         self.present: set[str] = set()
         self._followed: set[str] = set()
