@@ -27,12 +27,13 @@ LEAD = 2
 ANGULAR_ACCELERATION = 6.0  # rad/s²
 LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
 KICK_STEPS = 5  # steps for which a random disturbance lasts
+KICK_PAUSE = 10  # steps from its end to the next: the way back is what is to be learnt
 
 
 @dataclass(frozen=True)
 class Label:
     """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,)
-    metres, base frame, what the motion is about. clean: the expert's own chunk from here, before noise was added."""
+    metres, base frame, what the motion is about, NaN: nothing. clean: the expert's own chunk from here, before noise was added."""
 
     subtask: int
     target: np.ndarray
@@ -45,7 +46,8 @@ class Expert:
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART): the next chunk starts where the
     disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody else drives, and each answer is what
-    the expert would do from where the tool is and as fast as it moves. Raises VipaError for a task without a script.
+    the expert would do from where the tool is and as fast as it moves. tireless: the script begins
+    anew when it has ended. Raises VipaError for a task without a script.
     """
 
     commander_id = "expert"
@@ -64,7 +66,7 @@ class Expert:
         self.kinematics = Kinematics(robot).group(self.arm.name)
         self.fingers = frozenset(self.arm.hand.fingers if self.arm.hand else ())
         self.label: Label | None = None
-        self.led = False
+        self.led = self.tireless = False
 
     def reset(self, start: EpisodeStart) -> None:
         self.random = np.random.default_rng((self.seed, start.seed))
@@ -75,7 +77,7 @@ class Expert:
         self.seq = 0
         self.epoch = -1
         self.label = None
-        self.kick, self.kick_left = np.zeros(3), 0
+        self.kick, self.kick_left = np.zeros(3), -int(self.random.integers(KICK_PAUSE))
 
     def step(self, seen: CommanderInput) -> ActionChunk | None:
         """The next chunk; None when the robot is stopped. Raises VipaError without ground truth."""
@@ -134,6 +136,9 @@ class Expert:
             try:
                 self.goal = self.skill.send(None if self.goal is None else ended)
             except StopIteration:
+                if self.tireless:
+                    self.skill, self.goal = self.script(view), None
+                    continue
                 self.goal = self._rest()
             self.goal_since, self.there_since = view.now, None
 
@@ -175,8 +180,8 @@ class Expert:
         self.said.popleft()
         self.said.append((plan[0], float(closing[0])))
         self.reference.advance(after, offset)
-        target = self.view.body(goal.target)[:3] if goal.target else self.view.tool[:3]
-        self.label = Label(self.view.scorer.current, target.copy(), clean)
+        target = self.view.body(goal.target)[:3].copy() if goal.target else np.full(3, np.nan)
+        self.label = Label(self.view.scorer.current, target, clean)
         return sent
 
     def _disturbance(self, goal: Goal) -> np.ndarray | None:
@@ -184,7 +189,10 @@ class Expert:
         if self.led or not self.noise or not goal.noise:
             self.kick_left = 0
             return None
-        if self.kick_left == 0:
+        if -KICK_PAUSE < self.kick_left <= 0:
+            self.kick_left -= 1
+            return None
+        if self.kick_left < 0:
             self.kick_left = KICK_STEPS
             self.kick = self.random.normal(0.0, goal.noise * self.noise, 3) / KICK_STEPS
         self.kick_left -= 1

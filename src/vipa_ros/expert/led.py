@@ -20,6 +20,7 @@ class PolicyLed:
 
     def __init__(self, expert: Expert, policy: Commander):
         self.expert, self.policy, self.period = expert, policy, expert.period
+        expert.tireless = True  # the policy may have undone it all
 
     def reset(self, start: EpisodeStart) -> None:
         self.random = np.random.default_rng((start.seed, 7))
