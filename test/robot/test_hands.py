@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vipa_ros import resources
+from vipa_ros.errors import VipaError
+from vipa_ros.expert.commander import Expert
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.hand import HandBuffer
 from vipa_ros.motion.motion import Motion
@@ -115,3 +117,8 @@ def test_a_hand_that_cannot_be_is_refused(change, message):
 def test_only_a_parallel_gripper_can_be_binary():
     with pytest.raises(ValueError, match="binary is for kind parallel"):
         dataclasses.replace(load_robot("fr3_inspire").arms[0].hand, binary=True)
+
+
+def test_the_expert_says_that_it_cannot_use_the_hand():
+    with pytest.raises(VipaError, match="its skills grasp with a parallel hand; robot 'fr3_inspire' has six_joint hand"):
+        Expert(load_robot("fr3_inspire"), "water_plant")

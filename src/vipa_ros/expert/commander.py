@@ -63,6 +63,9 @@ class Expert:
         self.script: Callable[[View], Skill] = SCRIPTS[self.task.name]
         self.robot, self.seed, self.noise = robot, seed, noise
         self.arm = robot.arms[0]
+        if self.arm.hand is None or self.arm.hand.kind != "parallel":
+            kind = self.arm.hand.kind if self.arm.hand else "no"
+            raise VipaError(f"expert: its skills grasp with a parallel hand; robot '{robot.name}' has {kind} hand")
         self.kinematics = Kinematics(robot).group(self.arm.name)
         self.fingers = frozenset(self.arm.hand.fingers if self.arm.hand else ())
         self.label: Label | None = None
