@@ -17,7 +17,12 @@ class Services:
 
     def __init__(self, node: Node, kinds: dict[str, type]):
         self.node, self.group = node, ReentrantCallbackGroup()
-        self.clients = {n: node.create_client(kind, n, callback_group=self.group) for n, kind in kinds.items()}
+        self.clients = {}
+        self.add(kinds)
+
+    def add(self, kinds: dict[str, type]) -> None:
+        """More services {name: type}."""
+        self.clients |= {n: self.node.create_client(kind, n, callback_group=self.group) for n, kind in kinds.items()}
 
     def send(self, name: str, request) -> None:
         """Calls a service without asking for its answer."""
@@ -40,6 +45,19 @@ class Services:
         self.node.destroy_timer(timer)
         if result is None:
             raise VipaError(f"service {name} did not answer within {wait:g} s")
+        return result
+
+    async def within(self, future: Future, wait: float):
+        """The result of `future`, None if it does not come within `wait` wall seconds."""
+        answer, began = Future(executor=self.node.executor), time.monotonic()
+
+        def look():
+            if not answer.done() and (future.done() or time.monotonic() - began > wait):
+                answer.set_result(future.result() if future.done() else None)
+
+        timer = self.node.create_timer(POLL, look, clock=steady_clock(), callback_group=self.group)
+        result = await answer
+        self.node.destroy_timer(timer)
         return result
 
     async def pause(self, seconds: float) -> None:

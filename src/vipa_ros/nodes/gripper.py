@@ -1,0 +1,66 @@
+"""Node `gripper`: takes what motion commands to a hand controller and sends it on as GripperCommand goals, for grippers that have
+an action and no trajectory controller (franka_gripper, GripperActionController). The position is the finger joint's, as there.
+
+Parameters: robot (name or path); group (the arm; default: the first); action (default /franka_gripper/gripper_action).
+"""
+
+from control_msgs.action import GripperCommand
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from trajectory_msgs.msg import JointTrajectory
+
+from vipa_ros.drivers.gripper import GoalStream
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import node, topics
+from vipa_ros.ros.qos import newest
+
+PERIOD = 0.02  # wall seconds between two looks
+
+
+class Gripper(Node):
+    """Single thread."""
+
+    def __init__(self):
+        super().__init__("gripper")
+        robot = load_robot(node.parameter(self, "robot", str))
+        arms = {g.name: g for g in robot.arms}
+        name = node.parameter(self, "group", next(iter(arms)))
+        action = node.parameter(self, "action", "/franka_gripper/gripper_action")
+        if name not in arms:
+            raise unknown("group", name, arms)
+        hand = arms[name].hand
+        if hand is None or len(hand.joints) != 1:
+            raise VipaError(f"gripper: group '{name}' has no hand of one joint; hands of more joints take trajectories themselves")
+        self.hand, self.goals = hand, GoalStream(hand.open[0] - hand.closed[0])
+        self.client = ActionClient(self, GripperCommand, action)
+        self.create_subscription(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())
+        self.create_timer(PERIOD, self.look, clock=node.steady_clock())
+        self.get_logger().info(f"gripper ready: {name} to {action}")
+
+    def on_command(self, msg):
+        if self.hand.joints[0] in msg.joint_names and msg.points:
+            self.goals.take(msg.points[-1].positions[msg.joint_names.index(self.hand.joints[0])])
+
+    def look(self):
+        if not self.client.server_is_ready() or (target := self.goals.next()) is None:
+            return
+        goal = GripperCommand.Goal()
+        goal.command.position, goal.command.max_effort = float(target), float(self.hand.force)
+        self.client.send_goal_async(goal).add_done_callback(self.on_accepted)
+
+    def on_accepted(self, future):
+        handle = future.result()
+        if handle is None or not handle.accepted:
+            self.get_logger().warning("the gripper refused a goal", throttle_duration_sec=1.0)
+            self.goals.done()
+        else:
+            handle.get_result_async().add_done_callback(lambda _: self.goals.done())
+
+
+def main():
+    node.run(Gripper)
+
+
+if __name__ == "__main__":
+    main()

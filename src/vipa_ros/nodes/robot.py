@@ -1,0 +1,169 @@
+"""Node `robot`: what concerns the robot itself: its driver's state, hardware stops, recovery, controllers, homing, reset.
+
+A robot that is not ready stops motion, and keeps it stopped, until it is. Recovery and homing happen when asked for, never by
+themselves.
+
+Parameters: robot (name or path); driver (none|franka|ur); cell (sim|real): in a real one it answers the cell's reset by homing.
+"""
+
+import json
+
+from controller_manager_msgs.srv import ListControllers, SwitchController
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from vipa_msgs.msg import RobotStatus, SafetyStatus
+from vipa_msgs.srv import EStop, ResetCell
+from vipa_ros.drivers.driver import ACTIVE, with_controllers
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import node, topics
+from vipa_ros.ros.homing import Homing
+from vipa_ros.ros.qos import PROFILES
+from vipa_ros.ros.robot_links import link
+from vipa_ros.ros.services import Services
+
+PERIOD = 0.05      # wall seconds between two looks at the robot
+LIST = "/controller_manager/list_controllers"
+SWITCH = "/controller_manager/switch_controller"
+WAIT = 5.0         # wall seconds for the controller manager
+UNKNOWN = 3.0      # wall seconds without its answer after which controllers count as unknown
+STEPS = 8          # requests that one recovery may make
+SETTLE = 1.0       # wall seconds for a request to show in what the robot says
+
+
+class Robot(Node):
+    """Single thread; services' callbacks await, they never block."""
+
+    def __init__(self):
+        super().__init__("robot")
+        self.robot = load_robot(node.parameter(self, "robot", str))
+        make, cell = node.parameter(self, "driver", "none"), node.parameter(self, "cell", "sim")
+        # ros2_control's own; a hand behind a gripper action has none that this node could ask for
+        self.wanted = [g.controller for g in self.robot.groups] if make != "none" else []
+        self.services_ = Services(self, {topics.ESTOP: EStop, LIST: ListControllers, SWITCH: SwitchController})
+        self.link = link(make, self, self.services_)
+        self.homing = Homing(self, self.robot, self.services_)
+        self.controllers: dict[str, str] | None = None if self.wanted else {}
+        self.listing, self.since_list, self.since_status = None, UNKNOWN, 0.0
+        self.armed, self.sent, self.busy = False, None, False
+        self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
+        self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
+        group = ReentrantCallbackGroup()
+        self.create_service(Trigger, topics.RECOVER, self.on_recover, callback_group=group)
+        self.create_service(Trigger, topics.HOME, self.on_home, callback_group=group)
+        if cell == "real":
+            self.create_service(ResetCell, topics.RESET_CELL, self.on_reset, callback_group=group)
+        self.create_timer(PERIOD, self.look, clock=node.steady_clock(), callback_group=group)
+        self.get_logger().info(f"robot ready: {self.robot.name}, driver {make}")
+
+    def on_safety(self, msg):
+        self.armed = msg.armed
+
+    def state(self):
+        """The robot's state by the newest readings, with its controllers."""
+        self.link.read()
+        return with_controllers(self.link.driver.state(), self.controllers, self.wanted)
+
+    def look(self):
+        self.ask_controllers()
+        state = self.state()
+        self.since_status += PERIOD
+        if state != self.sent or self.since_status >= 0.5:
+            if not state.ready and (self.sent is None or state != self.sent):
+                self.get_logger().error(f"the robot is not ready: {state.message}")
+            self.sent, self.since_status = state, 0.0
+            msg = RobotStatus(ready=state.ready, estop=state.estop, mode=state.mode, message=state.message)
+            msg.header.stamp = self.get_clock().now().to_msg()
+            self.status.publish(msg)
+        if not state.ready and self.armed:
+            self.armed = False  # until motion says otherwise
+            self.services_.send(topics.ESTOP, EStop.Request(reason=f"robot: {state.message}"))
+
+    def ask_controllers(self):
+        if not self.wanted:
+            return
+        self.since_list += PERIOD
+        if self.listing is not None and self.listing.done():
+            answer, self.listing, self.since_list = self.listing.result(), None, 0.0
+            if answer is not None:
+                self.controllers = {c.name: c.state for c in answer.controller}
+        elif self.listing is None and self.since_list >= 0.2 and self.services_.clients[LIST].service_is_ready():
+            self.listing = self.services_.clients[LIST].call_async(ListControllers.Request())
+        elif self.since_list > UNKNOWN:
+            self.controllers, self.listing = None, None
+            self.since_list = 0.2
+
+    async def on_recover(self, request, response):
+        return await self.once(self.recover, response)
+
+    async def on_home(self, request, response):
+        return await self.once(self.homing.home, response)
+
+    async def once(self, act, response):
+        """One at a time; a VipaError is the answer."""
+        try:
+            if self.busy:
+                raise VipaError("recovering or homing already")
+            self.busy = True
+            try:
+                await act()
+            finally:
+                self.busy = False
+            response.success = True
+        except VipaError as error:
+            response.message = str(error)
+        return response
+
+    async def recover(self):
+        """Asks the driver for what leads to ready, one request after the other, then activates the controllers."""
+        for _ in range(STEPS):
+            self.link.read()
+            request = self.link.driver.recovery()
+            if not request:
+                break
+            if why := await self.link.request(request):
+                raise VipaError(f"recovery: {why}")
+            await self.changed(request)
+        state = self.link.driver.state()
+        if not state.ready:
+            raise VipaError(f"recovery: {state.message}")
+        if not self.wanted:
+            return
+        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT)
+        active = {c.name for c in listed.controller if c.state == ACTIVE}
+        idle = [name for name in self.wanted if name not in active]
+        if idle:
+            answer = await self.services_.call(
+                SWITCH, SwitchController.Request(activate_controllers=idle, strictness=SwitchController.Request.STRICT), WAIT
+            )
+            if not answer.ok:
+                raise VipaError(f"recovery: {SWITCH}: {', '.join(idle)}: {answer.message or 'refused'}")
+
+    async def changed(self, request: str) -> None:
+        """Until the robot shows what `request` has done, or SETTLE seconds."""
+        for _ in range(round(SETTLE / PERIOD)):
+            await self.services_.pause(PERIOD)
+            self.link.read()
+            if self.link.driver.recovery() != request:
+                return
+
+    async def on_reset(self, request, response):
+        """A real cell is reset by homing; the objects are the operator's."""
+        if not (state := self.state()).ready:
+            response.message = f"the robot is not ready: {state.message}"
+            return response
+        response = await self.once(self.homing.home, response)
+        card = {"task": request.task, "seed": request.seed, "variant": request.variant}
+        card |= {"poses": {}, "scalars": {}, "appearance": {}}
+        response.scene_card = json.dumps(card) if response.success else ""
+        return response
+
+
+def main():
+    node.run(Robot)
+
+
+if __name__ == "__main__":
+    main()

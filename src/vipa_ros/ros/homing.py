@@ -1,0 +1,87 @@
+"""Homing: every arm goes home around what stands there, as a commander whose joint chunks were planned."""
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from vipa_msgs.msg import ActionChunk, MotionStatus
+from vipa_msgs.srv import PlanMotion, SetAuthority
+from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import Robot
+from vipa_ros.ros import convert, topics
+from vipa_ros.ros.qos import PROFILES, newest
+from vipa_ros.ros.services import Services
+
+COMMANDER = "home"
+WAIT = 30.0      # wall seconds for a plan
+PATIENCE = 60.0  # wall seconds for one arm's motion, beside twice its duration
+NEAR = 0.02      # radians from home that count as there
+
+
+class Homing:
+    """Coroutines on the node's executor."""
+
+    def __init__(self, node: Node, robot: Robot, services: Services):
+        self.node, self.robot, self.services = node, robot, services
+        services.add({topics.PLAN_MOTION: PlanMotion, topics.SET_AUTHORITY: SetAuthority})
+        self.motion: MotionStatus | None = None
+        self.joints: JointState | None = None
+        self.seq = 0
+        self.chunks = node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
+        node.create_subscription(MotionStatus, topics.MOTION_STATUS, self._on_motion, newest())
+        node.create_subscription(JointState, topics.JOINT_STATES, self._on_joints, newest())
+
+    def _on_motion(self, msg):
+        self.motion = msg
+
+    def _on_joints(self, msg):
+        self.joints = msg
+
+    async def home(self) -> None:
+        """One arm after the other. Refused while a commander holds the authority. Raises VipaError: what stands in the way."""
+        if self.motion is None:
+            raise VipaError("homing: nothing heard from motion")
+        if self.motion.authority not in ("", COMMANDER):
+            raise VipaError(f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}")
+        grant = await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(commander_id=COMMANDER), WAIT)
+        try:
+            while self.motion.epoch < grant.epoch:
+                await self.services.pause(0.02)
+            for group in self.robot.groups:
+                await self._home(group, grant.epoch)
+        finally:
+            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(), WAIT)
+
+    async def _home(self, group, epoch: int) -> None:
+        if self._distance(group) < NEAR / 4:
+            return
+        plan = await self.services.call(topics.PLAN_MOTION, PlanMotion.Request(group=group.name, named="home"), WAIT)
+        if not plan.success:
+            raise VipaError(f"homing {group.name}: {plan.message}")
+        self.seq += 1
+        msg = ActionChunk(commander_id=COMMANDER, epoch=epoch, seq=self.seq, dt=plan.dt, groups=[plan.steps])
+        now = self.motion.header.stamp
+        msg.header.stamp = msg.start_time = now
+        refusals = self.motion.refusals
+        self.chunks.publish(msg)
+        steps = len(plan.steps.joints) // len(group.joints)
+        begun = False
+        for _ in range(round((PATIENCE + 2 * steps * plan.dt) / 0.05)):
+            await self.services.pause(0.05)
+            m = self.motion
+            begun = begun or m.executing_seq == self.seq
+            refused = not begun and m.refusals > refusals
+            if m.mode == MotionStatus.STOPPED or m.epoch != epoch or refused:
+                raise VipaError(f"homing {group.name}: {m.reasons[0] if m.reasons else 'motion was taken over'}")
+            if begun and m.mode == MotionStatus.HOLDING:
+                break
+        if (left := self._distance(group)) > NEAR:
+            raise VipaError(f"homing {group.name}: ended {left:.3f} rad from home; allowed: {NEAR}")
+
+    def _distance(self, group) -> float:
+        """Radians of the joint that is furthest from home."""
+        if self.joints is None:
+            raise VipaError("homing: no joint states")
+        state = convert.joint_state(self.joints)
+        index = {name: i for i, name in enumerate(state.names)}
+        return float(np.abs(state.positions[[index[j] for j in group.joints]] - np.asarray(group.home)).max())

@@ -1,0 +1,113 @@
+"""Between a robot's own ROS driver and `vipa_ros.drivers`: what it publishes goes in, what leads back to ready goes out."""
+
+import time
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from vipa_ros.drivers import franka, ur
+from vipa_ros.drivers.driver import Driver, NoDriver
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.ros.services import Services
+
+WAIT = 10.0  # wall seconds for a driver to answer
+FRANKA_STATE = "/franka_robot_state_broadcaster/robot_state"
+FRANKA_RECOVERY = "/action_server/error_recovery"
+UR_STATUS, UR_DASHBOARD = "/io_and_status_controller", "/dashboard_client"
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class RobotLink:
+    """A make's adapter. driver: with its newest readings after `read`."""
+
+    def __init__(self, driver: Driver):
+        self.driver = driver
+
+    def read(self) -> None:
+        """Take what has come."""
+
+    async def request(self, name: str) -> str:
+        """Ask for what `driver.recovery` named. '' if it was done, else why not."""
+        return f"nothing is known of '{name}'"
+
+
+class FrankaLink(RobotLink):
+    """franka_ros2: the state broadcaster's messages come with every control cycle, so only the newest is ever unpacked."""
+
+    def __init__(self, node: Node, services: Services):
+        from franka_msgs.action import ErrorRecovery
+        from franka_msgs.msg import FrankaRobotState
+        from rclpy.action import ActionClient
+
+        super().__init__(franka.Franka())
+        self.kind, self.recovery, self.services = FrankaRobotState, ErrorRecovery, services
+        self.newest, self.heard = None, 0.0
+        self.client = ActionClient(node, ErrorRecovery, FRANKA_RECOVERY)
+        node.create_subscription(FrankaRobotState, FRANKA_STATE, self.on_state, NEWEST, raw=True)
+
+    def on_state(self, data):
+        self.newest, self.heard = data, time.monotonic()
+
+    def read(self) -> None:
+        self.driver.now = time.monotonic()
+        if self.newest is not None:
+            msg, self.newest = deserialize_message(self.newest, self.kind), None
+            fields = msg.current_errors.get_fields_and_field_types()
+            self.driver.mode, self.driver.heard = msg.robot_mode, self.heard
+            self.driver.errors = tuple(name for name in fields if getattr(msg.current_errors, name))
+
+    async def request(self, name: str) -> str:
+        if not self.client.server_is_ready():
+            return f"no action server {FRANKA_RECOVERY}"
+        handle = await self.services.within(self.client.send_goal_async(self.recovery.Goal()), WAIT)
+        if handle is None or not handle.accepted:
+            return f"{FRANKA_RECOVERY} refused"
+        result = await self.services.within(handle.get_result_async(), WAIT)
+        return "" if result is not None and result.status == 4 else f"{FRANKA_RECOVERY} failed"  # 4: STATUS_SUCCEEDED
+
+
+class UrLink(RobotLink):
+    """ur_robot_driver: its io_and_status_controller and its dashboard client."""
+
+    def __init__(self, node: Node, services: Services):
+        from ur_dashboard_msgs.msg import RobotMode, SafetyMode
+
+        super().__init__(ur.Ur())
+        self.services = services
+        self.names = {name: f"{UR_DASHBOARD}/{name}" for name in (ur.UNLOCK, ur.RESTART_SAFETY, ur.POWER, ur.BRAKES)}
+        self.names[ur.PROGRAM] = f"{UR_STATUS}/{ur.PROGRAM}"
+        services.add({name: Trigger for name in self.names.values()})
+        for topic, kind, take in (("robot_mode", RobotMode, self.on_robot), ("safety_mode", SafetyMode, self.on_safety),
+                                  ("robot_program_running", Bool, self.on_program)):  # fmt: skip
+            node.create_subscription(kind, f"{UR_STATUS}/{topic}", take, LATCHED)
+
+    def on_robot(self, msg):
+        self.driver.robot_mode = msg.mode
+
+    def on_safety(self, msg):
+        self.driver.safety_mode = msg.mode
+
+    def on_program(self, msg):
+        self.driver.program = msg.data
+
+    async def request(self, name: str) -> str:
+        try:
+            answer = await self.services.call(self.names[name], Trigger.Request(), WAIT)
+        except VipaError as error:
+            return str(error)
+        return "" if answer.success else f"{self.names[name]}: {answer.message or 'refused'}"
+
+
+def link(make: str, node: Node, services: Services) -> RobotLink:
+    """The adapter for robots of `make`. Raises VipaError for one that is unknown or whose messages are not installed."""
+    makes = {"none": lambda *_: RobotLink(NoDriver()), "franka": FrankaLink, "ur": UrLink}
+    if make not in makes:
+        raise unknown("driver", make, makes)
+    try:
+        return makes[make](node, services)
+    except ImportError as error:
+        raise VipaError(f"driver '{make}' wants its messages: {error}") from None

@@ -1,0 +1,321 @@
+"""The nodes around a robot's own driver, as processes, against stand-ins that behave as franka_ros2's, ur_robot_driver's and
+ros2_control's sources say; and homing in the simulated cell."""
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from control_msgs.action import GripperCommand
+from controller_manager_msgs.msg import ControllerState
+from controller_manager_msgs.srv import ListControllers, SwitchController
+from franka_msgs.action import ErrorRecovery
+from franka_msgs.msg import FrankaRobotState
+from rclpy.action import ActionServer
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from ur_dashboard_msgs.msg import RobotMode, SafetyMode
+
+from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
+from vipa_msgs.srv import EStop, SetAuthority
+from vipa_ros import environment
+from vipa_ros.bringup import NodeSpec
+from vipa_ros.motion.chunk import GroupAction
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros import convert, topics
+from vipa_ros.ros.qos import PROFILES
+from vipa_ros.ros.robot_links import LATCHED
+from vipa_ros.supervisor import Supervisor
+
+pytestmark = pytest.mark.graph
+WALL = 60  # seconds after which a wait is given up
+ARM = "arm_controller"
+
+
+class World:
+    """The test's own node and its thread, in a ROS domain of its own, with `specs` as processes."""
+
+    def __init__(self, folder, specs, patch):
+        self.domain = environment.Domain()
+        env = environment.child_environment(self.domain.id)
+        for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
+            patch.setenv(name, env[name])
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain.id)
+        self.node = rclpy.create_node("world", context=self.context)
+        self.supervisor = Supervisor(specs, env, folder)
+        self.executor = MultiThreadedExecutor(2, context=self.context)
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+
+    def _spin(self):
+        try:
+            while self.context.ok():
+                self.executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    def __enter__(self):
+        self.thread.start()
+        self.supervisor.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.supervisor.stop()
+        self.context.shutdown()
+        self.thread.join()
+        self.domain.release()
+
+    def wait(self, condition, what):
+        deadline = time.monotonic() + WALL
+        over = threading.Event()
+        while not condition():
+            for name, process in self.supervisor.processes.items():
+                assert process.poll() is None, (name, self.supervisor.last_lines(name))
+            assert time.monotonic() < deadline, f"waited {WALL} s for {what}"
+            over.wait(0.02)
+
+    def call(self, kind, name, request):
+        client = self.node.create_client(kind, name)
+        self.wait(client.service_is_ready, name)
+        future = client.call_async(request)
+        self.wait(future.done, f"an answer of {name}")
+        return future.result()
+
+    def newest(self, kind, name, qos):
+        """A list that holds the newest message of a topic."""
+        box = []
+        self.node.create_subscription(kind, name, lambda msg: box.__setitem__(slice(None), [msg]), qos)
+        return box
+
+
+class ControllerManager:
+    """ros2_control's services: lists and, strictly, activates. Nothing is activated while the hardware is in error."""
+
+    def __init__(self, world, controllers):
+        self.states, self.healthy = dict.fromkeys(controllers, "active"), True
+        world.node.create_service(ListControllers, "/controller_manager/list_controllers", self.list)
+        world.node.create_service(SwitchController, "/controller_manager/switch_controller", self.switch)
+
+    def list(self, request, response):
+        response.controller = [ControllerState(name=name, state=state) for name, state in self.states.items()]
+        return response
+
+    def switch(self, request, response):
+        known = set(request.activate_controllers) <= set(self.states)
+        response.ok = self.healthy and known and request.strictness == request.STRICT
+        if response.ok:
+            self.states |= dict.fromkeys(request.activate_controllers, "active")
+        return response
+
+
+class Safety:
+    """What the robot node sees of motion: armed, until it is stopped."""
+
+    def __init__(self, world):
+        self.reasons = []
+        self.status = world.node.create_publisher(SafetyStatus, topics.SAFETY_STATUS, PROFILES["latched"])
+        world.node.create_service(EStop, topics.ESTOP, self.stop)
+        self.arm()
+
+    def arm(self):
+        self.status.publish(SafetyStatus(armed=True))
+
+    def stop(self, request, response):
+        self.reasons.append(request.reason)
+        self.status.publish(SafetyStatus(armed=False))
+        response.stopped = True
+        return response
+
+
+class Franka:
+    """franka_ros2: the broadcaster's stream; error recovery, which fails while the stop button is pressed, leaves the mode idle,
+    and the controllers inactive since the reflex."""
+
+    def __init__(self, world, manager):
+        self.manager, self.mode, self.recovered = manager, FrankaRobotState.ROBOT_MODE_IDLE, 0
+        self.states = world.node.create_publisher(FrankaRobotState, "/franka_robot_state_broadcaster/robot_state", 10)
+        world.node.create_timer(0.01, self.publish)
+        self.server = ActionServer(world.node, ErrorRecovery, "/action_server/error_recovery", self.recover)
+
+    def publish(self):
+        msg = FrankaRobotState(robot_mode=self.mode)
+        msg.current_errors.cartesian_reflex = self.mode == FrankaRobotState.ROBOT_MODE_REFLEX
+        self.states.publish(msg)
+
+    def fall(self, mode):
+        self.mode, self.manager.healthy = mode, False
+        self.manager.states[ARM] = "inactive"
+
+    def recover(self, handle):
+        self.recovered += 1
+        if self.mode == FrankaRobotState.ROBOT_MODE_USER_STOPPED:
+            handle.abort()
+        else:
+            self.mode, self.manager.healthy = FrankaRobotState.ROBOT_MODE_IDLE, True
+            handle.succeed()
+        return ErrorRecovery.Result()
+
+
+@pytest.fixture
+def world(tmp_path, request):
+    with pytest.MonkeyPatch.context() as patch, World(tmp_path, request.param, patch) as world:
+        yield world
+
+
+def robot_node(driver):
+    return [NodeSpec("robot", "robot", {"robot": "fr3_single", "driver": driver})]
+
+
+@pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
+def test_a_franka_reflex_stops_motion_until_it_is_recovered_and_its_controller_is_active(world):
+    manager = ControllerManager(world, [ARM])
+    robot, safety = Franka(world, manager), Safety(world)
+    status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
+    world.wait(lambda: status and status[0].ready, "ready")
+    safety.arm()
+    robot.fall(FrankaRobotState.ROBOT_MODE_REFLEX)
+    count = len(safety.reasons)
+    world.wait(lambda: len(safety.reasons) > count and "cartesian_reflex" in safety.reasons[-1], "a stop of motion")
+    count = len(safety.reasons)
+    safety.arm()  # somebody re-arms motion although the robot is not ready
+    world.wait(lambda: len(safety.reasons) > count, "another stop")
+    assert robot.recovered == 0  # never by itself
+    answer = world.call(Trigger, topics.RECOVER, Trigger.Request())
+    assert answer.success and robot.recovered == 1 and manager.states[ARM] == "active", answer.message
+    world.wait(lambda: status[0].ready, "ready")
+    robot.fall(FrankaRobotState.ROBOT_MODE_USER_STOPPED)
+    world.wait(lambda: status[0].estop, "the hardware stop")
+    answer = world.call(Trigger, topics.RECOVER, Trigger.Request())
+    assert not answer.success and "release it" in answer.message
+
+
+class UrRobot:
+    """ur_robot_driver: latched modes on change; dashboard services that refuse where the robot would."""
+
+    def __init__(self, world):
+        node = world.node
+        self.robot, self.safety, self.program = RobotMode.POWER_OFF, SafetyMode.NORMAL, False
+        self.asked = []
+        name = "/io_and_status_controller"
+        self.publishers = (node.create_publisher(RobotMode, f"{name}/robot_mode", LATCHED),
+                           node.create_publisher(SafetyMode, f"{name}/safety_mode", LATCHED),
+                           node.create_publisher(Bool, f"{name}/robot_program_running", LATCHED))  # fmt: skip
+        for service in ("power_on", "brake_release", "unlock_protective_stop", "restart_safety"):
+            node.create_service(Trigger, f"/dashboard_client/{service}", lambda q, a, s=service: self.act(s, a))
+        node.create_service(Trigger, f"{name}/resend_robot_program", lambda q, a: self.act("resend_robot_program", a))
+        self.tell()
+
+    def tell(self):
+        for publisher, msg in zip(self.publishers, (RobotMode(mode=self.robot), SafetyMode(mode=self.safety), Bool(data=self.program))):
+            publisher.publish(msg)
+
+    def fall(self, safety):
+        self.safety, self.program = safety, False
+        self.tell()
+
+    def act(self, service, answer):
+        self.asked.append(service)
+        answer.success = True
+        if service == "power_on" and self.robot == RobotMode.POWER_OFF:
+            self.robot = RobotMode.IDLE
+        elif service == "brake_release" and self.robot == RobotMode.IDLE:
+            self.robot = RobotMode.RUNNING
+        elif service == "unlock_protective_stop" and self.safety == SafetyMode.PROTECTIVE_STOP:
+            self.safety = SafetyMode.NORMAL
+        elif service == "resend_robot_program" and self.robot == RobotMode.RUNNING:
+            self.program = True
+        else:
+            answer.success, answer.message = False, "not allowed in this state"
+        self.tell()
+        return answer
+
+
+@pytest.mark.parametrize("world", [robot_node("ur")], indirect=True)
+def test_a_ur_is_powered_and_its_protective_stop_unlocked_and_its_button_is_a_persons(world):
+    ControllerManager(world, [ARM])
+    robot, safety = UrRobot(world), Safety(world)
+    status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
+    world.wait(lambda: status and "power off" in status[0].mode and not status[0].ready, "its state")
+    answer = world.call(Trigger, topics.RECOVER, Trigger.Request())
+    assert answer.success, answer.message
+    assert robot.asked == ["power_on", "brake_release", "resend_robot_program"]
+    world.wait(lambda: status[0].ready, "ready")
+    safety.arm()
+    robot.fall(SafetyMode.PROTECTIVE_STOP)
+    world.wait(lambda: status[0].estop and "protective stop" in (safety.reasons or [""])[-1], "a stop of motion")
+    assert world.call(Trigger, topics.RECOVER, Trigger.Request()).success
+    assert robot.asked[3:] == ["unlock_protective_stop", "resend_robot_program"]
+    robot.fall(SafetyMode.ROBOT_EMERGENCY_STOP)
+    world.wait(lambda: status[0].estop, "the hardware stop")
+    answer = world.call(Trigger, topics.RECOVER, Trigger.Request())
+    assert not answer.success and "release it by hand" in answer.message and len(robot.asked) == 5
+
+
+@pytest.mark.parametrize("world", [[NodeSpec("gripper", "gripper", {"robot": "fr3_single"})]], indirect=True)
+def test_a_gripper_behind_an_action_gets_the_last_target(world):
+    goals, release = [], threading.Event()
+
+    def grip(handle):
+        goals.append((handle.request.command.position, handle.request.command.max_effort))
+        release.wait(WALL)
+        handle.succeed()
+        return GripperCommand.Result(reached_goal=True)
+
+    server = ActionServer(world.node, GripperCommand, "/franka_gripper/gripper_action", grip)
+    commands = world.node.create_publisher(JointTrajectory, topics.command_topic("hand_controller"), PROFILES["stream"])
+
+    def command(position):
+        commands.publish(JointTrajectory(joint_names=["fr3_finger_joint1"], points=[JointTrajectoryPoint(positions=[position])]))
+
+    def until(condition, position, what):
+        world.wait(lambda: command(position) or condition(), what)
+
+    positions = itertools.cycle([0.04, 0.03])  # the first that arrives is where the gripper is
+    world.wait(lambda: command(next(positions)) or goals, "a goal")
+    for position in (0.02, 0.01, 0.0):
+        command(position)
+    release.set()
+    until(lambda: len(goals) > 1 and goals[-1][0] == 0.0, 0.0, "the last target")
+    assert all(effort == 40.0 for _, effort in goals)
+    server.destroy()
+
+
+CELL = {"robot": "fr3_single", "task": "put_three_obj", "use_sim_time": True}
+HOME_GRAPH = [NodeSpec("sim", "sim", {**CELL, "cameras": False, "speed": 0.0}), NodeSpec("motion", "motion", CELL),
+              NodeSpec("planner", "planner", CELL), NodeSpec("robot", "robot", {"robot": "fr3_single", "use_sim_time": True})]  # fmt: skip
+
+
+@pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)
+def test_home_brings_the_arm_home_around_what_stands_there(world):
+    robot = load_robot("fr3_single")
+    status = world.newest(MotionStatus, topics.MOTION_STATUS, PROFILES["stream"])
+    states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
+    chunks = world.node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
+    world.wait(lambda: status and status[0].joint_state_age >= 0 and status[0].mode == 0, "motion")
+    epoch = world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test")).epoch
+    away = np.array(robot.groups[0].home) + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
+    steps = np.linspace(robot.groups[0].home, away, 60)[1:]
+    world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].epoch == epoch, "motion")
+    now = convert.time_ns(status[0].header.stamp)
+    chunk = convert.chunk_msg(convert.ActionChunk("test", epoch, 1, now, now, 0.05,
+                                                  (GroupAction("arm", joint_names=tuple(robot.groups[0].joints), joints=steps),)))
+    chunks.publish(chunk)
+
+    def distance():
+        state = dict(zip(states[0].name, states[0].position))
+        return np.abs(np.array([state[j] for j in robot.groups[0].joints]) - robot.groups[0].home).max()
+
+    world.wait(lambda: distance() > 1.0 and status[0].mode == MotionStatus.HOLDING, "the arm to be away")
+    refused = world.call(Trigger, topics.HOME, Trigger.Request())
+    assert not refused.success and "'test' has the authority" in refused.message
+    world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request())
+    world.wait(lambda: status[0].authority == "", "the authority to be free")
+    answer = world.call(Trigger, topics.HOME, Trigger.Request())
+    assert answer.success, answer.message
+    assert distance() < 0.02 and status[0].authority == ""
