@@ -10,6 +10,7 @@ ARGUMENTS = {
     "policy": ("expert", "'expert' or a checkpoint folder"),
     "robot": ("", "name in config/robots/ or path; empty: the task's"),
     "cell": ("sim", "sim or real"),
+    "driver": ("", "make of the robot in a real cell: franka or ur"),
     "seed": ("0", "initial scene"),
     "variant": ("", "appearance; empty: drawn by the seed from the seen ones"),
     "time_limit": ("0.0", "seconds of ROS time; 0: the task's"),

@@ -1,5 +1,6 @@
 """The graph of an episode as a list of node specs, from which the CLI's supervisor and the launch files both start it."""
 
+import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,9 +8,13 @@ from vipa_ros import resources
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.address import FORM, is_remote
-from vipa_ros.tasks.task import load_task
+from vipa_ros.tasks.task import Task, load_task
 
 CELLS = ("sim", "real")
+DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
+    "franka": ("controller_manager_msgs", "franka_msgs"),
+    "ur": ("controller_manager_msgs", "ur_dashboard_msgs"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class EpisodeConfig:
     a folder's policy, see vipa_model.Policy.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
-    wall time at most, 0 as fast as it goes. run_folder "": nothing is written.
+    wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
     """
 
     task: str
@@ -43,6 +48,7 @@ class EpisodeConfig:
     variant: str = ""
     time_limit: float = 0.0
     speed: float = 1.0
+    driver: str = ""
     run_folder: str = ""
     require_success: bool = False
     policy_sha256: str = ""
@@ -50,14 +56,14 @@ class EpisodeConfig:
     precision: str = ""
     device: str = "auto"
 
-    def checked(self) -> "EpisodeConfig":
-        """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started."""
+    def checked(self, commander: bool = True) -> "EpisodeConfig":
+        """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started. commander: False
+        if only the cell is to run."""
         task = load_task(self.task)
         robot = load_robot(self.robot or task.robot)
         if self.cell not in CELLS:
             raise unknown("cell", self.cell, CELLS)
-        if self.cell == "real":
-            raise VipaError("cell 'real' is not supported by this version; allowed: sim")
+        check_cell(self, task, commander)
         if self.variant and self.variant not in task.variants:
             raise unknown("variant", self.variant, task.variants)
         missing = set(task.cameras) - {c.name for c in robot.cameras}
@@ -76,8 +82,42 @@ class EpisodeConfig:
         return EpisodeConfig(**{**self.__dict__, **filled})
 
 
-def cell_graph(task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0) -> list[NodeSpec]:
-    """The simulated cell and the motion node: a robot that waits for a commander."""
+def check_cell(config: EpisodeConfig, task: Task, commander: bool) -> None:
+    """Raises VipaError for what `config` asks of its cell and does not get: in a real one, what only a simulation has."""
+    if config.cell == "sim":
+        if config.driver:
+            raise VipaError(f"driver '{config.driver}' is for cell real; a simulated robot has none")
+        return
+    if config.driver not in DRIVERS:
+        raise unknown("driver of the real cell", config.driver, DRIVERS)
+    lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
+    if not commander:
+        return
+    if config.policy == "expert":
+        raise VipaError("policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server")
+    judged = [s for s in task.subtasks if s.evidence != "operator"]
+    if judged:
+        raise VipaError(f"task '{task.name}': sub-task '{judged[0].name}' wants evidence '{judged[0].evidence}'; "
+                        "allowed in a real cell: operator")  # fmt: skip
+
+
+def cell_graph(
+    task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0, cell: str = "sim", driver: str = ""
+) -> list[NodeSpec]:
+    """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
+    realsense2_camera are started by their own launch files; what stands here is ours."""
+    if cell == "real":
+        ours = {"robot": robot, "task": task, "use_sim_time": False}
+        specs = [
+            NodeSpec("motion", "motion", ours),
+            NodeSpec("planner", "planner", ours),
+            NodeSpec("robot", "robot", {"robot": robot, "driver": driver, "cell": cell, "use_sim_time": False}),
+        ]
+        if driver == "franka":  # its hand has an action, and no trajectory controller
+            specs.append(NodeSpec("gripper", "gripper", {"robot": robot, "use_sim_time": False}))
+        return specs
     sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
     return [
         NodeSpec("sim", "sim", sim),
@@ -99,7 +139,7 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "require_success": config.require_success,
     }
     return [
-        *cell_graph(config.task, config.robot, config.seed, config.variant, config.speed),
+        *cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver),
         commander,
         NodeSpec(
             "task_manager",

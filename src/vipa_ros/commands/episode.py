@@ -23,6 +23,7 @@ def arguments(parser):
     runtime_arguments(parser)
     parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
     parser.add_argument("--cell", default="sim", help="sim or real")
+    parser.add_argument("--driver", default="", help="make of the robot in a real cell: franka or ur")
     parser.add_argument("--seed", type=int, default=0, help="initial scene")
     parser.add_argument("--variant", default="", help="appearance; empty: drawn by the seed from the seen ones")
     parser.add_argument("--time-limit", type=float, default=0.0, help="seconds of ROS time; 0: the task's")
@@ -40,6 +41,7 @@ def run(args) -> int:
         policy=args.policy,
         robot=args.robot,
         cell=args.cell,
+        driver=args.driver,
         seed=args.seed,
         variant=args.variant,
         time_limit=args.time_limit,
@@ -49,6 +51,8 @@ def run(args) -> int:
         precision=args.precision,
         device=args.device,
     ).checked()
+    if args.in_process and config.cell != "sim":
+        raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
     folder, config = prepare(config, args.runs)
     if args.in_process:
         status = run_in_process(config, folder)

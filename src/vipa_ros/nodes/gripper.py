@@ -31,7 +31,7 @@ class Gripper(Node):
             raise unknown("group", name, arms)
         hand = arms[name].hand
         if hand is None or len(hand.joints) != 1:
-            raise VipaError(f"gripper: group '{name}' has no hand of one joint; hands of more joints take trajectories themselves")
+            raise VipaError(f"gripper: group '{name}' has no hand of one joint; other hands take trajectories themselves")
         self.hand, self.goals = hand, GoalStream(hand.open[0] - hand.closed[0])
         self.client = ActionClient(self, GripperCommand, action)
         self.create_subscription(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())

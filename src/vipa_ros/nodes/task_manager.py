@@ -25,9 +25,10 @@ from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
-COMMANDER_SILENCE = 5.0  # seconds of ROS time, by which it steps, that a commander may be silent, or only say why it sends nothing
+COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing
 CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
 ASLEEP = 1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
+LOOK = 50_000_000  # ns between two looks at an episode in a real cell
 NEW = 20_000_000  # ns of ROS time from the last state before a reset to one that is surely of after it
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
 
@@ -155,10 +156,17 @@ class TaskManager(Node):
 
     def on_joints(self, msg):
         self.joints = msg
+        if self.cell == "real":
+            stamp_ns = convert.time_ns(msg.header.stamp)
+            if not 0 <= stamp_ns - self.stamp_ns < LOOK:
+                self.look(stamp_ns, None)
 
     def on_truth(self, msg):
-        """A look at the episode: 20 Hz."""
-        before, self.stamp_ns = self.stamp_ns, convert.time_ns(msg.header.stamp)
+        self.look(convert.time_ns(msg.header.stamp), convert.truth(msg))
+
+    def look(self, stamp_ns, truth):
+        """A look at the episode: 20 Hz. truth: None in a real cell."""
+        before, self.stamp_ns = self.stamp_ns, stamp_ns
         if not 0 <= self.stamp_ns - before < CLOCK_JUMP * 1e9:
             self.commander_ns = self.stamp_ns
         self.heard["cell"] = time.monotonic()
@@ -166,7 +174,7 @@ class TaskManager(Node):
         if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
             return
         groups = self.reader.groups(convert.joint_state(self.joints))
-        state = CheckState(self.stamp_ns, convert.truth(msg), groups, self.fingers)
+        state = CheckState(self.stamp_ns, truth, groups, self.fingers)
         before = [s.status for s in run.scorer.subtasks]
         try:
             run.scorer.update(state) if run.contacts is not None else run.scorer.setup(state)

@@ -1,0 +1,36 @@
+"""The real cell's graph, and what is refused before anything starts."""
+
+import pytest
+
+from vipa_ros import bringup
+from vipa_ros.bringup import EpisodeConfig, cell_graph, episode_graph
+from vipa_ros.errors import VipaError
+
+
+@pytest.mark.parametrize("config, commander, message", [
+    ({}, True, "unknown driver of the real cell ''; allowed: franka, ur"),
+    ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, ur"),
+    ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
+    ({"driver": "ur", "policy": "models/x"}, True, "sub-task 'open drawer' wants evidence 'sim'; allowed in a real cell: operator"),
+    ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),
+    ({"cell": "moon"}, True, "unknown cell 'moon'; allowed: real, sim"),
+])  # fmt: skip
+def test_what_is_missing_is_said(config, commander, message):
+    with pytest.raises(VipaError, match=message):
+        EpisodeConfig(**{"task": "put_three_obj", "cell": "real"} | config).checked(commander)
+
+
+def test_a_driver_without_its_messages_is_refused(monkeypatch):
+    monkeypatch.setattr(bringup, "DRIVERS", {"franka": ("no_such_msgs",)})
+    with pytest.raises(VipaError, match="wants the package no_such_msgs, which is not installed"):
+        EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(False)
+
+
+@pytest.mark.parametrize("driver, nodes", [("franka", ["motion", "planner", "robot", "gripper"]), ("ur", ["motion", "planner", "robot"])])
+def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
+    config = EpisodeConfig("put_three_obj", cell="real", driver=driver).checked(commander=False)
+    graph = cell_graph(config.task, config.robot, cell=config.cell, driver=config.driver)
+    assert [spec.executable for spec in graph] == nodes
+    whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "models/x"}))
+    assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
+    assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {s.name for s in whole}
