@@ -25,13 +25,14 @@ class StandIn:
     """Feed it joint states, poses and service calls; `cycle` is one round of its loop.
 
     scale: what its collision monitor would have found: below 1 slows, 0 halts. resume_leap (J,): radians by which what it puts out
-    right after it is resumed is off; it shrinks by a tenth a cycle.
+    right after it is resumed is off; it shrinks by a tenth a cycle. drift (J,): radians a cycle by which joints turn while it is
+    held by a joint limit. tool: (3,) metres by which the tool it was configured for lies beside ours, base frame.
     """
 
     def __init__(self, kinematics: GroupKinematics):
         self.kinematics, self.joints = kinematics, tuple(kinematics.spec.joints)
         self.scale, self.checking = 1.0, True
-        self.resume_leap = np.zeros(len(self.joints))
+        self.resume_leap, self.drift, self.tool = np.zeros(len(self.joints)), np.zeros(len(self.joints)), np.zeros(3)
         self.start()
 
     def start(self) -> None:
@@ -121,13 +122,13 @@ class StandIn:
         beyond = q + delta
         low, high = self.kinematics.lower + MARGIN, self.kinematics.upper - MARGIN
         if np.any((beyond < low) & (delta < 0)) or np.any((beyond > high) & (delta > 0)):
-            self.status, delta = (BOUND, "Close to a joint bound, halting"), np.zeros(len(q))
+            self.status, delta = (BOUND, "Close to a joint bound, halting"), self.drift
         return self._smooth(q, delta / PERIOD)
 
     def _delta(self, q: np.ndarray, pose: np.ndarray, zero: bool) -> np.ndarray:
         here, jacobian = self.kinematics.forward(q), self.kinematics.jacobian(q)
         step = np.zeros(6)
-        step[:3] = pose[:3] - here[:3]
+        step[:3] = pose[:3] - here[:3] - self.tool
         if not zero:
             step[3:] = rotation.difference(pose[3:], here[3:])
         for part, speed in ((slice(0, 3), LINEAR), (slice(3, 6), ROTATIONAL)):

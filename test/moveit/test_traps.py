@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from rig import Rig
-from servo_stand_in import POSE
+from servo_stand_in import MARGIN, POSE
 
-from vipa_ros.motion.chunk import Mode
+from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.motion.servo import Target
 from vipa_ros.moveit.servo_link import DIVERGED, NEAR, SILENT, Phase
 from vipa_ros.robot.state import JointTrajectory
@@ -168,6 +168,46 @@ def test_flickering_slow_downs_are_one_note_and_no_hold(rig):
     notes = [reason for reason in rig.motion.reasons if "slowed" in reason]
     assert notes == ["Servo of arm is slowed by a singularity"] and rig.motion.epoch == epoch
     assert speed(rig) > 0.05
+
+
+def test_at_a_joint_limit_other_joints_do_not_drift_far():
+    """Measured: held by the limit of one joint, another turned by 1.4 rad."""
+    rig = Rig()
+    low = rig.motion.kinematics.lower[3] + MARGIN
+    start = np.array(rig.motion.robot.arms[0].home)
+    start[3] = low + 0.03
+    rig.robot.positions |= dict(zip(rig.motion.robot.arms[0].joints, start, strict=True))
+    rig.make_ready()
+    rig.servos["arm"].drift = np.array([0.01, 0, 0, 0, 0, 0, 0])
+    arm = rig.motion.kinematics.group("arm")
+    beyond = start.copy()
+    beyond[3] = low - 0.2
+    assert rig.chunk(np.array([arm.forward(start + u * (beyond - start)) for u in np.linspace(0, 1, 15)])) == ""
+    epoch = rig.motion.epoch
+    for _ in range(300):
+        rig.tick()
+        if rig.motion.epoch > epoch:
+            break
+    assert "is held by a joint limit" in rig.motion.reasons[0]
+    comes_to_rest(rig, 0.4)
+    assert abs(rig.q[0] - start[0]) < 0.4, "0.3 s at 1 rad/s, and braking"
+    away = rig.q + [0, 0, 0, 0.15, 0, 0, 0]  # a joint move leads out of the limit without Servo
+    rig.seq += 1
+    now, joints = rig.robot.now_ns, np.linspace(rig.q, away, 6)
+    action = GroupAction("arm", joint_names=tuple(rig.motion.robot.arms[0].joints), joints=joints)
+    assert rig.motion.chunk(ActionChunk("test", rig.motion.epoch, rig.seq, now, now, 0.1, (action,)), now, rig.robot.time) == ""
+    rig.tick(150)
+    np.testing.assert_allclose(rig.q, away, atol=2e-3)
+    rig.make_ready(1000)
+    assert rig.chunk(rig.line([0.0, 0.0, 0.05])) == ""
+
+
+def test_a_servo_that_means_another_tool_is_never_followed():
+    rig = Rig()
+    rig.servos["arm"].tool = np.array([0.0, 0.0, 0.05])  # configured for a tool 5 cm off
+    rig.tick(500)
+    assert "rad from the arm" in rig.links["arm"].refusal() or "Servo of arm" in rig.links["arm"].refusal()
+    assert "Servo of arm" in rig.chunk(rig.line(AHEAD)) and np.ptp(rig.path, axis=0).max() == 0.0
 
 
 def test_a_status_that_persists_is_no_proof_that_it_follows(rig):

@@ -10,7 +10,10 @@ What Servo does that this makes safe (its source and measurements of MoveIt 2.12
 - it starts only when joint states change: until it puts something out, the joint states it is given tremble by a microradian;
 - paused, it does not check collisions, and resumed it may leap: nothing of it is followed until its output has stayed with the arm
   for longer than a period of its collision check;
-- halted, it only stops publishing: an output that is no longer fresh is not followed.
+- halted, it only stops publishing: an output that is no longer fresh is not followed;
+- at a joint limit it may turn the other joints: held there for BOUND seconds, it is not followed any more.
+
+That its output stays with the arm while it is asked to stay also shows that it means the same tool and frames as we do.
 """
 
 from dataclasses import dataclass
@@ -180,7 +183,7 @@ class ServoLink:
         """'' or why a ready Servo may not be followed any more."""
         age = self._now - self._output_time
         if self.status.fault:
-            why, after = self.status.fault, Phase.SETTLING
+            why, after = self.status.fault, Phase.PAUSING  # resumed it begins where the arm is
         elif age > SILENT:
             why, after = f"has put out nothing for {age:.2f} s; its status: {self.status.last}", Phase.TYPING
         elif (off := float(np.abs(self._output.value - q).max())) > DIVERGED:

@@ -27,6 +27,7 @@ WORDS = {
     Code.HALT_FOR_COLLISION: "has halted before a collision",
     Code.JOINT_BOUND: "is held by a joint limit",
 }
+BOUND = 0.3  # seconds of JOINT_BOUND on end that are a fault: Servo was seen to turn the other joints meanwhile
 LATCH = 0.5  # seconds that a slow-down is told of after it was last seen: the codes flicker from cycle to cycle
 
 
@@ -41,6 +42,7 @@ class ServoStatus:
     fault: str = ""        # why what Servo says forbids to follow it
     _slow: str = ""
     _slow_time: float = -1e9
+    _bound_since: float | None = None
     last: str = "none"
 
     def take(self, code: int, message: str, monotonic: float) -> None:
@@ -53,7 +55,12 @@ class ServoStatus:
             return
         words = WORDS.get(known, "")
         self.last = f"{int(known)} {message or words or 'no warning'}".strip()
-        if known is Code.INVALID or known in HALTED:
+        if known is not Code.JOINT_BOUND:
+            self._bound_since = None
+        elif self._bound_since is None:
+            self._bound_since = monotonic
+        bound = self._bound_since is not None and monotonic - self._bound_since >= BOUND
+        if known is Code.INVALID or known in HALTED or bound:
             self.fault = words
         elif words:
             self._slow, self._slow_time = words, monotonic
