@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa_ros.bench import against_mink
 from vipa_ros.bench.ideal import IdealRobot, Log, drive, joint_chunk, pose_chunk
 from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
@@ -169,7 +170,7 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
     homes = {name: kinematics.groups[name].forward(q0[kinematics.columns[name]]) for name in arms}
     bare = Servo(kinematics, dt)
     timed: dict[str, list[float]] = {"damped least squares": [], "servo": [], "servo, collisions": [], "tick": []}
-    q, v = q0.copy(), np.zeros(len(q0))
+    q, v, wanted = q0.copy(), np.zeros(len(q0)), []
     for k in range(steps):
         turn = 2 * np.pi * k / steps
         twist = np.array([-np.sin(turn), np.cos(turn), 0.3 * np.cos(2 * turn), 0, 0, 0]) * 0.1
@@ -177,6 +178,7 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         for name in arms:
             offset = 0.05 * np.array([np.cos(turn) - 1, np.sin(turn), 0.2 * np.sin(2 * turn)])
             targets[name] = Target(pose=Reference(homes[name] + np.concatenate([offset, np.zeros(4)]), twist, np.zeros(6)))
+        wanted.append({name: target.pose.value for name, target in targets.items()})
         clock = time.perf_counter()
         for name in arms:
             placement, jacobian = kinematics.groups[name].forward_jacobian(q[kinematics.columns[name]])
@@ -202,15 +204,19 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         timed["tick"].append(time.perf_counter() - clock)
         cell.command(commands)
         cell.advance(dt)
+    pairs = {"count": float(len(motion.collisions.pairs))}
+    if against_mink.installed():
+        timed["mink, collisions"], count = against_mink.times(robot, TABLETOP, wanted)
+        pairs["mink_count"] = float(count)
     table = {name: _percentiles(samples[20:]) for name, samples in timed.items()}
     base = table["damped least squares"]["p50_us"]
     for row in table.values():
         row["ratio"] = row["p50_us"] / base
-    table["pairs"] = {"count": float(len(motion.collisions.pairs))}
+    table["pairs"] = pairs
     return table
 
 
-def planner(robot: Robot, queries: int = 15) -> dict[str, float]:
+def planner(robot: Robot, queries: int = 20) -> dict[str, float]:
     """Seeded tabletop queries around a post and a shelf: plans found, wall time, and what a re-check at 0.001 rad finds."""
     collisions = CollisionModel(Kinematics(robot), (*TABLETOP, *OBSTACLES))
     k, name, random = collisions.kinematics, robot.arms[0].name, np.random.default_rng(4)
@@ -254,7 +260,8 @@ def planner(robot: Robot, queries: int = 15) -> dict[str, float]:
 
 
 def _print_costs(robot: str, table: dict[str, dict[str, float]]) -> None:
-    print(f"  a step of {robot}, {table['pairs']['count']:.0f} pairs of shapes kept apart:")
+    theirs = f" (mink: {table['pairs']['mink_count']:.0f})" if "mink_count" in table["pairs"] else ""
+    print(f"  a step of {robot}, {table['pairs']['count']:.0f} pairs of shapes kept apart{theirs}:")
     for name, row in table.items():
         if "p50_us" in row:
             print(f"    {name:22s}: {row['p50_us']:6.0f} µs median, {row['p99_us']:6.0f} µs p99, {row['ratio']:.1f} x")
