@@ -8,6 +8,7 @@ ratios to the plain damped least-squares step of the same run.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,25 @@ def limit(robot: Robot) -> dict[str, float]:
     end = log.array("q")[:, :len(q)]
     return {"short_of_limit_mrad": 1e3 * float(bound - end[:, -1].max()),
             "drift_mrad": 1e3 * float(np.abs(end[:, :-1] - q[:-1]).max())}
+
+
+def singularity(robot: Robot) -> dict[str, float]:
+    """The arm is stretched beyond its reach at 8 cm/s, held there and brought back: how often joints turn round while it is
+    held (MoveIt Servo's status changed 52 times, and it did not hold), and how far from its pose it ends."""
+    free = replace(robot, groups=[replace(g, workspace=None) if g.kind == "arm" else g for g in robot.groups])
+    motion, cell = begin(free)
+    name, speed = robot.arms[0].name, 0.08
+    home, first, turn = motion.commanded()[name].tool_pose, cell.time, 0.6 / speed
+
+    def path(t):
+        return home + np.concatenate([speed * max(min(t, 2 * turn - t), 0) * np.array([1.0, 0, 0.3]), np.zeros(4)])
+    log = drive(motion, cell, 2 * turn + 0.5, Stream(motion, path, 30.0, 1, 1 / 30))
+    times, v = log.array("time") - first, log.array("v")
+    held = v[(times > turn - 0.8) & (times < turn)]
+    signs = np.sign(held) * (np.abs(held) > 0.02)
+    return {"turns": float(np.sum(signs[1:] * signs[:-1] < 0)), "jerk_max": float(np.abs(log.jerk).max()),
+            "end_mm": 1e3 * float(np.linalg.norm(np.array(log.tool[name])[-1, :3] - home[:3])),
+            "gate_clamps": float(motion.clamps)}
 
 
 def splices(robot: Robot, noise: float = 0.01) -> dict[str, float]:
@@ -279,7 +299,8 @@ def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
             result[f"circle {speed:g} m/s, {label}"] = row | {f"servo_{k}": v for k, v in servo.items()}
             print(f"  circle 10 cm, {speed * 100:3.0f} cm/s, {label:22s}: RMS {row['rms_mm']:6.2f} mm (MoveIt Servo {servo['rms_mm']:g}),"
                   f" lag {row['lag_ms']:3.0f} ms (120), beside it {row['residual_mm']:.2f} mm, jerk {row['jerk_max']:.0f} rad/s³")
-    cases: dict[str, Callable[[Robot], dict[str, float]]] = {"cut": cut, "wall": wall, "limit": limit, "splices": splices}
+    cases: dict[str, Callable[[Robot], dict[str, float]]] = {"cut": cut, "wall": wall, "limit": limit, "splices": splices,
+                                                          "singularity": singularity}
     for name, case in cases.items():
         result[name] = case(spec)
     result["cut"] |= {f"servo_{k}": v for k, v in SERVO["cut"].items()}
@@ -291,6 +312,8 @@ def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
           f"{result['limit']['drift_mrad']:.3f} mrad")
     print(f"  splices of chunks that differ by 10 mm: {result['splices']['position_step_mm']:.1f} mm and "
           f"{result['splices']['velocity_step_mm_s']:.0f} mm/s a tick at most")
+    print(f"  singularity, stretched and held: {result['singularity']['turns']:.0f} joints turn round (MoveIt Servo: its status "
+          f"changed 52 times), back to {result['singularity']['end_mm']:.1f} mm")
     result["costs"] = costs(spec)
     _print_costs(robot, result["costs"])
     if robot != DUAL:
