@@ -78,6 +78,8 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
             Topic("/clock", "rosgraph_msgs/msg/Clock", "clock", "50", "", "cell", "all nodes"),
             Topic(GROUND_TRUTH, "vipa_msgs/msg/GroundTruth", "stream", "20", "world", "cell", "task_manager, expert"),
         ]
+    else:
+        rows.append(Topic(ROBOT_STATUS, "vipa_msgs/msg/RobotStatus", "latched", "2 and on change", "", "robot", "any"))
     for camera in robot.cameras:
         topics, frame = camera_topics(camera.name), f"{camera.name}_color_optical_frame"
         for key, type_ in (("color", "Image"), ("color_info", "CameraInfo"), ("depth", "Image"), ("depth_info", "CameraInfo")):
