@@ -102,6 +102,8 @@ def run_in_process(config, folder) -> int:
             )  # fmt: skip
         finally:
             recorder.close()
+            if hasattr(commander, "close"):  # a served policy's connection
+                commander.close()
     folder.write_scene(record.scene)
     folder.write_scorecard(record.scorecard)
     print(scorecard.render(record.scorecard))
