@@ -63,9 +63,14 @@ class DiTBlock(nn.Module):
 
 
 class DiT(nn.Module):
-    """Velocity of an action chunk, given the state and the condition."""
+    """Velocity of an action chunk, given the state and the condition.
 
-    def __init__(self, config: HeadConfig, action_dim: int, state_dim: int, condition_width: int) -> None:
+    leads: the state token ends with three numbers, the way from the tool to its target; each step takes a learned share of
+    them (assumed, ours). An error of a centimetre then counts by itself, and need not show through all of the head."""
+
+    def __init__(
+        self, config: HeadConfig, action_dim: int, state_dim: int, condition_width: int, leads: bool = False
+    ) -> None:
         super().__init__()
         if config.width % config.heads:
             raise ValueError(f"head.width {config.width} is not a multiple of head.heads {config.heads}")
@@ -79,7 +84,8 @@ class DiT(nn.Module):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, action_dim)
-        for layer in (self.modulation, self.out):
+        self.lead = nn.Linear(width, 3) if leads else None
+        for layer in (self.modulation, self.out, *([self.lead] if leads else [])):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -100,17 +106,23 @@ class DiT(nn.Module):
     ) -> Tensor:
         """Velocity (B, H, A).
 
-        noisy: (B, H, A) chunk with its prefix clean. state: (B, width) from ``embed_state``. tau: (B,) in [0, 1].
+        noisy: (B, H, A) chunk with its prefix clean. state: (B, width [+ 3]), see ``embed_state`` and ``leads``. tau: (B,) in [0, 1].
         prefix: (B, H) bool, steps whose tau is 1. keys, values: from ``condition``.
         """
-        x = torch.cat([state[:, None], self.action_in(noisy)], 1) + self.positions
+        width = self.positions.shape[-1]
+        x = torch.cat([state[:, None, :width], self.action_in(noisy)], 1) + self.positions
         times = self.time(time_features(torch.stack([tau, torch.ones_like(tau)], 1)))
         clean = F.pad(prefix, (1, 0), value=True)[..., None]
         for block, key, value in zip(self.blocks, keys.unbind(0), values.unbind(0), strict=True):
             x = block(x, times, clean, key, value)
         noisy_mod, clean_mod = self.modulation(F.silu(times)).unsqueeze(2).unbind(1)
         shift, scale = torch.where(clean, clean_mod, noisy_mod)[:, 1:].chunk(2, -1)
-        return self.out(self.norm(x[:, 1:]) * (1 + scale) + shift)
+        x = self.norm(x[:, 1:]) * (1 + scale) + shift
+        velocity = self.out(x)
+        if self.lead is None:
+            return velocity
+        led = self.lead(x) * state[:, None, width:]
+        return velocity + F.pad(led, (0, velocity.shape[-1] - 3))
 
 
 def time_features(tau: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from .configuration_vipa import TextConfig, VipaConfig
 from .dit import DiT
 from .fusion import Fusion
 from .grounding import Grounding
+from .normalisation import Statistics
 from .spatial import make_spatial
 from .vision import Projector, make_vision
 
@@ -188,7 +190,11 @@ class VipaForActionPrediction(nn.Module):
         super().__init__()
         self.config = config
         self.model = VipaModel(config)
-        self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width)
+        leads = bool(config.grounding)
+        self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width, leads)
+        if leads:  # the tool's position in the normalised state, in the grounding's units
+            self.register_buffer("tool_scale", torch.ones(3))
+            self.register_buffer("tool_offset", torch.zeros(3))
         self.aim = _aim(config) if config.grounding else None
         self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
@@ -219,13 +225,25 @@ class VipaForActionPrediction(nn.Module):
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """The action head's state token (B, head width) of the normalised state (B, S); with grounding it also says where
-        the target lies as seen from the tool. Rows where ``hidden`` (B,) is true do not know their state."""
+        """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + 3):
+        it also knows where the target lies, and ends with the way there from the first group's tool, in ``spatial.scale``.
+        Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:
             return token
         known = state if hidden is None else state.masked_fill(hidden[:, None], 0.0)
-        return token + self.aim(torch.cat([h_cond[:, -1], known.to(h_cond.dtype)], -1))
+        token = token + self.aim(torch.cat([h_cond[:, -1], known.to(h_cond.dtype)], -1))
+        way = h_cond[:, -1, :3] - (state[:, :3] * self.tool_scale + self.tool_offset)
+        if hidden is not None:
+            way = way.masked_fill(hidden[:, None], 0.0)
+        return torch.cat([token, way.to(token.dtype)], -1)
+
+    def know_tool(self, statistics: Statistics) -> None:
+        """Take over how the processor normalises states: where the tool is can then be compared with the grounding."""
+        if self.aim is not None:
+            scale, centre = self.config.spatial.scale, np.array(self.config.spatial.centre)
+            self.tool_scale.copy_(torch.from_numpy(statistics.scale[:3] / scale))
+            self.tool_offset.copy_(torch.from_numpy((statistics.offset[:3] - centre) / scale))
 
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
         """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""

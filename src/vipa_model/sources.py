@@ -127,6 +127,7 @@ def prepare_frames(
     dataset = FrameDataset(stores, model.config, processor)
     if not np.any(processor.action_statistics.offset):
         processor.fit(dataset.raw_actions, dataset.raw_states)
+        model.know_tool(processor.state_statistics)
     dataset.prepare()
     if recipe.cache_features:
         dataset.features = cache_features(model, dataset)

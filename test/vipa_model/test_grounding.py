@@ -1,5 +1,6 @@
 """The soft arg-max over measured points."""
 
+import numpy as np
 import pytest
 from tiny import random_batch, tiny_config
 
@@ -8,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from vipa_model.grounding import Grounding  # noqa: E402
 from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.normalisation import Statistics  # noqa: E402
 
 
 def test_the_token_carries_a_mean_of_the_measured_points_and_the_head_reads_it():
@@ -71,3 +73,28 @@ def test_it_learns_where_the_red_patch_is():
 def test_without_a_pointmap_it_is_refused():
     with pytest.raises(ValueError, match="grounding wants spatial.kind 'pointmap'"):
         Grounding(tiny_config("none", grounding=16))
+
+
+def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
+    torch.manual_seed(0)
+    config = tiny_config(grounding=16, target=True)
+    model = VipaForActionPrediction(config).eval()
+    rng = np.random.default_rng(0)
+    statistics = Statistics(rng.normal(size=config.state_dim), rng.uniform(0.5, 2, config.state_dim))
+    model.know_tool(statistics)
+    batch = random_batch(config)
+    with torch.no_grad():
+        hidden = model.model.encode(batch)
+        state = model.state_token(batch["state"], hidden)
+        tool = torch.from_numpy(statistics.denormalise(batch["state"].numpy())[:, :3]).float()
+        target = model.auxiliary(hidden)["target"]
+        torch.testing.assert_close(state[:, -3:] * config.spatial.scale, target - tool, atol=1e-5, rtol=0)
+        noisy, prefix = batch["actions"], torch.zeros(batch["actions"].shape[:2], dtype=torch.bool)
+        step = noisy, state, torch.full((len(noisy),), 0.5), prefix, *model.head.condition(hidden)
+        before = model.head(*step)
+        model.head.lead.bias.fill_(2.0)
+        led = model.head(*step) - before
+    torch.testing.assert_close(led[..., :3], 2 * state[:, None, -3:].expand_as(led[..., :3]))
+    assert not led[..., 3:].any()
+    unknown = model.state_token(batch["state"], hidden, torch.ones(len(noisy), dtype=torch.bool))
+    assert not unknown[:, -3:].any()
