@@ -84,7 +84,10 @@ def test_interrupted_it_is_scored_as_stopped_and_leaves_no_process(tmp_path):
     assert (run / "bag/metadata.yaml").is_file()
 
 
-@pytest.mark.parametrize("victim, blamed", [("sim", "cell"), ("motion", "motion"), ("expert", "commander")])
+VICTIMS = [("sim", "cell"), ("motion", "motion"), ("expert", "commander"), ("task_manager", "node")]
+
+
+@pytest.mark.parametrize("victim, blamed", VICTIMS)
 def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, blamed):
     process = vipa(tmp_path, "--task", "put_three_obj", "--no-video")
     wait_until(lambda: recording(tmp_path), process)
