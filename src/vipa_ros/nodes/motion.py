@@ -171,6 +171,9 @@ class MotionNode(Node):
         status = self.motion.status(self.now_ns, time.monotonic())
         ok = status.mode != status.mode.STOPPED
         values = {"refusals": status.refusals, "clamps": status.clamps, "bad_messages": self.bad_messages}
+        if self.servos is not None:
+            for name, link in self.motion.servo.links.items():
+                values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}
         self.diagnostics.publish(
             DiagnosticArray(
                 status=[
