@@ -162,6 +162,14 @@ class Wires:
         self.wait(future.done, what)
         return future.result()
 
+    def ask(self, send, what: str):
+        """The answer to what `send` sends. It is called on the thread that answers come to, so that none overtakes its question."""
+        return self.answer(self.begin(send), what)
+
+    def begin(self, send):
+        """The future of what `send` sends, as `ask`."""
+        return self.answer(self.executor.create_task(send), "the executor")
+
     @property
     def now(self) -> float:
         """The cell's time, seconds."""
@@ -189,7 +197,7 @@ class Graph:
         env = environment.child_environment(self.domain.id)
         for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
             monkeypatch.setenv(name, env[name])
-        self.running, self.killed = None, False
+        self.running, self.killed, self.broken = None, False, False
         self.older = {str(path) for path in Path("/dev/shm").iterdir()}  # what others left, and Fast DDS takes up again
         monkeypatch.setattr(supervisor, "command", self._command)
         common = {"robot": ROBOT, "use_sim_time": True}
@@ -236,22 +244,24 @@ class Graph:
         w = self.wires
         w.wait(lambda: w.motion and w.motion.joint_state_age >= 0 and w.episode.server_is_ready(), "the graph to be up")
         goal = RunEpisode.Goal(task=TASK, commander=Streamer.commander_id, time_limit=120.0)
-        handle = w.answer(w.episode.send_goal_async(goal), "the goal's acceptance")
+        self.broken = True
+        handle = w.ask(lambda: w.episode.send_goal_async(goal), "the goal's acceptance")
         assert handle.accepted
-        self.running = handle, result = handle, handle.get_result_async()
+        self.running = handle, result = handle, w.begin(handle.get_result_async)
         w.wait(lambda: result.done() or (w.motion and w.motion.mode == w.motion.EXECUTING and w.speed() > 0.1), "the arm to move")
         assert not result.done(), result.result().result.scorecard
         with w.changed:
             del w.states[:-1], w.commands[:-1]
+        self.broken = False
         return handle, result
 
     def end(self):
         """No episode is left, and nothing is frozen or cut."""
         self.heal()
-        if self.running and not self.killed:
+        if self.running and not self.killed and not self.broken:
             handle, result = self.running
             if not result.done():
-                self.wires.answer(handle.cancel_goal_async(), "the cancel")
+                self.wires.ask(handle.cancel_goal_async, "the cancel")
                 self.wires.answer(result, "the result")
         self.running = None
 

@@ -104,7 +104,7 @@ def refused(graph, chunks):
 
 def estop(graph):
     w = graph.wires
-    w.answer(w.estop.call_async(EStop.Request(reason="test")), "the e-stop")
+    w.ask(lambda: w.estop.call_async(EStop.Request(reason="test")), "the e-stop")
 
 
 def jump(seconds):
@@ -169,7 +169,7 @@ def test_fault(graphs, fault):
         limits_held(graph.wires)
     finally:
         graph.end()
-        if graph.killed:
+        if graph.killed or graph.broken:
             graphs.close()
 
 
@@ -192,12 +192,12 @@ def undergo(graph, fault, handle, result):
         if fault.do is not flood:
             w.wait(lambda: result.done() or w.speed() > 0.1, "the arm to move again")
             assert not result.done(), result.result().result.scorecard
-        w.answer(handle.cancel_goal_async(), "the cancel")
+        w.ask(handle.cancel_goal_async, "the cancel")
         card = json.loads(w.answer(result, "the result").result.scorecard)
         assert card["outcome"] == "stopped" and card["failure"]["type"] == "cancelled"
     if fault.do is estop:
         w.wait(lambda: w.speed(20) < REST, "rest")
-        assert w.answer(w.rearm.call_async(ReArm.Request(operator_id="test")), "the re-arm").armed
+        assert w.ask(lambda: w.rearm.call_async(ReArm.Request(operator_id="test")), "the re-arm").armed
 
 
 def rests(w, fault, began, epoch, killed):
@@ -209,7 +209,7 @@ def rests(w, fault, began, epoch, killed):
         assert first <= end
         return
     if fault.frozen:
-        count = len(w.states) + 100
+        count = len(w.states) + 200
         if not killed:
             w.wait(lambda: len(w.states) > count, "the cell to go on")
             assert w.speed(30) < REST

@@ -3,7 +3,7 @@
 Ages are ROS time, by stamps: in lock-step a slow machine slows them all alike.
 """
 
-STALE = 0.1       # seconds that a joint state may be old: an older one waited in a queue while this process stood still
+STALE = 0.05      # seconds that a joint state may be old: an older one waited in a queue while this process stood still
 BEHIND = 0.15     # seconds that ROS time may lie behind the joint states: /clock has stopped
 SILENCE = 0.1     # seconds between the wrenches of an arm; they come at 50 Hz
 LASTING = 1.0     # seconds of a fault after which it wants a re-arm

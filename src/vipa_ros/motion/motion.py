@@ -22,7 +22,7 @@ from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.motion.task_context import TaskContext
-from vipa_ros.motion.tick_clock import TickClock
+from vipa_ros.motion.tick_clock import Due, TickClock
 from vipa_ros.motion.validation import check_chunk, check_start
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
@@ -106,13 +106,20 @@ class Motion:
         else:
             if due.broken:
                 self._hold(due.broken)
-            self.gate.advance(due.elapsed)
+            self.gate.advance(self._elapsed(due))
             self._watch_tracking(due.elapsed)
         self._before = self.measured.q
         self._watch_liveness(state.stamp_ns, ros_ns)
         self._watch_backend(min(state.stamp_ns, ros_ns), monotonic)
         self._step(self.seconds(state.stamp_ns))
         return {} if self.lost else self._commands()
+
+    def _elapsed(self, due: Due) -> float:
+        """Seconds into the plan that was sent. When ROS time jumped, the arms show whether it was a tick or what the local clock
+        says: a simulation may be slower than that."""
+        if not due.jumped:
+            return due.elapsed
+        return min(self.dt, due.elapsed, key=lambda t: float(np.abs(self.gate.plan.at(t).q - self.measured.q).max()))
 
     def _adopt(self) -> None:
         """What is measured becomes what is commanded: at the start and at a re-arm."""
