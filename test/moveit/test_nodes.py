@@ -55,7 +55,7 @@ class Cell:
             )
         self.authority = self.node.create_client(SetAuthority, topics.SET_AUTHORITY)
         self.status, self.answered, self.sent, self.seq = None, 0, 0, 0
-        self.fastest = 0.0
+        self.fastest = self.asked = 0.0
 
     def close(self):
         self.node.destroy_node()
@@ -94,22 +94,24 @@ class Cell:
     def tool(self):
         return self.arm.forward(np.array([self.robot.positions[j] for j in self.arm.spec.joints]))
 
+    def ask(self, target):
+        """Asks for the pose `target` (7,), 0.1 m/s from here, every 0.2 s: a chunk that a hold has made void is followed by one."""
+        now = time.monotonic()
+        if now - self.asked < 0.2 or self.status is None:
+            return
+        self.asked, self.seq = now, self.seq + 1
+        here, stamp = self.tool, self.node.get_clock().now().nanoseconds
+        steps = max(2, int(np.linalg.norm(target[:3] - here[:3]) / 0.01) + 1)
+        poses = np.tile(target, (steps, 1))
+        poses[:, :3] = here[:3] + np.linspace(0, 1, steps)[:, None] * (target - here)[:3]
+        action = GroupAction("arm", "base_link", "gripper_tcp", poses)
+        self.chunks.publish(convert.chunk_msg(ActionChunk("test", self.status.epoch, self.seq, stamp, stamp, 0.1, (action,))))
+
     def go(self, target):
-        """Asks for the pose `target` (7,) in chunks, again in every new epoch, until the tool is there."""
-        asked = [0.0]
+        """Asks until the tool is there."""
 
         def there():
-            now = time.monotonic()
-            if now - asked[0] > 0.2 and self.status is not None:
-                asked[0] = now
-                self.seq += 1
-                here, stamp = self.tool, self.node.get_clock().now().nanoseconds
-                way = target[:3] - here[:3]
-                steps = max(2, int(np.linalg.norm(way) / 0.01) + 1)  # 0.1 m/s
-                poses = np.tile(target, (steps, 1))
-                poses[:, :3] = here[:3] + np.linspace(0, 1, steps)[:, None] * way
-                action = GroupAction("arm", "base_link", "gripper_tcp", poses)
-                self.chunks.publish(convert.chunk_msg(ActionChunk("test", self.status.epoch, self.seq, stamp, stamp, 0.1, (action,))))
+            self.ask(target)
             return float(np.linalg.norm(self.tool[:3] - target[:3])) < 0.002
 
         self.until(there, "the target")
@@ -144,16 +146,9 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
     start = cell.tool
     target = start + np.array([0.08, 0.0, -0.05, 0, 0, 0, 0])
 
-    refused = []
-
     def told():
-        if cell.status is not None and not refused:
-            cell.seq += 1
-            stamp = cell.node.get_clock().now().nanoseconds
-            action = GroupAction("arm", "base_link", "gripper_tcp", start[None])
-            cell.chunks.publish(convert.chunk_msg(ActionChunk("test", cell.status.epoch, cell.seq, stamp, stamp, 0.1, (action,))))
-            refused.extend(r for r in cell.status.reasons if r.startswith("refused: Servo of arm is not there"))
-        return bool(refused)
+        cell.ask(start)
+        return cell.status is not None and any(r.startswith("refused: Servo of arm is not there") for r in cell.status.reasons)
 
     cell.until(told, "a refusal while Servo is not there")
     servo = start_servo()
@@ -161,26 +156,21 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
     assert cell.fastest <= max(cell.description.arms[0].max_velocity) + 1e-3
 
     # killed in mid-motion: the arm holds, and says why; a new one is taken on, typed and followed
-    epoch, killed = cell.status.epoch, []
+    back, killed = start.copy(), []
 
     def dies():
-        if not killed and np.linalg.norm(cell.tool[:3] - target[:3]) > 0.02:
-            servo.kill()
-            servo.wait()
-            killed.append(cell.tool)
-        return bool(killed) and cell.status.epoch > epoch
+        if not killed:
+            cell.ask(back)
+            if np.linalg.norm(cell.tool[:3] - target[:3]) > 0.02:
+                servo.kill()
+                servo.wait()
+                killed.extend([cell.tool, cell.status.epoch])
+        return bool(killed) and cell.status.epoch > killed[1]
 
-    back = start.copy()
-    cell.seq += 1
-    stamp = cell.node.get_clock().now().nanoseconds
-    poses = np.tile(back, (20, 1))
-    poses[:, :3] = cell.tool[:3] + np.linspace(0, 1, 20)[:, None] * (back - cell.tool)[:3]
-    action = GroupAction("arm", "base_link", "gripper_tcp", poses)
-    cell.chunks.publish(convert.chunk_msg(ActionChunk("test", cell.status.epoch, cell.seq, stamp, stamp, 0.1, (action,))))
     cell.until(dies, "the hold after Servo's death")
     cell.until(lambda: cell.status.mode is Mode.HOLDING, "rest")
     assert any("Servo of arm" in reason for reason in cell.status.reasons)
-    assert np.linalg.norm((cell.tool - killed[0])[:3]) < 0.08  # 0.05 m/s, noticed after 0.3 s, on a machine of any speed
+    assert np.linalg.norm((cell.tool - killed[0])[:3]) < 0.10  # 0.1 m/s, noticed after 0.3 s, on a machine of any speed
     start_servo()
     cell.go(back)
 
