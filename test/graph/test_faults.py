@@ -120,7 +120,7 @@ FAULTS = [
     Fault("clock jumps ahead", jump(20.0), "passes"),
     Fault("chunks at 1 kHz", flood, detected=BLEND),
     Fault("chunks cut", cut(topics.ACTION_CHUNK)),
-    Fault("commands cut", cut(*COMMANDS), ends=("stopped", "safety stop", "rad from its command")),
+    Fault("commands cut", cut(*COMMANDS), ends=("stopped", "safety stop", "rad from its command|joint state is")),
     Fault("wrench cut", cut("/arm/wrench"), ends=("stopped", "safety stop", "no wrench of arm")),
     Fault("clock stopped", cut("/clock"), ends=("stopped", "safety stop", "behind the joint states")),
     Fault("camera cut", cut(), detected=STALE, ends=("error", "commander", f"camera {CAMERA}: newest frame is")),

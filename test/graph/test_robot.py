@@ -311,7 +311,7 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
         state = dict(zip(states[0].name, states[0].position))
         return np.abs(np.array([state[j] for j in robot.groups[0].joints]) - robot.groups[0].home).max()
 
-    world.wait(lambda: distance() > 1.0 and status[0].mode == MotionStatus.HOLDING, "the arm to be away")
+    world.wait(lambda: states and distance() > 1.0 and status[0].mode == MotionStatus.HOLDING, "the arm to be away")
     refused = world.call(Trigger, topics.HOME, Trigger.Request())
     assert not refused.success and "'test' has the authority" in refused.message
     world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request())

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 import rclpy  # noqa: E402
+from rclpy.duration import Duration  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
@@ -55,7 +56,7 @@ class Wires:
     def __init__(self):
         self.domain = Domain()
         rclpy.init(domain_id=self.domain.id)
-        self.robot, self.slow, self.age = load_robot("fr3_single"), Slow(), 0.0
+        self.robot, self.slow, self.age, self.behind = load_robot("fr3_single"), Slow(), 0.0, 0.0
         self.node = LookingCommanderNode("policy", lambda node: (self.robot, self.slow, self.look))
         self.around = rclpy.create_node("around")
         stream, latched = PROFILES["stream"], PROFILES["latched"]
@@ -78,8 +79,13 @@ class Wires:
         names = [j for g in self.robot.groups for j in [*g.joints, *(g.hand.joints if g.hand else ())]]
         while not condition():
             assert time.monotonic() < deadline, (self.chunks[-3:], self.reasons[-3:])
-            self.joints.publish(JointState(name=names, position=[0.0] * len(names), velocity=[0.0] * len(names)))
-            self.motion.publish(MotionStatus(epoch=self.epoch, authority="policy"))
+            zeros, now = [0.0] * len(names), self.node.get_clock().now()
+            joints = JointState(name=names, position=zeros, velocity=zeros)
+            joints.header.stamp = (now - Duration(seconds=self.behind)).to_msg()
+            status = MotionStatus(epoch=self.epoch, authority="policy")
+            status.header.stamp = now.to_msg()
+            self.joints.publish(joints)
+            self.motion.publish(status)
             self.episodes.publish(EpisodeStatus(state=EpisodeStatus.RUNNING, commander="policy", episode_id=self.episode))
             self.executor.spin_once(timeout_sec=0.05)
 
@@ -149,4 +155,12 @@ def test_reasons_and_old_observations(wires):
     wires.until(lambda: any(r.startswith("answer dropped: its observation is 1.5") for r in wires.reasons))
     assert wires.chunks == []
     wires.age = 0.0
+    wires.until(lambda: wires.chunks)
+
+
+def test_nothing_is_said_of_a_robot_that_was_seen_too_long_ago(wires):
+    wires.behind = 5.0
+    wires.until(lambda: any(r.startswith("joint state is 5.") for r in wires.reasons))
+    assert wires.chunks == [] and wires.slow.steps == 0
+    wires.behind = 0.0
     wires.until(lambda: wires.chunks)

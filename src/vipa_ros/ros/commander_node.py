@@ -17,6 +17,7 @@ from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import PROFILES
 
+STALE = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
 LEASE = 2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned
 
 
@@ -86,6 +87,9 @@ class CommanderNode(Node):
         if time.monotonic() - self.heard > LEASE:
             return self.say("the task manager is silent")
         now = self.get_clock().now().nanoseconds
+        for what, msg in (("joint state", self.joints), ("motion status", self.status), ("ground truth", self.truth)):
+            if msg is not None and (age := (now - convert.time_ns(msg.header.stamp)) / 1e9) > STALE:
+                return self.say(f"{what} is {age:.2f} s old; allowed: {STALE:g} s")
         observation = None
         if self.look:
             observation = self.look(now)
