@@ -53,14 +53,16 @@ def best_yaw(view: View, position, yaw: float) -> float:
     return wrap(yaw + best_turn(view, lambda turn: [top_down(position, yaw + turn)]))
 
 
-def lined_up(goal: Callable[[View], np.ndarray], top: float) -> Callable[[View], np.ndarray]:
-    """`goal`, but up to `top` metres higher as long as the tool is not over it: fingers shall pass beside the
-    object."""
+def lined_up(
+    goal: Callable[[View], np.ndarray], top: float, beside: float = BESIDE
+) -> Callable[[View], np.ndarray]:
+    """`goal`, but up to `top` metres higher as long as the tool is more than `beside` metres off the line over it: fingers
+    shall pass beside the object."""
 
     def funnel(view: View) -> np.ndarray:
         target = goal(view).copy()
         off = float(np.hypot(*(view.tool[:2] - target[:2])))
-        target[2] += min(top, max(0.0, STEEP * (off - BESIDE)))
+        target[2] += min(top, max(0.0, STEEP * (off - beside)))
         return target
 
     return funnel

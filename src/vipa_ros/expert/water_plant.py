@@ -10,7 +10,7 @@ CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
 LEAVES = 0.19  # metres above the pot's foot
-NEAR = 0.008  # metres that a grasp may be off: a learner that must come nearer than it can see never closes the hand
+NEAR = 0.012  # metres that a grasp may be off: a learner that must come nearer than it can see never closes the hand
 NOISE = 0.25  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # The handle's spring yields at 8 N a finger. Around the can's 46 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.545, 0.08
@@ -59,7 +59,7 @@ def _pick_up(view: View) -> Skill:
     yield from travel(view, over(CLEAR + 0.04 - GRASP), 1.0, target=CAN)
     yield Goal(over(ABOVE), speed=0.3, near=NEAR, near_angle=0.03, target=CAN)
     ended = yield Goal(
-        lined_up(over(0.0), ABOVE), speed=0.15, near=NEAR, near_angle=0.03, timeout=4.0, target=CAN, noise=NOISE
+        lined_up(over(0.0), ABOVE, NEAR), speed=0.15, near=NEAR, near_angle=0.03, timeout=4.0, target=CAN, noise=NOISE
     )
     if ended is Ended.TIMEOUT:
         return False
