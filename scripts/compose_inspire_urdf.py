@@ -13,8 +13,8 @@ SINGLE, OURS = URDF / "fr3_single" / "fr3_single.urdf", URDF / "fr3_inspire" / "
 
 HEADER = """<?xml version="1.0"?>
 <!-- The FR3-like arm of fr3_single.urdf with a six-joint hand like the Inspire RH56DFX (right): written by
-     scripts/compose_inspire_urdf.py. The hand's joints, their limits and couplings are the published ones (four fingers 0 to
-     1.47 rad, thumb bend 0 to 0.6 and rotation 0 to 1.308, outer joints follow); its shapes are our own primitives. At 0 the
+     scripts/compose_inspire_urdf.py. The hand's joints and their limits are the published ones (four fingers 0 to
+     1.47 rad, thumb bend 0 to 0.6 and rotation 0 to 1.308); how outer joints follow, and its shapes, are our own. At 0 the
      fingers are stretched and the thumb lies beside the palm. Hand frame: z along the fingers, x out of the palm, y to the
      thumb. Metres, radians, kilograms. -->
 <robot name="fr3_inspire">
