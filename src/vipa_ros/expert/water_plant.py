@@ -5,6 +5,7 @@ import numpy as np
 from vipa_ros import geometry
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, raise_tool, top_down, travel, yaw_of
+from vipa_ros.motion import rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
@@ -56,8 +57,9 @@ def _pick_up(view: View) -> Skill:
 
         return goal
 
-    yield from travel(view, over(CLEAR + 0.04 - GRASP), 1.0, target=CAN)
-    yield Goal(over(ABOVE), speed=0.3, near=NEAR, near_angle=0.03, target=CAN)
+    if not _is_over(view, over(0.0)(view)):  # where the tool is says what comes next, not what came before: it is learnt from
+        yield from travel(view, over(CLEAR + 0.04 - GRASP), 1.0, target=CAN)
+        yield Goal(over(ABOVE), speed=0.3, near=NEAR, near_angle=0.03, target=CAN)
     ended = yield Goal(
         lined_up(over(0.0), ABOVE, NEAR), speed=0.15, near=NEAR, near_angle=0.03, timeout=4.0, target=CAN, noise=NOISE
     )
@@ -74,6 +76,13 @@ def _pick_up(view: View) -> Skill:
         until=lambda v: not v.touched(CAN),
     )  # fmt: skip
     return _in_hand(view)
+
+
+def _is_over(view: View, grasp: np.ndarray) -> bool:
+    """The open hand is in the funnel above the `grasp` (7,): the way down may begin."""
+    off, up = float(np.hypot(*(view.tool[:2] - grasp[:2]))), view.tool[2] - grasp[2]
+    turned = np.linalg.norm(rotation.difference(grasp[3:], view.tool[3:]))
+    return bool(off < ABOVE / 2 and 0.0 < up < CLEAR and turned < 0.3 and view.opening > 0.9)
 
 
 def _way(view: View, across: float, turn: float) -> list[np.ndarray]:
