@@ -230,7 +230,7 @@ def _shapes(header: dict) -> dict[str, tuple]:
         "intrinsics": (views, 3, 3),
         "extrinsics": (views, 4, 4),
         "tool_pose": (pose,),
-        "tool_velocity": (3 * len(header["groups"]),),
+        "tool_velocity": (3 * len(groups),),
         "commanded_tool_pose": (pose,),
         "hand": (hand,),
         "commanded_hand": (hand,),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ended_node import ended
 
 pytest.importorskip("rclpy")
 
@@ -177,10 +178,5 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
 
 def test_a_backend_that_is_none_is_refused(tmp_path):
     spec = NodeSpec("motion", "motion", {"robot": ROBOT, "backend": "magic"})
-    domain = environment.Domain()
-    try:
-        done = subprocess.run(bringup.command(spec, sys.executable), env=environment.child_environment(domain.id),
-                              capture_output=True, text=True, timeout=WALL, check=False)
-    finally:
-        domain.release()
+    done = ended(spec, WALL)
     assert done.returncode == 2 and "unknown backend 'magic'; allowed: embedded, moveit" in done.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ended_node import ended
 
 pytest.importorskip("rclpy")
 
@@ -124,10 +125,5 @@ def test_moveits_planner_knows_the_tasks_fixtures(planner, tmp_path):
 
 def test_without_moveit_py_it_says_so():
     spec = NodeSpec("planner", "planner", {"robot": ROBOT, "backend": "moveit"})
-    domain = environment.Domain()
-    try:
-        done = subprocess.run(bringup.command(spec, sys.executable), env=environment.child_environment(domain.id),
-                              capture_output=True, text=True, timeout=WALL, check=False)
-    finally:
-        domain.release()
+    done = ended(spec, WALL)
     assert done.returncode == 2 and "backend moveit wants moveit_py" in done.stderr

@@ -192,7 +192,7 @@ class Expert:
         if self.led or not self.noise or not goal.noise:
             self.kick_left = 0
             return None
-        if -KICK_PAUSE < self.kick_left <= 0:
+        if -KICK_PAUSE < self.kick_left <= 0:  # below nought: steps of the pause that are over
             self.kick_left -= 1
             return None
         if self.kick_left < 0:

@@ -34,9 +34,9 @@ def commanded(motion: Motion) -> dict[str, GroupState]:
 def _states(motion: Motion, q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> dict[str, GroupState]:
     found = {}
     for name, columns in motion.kinematics.columns.items():
-        group, joints, velocities = motion.kinematics.groups[name], q[columns].copy(), v[columns].copy()
-        found[name] = GroupState(joints, velocities, group.forward(joints), group.tool_velocity(joints, velocities),
-                                 np.array(hands.get(name, ())), motion.load.wrenches.get(name))
+        joints, velocities = q[columns].copy(), v[columns].copy()
+        tool = motion.kinematics.groups[name].forward_velocity(joints, velocities)
+        found[name] = GroupState(joints, velocities, *tool, np.array(hands.get(name, ())), motion.load.wrenches.get(name))
     return found
 
 

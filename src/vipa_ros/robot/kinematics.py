@@ -175,9 +175,10 @@ class GroupKinematics:
         pin.updateFramePlacement(self.model, self._data, self.tool)
         return self._base_jacobian()
 
-    def tool_velocity(self, q: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """(3,) m/s of the tool in the base frame's axes, at the joints `q` (J,) with the velocities `v` (J,) rad/s."""
-        return self.jacobian(q)[:3] @ v
+    def forward_velocity(self, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`forward(q)`, and the tool's velocity (3,) m/s in the base frame's axes when the joints move at `v` (J,) rad/s."""
+        placement, jacobian = self.forward_jacobian(q)
+        return pose_of(placement), jacobian[:3] @ v
 
     def forward_jacobian(self, q: np.ndarray) -> tuple[pin.SE3, np.ndarray]:
         """`placement(q)` and `jacobian(q)` at the cost of one."""

@@ -30,10 +30,9 @@ class GroupReader:
             if group.hand:
                 closed, opened = np.array(group.hand.closed), np.array(group.hand.open)
                 hand = (state.positions[[index[j] for j in group.hand.joints]] - closed) / (opened - closed)
-            kinematics, v = self.kinematics.group(group.name), state.velocities[rows]
-            found[group.name] = GroupState(
-                q, v, kinematics.forward(q), kinematics.tool_velocity(q, v), hand, self._wrenches.get(group.name)
-            )
+            v = state.velocities[rows]
+            tool = self.kinematics.group(group.name).forward_velocity(q, v)
+            found[group.name] = GroupState(q, v, *tool, hand, self._wrenches.get(group.name))
         return found
 
     def vector(self, state: JointState) -> np.ndarray:

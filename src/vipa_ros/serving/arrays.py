@@ -1,7 +1,9 @@
-"""Arrays from a wire: numbers only, and exactly as many bytes as their shape needs. Never pickle."""
+"""Messages and arrays on a wire: msgpack, numbers only, and exactly as many bytes as their shape needs. Never pickle."""
 
 import math
+from collections.abc import Callable
 
+import msgpack
 import numpy as np
 
 KINDS = "biuf"  # booleans, integers, floats; no objects, records, strings, complex numbers
@@ -38,3 +40,30 @@ def from_bytes(data, dtype: np.dtype, shape) -> np.ndarray:
 def check_sendable(array) -> None:
     """Raises WireError for an array or number that is not made of plain numbers."""
     number_type(array.dtype)
+
+
+def pack(message, encode: Callable) -> bytes:
+    """Dicts, lists, text, numbers, and what `encode` makes such of, as msgpack. Raises WireError for anything else."""
+    try:
+        return msgpack.packb(message, default=encode)
+    except (TypeError, OverflowError) as error:
+        raise WireError(f"cannot be sent: {error}") from None
+
+
+def unpack(data: bytes, decode: Callable[[dict], object]):
+    """The msgpack message in `data`, each of its dicts as `decode` makes it. Raises WireError for what is no such message."""
+    try:
+        return msgpack.unpackb(data, object_hook=decode, ext_hook=_no_extension)
+    except WireError:
+        raise
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise WireError(f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}") from None
+
+
+def not_sendable(value) -> WireError:
+    """The error for a `value` that no message may hold."""
+    return WireError(f"cannot be sent: {type(value).__name__}; allowed: dicts, lists, text, numbers, numpy arrays")
+
+
+def _no_extension(code, data):
+    raise WireError(f"msgpack extension {code}; allowed: none")

@@ -2,29 +2,21 @@
 
 import io
 
-import msgpack
 import numpy as np
 from numpy.lib import format as npy
 
+from vipa_ros.serving import arrays
 from vipa_ros.serving.arrays import WireError, check_sendable, from_bytes, number_type
 
 
 def pack(message) -> bytes:
     """Dicts, lists, text, numbers and numpy arrays as bytes. Raises WireError for anything else."""
-    try:
-        return msgpack.packb(message, default=_encode)
-    except (TypeError, OverflowError) as error:
-        raise WireError(f"cannot be sent: {error}") from None
+    return arrays.pack(message, _encode)
 
 
 def unpack(data: bytes):
     """The message in `data`. A modality configuration comes as plain values. Raises WireError for no such message."""
-    try:
-        return msgpack.unpackb(data, object_hook=_decode, ext_hook=_no_extension)
-    except WireError:
-        raise
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
-        raise WireError(f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}") from None
+    return arrays.unpack(data, _decode)
 
 
 def _encode(value):
@@ -33,7 +25,7 @@ def _encode(value):
         file = io.BytesIO()
         np.save(file, value, allow_pickle=False)
         return {"__ndarray_class__": True, "as_npy": file.getvalue()}
-    raise WireError(f"cannot be sent: {type(value).__name__}; allowed: dicts, lists, text, numbers, numpy arrays")
+    raise arrays.not_sendable(value)
 
 
 def _decode(value: dict):
@@ -57,7 +49,3 @@ def _array(data) -> np.ndarray:
         raise WireError(f"array is no .npy file: {' '.join(str(error).split())[:120]}") from None
     flat = from_bytes(data[file.tell() :], number_type(dtype), shape[::-1] if by_columns else shape)
     return flat.T if by_columns else flat
-
-
-def _no_extension(code, data):
-    raise WireError(f"msgpack extension {code}; allowed: none")

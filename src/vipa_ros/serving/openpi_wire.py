@@ -1,27 +1,19 @@
 """Messages of the openpi protocol: msgpack, an array as {b"__ndarray__": True, b"data", b"dtype", b"shape"}."""
 
-import msgpack
 import numpy as np
 
+from vipa_ros.serving import arrays
 from vipa_ros.serving.arrays import WireError, check_sendable, from_bytes, number_type
 
 
 def pack(message) -> bytes:
     """Dicts, lists, text, numbers, numpy arrays and numbers as bytes. Raises WireError for anything else."""
-    try:
-        return msgpack.packb(message, default=_encode)
-    except (TypeError, OverflowError) as error:
-        raise WireError(f"cannot be sent: {error}") from None
+    return arrays.pack(message, _encode)
 
 
 def unpack(data: bytes):
     """The message in `data`; its arrays are read-only views of it. Raises WireError for what is no such message."""
-    try:
-        return msgpack.unpackb(data, object_hook=_decode, ext_hook=_no_extension)
-    except WireError:
-        raise
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
-        raise WireError(f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}") from None
+    return arrays.unpack(data, _decode)
 
 
 def _encode(value):
@@ -33,7 +25,7 @@ def _encode(value):
     if isinstance(value, np.generic):
         check_sendable(value)
         return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
-    raise WireError(f"cannot be sent: {type(value).__name__}; allowed: dicts, lists, text, numbers, numpy arrays")
+    raise arrays.not_sendable(value)
 
 
 def _decode(value: dict):
@@ -51,7 +43,3 @@ def _decode(value: dict):
 def _keys(value, allowed):
     if set(value) != set(allowed):
         raise WireError(f"array with keys {str(list(value))[:100]}; allowed: {', '.join(k.decode() for k in allowed)}")
-
-
-def _no_extension(code, data):
-    raise WireError(f"msgpack extension {code}; allowed: none")

@@ -1,0 +1,16 @@
+"""A node's process that is to end by itself, in a ROS domain of its own."""
+
+import subprocess
+import sys
+
+from vipa_ros import bringup, environment
+
+
+def ended(spec: bringup.NodeSpec, timeout: float) -> subprocess.CompletedProcess:
+    """How the process of `spec` ended within `timeout` wall seconds, with what it printed."""
+    domain = environment.Domain()
+    try:
+        return subprocess.run(bringup.command(spec, sys.executable), env=environment.child_environment(domain.id),
+                              capture_output=True, text=True, timeout=timeout, check=False)
+    finally:
+        domain.release()
