@@ -1,142 +1,184 @@
-"""Script: pick up the watering can, aim its nozzle at the plant, press the spray handle."""
+"""Script: pick up the watering can, aim its nozzle at the plant, press the spray handle.
+
+What comes next follows from what is seen alone, never from what came before: a policy that learns from it has no memory.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from vipa_ros import geometry
-from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, raise_tool, top_down, travel, yaw_of
+from vipa_ros.expert.goal import Goal, Skill, View
+from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
 from vipa_ros.motion import rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
+OVER = 0.04  # metres beside the line above the can, within which the hand goes down
+NEAR, TURNED = 0.012, 0.15  # metres, radians that a grasp may be off: a learner that must come nearer than it can see never closes
+BEGUN = 0.02  # metres that it may be off once the hand is closing
+OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
-NEAR = 0.012  # metres that a grasp may be off: a learner that must come nearer than it can see never closes the hand
-NOISE = 0.25  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
+NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # The handle's spring yields at 8 N a finger. Around the can's 46 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.545, 0.08
-LIFT, CARRY = 0.10, 0.06  # metres of the can above the table, on the way up and while it is aimed
+LIFTED, CARRY = 0.055, 0.09  # metres of the can above the table: from here on it is aimed, and not lower than this
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
 SLOW = 0.5  # m/s², with the can in the hand
-ROUNDS = 3
+PRESSING = 0.5  # opening below which the handle is being pressed
 
 
 def water_plant(view: View) -> Skill:
-    """Everything that is not done yet, and again what failed."""
-    for _ in range(ROUNDS):
-        if not _in_hand(view) and not (yield from _pick_up(view)):
-            yield from raise_tool(view, 1.0)
-            continue
-        if not (yield from _aim(view)):
-            continue
-        yield from _press(view)
-        if view.done("press spray handle"):
-            return True
-    return False
+    """One step after the other, each until another is due."""
+    while not view.done("press spray handle"):
+        step = _due(view)
+        yield STEPS[step](view, lambda v, step=step: _due(v) != step or v.done("press spray handle"))
+    return True
 
 
-def _in_hand(view: View) -> bool:
-    return view.touched(CAN) and view.body(CAN)[2] > 0.5 * CARRY
+def _due(view: View) -> str:
+    """The step that is due."""
+    if _held(view):
+        if view.body(CAN)[2] < LIFTED:
+            return "lift"
+        return "press" if _is_aimed(view) else "aim"
+    off, up, turned = _from_grasp(view)
+    closing = view.opening < OPEN
+    if turned < TURNED and np.hypot(off, up) < (BEGUN if closing else NEAR):
+        return "close"
+    if closing:
+        return "open"
+    if off < OVER and -2 * NEAR < up < CLEAR and turned < 2 * TURNED:
+        return "descend"
+    return "raise" if up < ABOVE - NEAR else "reach"
 
 
-def _heading(view: View) -> float:
-    """Angle of the horizontal line from the can to the plant, base frame."""
-    x, y = (view.body(PLANT) - view.body(CAN))[:2]
-    return float(np.arctan2(y, x))
+# what is seen
 
 
-def _pick_up(view: View) -> Skill:
-    """Grasps the can lightly around neck and handle, from above, and lifts it."""
-    across = yaw_of(view.body(CAN)) - np.pi / 2  # fingers close along the can's x
-    turn = best_turn(view, lambda turn: _way(view, across, turn))
-
-    def over(height: float):
-        def goal(view: View) -> np.ndarray:
-            at = geometry.transform(view.body(CAN), [0.0, 0.0, GRASP])
-            return top_down([at[0], at[1], at[2] + height], yaw_of(view.body(CAN)) - np.pi / 2 + turn)
-
-        return goal
-
-    if not _is_over(view, over(0.0)(view)):  # where the tool is says what comes next, not what came before: it is learnt from
-        yield from travel(view, over(CLEAR + 0.04 - GRASP), 1.0, target=CAN)
-        yield Goal(over(ABOVE), speed=0.3, near=NEAR, near_angle=0.03, target=CAN)
-    ended = yield Goal(
-        lined_up(over(0.0), ABOVE, NEAR), speed=0.15, near=NEAR, near_angle=0.03, timeout=4.0, target=CAN, noise=NOISE
-    )
-    if ended is Ended.TIMEOUT:
-        return False
-    here = view.tool.copy()
-    yield Goal(lambda v: here, hand=LIGHT, near=0.02, settle=0.6, timeout=2.0, target=CAN, noise=0.0)
-    if not view.touched(CAN):
-        return False
-    up = here.copy()
-    up[2] += LIFT
-    yield Goal(
-        lambda v: up, hand=LIGHT, speed=0.2, acceleration=SLOW, near=0.008, settle=0.2, target=CAN, noise=0.0,
-        until=lambda v: not v.touched(CAN),
-    )  # fmt: skip
-    return _in_hand(view)
+def _held(view: View) -> bool:
+    return view.touched(CAN) and view.opening < GRIPPED
 
 
-def _is_over(view: View, grasp: np.ndarray) -> bool:
-    """The open hand is in the funnel above the `grasp` (7,): the way down may begin."""
-    off, up = float(np.hypot(*(view.tool[:2] - grasp[:2]))), view.tool[2] - grasp[2]
-    turned = np.linalg.norm(rotation.difference(grasp[3:], view.tool[3:]))
-    return bool(off < ABOVE / 2 and 0.0 < up < CLEAR and turned < 0.3 and view.opening > 0.9)
+def _from_grasp(view: View) -> tuple[float, float, float]:
+    """How far the tool is beside the grasp and above it, metres, and turned from it, radians."""
+    grasp = _over(view, _nearest_turn(view), 0.0)
+    off = float(np.hypot(*(view.tool[:2] - grasp[:2])))
+    return off, float(view.tool[2] - grasp[2]), float(np.linalg.norm(rotation.difference(grasp[3:], view.tool[3:])))
 
 
-def _way(view: View, across: float, turn: float) -> list[np.ndarray]:
-    """Tool poses from the grasp to where the nozzle points at the plant."""
-    can, heading = view.body(CAN), _heading(view)
-    bend = (heading - yaw_of(can) + np.pi) % (2 * np.pi) - np.pi
-    end = _aimed(view, heading)[:2] - can[:2]
-    way = [top_down([can[0], can[1], GRASP + ABOVE], across + turn)]
-    for share in np.linspace(0.0, 1.0, 5):
-        position = [*(can[:2] + share * end), GRASP + (LIFT if share else 0.0)]
-        way.append(top_down(position, across + turn + share * bend))
-    return way
+def _is_aimed(view: View) -> bool:
+    """The nozzle points at the plant; once the hand squeezes, what it does to the can does not matter."""
+    wanted, can = _aimed(view), view.body(CAN)
+    off = np.linalg.norm(wanted[:3] - can[:3])
+    turned = np.linalg.norm(rotation.difference(wanted[3:], can[3:]))
+    wide = 2.5 if view.opening < PRESSING else 1.0
+    return bool(off < wide * NEAR and turned < wide * 0.1)
 
 
-def _aimed(view: View, heading: float) -> np.ndarray:
-    """Pose (7,) of the can, base frame, in which its nozzle points level along `heading` at the middle of the
+# where to
+
+
+def _over(view: View, turn: float, height: float) -> np.ndarray:
+    """Tool pose (7,) `height` metres over the grasp; the fingers close along the can's x."""
+    can = view.body(CAN)
+    position = geometry.transform(can, [0.0, 0.0, GRASP])
+    return top_down([position[0], position[1], position[2] + height], yaw_of(can) - np.pi / 2 + turn)
+
+
+def _nearest_turn(view: View) -> float:
+    """0 or half a turn: the grasp that is nearer to how the tool is turned."""
+    return 0.0 if abs(wrap(yaw_of(view.tool) - yaw_of(_over(view, 0.0, 0.0)))) < np.pi / 2 else np.pi
+
+
+def _aimed(view: View) -> np.ndarray:
+    """Pose (7,) of the can, base frame, in which its nozzle points level, from where the can is, at the middle of the
     leaves."""
-    plant = view.body(PLANT)
+    plant, can = view.body(PLANT), view.body(CAN)
+    heading = float(np.arctan2(*(plant - can)[1::-1]))
     ahead = np.array([np.cos(heading), np.sin(heading), 0.0])
-    nozzle = geometry.compose(geometry.inverse(view.body(CAN)), view.body(NOZZLE))[:3]  # in the can's frame
+    nozzle = geometry.compose(geometry.inverse(can), view.body(NOZZLE))[:3]  # in the can's frame
     position = plant[:3] - (DISTANCE + nozzle[0]) * ahead
     position[2] = max(plant[2] + LEAVES - nozzle[2], CARRY)
     return geometry.pose(position, geometry.Rotation.from_euler("z", heading))
 
 
-def _aim(view: View) -> Skill:
-    """Carries the can to where its nozzle points at the plant."""
-    held = geometry.compose(geometry.inverse(view.tool), view.body(CAN))  # asked once: in a grip it does not slip
-    heading = _heading(view)
+def _way(view: View, turn: float) -> list[np.ndarray]:
+    """Tool poses from the grasp to where the nozzle points at the plant."""
+    can, end = view.body(CAN), _aimed(view)
+    yaw, bend = yaw_of(can) - np.pi / 2 + turn, wrap(yaw_of(end) - yaw_of(can))
+    way = [_over(view, turn, ABOVE)]
+    for share in np.linspace(0.0, 1.0, 5):
+        position = can[:3] + share * (end - can)[:3]
+        way.append(top_down([*position[:2], GRASP + (CARRY if share else 0.0)], yaw + share * bend))
+    return way
+
+
+# the steps
+
+
+def _raise(view: View, until: Callable[[View], bool]) -> Goal:
+    at = view.tool.copy()
 
     def goal(view: View) -> np.ndarray:
-        return geometry.compose(_aimed(view, heading), geometry.inverse(held))
+        return np.array([*at[:2], _over(view, 0.0, ABOVE)[2], *at[3:]])
 
-    def lost(view: View) -> bool:
-        return not view.touched(CAN)
-
-    ended = yield Goal(
-        goal, hand=LIGHT, speed=0.25, angular_speed=0.8, acceleration=SLOW, near=0.01, near_angle=0.05, settle=0.3,
-        until=lost, target=PLANT, noise=NOISE,
-    )  # fmt: skip
-    if ended is Ended.UNTIL:
-        return False
-    yield Goal(
-        goal, hand=LIGHT, speed=0.1, near=0.01, settle=1.0, timeout=3.0, target=PLANT, noise=NOISE,
-        until=lambda v: v.done("locate plant") or lost(v),
-    )  # fmt: skip
-    return view.done("locate plant")
+    return Goal(goal, speed=0.4, near=0.0, until=until, target=CAN)
 
 
-def _press(view: View) -> Skill:
-    """A full squeeze."""
+def _reach(view: View, until: Callable[[View], bool]) -> Goal:
+    turn = best_turn(view, lambda turn: _way(view, turn))
+    return Goal(lambda v: _over(v, turn, 2 * ABOVE), speed=0.5, angular_speed=1.6, near=0.0, until=until, target=CAN)
+
+
+def _descend(view: View, until: Callable[[View], bool]) -> Goal:
+    turn = _nearest_turn(view)
+    goal = lined_up(lambda v: _over(v, turn, 0.0), ABOVE, NEAR)
+    return Goal(goal, speed=0.15, near=0.0, until=until, target=CAN, noise=NOISE)
+
+
+def _open(view: View, until: Callable[[View], bool]) -> Goal:
+    """Whatever it holds or not: up and open."""
+    at = view.tool.copy()
+
+    def goal(view: View) -> np.ndarray:
+        return np.array([*at[:2], max(at[2], _over(view, 0.0, ABOVE)[2]), *at[3:]])
+
+    return Goal(goal, speed=0.2, near=0.0, until=until, target=CAN)
+
+
+def _close(view: View, until: Callable[[View], bool]) -> Goal:
     here = view.tool.copy()
-    yield Goal(
-        lambda v: here, hand=SQUEEZE, near=0.05, settle=2.0, timeout=3.0, target=HANDLE, noise=0.0,
-        until=lambda v: v.done("press spray handle"),
+    return Goal(lambda v: here, hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
+
+
+def _lift(view: View, until: Callable[[View], bool]) -> Goal:
+    here = view.tool.copy()
+    here[2] += CARRY - view.body(CAN)[2]
+    return Goal(lambda v: here, hand=LIGHT, speed=0.2, acceleration=SLOW, near=0.0, until=until, target=CAN, noise=0.0)
+
+
+def _aim(view: View, until: Callable[[View], bool]) -> Goal:
+    held = geometry.compose(geometry.inverse(view.body(CAN)), view.tool)  # asked once: in a grip it does not slip
+    return Goal(
+        lambda v: geometry.compose(_aimed(v), held), hand=LIGHT, speed=0.25, angular_speed=0.8, acceleration=SLOW, near=0.0,
+        until=until, target=PLANT, noise=NOISE,
     )  # fmt: skip
-    return True
+
+
+def _press(view: View, until: Callable[[View], bool]) -> Goal:
+    here = view.tool.copy()
+    return Goal(lambda v: here, hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
+
+
+STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = {
+    "raise": _raise,
+    "reach": _reach,
+    "descend": _descend,
+    "open": _open,
+    "close": _close,
+    "lift": _lift,
+    "aim": _aim,
+    "press": _press,
+}
