@@ -11,7 +11,7 @@ from vipa_ros.errors import VipaError
     ({}, True, "unknown driver of the real cell ''; allowed: franka, ur"),
     ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, ur"),
     ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
-    ({"driver": "ur", "policy": "models/x"}, True, "sub-task 'open drawer' wants evidence 'sim'; allowed in a real cell: operator"),
+    ({"driver": "ur", "policy": "models/x"}, True, "policy 'models/x' is neither 'expert' nor a checkpoint folder"),
     ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),
     ({"cell": "moon"}, True, "unknown cell 'moon'; allowed: real, sim"),
 ])  # fmt: skip

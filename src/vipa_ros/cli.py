@@ -15,6 +15,7 @@ from vipa_ros.errors import VipaError
 VERBS = {
     "episode": "run one scored task episode",
     "evaluate": "run many episodes in-process and give their rates",
+    "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
     "report": "rebuild the video and the report of a run from its bag",
     "demos": "record scripted demonstrations",
     "dataset": "build, check and show LeRobot v3.0 datasets",

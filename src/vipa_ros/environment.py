@@ -44,6 +44,23 @@ class Domain:
             self._lock = None
 
 
+def running_domain() -> int:
+    """The domain of the graph that `vipa` runs here, 0 if it runs none. Raises VipaError if there are several."""
+    taken = []
+    for number in DOMAINS:
+        path = Path(tempfile.gettempdir()) / f"vipa-domain-{number}.lock"
+        try:
+            with open(path) as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            taken.append(number)
+    if len(taken) > 1:
+        raise VipaError(f"several graphs are running, in ROS domains {', '.join(map(str, taken))}; say which: --domain")
+    return taken[0] if taken else 0
+
+
 def child_additions() -> dict[str, str]:
     """What a process of the graph needs beside os.environ, whatever starts it. What the user has set stays."""
     wanted = {

@@ -48,7 +48,7 @@ class Supervisor:
         process = subprocess.Popen(
             command(spec, sys.executable),
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=None if spec.leader else subprocess.DEVNULL,  # its keys are the user's
             stdout=pipe,
             stderr=subprocess.STDOUT if pipe else None,
             start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order

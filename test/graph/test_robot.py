@@ -3,95 +3,33 @@ ros2_control's sources say; and homing in the simulated cell."""
 
 import itertools
 import threading
-import time
 
 import numpy as np
 import pytest
-import rclpy
 from control_msgs.action import GripperCommand
 from controller_manager_msgs.msg import ControllerState
 from controller_manager_msgs.srv import ListControllers, SwitchController
 from franka_msgs.action import ErrorRecovery
 from franka_msgs.msg import FrankaRobotState
 from rclpy.action import ActionServer
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from ur_dashboard_msgs.msg import RobotMode, SafetyMode
+from world import WALL, World
 
 from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, SetAuthority
-from vipa_ros import environment
 from vipa_ros.bringup import NodeSpec
 from vipa_ros.motion.chunk import GroupAction
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.robot_links import LATCHED
-from vipa_ros.supervisor import Supervisor
 
 pytestmark = pytest.mark.graph
-WALL = 60  # seconds after which a wait is given up
 ARM = "arm_controller"
-
-
-class World:
-    """The test's own node and its thread, in a ROS domain of its own, with `specs` as processes."""
-
-    def __init__(self, folder, specs, patch):
-        self.domain = environment.Domain()
-        env = environment.child_environment(self.domain.id)
-        for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
-            patch.setenv(name, env[name])
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=self.domain.id)
-        self.node = rclpy.create_node("world", context=self.context)
-        self.supervisor = Supervisor(specs, env, folder)
-        self.executor = MultiThreadedExecutor(2, context=self.context)
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self._spin, daemon=True)
-
-    def _spin(self):
-        try:
-            while self.context.ok():
-                self.executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
-
-    def __enter__(self):
-        self.thread.start()
-        self.supervisor.__enter__()
-        return self
-
-    def __exit__(self, *_):
-        self.supervisor.stop()
-        self.context.shutdown()
-        self.thread.join()
-        self.domain.release()
-
-    def wait(self, condition, what):
-        deadline = time.monotonic() + WALL
-        over = threading.Event()
-        while not condition():
-            for name, process in self.supervisor.processes.items():
-                assert process.poll() is None, (name, self.supervisor.last_lines(name))
-            assert time.monotonic() < deadline, f"waited {WALL} s for {what}"
-            over.wait(0.02)
-
-    def call(self, kind, name, request):
-        client = self.node.create_client(kind, name)
-        self.wait(client.service_is_ready, name)
-        future = client.call_async(request)
-        self.wait(future.done, f"an answer of {name}")
-        return future.result()
-
-    def newest(self, kind, name, qos):
-        """A list that holds the newest message of a topic."""
-        box = []
-        self.node.create_subscription(kind, name, lambda msg: box.__setitem__(slice(None), [msg]), qos)
-        return box
 
 
 class ControllerManager:

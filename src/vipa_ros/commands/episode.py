@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from vipa_ros import bringup, environment, runfolder
+from vipa_ros import bringup, environment, keyboard, runfolder
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.commands.runtime import runtime_arguments
 from vipa_ros.errors import VipaError
@@ -112,7 +112,11 @@ def run_in_process(config, folder) -> int:
 
 def supervise(config, folder, env, verbose) -> int:
     """Runs the graph to its end and returns the exit status."""
-    with Supervisor(bringup.episode_graph(config), env, folder.path / "logs", verbose) as graph:
+    specs = bringup.episode_graph(config)
+    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose) as graph:
+        if typing:
+            verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""
+            print(f"space: emergency stop{verdicts}; Ctrl-C: end", flush=True)
         try:
             name, status = graph.wait()
             if name != "episode":

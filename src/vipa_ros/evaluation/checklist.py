@@ -55,6 +55,11 @@ class Checklist:
                 print(f"[{elapsed:6.1f} s] {mark} {row.name}: {row.status}", file=self.console.file, flush=True)
 
 
+    def note(self, words: str) -> None:
+        """A line of text above the checklist."""
+        self.console.print(Text(words))
+
+
 def render(instruction: str, phase: str, elapsed: float, limit: float, rows: list[Row]) -> Table:
     """The checklist as a rich table."""
     table = Table.grid(padding=(0, 1), expand=True)

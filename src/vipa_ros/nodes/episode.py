@@ -14,14 +14,17 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 
 from vipa_msgs.action import RunEpisode
+from vipa_ros import keyboard
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.checklist import Checklist, Row
 from vipa_ros.ros import node, topics
+from vipa_ros.ros.operator_requests import OperatorRequests
 from vipa_ros.tasks import scorecard
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
 CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel
 STATUS = ("pending", "active", "done", "failed")
+PHASE = ("waiting", "resetting", "running", "finished")
 
 
 class Episode(Node):
@@ -41,6 +44,9 @@ class Episode(Node):
         self.client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
         self.checklist = Checklist()
         self.exit_status = 1
+        self.requests = OperatorRequests(self, lambda done, words: self.checklist.note(words))
+        if sys.stdin.isatty():  # `vipa episode` has made it give single keys
+            keyboard.listen(self.requests.press)
 
     def wait(self, future, timeout=None):
         """The future's result, None after `timeout` wall seconds."""
@@ -78,8 +84,7 @@ class Episode(Node):
     def on_feedback(self, message):
         status = message.feedback.status
         rows = [Row(s.name, STATUS[s.status], s.t_done, s.progress, s.evidence) for s in status.subtasks]
-        phase = ("waiting", "resetting", "running", "finished")[status.state]
-        self.checklist.show(status.instruction, phase, status.elapsed, status.time_limit, rows)
+        self.checklist.show(status.instruction, PHASE[status.state], status.elapsed, status.time_limit, rows)
 
 
 def main():

@@ -13,6 +13,7 @@ from sensor_msgs.msg import JointState
 
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
+from vipa_msgs.srv import JudgeSubTask
 from vipa_ros import files
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
@@ -48,9 +49,8 @@ class TaskManager(Node):
         self.joints = self.motion = self.safety = None
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
-        self.commander_ns = 0
+        self.commander_ns, self.commander_reason = 0, ""
         self.timer_time = time.monotonic()
-        self.commander_reason = ""
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
@@ -59,17 +59,13 @@ class TaskManager(Node):
         self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
         self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
+        self.create_service(JudgeSubTask, topics.JUDGE_SUBTASK, self.on_judge)
         self.others = EpisodeServices(self)
         group = ReentrantCallbackGroup()
         self.action = ActionServer(
-            self,
-            RunEpisode,
-            topics.RUN_EPISODE,
-            self.execute,
-            goal_callback=self.on_goal,
-            cancel_callback=lambda handle: CancelResponse.ACCEPT,
-            callback_group=group,
-        )
+            self, RunEpisode, topics.RUN_EPISODE, self.execute, goal_callback=self.on_goal,
+            cancel_callback=lambda handle: CancelResponse.ACCEPT, callback_group=group,
+        )  # fmt: skip
         self.create_timer(0.2, self.on_timer, clock=node.steady_clock(), callback_group=group)
         self.get_logger().info("task manager ready")
 
@@ -174,8 +170,7 @@ class TaskManager(Node):
         if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
             return
         groups = self.reader.groups(convert.joint_state(self.joints))
-        state = CheckState(self.stamp_ns, truth, groups, self.fingers)
-        before = [s.status for s in run.scorer.subtasks]
+        state, before = CheckState(self.stamp_ns, truth, groups, self.fingers, run.verdicts), run.scorer.statuses
         try:
             run.scorer.update(state) if run.contacts is not None else run.scorer.setup(state)
         except VipaError as error:
@@ -187,10 +182,16 @@ class TaskManager(Node):
         if run.contacts != run.scorer.contacts:
             run.contacts = run.scorer.contacts
             self.others.allow_contacts(run.contacts)
-        if before != [s.status for s in run.scorer.subtasks]:
+        if before != run.scorer.statuses:
             self.publish(run)
         if run.scorer.outcome:
             run.finished.set_result(None)
+
+    def on_judge(self, request, response):
+        response.message = "no episode is running"
+        if self.running:
+            response.accepted, response.message = self.running.judge(request.subtask, request.done)
+        return response
 
     def on_motion(self, msg):
         self.motion = msg

@@ -17,7 +17,8 @@ class Running:
     """One episode from goal to result."""
 
     def __init__(self, goal, robot, cell, executor):
-        self.task = load_task(goal.task)
+        task = load_task(goal.task)
+        self.task = task if cell == "sim" else task.judged()
         self.id = goal.episode_id or str(uuid.uuid4())
         self.goal, self.robot, self.cell = goal, robot, cell
         self.folder = Path(goal.run_folder) if goal.run_folder else None
@@ -26,9 +27,19 @@ class Running:
         self.state = EpisodeStatus.RESETTING
         self.wall = time.monotonic()
         self.samples = Samples()
+        self.verdicts: dict[str, bool] = {}  # sub-task → what the operator said
         self.contacts: tuple | None = None
         self.handle = None
         self.finished = Future(executor=executor)
+
+    def judge(self, subtask: str, done: bool) -> tuple[bool, str]:
+        """Takes the operator's verdict on `subtask`, "": the first that may be worked on. Whether it was his to judge, and what
+        was judged or why not."""
+        active = [s.name for s in self.scorer.active if s.evidence == "operator"]
+        if self.state != EpisodeStatus.RUNNING or subtask not in ("", *active) or not active:
+            return False, f"sub-task '{subtask}' is not for a verdict now; allowed: {', '.join(active) or 'none'}"
+        self.verdicts[subtask or active[0]] = done
+        return True, f"{subtask or active[0]}: {'done' if done else 'failed'}"
 
     def message(self, stamp_ns) -> EpisodeStatus:
         """Its vipa_msgs/EpisodeStatus."""

@@ -25,6 +25,7 @@ PLAN_MOTION = "/vipa/plan_motion"
 RESET_CELL = "/vipa/reset_cell"
 RECORD_EPISODE = "/vipa/record_episode"
 RUN_EPISODE = "/vipa/run_episode"
+JUDGE_SUBTASK = "/vipa/judge_subtask"
 
 COMMANDERS = "policy, expert, teleop, replay"
 

@@ -79,6 +79,11 @@ class EpisodeScorer:
         return [item.state for item in self._items]
 
     @property
+    def statuses(self) -> list[SubTaskStatus]:
+        """In the task file's order."""
+        return [item.state.status for item in self._items]
+
+    @property
     def active(self) -> list[SubTask]:
         """Sub-tasks that may be worked on now, in the task file's order."""
         return [item.spec for item in self._items if item.state.status is SubTaskStatus.ACTIVE]
@@ -86,7 +91,7 @@ class EpisodeScorer:
     @property
     def current(self) -> int:
         """Index of the first active sub-task; the number of sub-tasks if none is active."""
-        states = [item.state.status for item in self._items]
+        states = self.statuses
         return states.index(SubTaskStatus.ACTIVE) if SubTaskStatus.ACTIVE in states else len(states)
 
     @property

@@ -1,5 +1,6 @@
 """The task file (tasks/*.yaml): what is asked, in which scene, and how it is scored."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -69,6 +70,10 @@ class Task:
             raise ValueError(f"seen: {bad or 'is empty'}; allowed: {', '.join(self.variants)}")
         if self.time_limit <= 0:
             raise ValueError("time_limit: must be positive")
+
+    def judged(self) -> "Task":
+        """The same task with a person as the evidence of every sub-task: what a real cell has."""
+        return dataclasses.replace(self, subtasks=[dataclasses.replace(s, evidence="operator") for s in self.subtasks])
 
 
 def load_task(name: str) -> Task:

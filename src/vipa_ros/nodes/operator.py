@@ -1,0 +1,133 @@
+"""Node `operator`: a person's hand on a running graph, in the terminal: its state, and keys for e-stop, re-arm, recovery, homing
+and verdicts on sub-tasks.
+
+Parameters: ask (a name of vipa_ros.ros.operator_requests.ACTIONS: asks for that alone and ends; empty: watches until q or Ctrl-C).
+Exit status with `ask`: 0 it was done, 1 it was not, 2 nobody was there to do it.
+"""
+
+import sys
+import time
+
+import rclpy
+from rclpy.node import Node
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus, SafetyStatus
+from vipa_ros import keyboard
+from vipa_ros.errors import VipaError, unknown
+from vipa_ros.evaluation.checklist import Row, render
+from vipa_ros.nodes.episode import PHASE, STATUS
+from vipa_ros.ros import node, topics
+from vipa_ros.ros.operator_requests import ACTIONS, OperatorRequests
+from vipa_ros.ros.qos import PROFILES
+
+FIND = 5.0  # wall seconds for a service to be found
+ANSWER = 120.0  # wall seconds for its answer: homing takes its time
+SILENT = 1.0  # wall seconds without a status after which motion counts as gone
+REFRESH = 0.2  # wall seconds
+MODES = ("holding", "executing", "braking", "STOPPED")
+
+
+class Operator(Node):
+    """Single thread; keys come on another and are queued."""
+
+    def __init__(self):
+        super().__init__("operator")
+        self.wanted = node.parameter(self, "ask", "")
+        if self.wanted and self.wanted not in ACTIONS:
+            raise unknown("action", self.wanted, ACTIONS)
+        self.motion = self.safety = self.robot = self.episode = None
+        self.heard = 0.0
+        self.last: tuple[bool, str] | None = None
+        self.quit = False
+        self.requests = OperatorRequests(self, self.on_answer)
+        self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
+        for kind, name, field in (
+            (SafetyStatus, topics.SAFETY_STATUS, "safety"),
+            (RobotStatus, topics.ROBOT_STATUS, "robot"),
+            (EpisodeStatus, topics.EPISODE_STATUS, "episode"),
+        ):
+            self.create_subscription(kind, name, lambda msg, f=field: setattr(self, f, msg), PROFILES["latched"])
+
+    def on_motion(self, msg):
+        self.motion, self.heard = msg, time.monotonic()
+
+    def on_answer(self, done, words):
+        self.last = (done, words)
+
+    def on_key(self, key):
+        if key == "q":
+            self.quit = True
+        else:
+            self.requests.press(key)
+
+    def run(self):
+        """Until q, or one answer. Raises VipaError if nobody is there to answer."""
+        if self.wanted:
+            self.ask_once()
+            return
+        with keyboard.single_keys() as typing, Live(console=Console(), auto_refresh=False) as live:
+            if typing:
+                keyboard.listen(self.on_key)
+            shown = 0.0
+            while rclpy.ok() and not self.quit:
+                rclpy.spin_once(self, timeout_sec=0.05)
+                if time.monotonic() - shown > REFRESH:
+                    shown = time.monotonic()
+                    live.update(self.picture(), refresh=True)
+
+    def ask_once(self):
+        deadline = time.monotonic() + FIND
+        while not self.requests.ready(self.wanted):
+            rclpy.spin_once(self, timeout_sec=0.05)
+            if time.monotonic() > deadline:
+                raise VipaError(f"nobody offers {ACTIONS[self.wanted].service} here; is a graph running in this ROS domain?")
+        self.requests.ask(self.wanted)
+        deadline = time.monotonic() + ANSWER
+        while self.last is None and time.monotonic() < deadline:
+            rclpy.spin_once(self, timeout_sec=0.05)
+        done, words = self.last or (False, f"no answer within {ANSWER:g} s")
+        print(words, flush=True)
+        self.quit = not done
+
+    def picture(self):
+        """What is known now, for the terminal."""
+        lines = [self.motion_line()]
+        if self.safety is not None and self.safety.stop_reasons:
+            lines += [Text(f"  {reason}", "red") for reason in self.safety.stop_reasons]
+        if self.robot is not None:
+            ready = "ready" if self.robot.ready else f"not ready: {self.robot.message}"
+            lines.append(Text(f"robot   {ready}", "" if self.robot.ready else "red"))
+        if self.episode is not None:
+            e = self.episode
+            rows = [Row(s.name, STATUS[s.status], s.t_done, s.progress, s.evidence) for s in e.subtasks]
+            lines.append(render(e.instruction, PHASE[e.state], e.elapsed, e.time_limit, rows))
+        if self.last is not None:
+            lines.append(Text(self.last[1], "green" if self.last[0] else "red"))
+        keys = [("space" if a.key == " " else a.key, a.text) for a in ACTIONS.values()] + [("q", "quit")]
+        lines.append(Text(" · ".join(f"{key}: {text}" for key, text in keys), "dim"))
+        return Group(*lines)
+
+    def motion_line(self):
+        if self.motion is None or time.monotonic() - self.heard > SILENT:
+            return Text("motion  nothing heard", "red")
+        mode, who = MODES[self.motion.mode], self.motion.authority or "nobody"
+        style = "bold red" if self.motion.mode == MotionStatus.STOPPED else "bold green"
+        return Text.assemble("motion  ", (mode, style), f"; authority: {who}; epoch {self.motion.epoch}")
+
+
+def main():
+    box = []
+
+    def make():
+        box.append(Operator())
+        return box[0]
+
+    node.run(make, lambda operator: operator.run())
+    sys.exit(int(bool(box[0].wanted) and box[0].quit))
+
+
+if __name__ == "__main__":
+    main()

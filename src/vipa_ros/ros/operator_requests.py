@@ -1,0 +1,91 @@
+"""What a person asks of a running graph: e-stop, re-arm, recovery, homing, verdicts on sub-tasks. Each is one key."""
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
+from vipa_ros.ros import topics
+from vipa_ros.ros.node import steady_clock
+
+WHO = "operator"
+PERIOD = 0.02  # wall seconds between two looks at the keys
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to ask for. answer: (whether it was done, in words) of the service's response."""
+
+    key: str
+    text: str
+    service: str
+    kind: type
+    request: Callable[[], object]
+    answer: Callable[[object], tuple[bool, str]]
+
+
+def _triggered(response):
+    return response.success, response.message
+
+
+ACTIONS = {
+    "estop": Action(
+        " ", "emergency stop", topics.ESTOP, EStop, lambda: EStop.Request(reason=WHO),
+        lambda r: (r.stopped, "motion is stopped" if r.stopped else "motion is NOT stopped"),
+    ),
+    "rearm": Action(
+        "a", "re-arm motion", topics.REARM, ReArm, lambda: ReArm.Request(operator_id=WHO),
+        lambda r: (r.armed, r.message or "motion is armed"),
+    ),
+    "recover": Action("r", "recover the robot's driver", topics.RECOVER, Trigger, Trigger.Request, _triggered),
+    "home": Action("h", "home the robot", topics.HOME, Trigger, Trigger.Request, _triggered),
+    "done": Action(
+        "d", "the sub-task is done", topics.JUDGE_SUBTASK, JudgeSubTask,
+        lambda: JudgeSubTask.Request(done=True, operator_id=WHO), lambda r: (r.accepted, r.message),
+    ),
+    "failed": Action(
+        "f", "the sub-task has failed", topics.JUDGE_SUBTASK, JudgeSubTask,
+        lambda: JudgeSubTask.Request(done=False, operator_id=WHO), lambda r: (r.accepted, r.message),
+    ),
+}  # fmt: skip
+
+
+class OperatorRequests:
+    """Clients on `node`. say(done, words) is called with every answer, on the node's thread."""
+
+    def __init__(self, node: Node, say: Callable[[bool, str], None]):
+        self.say, self.keys = say, queue.SimpleQueue()
+        kinds = {a.service: a.kind for a in ACTIONS.values()}
+        self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
+        node.create_timer(PERIOD, self._look, clock=steady_clock())
+
+    def press(self, key: str) -> None:
+        """From any thread: asks for what the key stands for; another key does nothing."""
+        self.keys.put(key)
+
+    def ready(self, name: str) -> bool:
+        """Whether the service behind the action is there."""
+        return self.clients[ACTIONS[name].service].service_is_ready()
+
+    def ask(self, name: str) -> None:
+        """From the node's thread: asks for the action `name`."""
+        action = ACTIONS[name]
+        if not self.ready(name):
+            self.say(False, f"{action.text}: nobody offers {action.service}")
+            return
+        future = self.clients[action.service].call_async(action.request())
+        future.add_done_callback(lambda f: self._answered(action, f))
+
+    def _answered(self, action, future):
+        done, words = action.answer(future.result())
+        self.say(done, f"{action.text}: {words}")
+
+    def _look(self):
+        while not self.keys.empty():
+            key = self.keys.get()
+            for name, action in ACTIONS.items():
+                if action.key == key:
+                    self.ask(name)

@@ -1,0 +1,74 @@
+"""A person's hand on a running graph: verdicts on the sub-tasks of an episode that is scored as in a real cell, e-stop and
+re-arm."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from rclpy.action import ActionClient
+from world import World
+
+from vipa_msgs.action import RunEpisode
+from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
+from vipa_msgs.srv import JudgeSubTask
+from vipa_ros import environment
+from vipa_ros.bringup import NodeSpec
+from vipa_ros.ros import topics
+from vipa_ros.ros.qos import PROFILES
+
+pytestmark = pytest.mark.graph
+CELL = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}
+# cell real: the task manager looks at joint states and at what the operator says, and never at ground truth
+GRAPH = [NodeSpec("sim", "sim", {**CELL, "image_width": 64, "image_height": 48, "speed": 1.0}), NodeSpec("motion", "motion", CELL),
+         NodeSpec("expert", "expert", CELL), NodeSpec("task_manager", "task_manager", {**CELL, "cell": "real"})]  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    with World(tmp_path, GRAPH, monkeypatch) as world:
+        yield world
+
+
+def operator(world, ask):
+    """`vipa operator ASK`: exit status and what it said."""
+    env = environment.child_environment(world.domain.id)
+    done = subprocess.run([sys.executable, "-m", "vipa_ros.cli", "operator", ask], env=env, capture_output=True, text=True,
+                          timeout=120, check=False)  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_operator_judges_stops_and_rearms(world):
+    status = world.newest(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
+    safety = world.newest(SafetyStatus, topics.SAFETY_STATUS, PROFILES["latched"])
+    code, said = operator(world, "done")
+    assert code == 1 and "no episode is running" in said
+    code, said = operator(world, "home")
+    assert code == 2 and f"nobody offers {topics.HOME}" in said
+    world.wait(lambda: safety and safety[0].armed, "motion to be armed")
+
+    client = ActionClient(world.node, RunEpisode, topics.RUN_EPISODE)
+    world.wait(client.server_is_ready, "the task manager")
+    sent = client.send_goal_async(RunEpisode.Goal(task="water_plant", commander="expert", time_limit=600.0))
+    world.wait(sent.done, "the goal's acceptance")
+    result = sent.result().get_result_async()
+    world.wait(lambda: status and status[0].subtasks and status[0].subtasks[0].evidence == "waits for the operator", "the episode")
+
+    ahead = world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(subtask="press spray handle", done=True))
+    assert not ahead.accepted and "allowed: pick up watering can" in ahead.message
+    code, said = operator(world, "done")
+    assert code == 0 and "pick up watering can: done" in said
+    world.wait(lambda: status[0].subtasks[0].status == SubTaskStatus.DONE, "the first sub-task")
+    assert world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(done=False)).message == "locate plant: failed"
+    world.wait(result.done, "the result")
+    card = json.loads(result.result().result.scorecard)
+    assert card["outcome"] == "failure" and card["subtask_score"] == pytest.approx(1 / 3)
+    assert [s["evidence"] for s in card["subtasks"]] == ["operator: done", "operator: failed", ""]
+
+    code, said = operator(world, "estop")
+    assert code == 0 and "motion is stopped" in said
+    world.wait(lambda: safety[0].estop and not safety[0].armed, "the stop")
+    code, said = operator(world, "rearm")
+    assert code == 0 and "motion is armed" in said
+    world.wait(lambda: safety[0].armed, "motion to be armed")
+    client.destroy()

@@ -1,0 +1,69 @@
+"""The test's own node in a graph of real processes."""
+
+import threading
+import time
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+from vipa_ros import environment
+from vipa_ros.supervisor import Supervisor
+
+WALL = 60  # seconds after which a wait is given up
+
+
+class World:
+    """The test's own node and its thread, in a ROS domain of its own, with `specs` as processes."""
+
+    def __init__(self, folder, specs, patch):
+        self.domain = environment.Domain()
+        env = environment.child_environment(self.domain.id)
+        for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
+            patch.setenv(name, env[name])
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain.id)
+        self.node = rclpy.create_node("world", context=self.context)
+        self.supervisor = Supervisor(specs, env, folder)
+        self.executor = MultiThreadedExecutor(2, context=self.context)
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+
+    def _spin(self):
+        try:
+            while self.context.ok():
+                self.executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    def __enter__(self):
+        self.thread.start()
+        self.supervisor.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.supervisor.stop()
+        self.context.shutdown()
+        self.thread.join()
+        self.domain.release()
+
+    def wait(self, condition, what):
+        deadline = time.monotonic() + WALL
+        over = threading.Event()
+        while not condition():
+            for name, process in self.supervisor.processes.items():
+                assert process.poll() is None, (name, self.supervisor.last_lines(name))
+            assert time.monotonic() < deadline, f"waited {WALL} s for {what}"
+            over.wait(0.02)
+
+    def call(self, kind, name, request):
+        client = self.node.create_client(kind, name)
+        self.wait(client.service_is_ready, name)
+        future = client.call_async(request)
+        self.wait(future.done, f"an answer of {name}")
+        return future.result()
+
+    def newest(self, kind, name, qos):
+        """A list that holds the newest message of a topic."""
+        box = []
+        self.node.create_subscription(kind, name, lambda msg: box.__setitem__(slice(None), [msg]), qos)
+        return box
