@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from . import flow
 from .attention import QWEN_ATTENTION, register
 from .configuration_vipa import TextConfig, VipaConfig
-from .dit import DiT
+from .dit import DiT, close_by
 from .fusion import Fusion
 from .grounding import Grounding
 from .normalisation import Statistics
@@ -225,8 +225,9 @@ class VipaForActionPrediction(nn.Module):
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + 3):
-        it also knows where the target lies, and ends with the way there from the first group's tool, in ``spatial.scale``.
+        """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + LEADS):
+        it also knows where the target lies, and ends with the way there from the first group's tool, in ``spatial.scale``, and
+        ``close_by`` of it.
         Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:
@@ -236,7 +237,8 @@ class VipaForActionPrediction(nn.Module):
         way = h_cond[:, -1, :3] - (state[:, :3] * self.tool_scale + self.tool_offset)
         if hidden is not None:
             way = way.masked_fill(hidden[:, None], 0.0)
-        return torch.cat([token, way.to(token.dtype)], -1)
+        close = close_by(way * self.config.spatial.scale)
+        return torch.cat([token, way.to(token.dtype), close.to(token.dtype)], -1)
 
     def know_tool(self, statistics: Statistics) -> None:
         """Take over how the processor normalises states: where the tool is can then be compared with the grounding."""

@@ -7,6 +7,7 @@ from tiny import random_batch, tiny_config
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
+from vipa_model.dit import close_by  # noqa: E402
 from vipa_model.grounding import Grounding  # noqa: E402
 from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.normalisation import Statistics  # noqa: E402
@@ -88,13 +89,22 @@ def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
         state = model.state_token(batch["state"], hidden)
         tool = torch.from_numpy(statistics.denormalise(batch["state"].numpy())[:, :3]).float()
         target = model.auxiliary(hidden)["target"]
-        torch.testing.assert_close(state[:, -3:] * config.spatial.scale, target - tool, atol=1e-5, rtol=0)
+        way, close = state[:, -5:-2], state[:, -2:]
+        torch.testing.assert_close(way * config.spatial.scale, target - tool, atol=1e-5, rtol=0)
+        torch.testing.assert_close(close, close_by(target - tool), atol=1e-5, rtol=0)
         noisy, prefix = batch["actions"], torch.zeros(batch["actions"].shape[:2], dtype=torch.bool)
         step = noisy, state, torch.full((len(noisy),), 0.5), prefix, *model.head.condition(hidden)
         before = model.head(*step)
-        model.head.lead.bias.fill_(2.0)
+        model.head.lead.bias.copy_(torch.tensor([2.0, 2.0, 2.0, 0.5, 0.5]))
         led = model.head(*step) - before
-    torch.testing.assert_close(led[..., :3], 2 * state[:, None, -3:].expand_as(led[..., :3]))
+    led_to = 2 * way + torch.nn.functional.pad(0.5 * close, (0, 1))
+    torch.testing.assert_close(led[..., :3], led_to[:, None].expand_as(led[..., :3]))
     assert not led[..., 3:].any()
     unknown = model.state_token(batch["state"], hidden, torch.ones(len(noisy), dtype=torch.bool))
-    assert not unknown[:, -3:].any()
+    assert not unknown[:, -5:].any()
+
+
+def test_close_by_counts_only_there():
+    way = torch.tensor([[0.02, 0.0, 0.3], [0.0, -0.04, 0.0], [0.3, 0.1, 0.0]])
+    expected = torch.tensor([[0.5 * np.exp(-0.125), 0.0], [0.0, -np.exp(-0.5)], [0.0, 0.0]], dtype=torch.float32)
+    torch.testing.assert_close(close_by(way), expected, atol=1e-6, rtol=0)
