@@ -106,6 +106,9 @@ def test_servo_publishes_to_motion_only_and_one_node_is_primary(name):
         assert node["command_out_topic"] == names.servo_output(group)
         assert not any(c and c in node["command_out_topic"] for c in controllers)
         assert node["scale"]["linear"] <= robot.group(group).tool_speed
+        # what Servo's validateParams refuses at start
+        assert node["self_collision_proximity_threshold"] <= node["scene_collision_proximity_threshold"]
+        assert node["lower_singularity_threshold"] < node["hard_stop_singularity_threshold"]
     ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text())
     assert all(ompl[g.name]["longest_valid_segment_fraction"] == 0.002 for g in robot.groups)
 

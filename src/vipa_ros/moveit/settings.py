@@ -96,7 +96,8 @@ def _servo(group: Group, robot: Robot, primary: bool) -> dict[str, Any]:
         # motion's gate keeps the true margins. Servo's slow-down near anything would stop fingers above a table for good
         "check_collisions": True,
         "collision_check_rate": 10.0,
-        "self_collision_proximity_threshold": robot.margin / 2,
+        # Servo does not start with one that is larger than the scene's
+        "self_collision_proximity_threshold": min(robot.margin / 2, FINGER_MARGIN),
         "scene_collision_proximity_threshold": FINGER_MARGIN,
         "lower_singularity_threshold": 17.0,
         "hard_stop_singularity_threshold": 30.0,
