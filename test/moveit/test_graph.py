@@ -19,6 +19,13 @@ def test_motion_gets_the_backend_and_a_planner_of_its_own():
     assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
 
 
+def test_a_real_cell_keeps_its_driver_and_has_one_planner():
+    cell = cell_graph("water_plant", "fr3_single", cell="real", driver="franka")
+    specs = graph.with_moveit(cell, "fr3_single", "water_plant", False)
+    assert [s.name for s in specs] == ["motion", "planner", "robot", "gripper"]
+    assert [s.parameters.get("backend") for s in specs] == ["moveit", "moveit", None, None]
+
+
 @pytest.mark.parametrize("move_group", [True, False])
 @pytest.mark.parametrize("name", resources.names("config/robots"))
 def test_one_keeper_of_the_planning_scene_and_nobody_executes(name, move_group):

@@ -22,10 +22,11 @@ class ForeignNode:
 
 
 def with_moveit(specs: list[NodeSpec], robot: str, task: str, use_sim_time: bool) -> list[NodeSpec]:
-    """`specs` with motion's poses solved by MoveIt's Servo, and a planner in a process of its own."""
-    changed = [replace(s, parameters={**s.parameters, "backend": "moveit"}) if s.executable == "motion" else s for s in specs]
-    planner = {"robot": robot, "task": task, "backend": "moveit", "use_sim_time": use_sim_time}
-    return [*changed, NodeSpec("planner", "planner", planner)]
+    """`specs` with motion's poses solved by MoveIt's Servo, and one planner, with moveit_py, in a process of its own."""
+    planner = NodeSpec("planner", "planner", {"robot": robot, "task": task, "use_sim_time": use_sim_time})
+    specs = specs if any(s.executable == "planner" for s in specs) else [*specs, planner]
+    theirs = ("motion", "planner")
+    return [replace(s, parameters={**s.parameters, "backend": "moveit"}) if s.executable in theirs else s for s in specs]
 
 
 def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[ForeignNode]:
