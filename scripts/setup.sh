@@ -57,7 +57,7 @@ find_python() {
 
 # --- system packages ---------------------------------------------------------------------------------------------------
 some_file() { compgen -G "$1" > /dev/null; }
-library() { { /sbin/ldconfig -p 2> /dev/null || ldconfig -p; } | grep -q "$1"; }
+library() { { /sbin/ldconfig -p 2> /dev/null || ldconfig -p; } | grep "$1" > /dev/null; }  # not -q: who writes on into a closed pipe fails
 
 missing_packages() {
   command -v g++ > /dev/null || echo g++

@@ -30,11 +30,10 @@ PRESSING = 0.5  # opening below which the handle is being pressed
 
 
 def water_plant(view: View) -> Skill:
-    """One step after the other, each until another is due."""
-    while not view.done("press spray handle"):
+    """One step after the other, each until another is due; the episode's end ends it."""
+    while True:
         step = _due(view)
-        yield STEPS[step](view, lambda v, step=step: _due(v) != step or v.done("press spray handle"))
-    return True
+        yield STEPS[step](view, lambda v, step=step: _due(v) != step)
 
 
 def _due(view: View) -> str:
