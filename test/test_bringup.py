@@ -20,6 +20,21 @@ def test_what_is_missing_is_said(config, commander, message):
         EpisodeConfig(**{"task": "put_three_obj", "cell": "real"} | config).checked(commander)
 
 
+@pytest.mark.parametrize("config, message", [
+    ({"motion_backend": "magic"}, "unknown motion backend 'magic'; allowed: embedded, moveit"),
+    ({"motion_backend": "moveit", "speed": 0.0}, "speed 0 with motion backend moveit, which keeps wall time; allowed: above 0, to 1"),
+    ({"motion_backend": "moveit", "speed": 2.0}, "speed 2 with motion backend moveit"),
+])  # fmt: skip
+def test_a_motion_backend_that_cannot_be_had_is_refused(config, message):
+    with pytest.raises(VipaError, match=message):
+        EpisodeConfig("water_plant", **config).checked()
+
+
+def test_the_motion_backend_reaches_motion_alone():
+    specs = episode_graph(EpisodeConfig("water_plant", motion_backend="moveit").checked())
+    assert {s.name: s.parameters["backend"] for s in specs if "backend" in s.parameters} == {"motion": "moveit"}
+
+
 def test_a_driver_without_its_messages_is_refused(monkeypatch):
     monkeypatch.setattr(bringup, "DRIVERS", {"franka": ("no_such_msgs",)})
     with pytest.raises(VipaError, match="wants the package no_such_msgs, which is not installed"):

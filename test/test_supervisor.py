@@ -53,6 +53,18 @@ def test_a_node_that_dies_is_named_with_its_last_lines(programs, tmp_path):
     assert (tmp_path / "weak.log").read_text() == "about to fall\n"
 
 
+def test_what_dies_beside_the_graph_is_started_again_and_ends_with_it(programs, tmp_path):
+    """The leader ends the graph once the one beside it has been started a third time."""
+    count = tmp_path / "count"
+    falls = f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"
+    leader = f"import time\nwhile not (__import__('os').path.exists({str(count)!r}) and open({str(count)!r}).read() == 'xxx'): time.sleep(0.02)"
+    beside = {"servo": [sys.executable, "-c", falls], "steady": [sys.executable, "-c", SLEEPER]}
+    with Supervisor([NodeSpec("leader", leader, leader=True)], dict(os.environ), tmp_path, beside=beside) as graph:
+        assert graph.wait() == ("leader", 0)
+        assert alive(graph.processes["steady"])
+    assert not alive(graph.processes["steady"])
+
+
 def test_a_process_that_ignores_the_interrupt_is_killed(programs, tmp_path):
     with Supervisor([NodeSpec("a", STUBBORN)], dict(os.environ), tmp_path) as graph:
         wait_for(lambda: graph.last_lines("a"))

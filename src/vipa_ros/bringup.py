@@ -1,7 +1,7 @@
 """The graph of an episode as a list of node specs, from which the CLI's supervisor and the launch files both start it."""
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vipa_ros import resources
@@ -11,6 +11,7 @@ from vipa_ros.serving.address import FORM, is_remote
 from vipa_ros.tasks.task import load_task
 
 CELLS = ("sim", "real")
+MOTION_BACKENDS = ("embedded", "moveit")
 DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
     "franka": ("controller_manager_msgs", "franka_msgs"),
     "ur": ("controller_manager_msgs", "ur_dashboard_msgs"),
@@ -38,6 +39,7 @@ class EpisodeConfig:
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
+    motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less.
     """
 
     task: str
@@ -55,6 +57,7 @@ class EpisodeConfig:
     backend: str = "onnxruntime"
     precision: str = ""
     device: str = "auto"
+    motion_backend: str = "embedded"
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
         """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started. commander: False
@@ -72,6 +75,10 @@ class EpisodeConfig:
         if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
             raise VipaError("seed, time limit and speed must not be negative")
         check_runtime(self.backend, self.precision, self.device)
+        if self.motion_backend not in MOTION_BACKENDS:
+            raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
+        if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
+            raise VipaError(f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1")
         filled = {"robot": self.robot or task.robot}
         if is_remote(self.policy):
             filled["policy_sha256"] = served_sha256(robot, self.policy)
@@ -119,6 +126,11 @@ def cell_graph(
     ]
 
 
+def solved_by(backend: str, specs: list[NodeSpec], *executables: str) -> list[NodeSpec]:
+    """`specs` in which the nodes `executables` have the motion backend `backend`."""
+    return [replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs]
+
+
 def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     """Everything one scored episode needs; `config` has been checked."""
     common = {"robot": config.robot, "task": config.task, "use_sim_time": config.cell == "sim"}
@@ -132,8 +144,9 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "run_folder": config.run_folder,
         "require_success": config.require_success,
     }
+    cell = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver)
     return [
-        *cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver),
+        *solved_by(config.motion_backend, cell, "motion"),
         commander,
         NodeSpec(
             "task_manager",

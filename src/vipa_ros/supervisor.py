@@ -12,6 +12,7 @@ from pathlib import Path
 from vipa_ros.bringup import NodeSpec, command
 
 GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
+REVIVAL = 1.0  # wall seconds after which what died beside the graph is started again
 LAST_LINES = 15
 
 
@@ -20,12 +21,18 @@ class Supervisor:
 
     Output of every node but the leader goes to <log_folder>/<name>.log, and with `verbose` to the terminal behind the
     node's name. Use as a context manager; main thread.
+
+    beside: label → command line of processes of other packages, started with the graph and again whenever they die: the nodes
+    that want them say what they lack meanwhile.
     """
 
-    def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False):
+    def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False,
+                 beside: dict[str, list[str]] | None = None):  # fmt: skip
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
+        self.beside = beside or {}
         self.processes: dict[str, subprocess.Popen] = {}
-        self.tails: dict[str, deque[str]] = {s.name: deque(maxlen=LAST_LINES) for s in specs}
+        self.tails: dict[str, deque[str]] = {name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)}
+        self._died: dict[str, float] = {}
         self._pumps: list[threading.Thread] = []
         self._began = time.time()
 
@@ -33,7 +40,9 @@ class Supervisor:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         try:
             for spec in self.specs:
-                self._start(spec)
+                self._start(spec.name, command(spec, sys.executable), spec.leader)
+            for label, line in self.beside.items():
+                self._start(label, line)
         except BaseException:
             self.stop()
             raise
@@ -42,27 +51,27 @@ class Supervisor:
     def __exit__(self, *error) -> None:
         self.stop()
 
-    def _start(self, spec):
-        pipe = None if spec.leader else subprocess.PIPE
+    def _start(self, name, line, leader=False):
+        pipe = None if leader else subprocess.PIPE
         env = {**self.env, "VIPA_RUN": str(self.log_folder.parent.resolve())}  # whose process it is, for `ps` and tests
         process = subprocess.Popen(
-            command(spec, sys.executable),
+            line,
             env=env,
-            stdin=None if spec.leader else subprocess.DEVNULL,  # its keys are the user's
+            stdin=None if leader else subprocess.DEVNULL,  # its keys are the user's
             stdout=pipe,
             stderr=subprocess.STDOUT if pipe else None,
             start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order
             text=True if pipe else None,
             errors="replace" if pipe else None,
         )
-        self.processes[spec.name] = process
+        self.processes[name] = process
         if pipe:
-            pump = threading.Thread(target=self._pump, args=(spec.name, process), daemon=True)
+            pump = threading.Thread(target=self._pump, args=(name, process), daemon=True)
             pump.start()
             self._pumps.append(pump)
 
     def _pump(self, name, process):
-        with open(self.log_folder / f"{name}.log", "w") as log:
+        with open(self.log_folder / f"{name}.log", "a") as log:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
@@ -74,14 +83,22 @@ class Supervisor:
         """Blocks until the leader ends or any other process dies: (its name, exit status). KeyboardInterrupt passes."""
         leader = next((s.name for s in self.specs if s.leader), None)
         while True:
+            self._revive()
             for name, process in self.processes.items():
                 # the leader first: what dies right after it is no failure
                 status = self.processes[leader].poll() if leader else None
                 if status is not None:
                     return leader, status
-                if (status := process.poll()) is not None:
+                if name not in self.beside and (status := process.poll()) is not None:
                     return name, status
             time.sleep(0.05)
+
+    def _revive(self):
+        for label, line in self.beside.items():
+            if self.processes[label].poll() is None:
+                self._died.pop(label, None)
+            elif time.monotonic() - self._died.setdefault(label, time.monotonic()) > REVIVAL:
+                self._start(label, line)
 
     def wait_leader(self, timeout: float) -> int | None:
         """Waits for the leader to end: its exit status, or None if it did not within `timeout` wall seconds."""

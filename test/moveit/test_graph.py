@@ -1,6 +1,7 @@
 """What moveit.launch.py starts: one motion node with the MoveIt backend, a Servo node an arm, one keeper of the planning scene."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import yaml
@@ -45,6 +46,21 @@ def test_one_keeper_of_the_planning_scene_and_nobody_executes(name, move_group):
     if move_group:
         assert nodes[0].parameters["allow_trajectory_execution"] is False
     assert parameters.moveit_py(robot, True)["allow_trajectory_execution"] is False
+
+
+def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp_path, monkeypatch):
+    nodes = graph.moveit_nodes(load_robot("fr3_dual"), False, True)
+    program = tmp_path / "b" / "lib" / "moveit_servo" / "servo_node"
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    with pytest.raises(VipaError, match=r"MoveIt is not there: no lib/moveit_servo/servo_node in .*; allowed here: motion backend"):
+        graph.commands(nodes, tmp_path / "logs")
+    program.parent.mkdir(parents=True)
+    program.touch()
+    lines = graph.commands(nodes, tmp_path / "logs")
+    assert list(lines) == ["vipa_left_servo", "vipa_right_servo"]
+    assert lines["vipa_left_servo"][:6] == [str(program), "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
+    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text())["/**"]["ros__parameters"]
+    assert parameters == nodes[1].parameters
 
 
 def test_a_robot_without_its_files_is_refused_with_the_remedy():

@@ -31,6 +31,7 @@ def arguments(parser):
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
     parser.add_argument("--require-success", action="store_true", help="exit 1 unless every sub-task is done")
+    parser.add_argument("--motion-backend", default="embedded", help="embedded, or moveit: poses by MoveIt Servo, which must be there")
     parser.add_argument("--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
@@ -50,9 +51,13 @@ def run(args) -> int:
         backend=args.backend,
         precision=args.precision,
         device=args.device,
+        motion_backend=args.motion_backend,
     ).checked()
     if args.in_process and config.cell != "sim":
         raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
+    if args.in_process and config.motion_backend != "embedded":
+        raise VipaError(f"motion backend '{config.motion_backend}' with --in-process; allowed: embedded")
+    servos = servo_nodes(config)
     folder, config = prepare(config, args.runs)
     if args.in_process:
         status = run_in_process(config, folder)
@@ -64,7 +69,7 @@ def run(args) -> int:
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
     env = environment.child_environment(domain.id)
     try:
-        status = supervise(config, folder, env, args.verbose)
+        status = supervise(config, folder, env, args.verbose, servos)
     finally:
         domain.release()
     if folder.scorecard.is_file() and not args.no_video and status != 130:
@@ -110,10 +115,24 @@ def run_in_process(config, folder) -> int:
     return 0 if record.scorecard.success or not config.require_success else 1
 
 
-def supervise(config, folder, env, verbose) -> int:
-    """Runs the graph to its end and returns the exit status."""
-    specs = bringup.episode_graph(config)
-    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose) as graph:
+def servo_nodes(config) -> list:
+    """MoveIt's nodes that the motion backend wants. Raises VipaError where they are not installed."""
+    if config.motion_backend != "moveit":
+        return []
+    from vipa_ros.moveit import graph
+
+    nodes = graph.moveit_nodes(load_robot(config.robot), False, config.cell == "sim")
+    for node in nodes:
+        graph.executable(node)
+    return nodes
+
+
+def supervise(config, folder, env, verbose, servos=()) -> int:
+    """Runs the graph to its end, MoveIt's nodes `servos` beside it, and returns the exit status."""
+    from vipa_ros.moveit.graph import commands
+
+    specs, beside = bringup.episode_graph(config), commands(servos, folder.path / "logs")
+    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside) as graph:
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""
             print(f"space: emergency stop{verdicts}; Ctrl-C: end", flush=True)

@@ -1,13 +1,19 @@
 """The graph with MoveIt in it: our nodes with the MoveIt backend, and MoveIt's own, as lists that a launch file renders."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from vipa_ros.bringup import NodeSpec
+from vipa_ros import files
+from vipa_ros.bringup import NodeSpec, solved_by
+from vipa_ros.errors import VipaError
 from vipa_ros.moveit import parameters
 from vipa_ros.moveit.names import servo_node
 from vipa_ros.robot.description import Robot
+
+RESPAWN = 2.0  # wall seconds: a Servo that hears no joint states for 5 s ends, e.g. one that was up long before motion
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,7 @@ def with_moveit(specs: list[NodeSpec], robot: str, task: str, use_sim_time: bool
     """`specs` with motion's poses solved by MoveIt's Servo, and one planner, with moveit_py, in a process of its own."""
     planner = NodeSpec("planner", "planner", {"robot": robot, "task": task, "use_sim_time": use_sim_time})
     specs = specs if any(s.executable == "planner" for s in specs) else [*specs, planner]
-    theirs = ("motion", "planner")
-    return [replace(s, parameters={**s.parameters, "backend": "moveit"}) if s.executable in theirs else s for s in specs]
+    return solved_by("moveit", specs, "motion", "planner")
 
 
 def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[ForeignNode]:
@@ -51,4 +56,27 @@ def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[For
 def render(nodes: list[ForeignNode], make: Callable[..., Any]) -> list:
     """Every node by `make`, launch_ros.actions.Node or what takes its arguments."""
     return [make(package=n.package, executable=n.executable, name=n.name, namespace=n.namespace, parameters=[n.parameters],
-                 output="screen") for n in nodes]
+                 output="screen", respawn=True, respawn_delay=RESPAWN) for n in nodes]
+
+
+def executable(node: ForeignNode) -> Path:
+    """The program of `node` under AMENT_PREFIX_PATH. Raises VipaError if its package is not installed."""
+    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    for prefix in prefixes:
+        if (path := prefix / "lib" / node.package / node.executable).is_file():
+            return path
+    where = ", ".join(map(str, prefixes)) or "an empty AMENT_PREFIX_PATH"
+    raise VipaError(f"MoveIt is not there: no lib/{node.package}/{node.executable} in {where}; allowed here: motion backend embedded")
+
+
+def commands(nodes: list[ForeignNode], folder: Path) -> dict[str, list[str]]:
+    """Label → command line that starts each of `nodes`; their parameters are written to files in `folder`. Raises VipaError."""
+    lines = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for node in nodes:
+        label = "_".join([*node.namespace.strip("/").split("/"), node.name])
+        path = folder / f"{label}.yaml"
+        files.write_yaml(path, {"/**": {"ros__parameters": node.parameters}})
+        lines[label] = [str(executable(node)), "--ros-args", "-r", f"__node:={node.name}", "-r", f"__ns:={node.namespace or '/'}",
+                        "--params-file", str(path.resolve())]
+    return lines
