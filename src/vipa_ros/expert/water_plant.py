@@ -16,8 +16,10 @@ CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
 OVER = 0.04  # metres beside the line above the can, within which the hand goes down
-NEAR, TURNED = 0.012, 0.15  # metres, radians that a grasp may be off: a learner that must come nearer than it can see never closes
-BEGUN = 0.02  # metres that it may be off once the hand is closing
+NEAR = 0.012  # metres beside it, within which it goes all the way down
+# metres above and beside the grasp, and radians: nearer than this the fingers are around the can, and close. Wider than the way
+# down: a learner that had to come nearer than it can see would never close.
+LOW, BESIDE, TURNED = 0.015, 0.025, 0.25
 OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
@@ -44,7 +46,7 @@ def _due(view: View) -> str:
         return "press" if _is_aimed(view) else "aim"
     off, up, turned = _from_grasp(view)
     closing = view.opening < OPEN
-    if turned < TURNED and np.hypot(off, up) < (BEGUN if closing else NEAR):
+    if turned < TURNED and abs(up) < LOW and off < BESIDE:
         return "close"
     if closing:
         return "open"
