@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -179,8 +178,15 @@ class VipaModel(nn.Module):
 def _aim(config: VipaConfig) -> nn.Sequential:
     width = config.head.width
     return nn.Sequential(
-        nn.Linear(config.text.width + config.state_dim, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
+        nn.Linear(config.text.width + config.state_dim + 2, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
     )
+
+
+def _bearing(way: Tensor, axes: Tensor) -> Tensor:
+    """Cosine and sine (B, 2) of the direction of ``way`` (B, 3) about the tool's own z axis; axes: (B, 6), its x and y axis in
+    the frame of ``way``. By how much a tool turns that is to point at something cannot be read off a position alone."""
+    side = (axes.unflatten(-1, (2, 3)) * way[:, None]).sum(-1)
+    return side / side.norm(dim=-1, keepdim=True).clamp(min=0.05)
 
 
 class VipaForActionPrediction(nn.Module):
@@ -192,9 +198,9 @@ class VipaForActionPrediction(nn.Module):
         self.model = VipaModel(config)
         leads = bool(config.grounding)
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width, leads)
-        if leads:  # the tool's position in the normalised state, in the grounding's units
-            self.register_buffer("tool_scale", torch.ones(3))
-            self.register_buffer("tool_offset", torch.zeros(3))
+        if leads:  # the tool's pose in the normalised state: position in the grounding's units, and two axes
+            self.register_buffer("tool_scale", torch.ones(9))
+            self.register_buffer("tool_offset", torch.zeros(9))
         self.aim = _aim(config) if config.grounding else None
         self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
@@ -226,26 +232,30 @@ class VipaForActionPrediction(nn.Module):
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
         """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + LEADS):
-        it also knows where the target lies, and ends with the way there from the first group's tool, in ``spatial.scale``, and
+        it also knows where the target lies, and on which side of the tool, and ends with the way there from the first group's tool, in ``spatial.scale``, and
         ``close_by`` of it.
         Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:
             return token
-        known = state if hidden is None else state.masked_fill(hidden[:, None], 0.0)
-        token = token + self.aim(torch.cat([h_cond[:, -1], known.to(h_cond.dtype)], -1))
-        way = h_cond[:, -1, :3] - (state[:, :3] * self.tool_scale + self.tool_offset)
+        tool = state[:, :9] * self.tool_scale + self.tool_offset
+        way = h_cond[:, -1, :3] - tool[:, :3]
+        bearing = _bearing(way, tool[:, 3:])
         if hidden is not None:
-            way = way.masked_fill(hidden[:, None], 0.0)
+            state, way, bearing = (x.masked_fill(hidden[:, None], 0.0) for x in (state, way, bearing))
+        seen = torch.cat([h_cond[:, -1], state.to(h_cond.dtype), bearing.to(h_cond.dtype)], -1)
+        token = token + self.aim(seen)
         close = close_by(way * self.config.spatial.scale)
         return torch.cat([token, way.to(token.dtype), close.to(token.dtype)], -1)
 
     def know_tool(self, statistics: Statistics) -> None:
         """Take over how the processor normalises states: where the tool is can then be compared with the grounding."""
         if self.aim is not None:
-            scale, centre = self.config.spatial.scale, np.array(self.config.spatial.centre)
-            self.tool_scale.copy_(torch.from_numpy(statistics.scale[:3] / scale))
-            self.tool_offset.copy_(torch.from_numpy((statistics.offset[:3] - centre) / scale))
+            scale, offset = statistics.scale[:9].copy(), statistics.offset[:9].copy()
+            offset[:3] -= self.config.spatial.centre
+            scale[:3], offset[:3] = scale[:3] / self.config.spatial.scale, offset[:3] / self.config.spatial.scale
+            self.tool_scale.copy_(torch.from_numpy(scale))
+            self.tool_offset.copy_(torch.from_numpy(offset))
 
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
         """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from vipa_model.dit import close_by  # noqa: E402
 from vipa_model.grounding import Grounding  # noqa: E402
-from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.modeling_vipa import VipaForActionPrediction, _bearing  # noqa: E402
 from vipa_model.normalisation import Statistics  # noqa: E402
 
 
@@ -102,6 +102,15 @@ def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
     assert not led[..., 3:].any()
     unknown = model.state_token(batch["state"], hidden, torch.ones(len(noisy), dtype=torch.bool))
     assert not unknown[:, -5:].any()
+
+
+def test_the_bearing_is_the_angle_about_the_tools_own_axis():
+    angle, yaw = 0.7, 0.4
+    axes = torch.tensor([[np.cos(yaw), np.sin(yaw), 0.0, np.sin(yaw), -np.cos(yaw), 0.0]])  # it looks down
+    way = torch.tensor([[0.3 * np.cos(angle), 0.3 * np.sin(angle), -0.2]])
+    expected = torch.tensor([[np.cos(angle - yaw), -np.sin(angle - yaw)]])
+    torch.testing.assert_close(_bearing(way, axes), expected)
+    assert not _bearing(torch.zeros(1, 3), axes).any()
 
 
 def test_close_by_counts_only_there():
