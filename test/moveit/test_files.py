@@ -96,11 +96,11 @@ def test_limits_are_the_gates(name):
 
 
 @robots
-def test_servo_publishes_to_motion_only_and_one_node_is_primary(name):
+def test_servo_publishes_to_motion_only_and_waits_for_nobodys_planning_scene(name):
     robot = load_robot(name)
     servo = yaml.safe_load((names.folder(robot) / "servo.yaml").read_text())
     assert list(servo) == [g.name for g in robot.arms]
-    assert [node["is_primary_planning_scene_monitor"] for node in servo.values()].count(True) == 1
+    assert all(node["is_primary_planning_scene_monitor"] for node in servo.values())
     controllers = {c for g in robot.groups for c in (g.controller, g.hand.controller if g.hand else "")}
     for group, node in servo.items():
         assert node["command_out_topic"] == names.servo_output(group)

@@ -1,4 +1,4 @@
-"""What moveit.launch.py starts: one motion node with the MoveIt backend, a Servo node an arm, one keeper of the planning scene."""
+"""What moveit.launch.py starts: one motion node with the MoveIt backend, a Servo node an arm, perhaps move_group."""
 
 import dataclasses
 from pathlib import Path
@@ -29,13 +29,13 @@ def test_a_real_cell_keeps_its_driver_and_has_one_planner():
 
 @pytest.mark.parametrize("move_group", [True, False])
 @pytest.mark.parametrize("name", resources.names("config/robots"))
-def test_one_keeper_of_the_planning_scene_and_nobody_executes(name, move_group):
+def test_every_servo_keeps_a_scene_of_its_own_and_nobody_executes(name, move_group):
     robot = load_robot(name)
     nodes = graph.moveit_nodes(robot, move_group, use_sim_time=True)
     servos = [n for n in nodes if n.package == "moveit_servo"]
     assert [f"{n.namespace}/{n.name}" for n in servos] == [servo_node(g.name) for g in robot.arms]
-    keepers = [n for n in servos if n.parameters["moveit_servo"]["is_primary_planning_scene_monitor"]]
-    assert len(keepers) + move_group == 1
+    assert all(n.parameters["moveit_servo"]["is_primary_planning_scene_monitor"] for n in servos)
+    assert len({n.namespace for n in nodes}) == len(nodes) == len(servos) + move_group, "their services do not meet"
     controllers = {c for g in robot.groups for c in (g.controller, g.hand.controller if g.hand else "") if c}
     for node in nodes:
         assert node.parameters["use_sim_time"] is True

@@ -13,7 +13,7 @@ from vipa_ros.moveit import parameters
 from vipa_ros.moveit.names import servo_node
 from vipa_ros.robot.description import Robot
 
-RESPAWN = 2.0  # wall seconds: a Servo that hears no joint states for 5 s ends, e.g. one that was up long before motion
+RESPAWN = 2.0  # wall seconds after which a node of MoveIt's that has ended is started again
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ def with_moveit(specs: list[NodeSpec], robot: str, task: str, use_sim_time: bool
 
 
 def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[ForeignNode]:
-    """A Servo node an arm, in a namespace of its own, and perhaps move_group, which then keeps the planning scene.
+    """A Servo node an arm, in a namespace of its own, and perhaps move_group.
 
-    Exactly one of them is the primary planning scene monitor. Servo knows the robot, not the task's fixtures: it can not be told
-    which of them a sub-task may touch, and what it halts for it does not leave again; motion's gate keeps clear of them.
+    Each keeps a planning scene of its own. Servo knows the robot, not the task's fixtures: it can not be told which of them a
+    sub-task may touch, and what it halts for it does not leave again; motion's gate keeps clear of them.
     Raises VipaError if the robot's files in config/moveit are not there.
     """
     clock = {"use_sim_time": use_sim_time}
@@ -48,8 +48,7 @@ def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[For
                                  parameters=parameters.move_group(robot) | clock))
     for group in robot.arms:
         namespace, name = servo_node(group.name).rsplit("/", 1)
-        servo = parameters.servo(robot, group.name, primary=False if move_group else None)
-        nodes.append(ForeignNode("moveit_servo", "servo_node", name, namespace, servo | clock))
+        nodes.append(ForeignNode("moveit_servo", "servo_node", name, namespace, parameters.servo(robot, group.name) | clock))
     return nodes
 
 

@@ -49,10 +49,8 @@ def moveit_py(robot: Robot, use_sim_time: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def servo(robot: Robot, group: str, primary: bool | None = None) -> dict[str, Any]:
-    """Of an arm's Servo node. primary: instead of what servo.yaml says of who keeps the planning scene."""
+def servo(robot: Robot, group: str) -> dict[str, Any]:
+    """Of an arm's Servo node."""
     node = yaml.safe_load(read(robot, "servo.yaml"))[group]
-    if primary is not None:
-        node["is_primary_planning_scene_monitor"] = primary
     smoothing = {"update_period": node["publish_period"], "planning_group_name": node["move_group_name"]}
     return description(robot) | {"moveit_servo": node} | smoothing

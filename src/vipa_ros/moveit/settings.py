@@ -71,11 +71,11 @@ def ompl(robot: Robot) -> dict[str, Any]:
 
 
 def servo(robot: Robot) -> dict[str, Any]:
-    """servo.yaml: a node an arm, in a namespace of its own; the first is the primary planning scene monitor."""
-    return {group.name: _servo(group, robot, primary=group is robot.arms[0]) for group in robot.arms}
+    """servo.yaml: a node an arm, in a namespace of its own, each with a planning scene of its own."""
+    return {group.name: _servo(group, robot) for group in robot.arms}
 
 
-def _servo(group: Group, robot: Robot, primary: bool) -> dict[str, Any]:
+def _servo(group: Group, robot: Robot) -> dict[str, Any]:
     return {
         "move_group_name": group.name,
         "publish_period": SERVO_PERIOD,
@@ -90,7 +90,8 @@ def _servo(group: Group, robot: Robot, primary: bool) -> dict[str, Any]:
         "publish_joint_positions": True,
         "publish_joint_velocities": True,
         "publish_joint_accelerations": False,
-        "is_primary_planning_scene_monitor": primary,
+        # one that is not asks for the scene in its own namespace, where nobody offers it: 5 s of every start, in vain
+        "is_primary_planning_scene_monitor": True,
         "use_smoothing": True,
         "smoothing_filter_plugin_name": "online_signal_smoothing::AccelerationLimitedPlugin",
         # motion's gate keeps the true margins. Servo's slow-down near anything would stop fingers above a table for good
