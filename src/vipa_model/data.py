@@ -19,6 +19,9 @@ from .images import lift_depth
 from .processing_vipa import VipaProcessor
 
 
+FURTHEST = 10.0  # standard deviations of an action that is learnt: one frame further out would outweigh its whole batch
+
+
 @dataclass
 class Augmentation:
     """shift: largest image shift, pixels (intrinsics follow, so the pointmap stays true). brightness, contrast: largest
@@ -76,7 +79,7 @@ class FrameDataset(Dataset):
         ]
         statistics = self.processor.action_statistics, self.processor.state_statistics
         self._normalised = (
-            statistics[0].normalise(self.raw_actions).astype(np.float32),
+            statistics[0].normalise(self.raw_actions).clip(-FURTHEST, FURTHEST).astype(np.float32),
             statistics[1].normalise(self.raw_states).astype(np.float32),
         )
 

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from vipa_ros import geometry
 from vipa_ros.expert.reference import PoseReference
+from vipa_ros.motion import rotation
 
 LIMITS = (0.4, 1.2, 1.5, 6.0)
 DT = 0.1
@@ -50,8 +51,12 @@ def test_a_goal_that_moves_is_followed():
     assert np.linalg.norm(reference.position - goal[:3]) < 0.02
 
 
-def test_an_offset_shifts_where_it_stands():
+def test_displaced_it_goes_on_from_there_as_fast_as_before():
     reference = PoseReference(pose((0, 0, 0)))
     poses, after = reference.plan(pose((0.5, 0, 0)), LIMITS, 16, DT)
-    reference.advance(after, np.array([0, 0.01, 0]))
+    reference.advance(after)
+    velocity = reference.velocity.copy()
+    reference.displace(np.array([0, 0.01, 0, 0.2]))
     assert reference.position == pytest.approx(poses[1][:3] + [0, 0.01, 0])
+    assert reference.velocity == pytest.approx(velocity)
+    assert rotation.difference(reference.turn, poses[1][3:]) == pytest.approx([0, 0, 0.2], abs=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reference import PoseReference
+from vipa_ros.expert.reference import PoseReference, disturbed
 from vipa_ros.expert.scripts import SCRIPTS
 from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
@@ -27,6 +27,7 @@ LEAD = 2
 ANGULAR_ACCELERATION = 6.0  # rad/s²
 LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
 KICK_STEPS = 5  # steps for which a random disturbance lasts
+KICK_TURN = 6.0  # radians about the vertical that go with a metre of disturbance
 KICK_PAUSE = 10  # steps from its end to the next: the way back is what is to be learnt
 
 
@@ -44,7 +45,7 @@ class Expert:
     """Plays the task's script and answers each step with the next 1.6 s of tool poses and hand openings.
 
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
-    noise: metres, standard deviation of the disturbances added to what is sent (DART): the next chunk starts where the
+    noise: metres, standard deviation of the disturbances added to what is sent (DART), and KICK_TURN of it about the vertical: the next chunk starts where the
     disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody else drives, and each answer is what
     the expert would do from where the tool is and as fast as it moves. tireless: the script begins
     anew when it has ended. Raises VipaError for a task without a script.
@@ -80,7 +81,7 @@ class Expert:
         self.seq = 0
         self.epoch = -1
         self.label = None
-        self.kick, self.kick_left = np.zeros(3), -int(self.random.integers(KICK_PAUSE))
+        self.kick, self.kick_left = np.zeros(4), -int(self.random.integers(KICK_PAUSE))
 
     def step(self, seen: CommanderInput) -> ActionChunk | None:
         """The next chunk; None when the robot is stopped. Raises VipaError without ground truth."""
@@ -175,20 +176,23 @@ class Expert:
         closing = last + np.clip(goal.hand - last, -way, way)
         hand = np.array([opening for _, opening in self.said] + list(closing))
         clean = sent = self._wrap(seen, poses, hand)
-        offset = self._disturbance(goal)
-        if offset is not None:
+        kick = self._disturbance(goal)
+        if kick is not None:
             noisy = poses.copy()
-            noisy[LEAD + 1 :, :3] += offset
+            noisy[LEAD + 1 :] = [disturbed(pose, kick) for pose in poses[LEAD + 1 :]]
             sent = self._wrap(seen, noisy, hand)
         self.said.popleft()
         self.said.append((plan[0], float(closing[0])))
-        self.reference.advance(after, offset)
+        self.reference.advance(after)
+        if kick is not None:
+            self.reference.displace(kick)
         target = self.view.body(goal.target)[:3].copy() if goal.target else np.full(3, np.nan)
         self.label = Label(self.view.scorer.current, target, clean)
         return sent
 
     def _disturbance(self, goal: Goal) -> np.ndarray | None:
-        """(3,) metres for this step, or None. A kick lasts KICK_STEPS steps and sums up to a draw of N(0, noise²)."""
+        """(4,) metres and radians about the vertical for this step, or None. A kick lasts KICK_STEPS steps and sums up to a draw
+        of N(0, noise²)."""
         if self.led or not self.noise or not goal.noise:
             self.kick_left = 0
             return None
@@ -197,7 +201,8 @@ class Expert:
             return None
         if self.kick_left < 0:
             self.kick_left = KICK_STEPS
-            self.kick = self.random.normal(0.0, goal.noise * self.noise, 3) / KICK_STEPS
+            self.kick = self.random.normal(0.0, goal.noise * self.noise, 4) / KICK_STEPS
+            self.kick[3] *= KICK_TURN
         self.kick_left -= 1
         return self.kick
 

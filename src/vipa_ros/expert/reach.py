@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from vipa_ros.expert.goal import Ended, Goal, Skill, View, still
 from vipa_ros.geometry import pose
+from vipa_ros.motion import rotation
 
 CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
@@ -54,14 +55,15 @@ def best_yaw(view: View, position, yaw: float) -> float:
 
 
 def lined_up(
-    goal: Callable[[View], np.ndarray], top: float, beside: float = BESIDE
+    goal: Callable[[View], np.ndarray], top: float, beside: float = BESIDE, arm: float = 0.0
 ) -> Callable[[View], np.ndarray]:
     """`goal`, but up to `top` metres higher as long as the tool is more than `beside` metres off the line over it: fingers
-    shall pass beside the object."""
+    shall pass beside the object. A tool that is turned away counts as off by `arm` metres a radian."""
 
     def funnel(view: View) -> np.ndarray:
         target = goal(view).copy()
         off = float(np.hypot(*(view.tool[:2] - target[:2])))
+        off += arm * float(np.linalg.norm(rotation.difference(target[3:], view.tool[3:])))
         target[2] += min(top, max(0.0, STEEP * (off - beside)))
         return target
 

@@ -25,6 +25,12 @@ def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleratio
     return velocity + change
 
 
+def disturbed(pose: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The pose (7,) moved by (4,): metres, and radians about the vertical of its frame."""
+    turn = rotation.multiply(rotation.exp(np.array([0.0, 0.0, by[3]])), pose[3:])
+    return np.concatenate([pose[:3] + by[:3], rotation.normalised(turn)])
+
+
 class PoseReference:
     """A tool pose that moves: position with trapezoidal speed along the way, orientation likewise about its axis."""
 
@@ -60,8 +66,11 @@ class PoseReference:
                 turn = rotation.normalised(rotation.multiply(rotation.exp(angular * h), turn))
         return poses, after
 
-    def advance(self, after, offset: np.ndarray | None = None) -> None:
-        """Goes on to the state `after` of a plan; `offset` (3,) metres is added to its position."""
+    def advance(self, after) -> None:
+        """Goes on to the state `after` of a plan."""
         self.position, self.velocity, self.turn, self.angular = after
-        if offset is not None:
-            self.position = self.position + offset
+
+    def displace(self, by: np.ndarray) -> None:
+        """It stands elsewhere, as fast as before; by: (4,) as in `disturbed`."""
+        pose = disturbed(self.pose, by)
+        self.position, self.turn = pose[:3], pose[3:]

@@ -20,13 +20,14 @@ NEAR = 0.012  # metres beside it, within which it goes all the way down
 # metres above and beside the grasp, and radians: nearer than this the fingers are around the can, and close. Wider than the way
 # down: a learner that had to come nearer than it can see would never close.
 LOW, BESIDE, TURNED = 0.015, 0.025, 0.25
+FINGER = 0.05  # metres from the tool's axis to the open fingers
 OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # The handle's spring yields at 8 N a finger. Around the can's 46 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.545, 0.08
 LIFTED, CARRY = 0.055, 0.09  # metres of the can above the table: from here on it is aimed, and not lower than this
-AIMED = 0.025, 0.12  # metres, radians from there that are near enough: the nozzle then misses by at most 50 of the 70 mm allowed
+AIMED = 0.02, 0.1  # metres, radians from there that are near enough: the nozzle then misses by at most 50 of the 70 mm allowed
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
 SLOW = 0.5  # m/s², with the can in the hand
 PRESSING = 0.5  # opening below which the handle is being pressed
@@ -75,7 +76,7 @@ def _is_aimed(view: View) -> bool:
     wanted, can = _aimed(view), view.body(CAN)
     off = np.linalg.norm(wanted[:3] - can[:3])
     turned = np.linalg.norm(rotation.difference(wanted[3:], can[3:]))
-    wide = 2.0 if view.opening < PRESSING else 1.0
+    wide = 1.5 if view.opening < PRESSING else 1.0
     return bool(off < wide * AIMED[0] and turned < wide * AIMED[1])
 
 
@@ -136,7 +137,7 @@ def _reach(view: View, until: Callable[[View], bool]) -> Goal:
 
 def _descend(view: View, until: Callable[[View], bool]) -> Goal:
     turn = _nearest_turn(view)
-    goal = lined_up(lambda v: _over(v, turn, 0.0), ABOVE, NEAR)
+    goal = lined_up(lambda v: _over(v, turn, 0.0), ABOVE, NEAR, FINGER)
     return Goal(goal, speed=0.15, near=0.0, until=until, target=CAN, noise=NOISE)
 
 
