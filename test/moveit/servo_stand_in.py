@@ -21,6 +21,21 @@ POSE, TYPES = 2, (0, 1, 2)
 INVALID, OK, APPROACH, LEAVE, SLOW, HALT, BOUND = -1, 0, 1, 3, 4, 5, 6
 
 
+def refusals(servo: dict, groups: dict[str, int]) -> list[str]:
+    """Why Servo would not start with the parameters `servo` (moveit_servo.*), as validateParams has it. groups: name to joints."""
+    margins, dofs = servo["joint_limit_margins"], groups.get(servo["move_group_name"])
+    found = {
+        "move_group_name": dofs is None,
+        "hard_stop_singularity_threshold": servo["hard_stop_singularity_threshold"] <= servo["lower_singularity_threshold"],
+        "publish_joint_*": not any(servo[f"publish_joint_{kind}"] for kind in ("positions", "velocities", "accelerations")),
+        "self_collision_proximity_threshold":
+            servo["scene_collision_proximity_threshold"] < servo["self_collision_proximity_threshold"],
+        "joint_limit_margins": len(margins) not in (1, dofs),
+        "publish_period": servo["max_expected_latency"] / 3 < servo["publish_period"],
+    }  # fmt: skip
+    return [name for name, wrong in found.items() if wrong]
+
+
 class StandIn:
     """Feed it joint states, poses and service calls; `cycle` is one round of its loop.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pinocchio as pin
 import pytest
 import yaml
+from servo_stand_in import refusals
 
 from vipa_ros import cli, resources
 from vipa_ros.motion.collision import CollisionModel
@@ -106,9 +107,9 @@ def test_servo_publishes_to_motion_only_and_waits_for_nobodys_planning_scene(nam
         assert node["command_out_topic"] == names.servo_output(group)
         assert not any(c and c in node["command_out_topic"] for c in controllers)
         assert node["scale"]["linear"] <= robot.group(group).tool_speed
-        # what Servo's validateParams refuses at start
-        assert node["self_collision_proximity_threshold"] <= node["scene_collision_proximity_threshold"]
-        assert node["lower_singularity_threshold"] < node["hard_stop_singularity_threshold"]
+        groups = {g.name: len(g.joints) for g in robot.groups}
+        assert refusals(node, groups) == []
+        assert refusals(node | {"self_collision_proximity_threshold": 0.005}, groups) == ["self_collision_proximity_threshold"]
     ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text())
     assert all(ompl[g.name]["longest_valid_segment_fraction"] == 0.002 for g in robot.groups)
 
