@@ -120,7 +120,7 @@ def test_moveits_planner_knows_the_tasks_fixtures(planner, tmp_path):
     assert "knows no allowed contacts" in caller.ask(group="arm", named="home", allowed_contacts=["a|b"]).message
     said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     objects = {entry["object"]: entry for entry in said if "object" in entry}
-    assert "table" in objects and objects["table"]["frame"] == "world" and len(objects) > 1
+    assert "table" in objects and objects["table"]["frame"] == "base_link" and len(objects) > 1
 
 
 def test_without_moveit_py_it_says_so():

@@ -8,8 +8,8 @@ from geometry_msgs.msg import Pose, PoseStamped
 from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation
 
+from vipa_ros.errors import VipaError
 from vipa_ros.moveit import parameters
-from vipa_ros.moveit.names import WORLD
 from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.state import JointState
@@ -21,7 +21,8 @@ NODE = "vipa_moveit_py"
 class MoveItPlanning:
     """moveit_py with the robot's configuration, the task's fixtures in its planning scene. It only plans: nothing here executes.
 
-    Raises VipaError if the robot's files are not there, ImportError where moveit_py is not installed.
+    Raises VipaError if the robot's files are not there or a fixture does not get into the scene, ImportError where moveit_py is
+    not installed.
     """
 
     def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), use_sim_time: bool = False):
@@ -31,9 +32,13 @@ class MoveItPlanning:
         self.robot, self._state = robot, RobotState
         self.moveit = MoveItPy(node_name=NODE, config_dict=parameters.moveit_py(robot, use_sim_time), provide_planning_service=False)
         self.parameters = PlanRequestParameters(self.moveit, "")
+        # the robot's root: a fixed joint joins it to the world, and makes it the frame that MoveIt knows
+        frame = self.moveit.get_robot_model().model_frame
         with self.moveit.get_planning_scene_monitor().read_write() as scene:
             for fixture in fixtures:
-                scene.apply_collision_object(collision_object(fixture))
+                scene.apply_collision_object(collision_object(fixture, frame))
+                if not scene.knows_frame_transform(fixture.name):  # MoveIt drops what it cannot place, and says so in its log alone
+                    raise VipaError(f"planner: MoveIt did not take the fixture '{fixture.name}' in frame '{frame}'")
 
     def plan(self, request: PlanRequest, state: JointState) -> PlannedMotion:
         if request.contacts:
@@ -84,8 +89,8 @@ def _pose(pose) -> Pose:
     return msg
 
 
-def collision_object(fixture: Fixture):
-    """The fixture as moveit_msgs/CollisionObject, to be added to the scene."""
+def collision_object(fixture: Fixture, frame: str):
+    """The fixture as moveit_msgs/CollisionObject, to be added to the scene. frame: the robot's root, where the world is."""
     from moveit_msgs.msg import CollisionObject
     from shape_msgs.msg import SolidPrimitive
 
@@ -93,5 +98,5 @@ def collision_object(fixture: Fixture):
     turn = Rotation.from_euler("xyz", fixture.rpy).as_quat()
     pose = _pose([*fixture.position, *turn])
     added = CollisionObject(id=fixture.name, primitives=[box], primitive_poses=[pose], operation=CollisionObject.ADD)
-    added.header.frame_id = WORLD
+    added.header.frame_id = frame
     return added

@@ -32,6 +32,10 @@ class MoveItPy:
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         threading.Thread(target=self._spin, args=(executor,), daemon=True).start()
+        urdf = ElementTree.fromstring(self.parameters["robot_description"])
+        children = {joint.find("child").get("link") for joint in urdf.findall("joint")}
+        self.model_frame = next(link.get("name") for link in urdf.findall("link") if link.get("name") not in children)
+        self.objects = set()
         note(made=node_name)
 
     @staticmethod
@@ -53,8 +57,13 @@ class MoveItPy:
 
     @contextmanager
     def read_write(self):
-        yield SimpleNamespace(apply_collision_object=lambda thing: note(object=thing.id, frame=thing.header.frame_id,
-                                                                        size=list(thing.primitives[0].dimensions)))
+        yield SimpleNamespace(apply_collision_object=self._apply, knows_frame_transform=lambda name: name in self.objects)
+
+    def _apply(self, thing):
+        """Objects in frames that are not known are dropped without a word: behind a fixed virtual joint the world is none."""
+        if thing.header.frame_id == self.model_frame:
+            self.objects.add(thing.id)
+        note(object=thing.id, frame=thing.header.frame_id, size=list(thing.primitives[0].dimensions))
 
     def get_planning_component(self, planning_component_name):
         if planning_component_name not in self.chains:
