@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import queue
+import sys
 import termios
 
 from vipa_ros import keyboard
@@ -30,3 +31,32 @@ def test_keys_come_one_by_one_and_the_terminal_is_as_before():
 def test_where_there_is_no_terminal_nothing_is_done():
     with keyboard.single_keys(io.StringIO()) as typing:
         assert not typing
+
+
+BOTH = """
+import os
+from vipa_ros import keyboard
+child = os.fork()
+if not child:
+    os.setpgid(0, 0)  # as a shell starts what is to run in the background
+    with keyboard.single_keys() as typing:
+        os._exit(int(typing))
+behind = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+with keyboard.single_keys() as typing:
+    print("front", typing, "behind", bool(behind), flush=True)
+"""
+
+
+def test_in_the_background_the_keys_are_the_shells():
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(sys.executable, [sys.executable, "-c", BOTH])
+    said = b""
+    while b"behind" not in said or not said.endswith(b"\n"):
+        try:
+            said += os.read(terminal, 1024)
+        except OSError:  # it has ended
+            break
+    os.waitpid(child, 0)
+    os.close(terminal)
+    assert b"front True behind False" in said, said

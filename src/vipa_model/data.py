@@ -18,7 +18,6 @@ from .framestore import FrameStore
 from .images import lift_depth
 from .processing_vipa import VipaProcessor
 
-
 FURTHEST = 10.0  # standard deviations of an action that is learnt: one frame further out would outweigh its whole batch
 
 

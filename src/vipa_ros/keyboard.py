@@ -12,9 +12,10 @@ from contextlib import contextmanager
 @contextmanager
 def single_keys(stream=None) -> Iterator[bool]:
     """Within it a terminal at `stream` (standard input) gives every key at once and shows none; afterwards it is as before.
-    Yields whether there is a terminal. Ctrl-C stays what it is. For processes that inherit it, too."""
+    Yields whether there is one, and this process is in its foreground: in the background the keys are the shell's. Ctrl-C stays what
+    it is. For processes that inherit it, too."""
     stream = stream or sys.stdin
-    if stream is None or stream.closed or not stream.isatty():
+    if not is_terminal(stream) or not _in_foreground(stream):
         yield False
         return
     before = termios.tcgetattr(stream)
@@ -23,6 +24,19 @@ def single_keys(stream=None) -> Iterator[bool]:
         yield True
     finally:
         termios.tcsetattr(stream, termios.TCSADRAIN, before)
+
+
+def is_terminal(stream=None) -> bool:
+    """Whether keys can come from `stream` (standard input)."""
+    stream = stream or sys.stdin
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _in_foreground(stream) -> bool:
+    try:
+        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except OSError:  # not our controlling terminal: nobody else's keys either
+        return True
 
 
 def listen(press: Callable[[str], None], stream=None) -> threading.Thread:

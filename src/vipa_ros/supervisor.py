@@ -23,13 +23,13 @@ class Supervisor:
     node's name. Use as a context manager; main thread.
 
     beside: label → command line of processes of other packages, started with the graph and again whenever they die: the nodes
-    that want them say what they lack meanwhile.
+    that want them say what they lack meanwhile. keys: the leader reads our standard input.
     """
 
     def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False,
-                 beside: dict[str, list[str]] | None = None):  # fmt: skip
+                 beside: dict[str, list[str]] | None = None, keys: bool = False):  # fmt: skip
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
-        self.beside = beside or {}
+        self.beside, self.keys = beside or {}, keys
         self.processes: dict[str, subprocess.Popen] = {}
         self.tails: dict[str, deque[str]] = {name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)}
         self._died: dict[str, float] = {}
@@ -57,7 +57,7 @@ class Supervisor:
         process = subprocess.Popen(
             line,
             env=env,
-            stdin=None if leader else subprocess.DEVNULL,  # its keys are the user's
+            stdin=None if leader and self.keys else subprocess.DEVNULL,
             stdout=pipe,
             stderr=subprocess.STDOUT if pipe else None,
             start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order

@@ -132,7 +132,7 @@ def supervise(config, folder, env, verbose, servos=()) -> int:
     from vipa_ros.moveit.graph import commands
 
     specs, beside = bringup.episode_graph(config), commands(servos, folder.path / "logs")
-    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside) as graph:
+    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside, typing) as graph:
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""
             print(f"space: emergency stop{verdicts}; Ctrl-C: end", flush=True)

@@ -45,7 +45,7 @@ class Episode(Node):
         self.checklist = Checklist()
         self.exit_status = 1
         self.requests = OperatorRequests(self, lambda done, words: self.checklist.note(words))
-        if sys.stdin.isatty():  # `vipa episode` has made it give single keys
+        if keyboard.is_terminal():  # `vipa episode` has made it give single keys
             keyboard.listen(self.requests.press)
 
     def wait(self, future, timeout=None):
