@@ -1,9 +1,12 @@
-"""Makes the helpers in this folder (synthetic_bag, …) importable from every test below it."""
+"""Makes the helpers in this folder (synthetic_bag, …) importable from every test below it, and lets one graph run at a time."""
 
+import fcntl
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -12,3 +15,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def one_graph_at_a_time(request):
+    """Two cores carry one graph of processes; with two of them DDS falls silent for seconds, and the gate stops the arm."""
+    if request.node.get_closest_marker("graph") is None:
+        yield
+        return
+    with open(Path(tempfile.gettempdir()) / f"vipa-test-graph-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
