@@ -232,8 +232,8 @@ class VipaForActionPrediction(nn.Module):
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
         """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + LEADS):
-        it also knows where the target lies, and on which side of the tool, and ends with the way there from the first group's tool, in ``spatial.scale``, and
-        ``close_by`` of it.
+        it also knows where the target lies, and on which side of the tool, and ends with the way there from the
+        first group's tool, in ``spatial.scale``, and ``close_by`` of it.
         Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:

@@ -24,7 +24,7 @@ class Domain:
             self.id = int(wanted)
             return
         for self.id in reversed(DOMAINS):  # low numbers are what people choose by hand
-            path = Path(tempfile.gettempdir()) / f"vipa-domain-{self.id}.lock"
+            path = _lock_file(self.id)
             try:
                 handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except PermissionError:
@@ -44,13 +44,16 @@ class Domain:
             self._lock = None
 
 
+def _lock_file(domain: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"vipa-domain-{domain}.lock"
+
+
 def running_domain() -> int:
     """The domain of the graph that `vipa` runs here, 0 if it runs none. Raises VipaError if there are several."""
     taken = []
     for number in DOMAINS:
-        path = Path(tempfile.gettempdir()) / f"vipa-domain-{number}.lock"
         try:
-            with open(path) as handle:
+            with open(_lock_file(number)) as handle:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             continue

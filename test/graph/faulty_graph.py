@@ -13,11 +13,12 @@ import numpy as np
 import rclpy
 from geometry_msgs.msg import WrenchStamped
 from rclpy.action import ActionClient
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from streaming_commander import Streamer
 from trajectory_msgs.msg import JointTrajectory
+from world import spinning
 
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus
@@ -77,19 +78,12 @@ class Wires:
         self.rearm = self.node.create_client(ReArm, topics.REARM)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self._spin, daemon=True)
+        self.thread = spinning(self.executor, self.context)
         self.thread.start()
 
     def _wire(self, source, target, kind, qos, handle):
         self.out[target] = self.node.create_publisher(kind, target, qos)
         self.node.create_subscription(kind, source, lambda msg, t=target: handle(t, msg), qos)
-
-    def _spin(self):
-        try:
-            while self.context.ok():
-                self.executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
 
     def close(self):
         self.context.shutdown()

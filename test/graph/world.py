@@ -12,6 +12,19 @@ from vipa_ros.supervisor import Supervisor
 WALL = 60  # seconds after which a wait is given up
 
 
+def spinning(executor, context) -> threading.Thread:
+    """The thread, not started, that spins `executor` until `context` is shut down."""
+
+    def spin():
+        try:
+            while context.ok():
+                executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+
+    return threading.Thread(target=spin, daemon=True)
+
+
 class World:
     """The test's own node and its thread, in a ROS domain of its own, with `specs` as processes."""
 
@@ -26,14 +39,7 @@ class World:
         self.supervisor = Supervisor(specs, env, folder)
         self.executor = MultiThreadedExecutor(2, context=self.context)
         self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self._spin, daemon=True)
-
-    def _spin(self):
-        try:
-            while self.context.ok():
-                self.executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
+        self.thread = spinning(self.executor, self.context)
 
     def __enter__(self):
         self.thread.start()

@@ -2,6 +2,7 @@
 for one of them and ends."""
 
 import os
+import sys
 
 from vipa_ros import environment
 
@@ -16,8 +17,6 @@ def arguments(parser):
 def run(args) -> int:
     domain = environment.Domain(args.domain or os.environ.get("ROS_DOMAIN_ID") or str(environment.running_domain()))
     os.environ.update(environment.child_environment(domain.id))
-    import sys
-
     from vipa_ros.nodes import operator
 
     sys.argv = ["operator", "--ros-args", "-p", f"ask:='{args.ask}'"] if args.ask else ["operator"]

@@ -88,14 +88,8 @@ class Episode(Node):
 
 
 def main():
-    box = []
-
-    def make():
-        box.append(Episode())
-        return box[0]
-
-    node.run(make, lambda episode: episode.run())
-    sys.exit(box[0].exit_status)
+    episode = node.run(Episode, lambda episode: episode.run())
+    sys.exit(episode.exit_status)
 
 
 if __name__ == "__main__":

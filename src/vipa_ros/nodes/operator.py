@@ -119,14 +119,8 @@ class Operator(Node):
 
 
 def main():
-    box = []
-
-    def make():
-        box.append(Operator())
-        return box[0]
-
-    node.run(make, lambda operator: operator.run())
-    sys.exit(int(bool(box[0].wanted) and box[0].quit))
+    operator = node.run(Operator, lambda operator: operator.run())
+    sys.exit(int(bool(operator.wanted) and operator.quit))
 
 
 if __name__ == "__main__":

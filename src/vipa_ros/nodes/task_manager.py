@@ -188,9 +188,8 @@ class TaskManager(Node):
             run.finished.set_result(None)
 
     def on_judge(self, request, response):
-        response.message = "no episode is running"
-        if self.running:
-            response.accepted, response.message = self.running.judge(request.subtask, request.done)
+        answer = self.running.judge(request.subtask, request.done) if self.running else (False, "no episode is running")
+        response.accepted, response.message = answer
         return response
 
     def on_motion(self, msg):

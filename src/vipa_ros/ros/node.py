@@ -15,11 +15,12 @@ from rclpy.signals import SignalHandlerOptions
 from vipa_ros.errors import VipaError
 
 
-def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> None:
+def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> Node:
     """Initialises rclpy, makes the node, spins it until SIGINT or SIGTERM, and takes it down.
 
     A VipaError becomes one line on standard error and exit status 2. `spin` replaces the single-threaded spin; it
-    returns when `rclpy.ok()` is false. The node's `close`, if it has one, is called on the way out. Main thread.
+    returns when `rclpy.ok()` is false. The node's `close`, if it has one, is called on the way out. Returns the node, taken down.
+    Main thread.
     """
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,6 +44,7 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
         rclpy.try_shutdown()
     if status:
         sys.exit(status)
+    return node
 
 
 def _spin(node: Node) -> None:
