@@ -25,55 +25,42 @@ class TrajectoryController:
 
     def reset(self, positions: np.ndarray) -> None:
         """Hold `positions` (J,) at rest and forget any trajectory."""
-        self._times = np.array([-np.inf])  # absolute seconds; past the last point it is held
-        self._points = np.asarray(positions, dtype=float)[None, :].copy()
-        self._velocities = np.zeros_like(self._points)
-        self._cubic = False
+        self._times = np.array([-np.inf])  # absolute seconds at which each segment begins; the last one holds
+        self._since = np.zeros(1)  # where its own time counts from
+        hold = np.zeros((4, 1, len(self.joint_names)))
+        hold[0] = positions
+        self._polynomial = hold  # (4, segments, J): its coefficients, lowest order first
 
     def accept(self, trajectory: JointTrajectory, now: float) -> str:
         """Follow `trajectory` from `now` (seconds) on. Returns '' or why it is rejected."""
-        reason = self._reason_against(trajectory)
+        times = np.asarray(trajectory.times, dtype=float)
+        points = np.asarray(trajectory.positions, dtype=float)
+        velocities = np.asarray(trajectory.velocities, dtype=float)
+        reason = self._reason_against(tuple(trajectory.joint_names), times, points, velocities)
         if reason:
             return f"{self.name}: {reason}"
-        order = [trajectory.joint_names.index(joint) for joint in self.joint_names]
-        times = np.asarray(trajectory.times, dtype=float)
-        points = np.asarray(trajectory.positions, dtype=float)[:, order]
-        cubic = np.size(trajectory.velocities) > 0
-        velocities = np.asarray(trajectory.velocities, dtype=float)[:, order] if cubic else np.zeros_like(points)
+        cubic = velocities.size > 0
+        velocities = velocities if cubic else np.zeros_like(points)
+        if tuple(trajectory.joint_names) != self.joint_names:
+            order = [trajectory.joint_names.index(joint) for joint in self.joint_names]
+            points, velocities = points[:, order], velocities[:, order]
         if times[0] > 0:
             position, velocity = self.sample(np.array([now]))
             times = np.concatenate([[0.0], times])
             points = np.concatenate([position, points])
             velocities = np.concatenate([velocity, velocities])
-        self._times, self._points, self._velocities, self._cubic = times + now, points, velocities, cubic
+        self._times = self._since = times + now
+        self._polynomial = _segments(times, points, velocities, cubic)
         return ""
 
     def sample(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Desired positions and velocities, each (S, J), at the absolute `times` (S,) seconds."""
-        times = np.asarray(times, dtype=float)
-        last = len(self._times) - 1
-        positions = np.tile(self._points[-1], (len(times), 1))
-        velocities = np.zeros_like(positions)
-        moving = times < self._times[-1]
-        if not moving.any():
-            return positions, velocities
-        after = np.clip(np.searchsorted(self._times, times[moving], side="right"), 1, last)
-        before = after - 1
-        span = (self._times[after] - self._times[before])[:, None]
-        u = np.clip((times[moving] - self._times[before])[:, None] / span, 0.0, 1.0)
-        start, step = self._points[before], self._points[after] - self._points[before]
-        if self._cubic:
-            v0, v1 = self._velocities[before] * span, self._velocities[after] * span
-            square, cube = 3 * step - 2 * v0 - v1, v0 + v1 - 2 * step
-            positions[moving] = start + u * (v0 + u * (square + u * cube))
-            velocities[moving] = (v0 + u * (2 * square + u * 3 * cube)) / span
-        else:
-            positions[moving] = start + u * step
-            velocities[moving] = step / span
-        return positions, velocities
+        segment = np.maximum(np.searchsorted(self._times, times, side="right") - 1, 0)
+        t = np.maximum(times - self._since[segment], 0.0)[:, None]
+        constant, linear, square, cube = self._polynomial[:, segment]
+        return constant + t * (linear + t * (square + t * cube)), linear + t * (2 * square + t * 3 * cube)
 
-    def _reason_against(self, trajectory: JointTrajectory) -> str:
-        joints = tuple(trajectory.joint_names)
+    def _reason_against(self, joints: tuple, times: np.ndarray, points: np.ndarray, velocities: np.ndarray) -> str:
         unknown = [j for j in joints if j not in self.joint_names]
         if unknown:
             return f"unknown joint(s) {', '.join(unknown)}; allowed: {', '.join(self.joint_names)}"
@@ -82,9 +69,6 @@ class TrajectoryController:
             return f"joint(s) {', '.join(missing)} missing"
         if len(set(joints)) != len(joints):
             return "a joint is named twice"
-        times = np.asarray(trajectory.times, dtype=float)
-        points = np.asarray(trajectory.positions, dtype=float)
-        velocities = np.asarray(trajectory.velocities, dtype=float)
         if times.size == 0:
             return "empty trajectory"
         want = (times.size, len(joints))
@@ -94,8 +78,23 @@ class TrajectoryController:
             return f"velocities have shape {velocities.shape}, want {want} or none"
         if not (np.isfinite(times).all() and np.isfinite(points).all() and np.isfinite(velocities).all()):
             return "a value is not finite"
-        if times[0] < 0 or np.any(np.diff(times) <= 0):
+        if times[0] < 0 or np.any(times[1:] <= times[:-1]):
             return "times must be >= 0 and strictly increasing"
         if velocities.size and np.any(np.abs(velocities[-1]) > END_VELOCITY):
             return "velocity at the last point is not zero"
         return ""
+
+
+def _segments(times: np.ndarray, points: np.ndarray, velocities: np.ndarray, cubic: bool) -> np.ndarray:
+    """Coefficients (4, T, J), lowest order first, of the way from each point to the next; at the last it holds."""
+    out = np.zeros((4, *points.shape))
+    out[0] = points
+    span, step = np.diff(times)[:, None], np.diff(points, axis=0)
+    if not cubic:
+        out[1, :-1] = step / span
+        return out
+    v0, v1, slope = velocities[:-1], velocities[1:], step / span
+    out[1, :-1] = v0
+    out[2, :-1] = (3 * slope - 2 * v0 - v1) / span
+    out[3, :-1] = (v0 + v1 - 2 * slope) / span**2
+    return out
