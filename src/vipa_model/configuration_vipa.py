@@ -168,7 +168,8 @@ class VipaConfig:
     motion_tokens: 0 before stage 2, 3 x 1024 after the vocabulary was extended (K = 1024 paper, 3 tables assumed).
     target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
-    grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none).
+    grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none); tip: it
+    finds the working end of what is handled as well.
     """
 
     size: str = "full"
@@ -186,6 +187,7 @@ class VipaConfig:
     subtasks: int = 0
     aux_weight: float = 0.1
     grounding: int = 0
+    tip: bool = False
 
     def __post_init__(self) -> None:
         _one_of("vision.kind", self.vision.kind, VISION_KINDS)
@@ -219,6 +221,11 @@ class VipaConfig:
     def state_dim(self) -> int:
         """Width of the state: per group tool pose 9, velocity 3, hand, and joints if ``use_joints``."""
         return sum(12 + g.hand + (g.joints if self.use_joints else 0) for g in self.groups)
+
+    @property
+    def grounded(self) -> list[str]:
+        """Names of the grounded points, in the order of their tokens."""
+        return ["target"] * bool(self.grounding) + ["tip"] * (bool(self.grounding) and self.tip)
 
     @property
     def vocab(self) -> int:

@@ -108,6 +108,7 @@ class FrameDataset(Dataset):
             "actions": self._normalised[0][indices],
             "state": self._normalised[1][indices],
             "target": self.gather("target", indices),
+            "tip": self.gather("tip", indices),
             "subtask": self.gather("subtask", indices),
         }
         if self.processor.uses_depth:
@@ -122,12 +123,14 @@ class FrameDataset(Dataset):
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
     def gather(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Array ``name`` of the FrameStores (see vipa_model.framestore) at frames ``indices``, (B, ...)."""
+        """Array ``name`` of the FrameStores (see vipa_model.framestore) at frames ``indices``, (B, ...); NaN
+        where a store lacks an optional one."""
         which = np.searchsorted(self.offsets, indices, side="right") - 1
-        first = self.stores[0].arrays[name]
-        out = np.empty((len(indices), *first.shape[1:]), first.dtype)
+        arrays = [store.arrays.get(name) for store in self.stores]
+        like = next((a for a in arrays if a is not None), self.stores[0].arrays["target"])
+        out = np.empty((len(indices), *like.shape[1:]), like.dtype)
         for i, (store, index) in enumerate(zip(which, indices, strict=True)):
-            out[i] = self.stores[store].arrays[name][index - self.offsets[store]]
+            out[i] = np.nan if arrays[store] is None else arrays[store][index - self.offsets[store]]
         return out
 
     def _labels(self, store: FrameStore) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

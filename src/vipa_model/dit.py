@@ -14,18 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .aim import WAYS
 from .attention import attend
 from .configuration_vipa import HeadConfig
-
-LEADS = 5  # numbers that lead a chunk
-CLOSE = 0.04  # metres beside the target: close by
-
-
-def close_by(way: Tensor) -> Tensor:
-    """The horizontal way (B, 2) in units of CLOSE where it is about that or less, nought where it is much more; way: (B, 3)
-    metres, base frame."""
-    horizontal = way[:, :2] / CLOSE
-    return horizontal * torch.exp(-0.5 * horizontal.square().sum(-1, keepdim=True))
 
 
 class DiTBlock(nn.Module):
@@ -75,12 +66,11 @@ class DiTBlock(nn.Module):
 class DiT(nn.Module):
     """Velocity of an action chunk, given the state and the condition.
 
-    leads: the state token ends with LEADS numbers, the way from the tool to its target, (3,), and its horizontal part close by,
-    (2,), see ``close_by``; each step takes a learned share of them (assumed, ours). An error of a centimetre then counts by
-    itself, and need not show through all of the head; close by it does not drown in the ways of half a metre."""
+    leads: the state token ends with as many numbers of which each step takes a learned share, see aim.py: five for the first
+    group's translation (3 + 2 horizontal), the others for its rotation (assumed, ours)."""
 
     def __init__(
-        self, config: HeadConfig, action_dim: int, state_dim: int, condition_width: int, leads: bool = False
+        self, config: HeadConfig, action_dim: int, state_dim: int, condition_width: int, leads: int = 0
     ) -> None:
         super().__init__()
         if config.width % config.heads:
@@ -95,7 +85,8 @@ class DiT(nn.Module):
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, action_dim)
-        self.lead = nn.Linear(width, LEADS) if leads else None
+        self.turns = max(leads - WAYS, 0)
+        self.lead = nn.Linear(width, WAYS + 6 * self.turns) if leads else None
         for layer in (self.modulation, self.out, *([self.lead] if leads else [])):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -117,7 +108,7 @@ class DiT(nn.Module):
     ) -> Tensor:
         """Velocity (B, H, A).
 
-        noisy: (B, H, A) chunk with its prefix clean. state: (B, width [+ LEADS]), see ``embed_state`` and ``leads``. tau: (B,) in [0, 1].
+        noisy: (B, H, A) chunk with its prefix clean. state: (B, width [+ leads]), see ``embed_state`` and ``leads``. tau: (B,) in [0, 1].
         prefix: (B, H) bool, steps whose tau is 1. keys, values: from ``condition``.
         """
         width = self.positions.shape[-1]
@@ -132,9 +123,13 @@ class DiT(nn.Module):
         velocity = self.out(x)
         if self.lead is None:
             return velocity
-        led = self.lead(x) * state[:, None, width:]
-        led = led[..., :3] + F.pad(led[..., 3:], (0, 1))
-        return velocity + F.pad(led, (0, velocity.shape[-1] - 3))
+        shares, leads = self.lead(x), state[:, None, width:]
+        moved = shares[..., :WAYS] * leads[..., :WAYS]
+        led = moved[..., :3] + F.pad(moved[..., 3:], (0, 1))
+        if self.turns:
+            turned = shares[..., WAYS:].unflatten(-1, (self.turns, 6)) * leads[..., WAYS:, None]
+            led = torch.cat([led, turned.sum(-2)], -1)
+        return velocity + F.pad(led, (0, velocity.shape[-1] - led.shape[-1]))
 
 
 def time_features(tau: Tensor) -> Tensor:

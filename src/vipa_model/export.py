@@ -21,7 +21,7 @@ PRECISIONS = ("fp32", "int8")
 
 
 class ConditionGraph(nn.Module):
-    """(pixels, [pointmap], input_ids, attention_mask, state) to (keys, values, state token, [target], [sub-task
+    """(pixels, [pointmap], input_ids, attention_mask, state) to (keys, values, state token, [target], [tip], [sub-task
     logits]).
     """
 
@@ -67,7 +67,7 @@ def export(folder: str | Path, precisions: tuple[str, ...] = PRECISIONS) -> dict
     batch = example(model, processor)
     config = model.config
     condition = ConditionGraph(model, list(batch))
-    outputs = ["keys", "values", "state_token"] + ["target"] * config.target + ["subtask"] * bool(config.subtasks)
+    outputs = ["keys", "values", "state_token", *model.auxiliary_names]
     with torch.no_grad():
         wanted = dict(zip(outputs, condition(*batch.values()), strict=True))
     noisy = torch.randn(1, config.head.horizon, config.action_dim)

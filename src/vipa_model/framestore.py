@@ -24,6 +24,7 @@ written):
     subtask              (T,) int64, index into ``subtasks``, -1 unknown
     target               (T, 3) float32, position of the sub-task's object, base frame, m; NaN unknown
     stamps               (T,) int64 ns, true capture time
+    tip                  (T, 3) float32, optional: the working end of what is handled (a spout, a stem's end), likewise
     label_pose, label_hand   optional, (T, H', 7 G) and (T, H', sum Hh): the expert's chunk as of each frame, step k due
                          (k + 1) / rate_hz after it. Given when the expert would have done otherwise than what was
                          executed (action noise, DAgger). Without them a frame's label is what was commanded after it.
@@ -65,6 +66,7 @@ REQUIRED = (
     "stamps",
 )
 LABELS = ("label_pose", "label_hand")
+OPTIONAL = ("tip", *LABELS)
 _TYPES = {"images": np.uint8, "depth": np.uint16, "subtask": np.int64, "stamps": np.int64}
 
 
@@ -122,7 +124,7 @@ class FrameStoreWriter:
                 raise ValueError(f"episode {name!r}: {key} has shape {value.shape}; allowed: {want} (None: any)")
             ready[key] = value.astype(_TYPES.get(key, np.float32), copy=False)
             if (
-                key not in ("target", "extrinsics")
+                key not in ("target", "tip", "extrinsics")
                 and ready[key].dtype == np.float32
                 and not np.isfinite(ready[key]).all()
             ):
@@ -195,16 +197,17 @@ class FrameStore:
 
     def _write_packed(self, files: list[Path], packed: Path) -> None:
         """Copy the episodes end to end into one array file each, with an index."""
-        lengths, instructions, meta, labelled = [], [], [], []
+        lengths, instructions, meta, labelled, given = [], [], [], [], set()
         for file in files:
             with np.load(file, allow_pickle=False) as data:
                 lengths.append(len(data["stamps"]))
                 instructions.append(str(data["instruction"]))
                 meta.append(json.loads(str(data["meta"])))
                 labelled.append(data["label_pose"].shape[1] if "label_pose" in data else 0)
+                given.update(k for k in OPTIONAL if k in data)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         label_steps = max(labelled)
-        names = [*REQUIRED, *(LABELS if label_steps else ())]
+        names = [*REQUIRED, *(k for k in OPTIONAL if k in given)]
         shapes = {k: [label_steps if n is None else n for n in v] for k, v in _shapes(self.header).items()}
         for key in names:
             shape = (int(starts[-1]), *shapes[key])
@@ -237,6 +240,7 @@ def _shapes(header: dict) -> dict[str, tuple]:
         "positions": (joints,),
         "subtask": (),
         "target": (3,),
+        "tip": (3,),
         "stamps": (),
         "label_pose": (None, pose),
         "label_hand": (None, hand),

@@ -20,17 +20,16 @@ SHARPNESS = 4.0  # of the softmax at the start: neither one point nor all
 
 
 class Grounding(nn.Module):
-    """One condition token (B, 1, width): its first three channels are the point in units of ``spatial.scale`` about
-    ``spatial.centre``, the others a learned embedding of it."""
+    """Condition tokens (B, P, width), one for each point of ``config.grounded``: its first three channels are the point in
+    units of ``spatial.scale`` about ``spatial.centre``, the others a learned embedding of it."""
 
     def __init__(self, config: VipaConfig) -> None:
         super().__init__()
         if config.spatial.kind != "pointmap":
             raise ValueError(f"grounding wants spatial.kind 'pointmap', not {config.spatial.kind!r}; allowed: grounding 0")
-        width, text = config.grounding, config.text.width
+        width = config.grounding
         self.cells = config.vision.image_size // 8
         self.register_buffer("centre", torch.tensor(config.spatial.centre), persistent=False)
-        self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.spatial.frequencies), persistent=False)
         self.scale = config.spatial.scale
         self.look = nn.Sequential(
             nn.Conv2d(3, width // 2, 4, 4),
@@ -42,25 +41,15 @@ class Grounding(nn.Module):
             nn.GroupNorm(1, width),
         )
         self.views = nn.Parameter(torch.zeros(len(config.cameras), 1, width))
-        self.query = nn.Linear(text, width)
-        self.offset = nn.Sequential(nn.Linear(text + 3, width), nn.GELU(approximate="tanh"), nn.Linear(width, 3))
-        nn.init.zeros_(self.offset[2].weight)
-        nn.init.zeros_(self.offset[2].bias)
-        self.embed = nn.Linear(3 + 6 * config.spatial.frequencies, text - 3)
+        self.points = nn.ModuleDict({name: Pointer(config) for name in config.grounded})
 
     def forward(self, pixels: Tensor, pointmap: Tensor, wanted: Tensor) -> Tensor:
         """pixels (B, V, 3, h, w) normalised, pointmap (B, V, hp, wp, 4), wanted (B, text width): what to look for."""
         batch, views = pixels.shape[:2]
         features = self.look(pixels.flatten(0, 1)).flatten(2).transpose(1, 2).unflatten(0, (batch, views)) + self.views
-        points, valid = self._cells(pointmap)
-        scores = (features.flatten(1, 2) @ self.query(wanted)[..., None])[..., 0]
-        scores = scores * (SHARPNESS / features.shape[-1] ** 0.5)
-        weights = scores.masked_fill(~valid, -1e4).softmax(-1)
-        seen = ((weights * valid)[..., None] * points).sum(1)
-        point = seen + self.offset(torch.cat([wanted, seen], -1))
-        angles = (point[..., None] * self.octaves).flatten(-2)
-        embedded = self.embed(torch.cat([point, angles.sin(), angles.cos()], -1))
-        return torch.cat([point, embedded], -1)[:, None]
+        measured, valid = self._cells(pointmap)
+        features = features.flatten(1, 2)
+        return torch.stack([point(features, measured, valid, wanted) for point in self.points.values()], 1)
 
     def position(self, token: Tensor) -> Tensor:
         """The point (B, 3) in metres, base frame, that a token (B, width) carries."""
@@ -76,3 +65,27 @@ class Grounding(nn.Module):
         mean = F.avg_pool2d(unit, size) / share.clamp(min=1e-3)
         shape = pointmap.shape[0], -1
         return mean.flatten(2).transpose(1, 2).reshape(*shape, 3), (share > 0.3).reshape(shape)
+
+
+class Pointer(nn.Module):
+    """One point: where the cells are that answer to what is wanted, and a correction of what is beside or behind them."""
+
+    def __init__(self, config: VipaConfig) -> None:
+        super().__init__()
+        width, text = config.grounding, config.text.width
+        self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.spatial.frequencies), persistent=False)
+        self.query = nn.Linear(text, width)
+        self.offset = nn.Sequential(nn.Linear(text + 3 + width, width), nn.GELU(approximate="tanh"), nn.Linear(width, 3))
+        nn.init.zeros_(self.offset[2].weight)
+        nn.init.zeros_(self.offset[2].bias)
+        self.embed = nn.Linear(3 + 6 * config.spatial.frequencies, text - 3)
+
+    def forward(self, features: Tensor, measured: Tensor, valid: Tensor, wanted: Tensor) -> Tensor:
+        """Token (B, text width) of cells with ``features`` (B, N, width), ``measured`` points (B, N, 3) in units, where
+        ``valid`` (B, N)."""
+        scores = (features @ self.query(wanted)[..., None])[..., 0] * (SHARPNESS / features.shape[-1] ** 0.5)
+        weights = scores.masked_fill(~valid, -1e4).softmax(-1) * valid
+        seen, answer = ((weights[..., None] * x).sum(1) for x in (measured, features))
+        point = seen + self.offset(torch.cat([wanted, seen, answer], -1))
+        angles = (point[..., None] * self.octaves).flatten(-2)
+        return torch.cat([point, self.embed(torch.cat([point, angles.sin(), angles.cos()], -1))], -1)

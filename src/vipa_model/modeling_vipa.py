@@ -9,7 +9,7 @@
 Batch (dict of tensors; B samples, V views):
     pixels (B, V, h, w, 3) uint8 RGB; pointmap (B, V, hp, wp, 4) float32 (x, y, z m base frame, validity);
     input_ids (B, T) int64; attention_mask (B, T) bool; state (B, S) float32 normalised;
-    training: actions (B, H, A) float32 normalised; optional target (B, 3) m base frame or NaN; optional subtask (B,)
+    training: actions (B, H, A) float32 normalised; optional target, tip (B, 3) m base frame or NaN; optional subtask (B,)
     int64, -1 unknown; language stages: labels (B, T) int64, -100 where no loss.
     ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features).
 """
@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import flow
+from .aim import Aim
 from .attention import QWEN_ATTENTION, register
 from .configuration_vipa import TextConfig, VipaConfig
-from .dit import DiT, close_by
+from .dit import DiT
 from .fusion import Fusion
 from .grounding import Grounding
-from .normalisation import Statistics
 from .spatial import make_spatial
 from .vision import Projector, make_vision
 
@@ -96,7 +96,7 @@ class VipaModel(nn.Module):
     def encode(self, batch: dict[str, Tensor]) -> Tensor:
         """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt.
 
-        With grounding one more token, (B, N_q + 1, width).
+        With grounding a token more for each grounded point, (B, N_q + P, width).
         """
         prompt = self.embed_prompt(batch)
         queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
@@ -104,8 +104,8 @@ class VipaModel(nn.Module):
         hidden = self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
         if self.grounding is None:
             return hidden
-        token = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
-        return torch.cat([hidden, token.to(hidden.dtype)], 1)
+        points = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
+        return torch.cat([hidden, points.to(hidden.dtype)], 1)
 
     def run_language(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B,
@@ -175,20 +175,6 @@ class VipaModel(nn.Module):
         self.config.motion_tokens = count
 
 
-def _aim(config: VipaConfig) -> nn.Sequential:
-    width = config.head.width
-    return nn.Sequential(
-        nn.Linear(config.text.width + config.state_dim + 2, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
-    )
-
-
-def _bearing(way: Tensor, axes: Tensor) -> Tensor:
-    """Cosine and sine (B, 2) of the direction of ``way`` (B, 3) about the tool's own z axis; axes: (B, 6), its x and y axis in
-    the frame of ``way``. By how much a tool turns that is to point at something cannot be read off a position alone."""
-    side = (axes.unflatten(-1, (2, 3)) * way[:, None]).sum(-1)
-    return side / side.norm(dim=-1, keepdim=True).clamp(min=0.05)
-
-
 class VipaForActionPrediction(nn.Module):
     """VipaModel with the flow-matching head and the auxiliary heads."""
 
@@ -196,18 +182,15 @@ class VipaForActionPrediction(nn.Module):
         super().__init__()
         self.config = config
         self.model = VipaModel(config)
-        leads = bool(config.grounding)
+        self.aim = Aim(config) if config.grounding else None
+        leads = 0 if self.aim is None else self.aim.leads
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width, leads)
-        if leads:  # the tool's pose in the normalised state: position in the grounding's units, and two axes
-            self.register_buffer("tool_scale", torch.ones(9))
-            self.register_buffer("tool_offset", torch.zeros(9))
-        self.aim = _aim(config) if config.grounding else None
         self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
 
     def forward(self, batch: dict[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Losses of a batch: 'loss' (total), and 'language' parts when it has ``labels``, else 'flow', 'target',
-        'subtask'.
+        'tip', 'subtask'.
 
         Noise, tau, prefix lengths and hidden states are drawn from ``generator`` (torch's own by default).
         """
@@ -231,38 +214,29 @@ class VipaForActionPrediction(nn.Module):
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """The action head's state token (B, head width) of the normalised state (B, S). With grounding (B, head width + LEADS):
-        it also knows where the target lies, and on which side of the tool, and ends with the way there from the
-        first group's tool, in ``spatial.scale``, and ``close_by`` of it.
-        Rows where ``hidden`` (B,) is true do not know their state."""
+        """The action head's state token (B, head width) of the normalised state (B, S). With grounding it also knows where the
+        grounded points lie about the first group's tool, and ends with the numbers that lead the chunk, (B, head width +
+        leads), see aim.py. Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:
             return token
-        tool = state[:, :9] * self.tool_scale + self.tool_offset
-        way = h_cond[:, -1, :3] - tool[:, :3]
-        bearing = _bearing(way, tool[:, 3:])
-        if hidden is not None:
-            state, way, bearing = (x.masked_fill(hidden[:, None], 0.0) for x in (state, way, bearing))
-        seen = torch.cat([h_cond[:, -1], state.to(h_cond.dtype), bearing.to(h_cond.dtype)], -1)
-        token = token + self.aim(seen)
-        close = close_by(way * self.config.spatial.scale)
-        return torch.cat([token, way.to(token.dtype), close.to(token.dtype)], -1)
+        more, leads = self.aim(state, h_cond[:, self.config.head.queries :], hidden)
+        return torch.cat([token + more, leads.to(token.dtype)], -1)
 
-    def know_tool(self, statistics: Statistics) -> None:
-        """Take over how the processor normalises states: where the tool is can then be compared with the grounding."""
-        if self.aim is not None:
-            scale, offset = statistics.scale[:9].copy(), statistics.offset[:9].copy()
-            offset[:3] -= self.config.spatial.centre
-            scale[:3], offset[:3] = scale[:3] / self.config.spatial.scale, offset[:3] / self.config.spatial.scale
-            self.tool_scale.copy_(torch.from_numpy(scale))
-            self.tool_offset.copy_(torch.from_numpy(offset))
+    @property
+    def auxiliary_names(self) -> list[str]:
+        """What ``auxiliary`` gives, in its order."""
+        points = self.config.grounded or ["target"] * (self.target_head is not None)
+        return points + ["subtask"] * (self.subtask_head is not None)
 
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
-        """What the auxiliary heads read from h_cond: 'target' (B, 3) metres base frame, 'subtask' (B, count) logits."""
-        grounding, out = self.model.grounding, {}
-        pooled = h_cond.mean(1) if grounding is None else h_cond[:, :-1].mean(1)
+        """What the auxiliary heads read from h_cond: 'target' and 'tip' (B, 3) metres base frame, 'subtask' (B, count)
+        logits."""
+        grounding, queries, out = self.model.grounding, self.config.head.queries, {}
+        pooled = h_cond[:, :queries].mean(1)
         if grounding is not None:
-            out["target"] = grounding.position(h_cond[:, -1])
+            for i, name in enumerate(self.config.grounded):
+                out[name] = grounding.position(h_cond[:, queries + i])
         elif self.target_head is not None:
             centre = torch.tensor(self.config.spatial.centre, device=pooled.device, dtype=pooled.dtype)
             out["target"] = self.target_head(pooled) * self.config.spatial.scale + centre
@@ -272,10 +246,10 @@ class VipaForActionPrediction(nn.Module):
 
     def _auxiliary(self, h_cond: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         out, losses = self.auxiliary(h_cond), {}
-        if "target" in out and "target" in batch:
-            known = batch["target"].isfinite().all(-1, keepdim=True)
-            error = (out["target"].float() - torch.where(known, batch["target"], 0)) / self.config.spatial.scale
-            losses["target"] = (error.square() * known).sum() / (3 * known.sum()).clamp(min=1)
+        for point in out.keys() & batch.keys() & {"target", "tip"}:
+            known = batch[point].isfinite().all(-1, keepdim=True)
+            error = (out[point].float() - torch.where(known, batch[point], 0)) / self.config.spatial.scale
+            losses[point] = (error.square() * known).sum() / (3 * known.sum()).clamp(min=1)
         if "subtask" in out and "subtask" in batch:
             known = batch["subtask"] >= 0
             losses["subtask"] = F.cross_entropy(out["subtask"].float(), batch["subtask"].clamp(min=0), reduction="none")

@@ -25,7 +25,7 @@ class PolicyOutput:
 
     poses: {group: (H, 7) float64}, base frame, metres and xyzw. hand: {group: (H, Hh) float64}, 0 closed to 1 open.
     dt: seconds. timing: milliseconds: ``prepare``, ``condition``, ``integrate``, ``decode``, ``total``.
-    auxiliary: what the model says of the scene: ``target`` (3,) metres base frame, ``subtask`` (count,) probabilities.
+    auxiliary: what the model says of the scene: ``target``, ``tip`` (3,) metres base frame, ``subtask`` (count,) probabilities.
     """
 
     poses: dict[str, np.ndarray]
@@ -211,8 +211,9 @@ def _hash(path: Path) -> str:
 
 def _auxiliary(condition: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     out = {}
-    if "target" in condition:
-        out["target"] = np.asarray(condition["target"])[0]
+    for point in ("target", "tip"):
+        if point in condition:
+            out[point] = np.asarray(condition[point])[0]
     if "subtask" in condition:
         logits = np.asarray(condition["subtask"])[0]
         weights = np.exp(logits - logits.max())

@@ -35,8 +35,9 @@ class FrameSource:
     @torch.no_grad()
     def validate(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
         """Losses, and errors of decoded chunks: position_mm (mean over steps), last_mm (last step), hand (mean
-        absolute), and of the auxiliary heads: target_mm, subtask (accuracy). Empty without held-out episodes."""
+        absolute), and of the auxiliary heads: target_mm, tip_mm, subtask (accuracy). Empty without held-out episodes."""
         sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
         for start in range(0, len(self.held_out), 32):
             indices = self.held_out[start : start + 32]
             batch = move(self.dataset.batch(indices))
@@ -57,14 +58,16 @@ class FrameSource:
             }
             row |= self._auxiliary(model, batch)
             for key, value in row.items():
-                sums[key] = sums.get(key, 0.0) + float(value) * len(indices) / len(self.held_out)
-        return sums
+                if np.isfinite(value):  # a batch may hold no frame whose target or tip is known
+                    sums[key] = sums.get(key, 0.0) + float(value) * len(indices)
+                    counts[key] = counts.get(key, 0) + len(indices)
+        return {key: value / counts[key] for key, value in sums.items()}
 
     @staticmethod
     def _auxiliary(model: VipaForActionPrediction, batch: dict[str, Tensor]) -> dict[str, float]:
         out, row = model.auxiliary(model.model.encode(batch)), {}
-        if "target" in out:
-            row["target_mm"] = float((out["target"] - batch["target"]).norm(dim=-1).nanmean()) * 1e3
+        for point in out.keys() & batch.keys() & {"target", "tip"}:
+            row[f"{point}_mm"] = float((out[point] - batch[point]).norm(dim=-1).nanmean()) * 1e3
         if "subtask" in out:
             row["subtask_accuracy"] = float((out["subtask"].argmax(-1) == batch["subtask"]).float().mean())
         return row
@@ -82,7 +85,7 @@ def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaCo
         ]
     )
     low, high = tool.min(0), tool.max(0)
-    known = any(np.isfinite(s.arrays["target"][:, 0]).any() for s in stores)
+    known = {p: any(np.isfinite(s.arrays[p][:, 0]).any() for s in stores if p in s.arrays) for p in ("target", "tip")}
     config = VipaConfig.named(
         size,
         **(
@@ -91,7 +94,8 @@ def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaCo
                 "groups": list(store.groups),
                 "rate_hz": store.rate_hz,
                 "subtasks": len(store.subtasks),
-                "target": known,
+                "target": known["target"],
+                "tip": known["tip"],
             }
             | changes
         ),
@@ -127,7 +131,8 @@ def prepare_frames(
     dataset = FrameDataset(stores, model.config, processor)
     if not np.any(processor.action_statistics.offset):
         processor.fit(dataset.raw_actions, dataset.raw_states)
-        model.know_tool(processor.state_statistics)
+        if model.aim is not None:
+            model.aim.know_tool(processor.state_statistics)
     dataset.prepare()
     if recipe.cache_features:
         dataset.features = cache_features(model, dataset)

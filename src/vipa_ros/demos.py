@@ -73,6 +73,7 @@ class Recording:
                 "positions": state.positions,
                 "subtask": label.subtask if label.subtask < len(self.task.subtasks) else -1,
                 "target": label.target,
+                "tip": label.tip,
                 "stamps": tick.stamp_ns,
                 "label_pose": clean.poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
                 "label_hand": clean.hand[1:],

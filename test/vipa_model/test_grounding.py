@@ -7,9 +7,9 @@ from tiny import random_batch, tiny_config
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
-from vipa_model.dit import close_by  # noqa: E402
+from vipa_model.aim import TURNS, WAYS, _bearing, _turns, close_by  # noqa: E402
 from vipa_model.grounding import Grounding  # noqa: E402
-from vipa_model.modeling_vipa import VipaForActionPrediction, _bearing  # noqa: E402
+from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.normalisation import Statistics  # noqa: E402
 
 
@@ -82,7 +82,7 @@ def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
     model = VipaForActionPrediction(config).eval()
     rng = np.random.default_rng(0)
     statistics = Statistics(rng.normal(size=config.state_dim), rng.uniform(0.5, 2, config.state_dim))
-    model.know_tool(statistics)
+    model.aim.know_tool(statistics)
     batch = random_batch(config)
     with torch.no_grad():
         hidden = model.model.encode(batch)
@@ -106,11 +106,47 @@ def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
 
 def test_the_bearing_is_the_angle_about_the_tools_own_axis():
     angle, yaw = 0.7, 0.4
-    axes = torch.tensor([[np.cos(yaw), np.sin(yaw), 0.0, np.sin(yaw), -np.cos(yaw), 0.0]])  # it looks down
+    axes = torch.tensor([[np.cos(yaw), np.sin(yaw), 0.0, np.sin(yaw), -np.cos(yaw), 0.0]]).view(1, 2, 3)  # it looks down
     way = torch.tensor([[0.3 * np.cos(angle), 0.3 * np.sin(angle), -0.2]])
     expected = torch.tensor([[np.cos(angle - yaw), -np.sin(angle - yaw)]])
     torch.testing.assert_close(_bearing(way, axes), expected)
     assert not _bearing(torch.zeros(1, 3), axes).any()
+
+
+@pytest.mark.parametrize("mirror", [1, -1], ids=["up", "down"])
+def test_turns_are_the_sines_of_what_is_left_to_turn(mirror):
+    def at(angle):
+        return torch.tensor([[np.cos(angle), mirror * np.sin(angle)]], dtype=torch.float32)
+
+    onto, across = _turns(at(0.5), at(0.2), at(np.pi / 2 - 0.1))[0]
+    assert onto.item() == pytest.approx(mirror * np.sin(0.3), abs=1e-6)
+    assert across.item() == pytest.approx(mirror * np.sin(0.2) / 2, abs=1e-6)
+    half_a_turn_on = _turns(at(0.5), at(0.2), at(-np.pi / 2 - 0.1))[0, 1]
+    assert half_a_turn_on.item() == pytest.approx(across.item(), abs=1e-6)
+
+
+def test_with_a_tip_what_is_left_to_turn_leads_the_rotation():
+    torch.manual_seed(0)
+    config = tiny_config(grounding=16, target=True, tip=True, aux_weight=1.0)
+    model = VipaForActionPrediction(config).eval()
+    batch = random_batch(config)
+    batch["tip"] = torch.full((3, 3), torch.nan)
+    with torch.no_grad():
+        assert not model(batch)["tip"]  # nobody knows where it is: nothing to learn
+        hidden = model.model.encode(batch)
+        assert hidden.shape == (3, config.head.queries + 2, config.text.width)
+        assert model.auxiliary_names == list(model.auxiliary(hidden)) and "tip" in model.auxiliary_names
+        state = model.state_token(batch["state"], hidden)
+        turns = state[:, -TURNS:]
+        assert turns.abs().max() <= 1 and turns.any()
+        noisy, prefix = batch["actions"], torch.zeros(batch["actions"].shape[:2], dtype=torch.bool)
+        step = noisy, state, torch.full((len(noisy),), 0.5), prefix, *model.head.condition(hidden)
+        before = model.head(*step)
+        share = torch.arange(6.0 * TURNS).view(TURNS, 6)
+        model.head.lead.bias[WAYS:] = share.flatten()
+        led = model.head(*step) - before
+    torch.testing.assert_close(led[..., 3:9], (turns @ share)[:, None].expand(-1, led.shape[1], -1))
+    assert not led[..., :3].any() and not led[..., 9:].any()
 
 
 def test_close_by_counts_only_there():

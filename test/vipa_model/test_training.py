@@ -18,7 +18,7 @@ from vipa_model.data import Augmentation, augment  # noqa: E402
 from vipa_model.framestore import FrameStore, FrameStoreWriter  # noqa: E402
 from vipa_model.images import lift_depth  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
-from vipa_model.sources import prepare_frames  # noqa: E402
+from vipa_model.sources import fitting_config, prepare_frames  # noqa: E402
 from vipa_model.training import learning_rate, train  # noqa: E402
 
 SMALL = named_recipe("small").changed(batch=8, save_every=3, log_every=1, precision="fp32")
@@ -53,6 +53,17 @@ def test_expert_labels_come_first(tmp_path):
     _, processor, source = prepare_frames([FrameStore(tmp_path)], SMALL, tiny_config())
     np.testing.assert_allclose(source.dataset.raw_actions[0, :, 2], 0.1, atol=1e-3)
     assert source.dataset.raw_actions[5, 0, 2] != pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_store_without_tips_trains_beside_one_that_has_them(tmp_path):
+    arrays, stores = episode(np.random.default_rng(0), 32, 5), []
+    for name, more in (("without", {}), ("with", {"tip": np.full((5, 3), 0.5)})):
+        writer = FrameStoreWriter(tmp_path / name, ["scene", "wrist"], 32, [GroupConfig()], ["reach", "grasp"])
+        writer.add("a", arrays | more, "x")
+        stores.append(FrameStore(tmp_path / name))
+    tip = prepare_frames(stores, SMALL, tiny_config())[2].dataset.batch(np.array([1, 6]))["tip"]
+    assert tip[0].isnan().all() and tip[1].tolist() == [0.5] * 3
+    assert fitting_config(stores, "xs").tip and not fitting_config(stores[:1], "xs").tip
 
 
 def test_whole_episodes_are_held_out(store):

@@ -34,10 +34,11 @@ KICK_PAUSE = 10  # steps from its end to the next: the way back is what is to be
 @dataclass(frozen=True)
 class Label:
     """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,)
-    metres, base frame, what the motion is about, NaN: nothing. clean: the expert's own chunk from here, before noise was added."""
+    metres, base frame, what the motion is about, NaN: nothing. tip: (3,) likewise, the working end of what is handled. clean: the expert's own chunk from here, before noise was added."""
 
     subtask: int
     target: np.ndarray
+    tip: np.ndarray
     clean: ActionChunk
 
 
@@ -187,8 +188,8 @@ class Expert:
         self.reference.advance(after)
         if kick is not None:
             self.reference.displace(kick)
-        target = self.view.body(goal.target)[:3].copy() if goal.target else np.full(3, np.nan)
-        self.label = Label(self.view.scorer.current, target, clean)
+        target, tip = (self.view.body(b)[:3].copy() if b else np.full(3, np.nan) for b in (goal.target, goal.tip))
+        self.label = Label(self.view.scorer.current, target, tip, clean)
         return sent
 
     def _disturbance(self, goal: Goal) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 What comes next follows from what is seen alone, never from what came before: a policy that learns from it has no memory.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -37,7 +38,7 @@ def water_plant(view: View) -> Skill:
     """One step after the other, each until another is due; the episode's end ends it."""
     while True:
         step = _due(view)
-        yield STEPS[step](view, lambda v, step=step: _due(v) != step)
+        yield dataclasses.replace(STEPS[step](view, lambda v, step=step: _due(v) != step), tip=NOZZLE)
 
 
 def _due(view: View) -> str:
