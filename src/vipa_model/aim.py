@@ -17,6 +17,7 @@ from .normalisation import Statistics
 WAYS = 5  # leading numbers for the translation: the way to the target, and its horizontal part close by
 TURNS = 2  # and for the rotation, where there is a tip: see ``_turns``
 CLOSE = 0.04  # metres beside the target: close by
+TURN = 0.15  # sine that makes one unit of a leading number: about the spread of the turns in a chunk
 LEAST = 0.05  # units below which a direction fades
 
 
@@ -80,8 +81,8 @@ def _bearing(way: Tensor, axes: Tensor) -> Tensor:
 
 
 def _turns(target: Tensor, tip: Tensor, along: Tensor) -> Tensor:
-    """Sines (B, 2) of the turns about the tool's z axis that bring the tip onto the target, and a two-fingered hand across
+    """Sines (B, 2), in units of TURN, of the turns about the tool's z axis that bring the tip onto the target, and a two-fingered hand across
     what the tip ends (the same after half a turn: the sine of the double angle); arguments: bearings (B, 2) from the tool
     to target and tip, and from target to tip."""
     onto = tip[:, 0] * target[:, 1] - tip[:, 1] * target[:, 0]
-    return torch.stack([onto, along[:, 0] * along[:, 1]], -1)
+    return torch.stack([onto, along[:, 0] * along[:, 1]], -1) / TURN

@@ -68,6 +68,8 @@ def _arrays(
         "target": columns["target"],
         "stamps": pick("observation.stamp_ns", ["joint_states"])[:, 0],
     }
+    if "tip" in columns:  # datasets of before it was recorded lack it
+        out["tip"] = columns["tip"]
     base = _matrix(np.asarray(arms[0]["base_in_world"], np.float64))
     views: dict[str, list] = {"images": [], "depth": [], "intrinsics": [], "extrinsics": []}
     for camera in cameras:

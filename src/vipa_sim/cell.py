@@ -44,6 +44,8 @@ class SimCell:
         self.dt = 1.0 / robot.control_rate
         self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
         self.scene = load_scene(task)
+        if task.tip and task.tip not in self.scene.bodies:
+            raise unknown(f"tip of task {task.name}", task.tip, self.scene.bodies)
         self.model = self._compile()
         self._data = mujoco.MjData(self.model)
         self._names = [self.model.body(i).name for i in range(self.model.nbody)]

@@ -1,5 +1,6 @@
 """Bags into a dataset."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -17,6 +18,7 @@ from vipa_ros.recording.reader import BagReader, stamp_ns
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState
+from vipa_ros.tasks.task import load_task
 
 SECONDS = 2.0
 
@@ -99,8 +101,10 @@ def test_only_successes(tmp_path):
     assert Dataset(tmp_path / "set").episode(0).meta["outcome"] == "timeout"
 
 
-def test_targets_come_from_the_ground_truth(tmp_path):
+def test_targets_and_tips_come_from_the_ground_truth(tmp_path, monkeypatch):
     """A run whose bag has ground truth, put together from messages."""
+    task = dataclasses.replace(load_task("put_three_obj"), tip="apple")
+    monkeypatch.setattr("vipa_ros.dataset.build.load_task", lambda name: task)
     run = tmp_path / "run"
     write_episode(tmp_path / "plain", seconds=1.0)
     m = Messages()
@@ -121,6 +125,7 @@ def test_targets_come_from_the_ground_truth(tmp_path):
     np.testing.assert_allclose(episode["target"][0], (0.1, 0.2, 0.3), atol=1e-6)  # open drawer: what may be touched
     apple = np.flatnonzero(episode["subtask_index"] == 1)
     np.testing.assert_allclose(episode["target"][apple, 0], 0.4 + 0.02 * apple, atol=1e-6)
+    np.testing.assert_allclose(episode["tip"][apple], episode["target"][apple])
 
 
 def _chunk(m, seq, start, values, epoch=1, who="expert", made=None):

@@ -7,7 +7,7 @@ from tiny import random_batch, tiny_config
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
-from vipa_model.aim import TURNS, WAYS, _bearing, _turns, close_by  # noqa: E402
+from vipa_model.aim import TURN, TURNS, WAYS, _bearing, _turns, close_by  # noqa: E402
 from vipa_model.grounding import Grounding  # noqa: E402
 from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.normalisation import Statistics  # noqa: E402
@@ -118,10 +118,10 @@ def test_turns_are_the_sines_of_what_is_left_to_turn(mirror):
     def at(angle):
         return torch.tensor([[np.cos(angle), mirror * np.sin(angle)]], dtype=torch.float32)
 
-    onto, across = _turns(at(0.5), at(0.2), at(np.pi / 2 - 0.1))[0]
+    onto, across = TURN * _turns(at(0.5), at(0.2), at(np.pi / 2 - 0.1))[0]
     assert onto.item() == pytest.approx(mirror * np.sin(0.3), abs=1e-6)
     assert across.item() == pytest.approx(mirror * np.sin(0.2) / 2, abs=1e-6)
-    half_a_turn_on = _turns(at(0.5), at(0.2), at(-np.pi / 2 - 0.1))[0, 1]
+    half_a_turn_on = TURN * _turns(at(0.5), at(0.2), at(-np.pi / 2 - 0.1))[0, 1]
     assert half_a_turn_on.item() == pytest.approx(across.item(), abs=1e-6)
 
 
@@ -138,7 +138,7 @@ def test_with_a_tip_what_is_left_to_turn_leads_the_rotation():
         assert model.auxiliary_names == list(model.auxiliary(hidden)) and "tip" in model.auxiliary_names
         state = model.state_token(batch["state"], hidden)
         turns = state[:, -TURNS:]
-        assert turns.abs().max() <= 1 and turns.any()
+        assert turns.abs().max() <= 1 / TURN and turns.any()
         noisy, prefix = batch["actions"], torch.zeros(batch["actions"].shape[:2], dtype=torch.bool)
         step = noisy, state, torch.full((len(noisy),), 0.5), prefix, *model.head.condition(hidden)
         before = model.head(*step)

@@ -85,6 +85,8 @@ def test_unknown_scene_and_fixture_errors():
     robot, task = load_robot("fr3_single"), load_task("put_three_obj")
     with pytest.raises(VipaError, match=r"unknown scene \(task put_three_obj\) 'moon'; allowed: .*put_three_obj"):
         SimCell(robot, replace(task, scene="moon"), cameras=())
+    with pytest.raises(VipaError, match="unknown tip of task put_three_obj 'moon'; allowed: .*apple"):
+        SimCell(robot, replace(task, tip="moon"), cameras=())
     with pytest.raises(VipaError, match="fixtures: missing cabinet_left"):
         SimCell(robot, replace(task, fixtures=task.fixtures[:1]), cameras=())
     with pytest.raises(VipaError, match="randomisation: unknown key"):

@@ -123,7 +123,7 @@ def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
 
 def _check_values(dataset: Dataset, episode: Episode, error, warning) -> None:
     where = f"episode {episode.index}"
-    may_miss = {"observation.wrench", "target"}
+    may_miss = {"observation.wrench", "target", "tip"}
     for name, feature in dataset.spec.features.items():
         values = episode[name].reshape(episode.length, -1)
         if name not in may_miss and not np.isfinite(values).all():

@@ -77,6 +77,7 @@ class FrameReader:
             "observation.wrench": np.concatenate(wrench),
             "subtask_index": np.array([number]),
             "target": self._target(number, at),
+            "tip": self._position([self.run.task.tip] if self.run.task else [], at),
         }
         stamps = [joints.stamp_ns]
         for camera in self.spec.cameras:
@@ -105,16 +106,17 @@ class FrameReader:
 
     def _target(self, number: int, at_ns: int) -> np.ndarray:
         """Position of the sub-task's object in the first arm's base frame, or NaN."""
-        unknown = np.full(3, np.nan)
-        positions = next((p for stamp, p in reversed(self.truth) if stamp <= at_ns), None)
         name = self.run.subtasks[number]
         subtask = next((s for s in self.run.task.subtasks if s.name == name), None) if self.run.task else None
-        if positions is None or subtask is None or self.to_base is None:
-            return unknown
         # a check names its object; where it names a joint, what may be touched is what it is about
-        wanted = [subtask.params.get("object"), *(body for pair in subtask.contacts for body in pair)]
-        found = next((positions[w] for w in wanted if w in positions), None)
-        return unknown if found is None else transform(self.to_base, found)
+        contacts = [body for pair in subtask.contacts for body in pair] if subtask else []
+        return self._position([subtask.params.get("object"), *contacts] if subtask else [], at_ns)
+
+    def _position(self, bodies: list[str], at_ns: int) -> np.ndarray:
+        """Position of the first of `bodies` that is known, in the first arm's base frame, or NaN."""
+        positions = next((p for stamp, p in reversed(self.truth) if stamp <= at_ns), {})
+        found = next((positions[b] for b in bodies if b in positions), None)
+        return np.full(3, np.nan) if found is None or self.to_base is None else transform(self.to_base, found)
 
 
 def _flipped_to(pose: np.ndarray, like: np.ndarray) -> np.ndarray:

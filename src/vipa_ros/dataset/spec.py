@@ -189,6 +189,7 @@ def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> Da
         "action": Feature("float32", tuple(action)),
         "subtask_index": Feature("int64", ("subtask_index",)),
         "target": Feature("float32", ("x", "y", "z")),
+        "tip": Feature("float32", ("x", "y", "z")),
     }
     return DatasetSpec(robot.name, fps, tuple(cameras), features, groups)
 

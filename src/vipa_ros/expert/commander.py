@@ -34,7 +34,7 @@ KICK_PAUSE = 10  # steps from its end to the next: the way back is what is to be
 @dataclass(frozen=True)
 class Label:
     """What a demonstration may learn from beside the actions. subtask: index of the current sub-task. target: (3,)
-    metres, base frame, what the motion is about, NaN: nothing. tip: (3,) likewise, the working end of what is handled. clean: the expert's own chunk from here, before noise was added."""
+    metres, base frame, what the motion is about, NaN: nothing. tip: (3,) likewise, the task's tip. clean: the expert's own chunk from here, before noise was added."""
 
     subtask: int
     target: np.ndarray
@@ -188,7 +188,7 @@ class Expert:
         self.reference.advance(after)
         if kick is not None:
             self.reference.displace(kick)
-        target, tip = (self.view.body(b)[:3].copy() if b else np.full(3, np.nan) for b in (goal.target, goal.tip))
+        target, tip = (self.view.body(b)[:3].copy() if b else np.full(3, np.nan) for b in (goal.target, self.task.tip))
         self.label = Label(self.view.scorer.current, target, tip, clean)
         return sent
 

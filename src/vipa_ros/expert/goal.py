@@ -76,9 +76,8 @@ class Goal:
     pose: tool pose (7,) in the arm's base frame, of the view. hand: opening 0..1; hand_speed: full
     strokes a second, inf: as fast as it goes.
     speed, angular_speed, acceleration: m/s, rad/s, m/s². near, near_angle: metres, radians from the measured tool pose
-    at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target,
-    tip: bodies or None, for labels: what the motion is about, and the working end of what is handled. noise: share of the
-    expert's disturbances that is added.
+    at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target:
+    body or None, what the motion is about, for labels. noise: share of the expert's disturbances that is added.
     """
 
     pose: Callable[[View], np.ndarray]
@@ -93,7 +92,6 @@ class Goal:
     until: Callable[[View], bool] | None = None
     timeout: float = 8.0
     target: str | None = None
-    tip: str | None = None
     noise: float = 1.0
 
 

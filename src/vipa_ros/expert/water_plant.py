@@ -3,7 +3,6 @@
 What comes next follows from what is seen alone, never from what came before: a policy that learns from it has no memory.
 """
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -38,7 +37,7 @@ def water_plant(view: View) -> Skill:
     """One step after the other, each until another is due; the episode's end ends it."""
     while True:
         step = _due(view)
-        yield dataclasses.replace(STEPS[step](view, lambda v, step=step: _due(v) != step), tip=NOZZLE)
+        yield STEPS[step](view, lambda v, step=step: _due(v) != step)
 
 
 def _due(view: View) -> str:

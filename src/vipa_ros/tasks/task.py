@@ -43,7 +43,8 @@ class SubTask:
 class Task:
     """A task. scene: module in vipa_sim.scenes. cameras: names of the robot's cameras that it uses. variants: name →
     parameters of the scene's appearance; `seen` names those that demonstrations are drawn from. randomisation: the scene's
-    ranges. time_limit: seconds of ROS time."""
+    ranges. time_limit: seconds of ROS time. tip: body of the scene, the working end of what is handled, or empty: what a policy
+    learns to see beside the sub-task's object."""
 
     name: str
     instruction: str
@@ -56,6 +57,7 @@ class Task:
     seen: list[str]
     randomisation: dict[str, Any] = field(default_factory=dict)
     fixtures: list[Fixture] = field(default_factory=list)
+    tip: str = ""
 
     def __post_init__(self):
         names = [s.name for s in self.subtasks]
