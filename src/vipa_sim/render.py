@@ -30,7 +30,10 @@ class Renderer:
         self._model = copy.deepcopy(cell.model)
         self._data = mujoco.MjData(self._model)
         self._light = self._model.light_diffuse.copy()
-        self._model.vis.quality.offsamples = 4 if pictures else 0
+        quality = self._model.vis.quality
+        quality.offsamples = 4 if pictures else 0
+        if not pictures:  # round things of fewer facets: a quarter of the time of a small image
+            quality.numslices, quality.numstacks = 16, 8
         self._model.vis.map.shadowclip = 2.0  # the table's far corners too, else they are speckled
         self._context = gl.context(self._model.vis.global_.offwidth, self._model.vis.global_.offheight)
         self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
