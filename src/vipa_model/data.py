@@ -20,15 +20,20 @@ from .processing_vipa import VipaProcessor
 
 FURTHEST = 10.0  # standard deviations of an action that is learnt: one frame further out would outweigh its whole batch
 
+GREY = np.tile([0.299, 0.587, 0.114], (3, 1))  # luma of RGB, in every channel
+
 
 @dataclass
 class Augmentation:
     """shift: largest image shift, pixels (intrinsics follow, so the pointmap stays true). brightness, contrast: largest
-    relative change. depth_dropout: probability that a view's depth is missing."""
+    relative change. colour: how much colours change, 0 not at all: saturation by up to that share, and each channel's gain
+    by a quarter of it (standard deviation of its logarithm), so that a policy does not go by the colour of its table.
+    depth_dropout: probability that a view's depth is missing."""
 
     shift: int = 4
     brightness: float = 0.2
     contrast: float = 0.2
+    colour: float = 0.8
     depth_dropout: float = 0.05
 
 
@@ -179,12 +184,15 @@ def augment(
     contrast = 1 + rng.uniform(-how.contrast, how.contrast, (batch, views))
     brightness = 128 * (1 - contrast) + 255 * rng.uniform(-how.brightness, how.brightness, (batch, views))
     dropped = rng.random((batch, views)) < how.depth_dropout
+    saturation = 1 + rng.uniform(-how.colour, how.colour, (batch, views, 1, 1))
+    gain = np.exp(rng.normal(0, how.colour / 4, (batch, views, 3, 1)))
+    mix = (gain * (saturation * np.eye(3) + (1 - saturation) * GREY)).astype(np.float32)
     for b, v in np.ndindex(batch, views):
         move = np.array([[1, 0, shifts[b, v, 0]], [0, 1, shifts[b, v, 1]]], np.float32)
         size = images.shape[3], images.shape[2]
         lit = np.clip(np.arange(256) * contrast[b, v] + brightness[b, v], 0, 255).astype(np.uint8)
         moved = cv2.warpAffine(images[b, v], move, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        images[b, v] = cv2.LUT(moved, lit)
+        images[b, v] = cv2.transform(cv2.LUT(moved, lit), mix[b, v]) if how.colour else cv2.LUT(moved, lit)
         depth[b, v] = (
             0 if dropped[b, v] else cv2.warpAffine(depth[b, v], move, size, flags=cv2.INTER_NEAREST, borderValue=0)
         )

@@ -66,6 +66,19 @@ def test_a_store_without_tips_trains_beside_one_that_has_them(tmp_path):
     assert fitting_config(stores, "xs").tip and not fitting_config(stores[:1], "xs").tip
 
 
+def test_colours_change_and_greys_stay_grey_but_for_the_gains(store):
+    depth, intrinsics = np.array(store.arrays["depth"][:2]), np.array(store.arrays["intrinsics"][:2])
+    images = np.full((2, 2, 32, 32, 3), (160, 110, 70), np.uint8)
+    how = Augmentation(shift=0, brightness=0, contrast=0, colour=0.8, depth_dropout=0)
+    changed, same_depth, _ = augment(images.copy(), depth.copy(), intrinsics.copy(), how, np.random.default_rng(0))
+    seen = changed[:, :, 0, 0].reshape(-1, 3)
+    assert (changed == changed[:, :, :1, :1]).all() and len(np.unique(seen, axis=0)) == 4  # each view its own
+    np.testing.assert_array_equal(same_depth, depth)
+    grey = augment(np.full_like(images, 100), depth.copy(), intrinsics.copy(), how, np.random.default_rng(0))[0]
+    gain = np.exp(np.abs(np.log(grey[:, :, 0, 0] / 100.0)))
+    assert gain.max() < np.exp(4 * 0.8 / 4)
+
+
 def test_whole_episodes_are_held_out(store):
     source = prepare_frames([store], SMALL, tiny_config())[2]
     assert not set(store.episode[source.train]) & set(store.episode[source.held_out])
@@ -75,7 +88,7 @@ def test_whole_episodes_are_held_out(store):
 def test_shifted_images_keep_their_points(store):
     arrays = {k: np.array(store.arrays[k][:2]) for k in ("images", "depth", "intrinsics", "extrinsics")}
     before = lift_depth(arrays["depth"], arrays["intrinsics"], arrays["extrinsics"])
-    how = Augmentation(shift=3, brightness=0, contrast=0, depth_dropout=0)
+    how = Augmentation(shift=3, brightness=0, contrast=0, colour=0, depth_dropout=0)
     images, depth, k = augment(
         arrays["images"].copy(), arrays["depth"].copy(), arrays["intrinsics"].copy(), how, np.random.default_rng(2)
     )
