@@ -46,7 +46,7 @@ def test_with_noise_and_delay(loops):
     loop = loops("water_plant")
     expert = Expert(loop.robot, loop.task.name, noise=0.01)
     tick = lambda tick: tick.chunk and seen.append((tick.chunk, expert.label))  # noqa: E731
-    record = run_episode(loop.task, loop.robot, expert, 3, loop=loop, delay_s=0.12, on_tick=tick)
+    record = run_episode(loop.task, loop.robot, expert, 5, loop=loop, delay_s=0.12, on_tick=tick)
     assert record.scorecard.success, record.scorecard.failure
     assert record.scorecard.timing.chunk_delay_steps_p50 == pytest.approx(1.2, abs=0.11)
     apart = [np.abs(chunk.groups[0].poses - label.clean.groups[0].poses).max() for chunk, label in seen]

@@ -38,7 +38,7 @@ def test_steps_come_in_order_and_the_can_is_lifted_again_when_it_is_knocked_out_
             mujoco.mj_forward(model, data)
             knocked.append(tick.stamp_ns)
 
-    record = run_episode(loop.task, loop.robot, expert, 4, loop=loop, on_tick=on_tick)
+    record = run_episode(loop.task, loop.robot, expert, 5, loop=loop, on_tick=on_tick)
     assert record.scorecard.success, (record.scorecard.failure, due)
     assert knocked and set(due) <= set(STEPS)
     for way in (["reach", "descend", "close", "lift", "aim"], ["open"], ["descend", "close", "lift", "aim", "press"]):

@@ -26,9 +26,14 @@ LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # The handle's spring yields at 8 N a finger. Around the can's 46 mm this asks for about 6 N: it lifts, and does not press
 LIGHT, SQUEEZE = 0.545, 0.08
-LIFTED, CARRY = 0.055, 0.09  # metres of the can above the table: from here on it is aimed, and not lower than this
-AIMED = 0.02, 0.1  # metres, radians from there that are near enough: the nozzle then misses by at most 50 of the 70 mm allowed
+# Metres of the can above the table: from here on it is aimed, and not lower than this. The nozzle is then 38 mm over the leaves:
+# the lower, the more the jet may miss to the side
+LIFTED, CARRY = 0.055, 0.07
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
+# Metres by which the jet may miss the leaves, 15 mm short of what the task allows, and by which that distance may differ. The
+# task would allow much more of it; but who learns this goes all of the way, and must have seen that one presses at its end
+MISS, DEPTH = 0.055, 0.04
+WIDER = 1.2  # times these once the hand squeezes: what that does to the can does not matter
 SLOW = 0.5  # m/s², with the can in the hand
 PRESSING = 0.5  # opening below which the handle is being pressed
 
@@ -72,12 +77,11 @@ def _from_grasp(view: View) -> tuple[float, float, float]:
 
 
 def _is_aimed(view: View) -> bool:
-    """The nozzle points at the plant; once the hand squeezes, what it does to the can does not matter."""
-    wanted, can = _aimed(view), view.body(CAN)
-    off = np.linalg.norm(wanted[:3] - can[:3])
-    turned = np.linalg.norm(rotation.difference(wanted[3:], can[3:]))
-    wide = 1.5 if view.opening < PRESSING else 1.0
-    return bool(off < wide * AIMED[0] and turned < wide * AIMED[1])
+    """The nozzle points at the plant: the jet would hit it, whatever is left to move or turn."""
+    leaves = geometry.transform(view.body(PLANT), [0.0, 0.0, LEAVES])
+    ahead, *aside = geometry.transform(geometry.inverse(view.body(NOZZLE)), leaves)
+    wide = WIDER if view.opening < PRESSING else 1.0
+    return bool(np.hypot(*aside) < wide * MISS and abs(ahead - DISTANCE) < wide * DEPTH)
 
 
 # where to
