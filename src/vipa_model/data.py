@@ -49,14 +49,15 @@ class FrameDataset(Dataset):
             _match(store, config)
         self.stores, self.config, self.processor = list(stores), config, processor
         self.offsets = np.cumsum([0] + [len(s) for s in stores])
-        actions, states, episodes = zip(*(self._labels(s) for s in stores), strict=True)
+        actions, committed, states, episodes = zip(*(self._labels(s) for s in stores), strict=True)
         self.raw_actions, self.raw_states = np.concatenate(actions), np.concatenate(states)
+        self.raw_committed = np.concatenate(committed)
         firsts = np.cumsum([0] + [len(s.names) for s in stores[:-1]])
         self.episode = np.concatenate([e + f for e, f in zip(episodes, firsts, strict=True)])
         self.instructions = [text for s in stores for text in s.instructions]
         self.prompts: list[np.ndarray] = []
         self.features: np.ndarray | None = None
-        self._normalised: tuple[np.ndarray, np.ndarray] | None = None
+        self._normalised: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
@@ -85,6 +86,7 @@ class FrameDataset(Dataset):
         self._normalised = (
             statistics[0].normalise(self.raw_actions).clip(-FURTHEST, FURTHEST).astype(np.float32),
             statistics[1].normalise(self.raw_states).astype(np.float32),
+            statistics[0].normalise(self.raw_committed).clip(-FURTHEST, FURTHEST).astype(np.float32),
         )
 
     def batch(
@@ -111,6 +113,7 @@ class FrameDataset(Dataset):
             "input_ids": ids,
             "attention_mask": mask,
             "actions": self._normalised[0][indices],
+            "committed": self._normalised[2][indices],
             "state": self._normalised[1][indices],
             "target": self.gather("target", indices),
             "tip": self.gather("tip", indices),
@@ -138,8 +141,13 @@ class FrameDataset(Dataset):
             out[i] = np.nan if arrays[store] is None else arrays[store][index - self.offsets[store]]
         return out
 
-    def _labels(self, store: FrameStore) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Raw actions (N, H, A) and states (N, S), float32, and the episode of each frame (N,)."""
+    def _labels(self, store: FrameStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Raw actions (N, H, A), the same as a committed prefix would have them (N, H, A), states (N, S), float32, and the episode
+        of each frame (N,).
+
+        A robot that is to close its hand now is committed to keep it open for a few steps yet: a prefix with the hand of the
+        label would give the decision away, and a policy that learnt to copy it never decides. So it has the hand as it was
+        commanded at the frame."""
         arrays, horizon, groups = store.arrays, self.config.head.horizon, self.config.groups
         ends = store.starts[1:][store.episode]
         steps = np.minimum(np.arange(len(store))[:, None] + 1 + np.arange(horizon), ends[:, None] - 1)
@@ -157,10 +165,11 @@ class FrameDataset(Dataset):
             labelled = np.isfinite(given[:, 0, 0])
             poses[labelled] = given[labelled, :horizon]
             hands[labelled] = np.asarray(arrays["label_hand"], np.float64)[labelled, :horizon]
-        state, by_pose, by_hand, first, joint = {}, {}, {}, 0, 0
+        state, by_pose, by_hand, kept, first, joint = {}, {}, {}, {}, 0, 0
         for i, g in enumerate(groups):
             pose, last = slice(7 * i, 7 * i + 7), first + g.hand
             by_pose[g.name], by_hand[g.name] = poses[..., pose], hands[..., first:last]
+            kept[g.name] = np.broadcast_to(hand[:, None, first:last], by_hand[g.name].shape)
             state[g.name] = {
                 "tool_pose": arrays["tool_pose"][:, pose],
                 "tool_velocity": arrays["tool_velocity"][:, 3 * i : 3 * i + 3],
@@ -169,8 +178,8 @@ class FrameDataset(Dataset):
             }
             first, joint = last, joint + g.joints
         identity = VipaProcessor(self.config, self.processor.tokenizer)
-        actions = identity.encode_actions(by_pose, by_hand, identity.references(state))
-        return actions.astype(np.float32), identity.state(state).astype(np.float32), store.episode
+        actions, committed = (identity.encode_actions(by_pose, h, identity.references(state)) for h in (by_hand, kept))
+        return actions.astype(np.float32), committed.astype(np.float32), identity.state(state).astype(np.float32), store.episode
 
 
 def augment(

@@ -9,8 +9,8 @@
 Batch (dict of tensors; B samples, V views):
     pixels (B, V, h, w, 3) uint8 RGB; pointmap (B, V, hp, wp, 4) float32 (x, y, z m base frame, validity);
     input_ids (B, T) int64; attention_mask (B, T) bool; state (B, S) float32 normalised;
-    training: actions (B, H, A) float32 normalised; optional target, tip (B, 3) m base frame or NaN; optional subtask (B,)
-    int64, -1 unknown; language stages: labels (B, T) int64, -100 where no loss.
+    training: actions (B, H, A) float32 normalised; optional committed, the same as a prefix has them; optional target, tip (B,
+    3) m base frame or NaN; optional subtask (B,) int64, -1 unknown; language stages: labels (B, T) int64, -100 where no loss.
     ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features).
 """
 
@@ -205,7 +205,8 @@ class VipaForActionPrediction(nn.Module):
         tau = torch.rand(count, dtype=actions.dtype, **draw)
         prefix = flow.prefix_mask(torch.randint(0, self.config.head.max_prefix + 1, (count,), **draw), horizon)
         hidden = torch.rand(count, **draw) < self.config.head.state_dropout if self.training else None
-        noisy = torch.where(prefix[..., None], actions, flow.interpolate(actions, noise, tau))
+        committed = batch.get("committed", actions)
+        noisy = torch.where(prefix[..., None], committed, flow.interpolate(actions, noise, tau))
         state = self.state_token(batch["state"], h_cond, hidden)
         velocity = self.head(noisy, state, tau, prefix, *self.head.condition(h_cond))
         losses = {"flow": flow.flow_loss(velocity.float(), flow.velocity_target(actions, noise), prefix)}

@@ -13,12 +13,12 @@ from vipa_ros.tasks.task import load_task
 
 
 class Sideways:
-    """A bad policy: it does as the expert, but 2 cm to the side."""
+    """A bad policy: it does as the expert, but 2 cm to the side, or with the hand wide open throughout."""
 
     commander_id, wants_cameras, period = "sideways", False, 0.8
 
-    def __init__(self, expert: Expert):
-        self.expert = expert
+    def __init__(self, expert: Expert, aside: float = 0.02, open_hand: bool = False):
+        self.expert, self.aside, self.open_hand = expert, aside, open_hand
 
     def reset(self, start):
         pass
@@ -26,8 +26,9 @@ class Sideways:
     def step(self, seen) -> ActionChunk:
         chunk = self.expert.label.clean
         poses = chunk.groups[0].poses.copy()
-        poses[:, 1] += np.linspace(0, 0.02, 17)
-        return dataclasses.replace(chunk, groups=(dataclasses.replace(chunk.groups[0], poses=poses),))
+        poses[:, 1] += np.linspace(0, self.aside, 17)
+        hand = np.ones_like(chunk.groups[0].hand) if self.open_hand else chunk.groups[0].hand
+        return dataclasses.replace(chunk, groups=(dataclasses.replace(chunk.groups[0], poses=poses, hand=hand),))
 
 
 def test_labels_lead_back_from_where_a_policy_went():
@@ -50,3 +51,24 @@ def test_labels_lead_back_from_where_a_policy_went():
     for arm, poses in led:
         ahead = arm.tool_pose[:3] + 0.1 * np.outer([0, 1, 2], arm.tool_velocity)
         np.testing.assert_allclose(poses[:3, :3], ahead, atol=1e-9)
+
+
+def test_labels_close_the_hand_from_where_the_policy_keeps_it():
+    """What the hand was told for the moment is no decision of the expert's, and not in its labels either."""
+    task = load_task("water_plant")
+    robot = load_robot(task.robot)
+    expert = Expert(robot, task.name, seed=3)
+    commander = PolicyLed(expert, Sideways(expert, aside=0.0, open_hand=True))
+    closing = []
+
+    def on_tick(tick):
+        label, policy_drives = expert.label, expert.led and commander.driver == "policy"
+        if label is not None and label.clean.start_ns == tick.stamp_ns and policy_drives:
+            hand = label.clean.groups[0].hand[:, 0]
+            if hand[-1] < 0.6 and expert.told == 1.0:
+                closing.append(hand)
+
+    with Loop(task, robot) as loop:
+        run_episode(task, robot, commander, 3, loop=loop, on_tick=on_tick, cameras=(), time_limit=12.0)
+    assert len(closing) > 3
+    assert all(hand[0] == hand[1] == 1.0 and hand[2] < 0.6 for hand in closing)

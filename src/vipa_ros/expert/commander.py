@@ -49,7 +49,7 @@ class Expert:
     noise: metres, standard deviation of the disturbances added to what is sent (DART), and KICK_TURN of it about the
     vertical: the next chunk starts where the
     disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody else drives, and each answer is what
-    the expert would do from where the tool is and as fast as it moves. tireless: the script begins
+    the expert would do from where the tool is and as fast as it moves, with the hand as it was `told` to be. tireless: the script begins
     anew when it has ended. Raises VipaError for a task without a script.
     """
 
@@ -73,6 +73,7 @@ class Expert:
         self.fingers = frozenset(self.arm.hand.fingers if self.arm.hand else ())
         self.label: Label | None = None
         self.led = self.tireless = False
+        self.told: float | None = None
 
     def reset(self, start: EpisodeStart) -> None:
         self.random = np.random.default_rng((self.seed, start.seed))
@@ -127,6 +128,8 @@ class Expert:
         self.reference = PoseReference(poses.pop(), arm.tool_velocity)
         # a hand that holds something measures wider than it was told: told what it measures, it would let go
         hand = float(arm.hand[0]) if self.goal is None else self.goal.hand
+        if self.led and self.told is not None:
+            hand = self.told
         self.said = deque((pose, hand) for pose in poses)
 
     # the script

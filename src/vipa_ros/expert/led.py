@@ -27,6 +27,7 @@ class PolicyLed:
         self.expert.reset(start)
         self.policy.reset(start)
         self.seq = 0
+        self.sent: ActionChunk | None = None
         self.driver, self.until = "policy", 0.0
 
     def step(self, seen: CommanderInput) -> ActionChunk | None:
@@ -37,6 +38,7 @@ class PolicyLed:
             self.until = now + self.random.uniform(*STRETCH[self.driver])
             self.asked = -np.inf
         self.expert.led = self.driver == "policy"
+        self.expert.told = self._opening(seen.now_ns)
         chunk = self.expert.step(seen)
         if self.driver == "policy":
             chunk = None
@@ -45,4 +47,12 @@ class PolicyLed:
         if chunk is None:
             return None
         self.seq += 1
-        return dataclasses.replace(chunk, commander_id=self.commander_id, seq=self.seq)
+        self.sent = dataclasses.replace(chunk, commander_id=self.commander_id, seq=self.seq)
+        return self.sent
+
+    def _opening(self, now_ns: int) -> float | None:
+        """What the hand has been told for now; None: nothing yet."""
+        if self.sent is None:
+            return None
+        openings = self.sent.groups[0].hand[:, 0]
+        return float(openings[np.clip(round((now_ns - self.sent.start_ns) / 1e9 / self.sent.dt), 0, len(openings) - 1)])

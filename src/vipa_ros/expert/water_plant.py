@@ -21,6 +21,7 @@ NEAR = 0.012  # metres beside it, within which it goes all the way down
 # down: a learner that had to come nearer than it can see would never close.
 LOW, BESIDE, TURNED = 0.015, 0.025, 0.25
 FINGER = 0.05  # metres from the tool's axis to the open fingers
+AWAY = 0.03  # metres: an arm that was to stay was moved by somebody else
 OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
@@ -125,6 +126,18 @@ def _way(view: View, turn: float) -> list[np.ndarray]:
 # the steps
 
 
+def _stay(view: View) -> Callable[[View], np.ndarray]:
+    """Where the tool is, also after somebody else has moved it."""
+    here = view.tool.copy()
+
+    def pose(view: View) -> np.ndarray:
+        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY:
+            here[:] = view.tool
+        return here
+
+    return pose
+
+
 def _raise(view: View, until: Callable[[View], bool]) -> Goal:
     at = view.tool.copy()
 
@@ -156,8 +169,7 @@ def _open(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _close(view: View, until: Callable[[View], bool]) -> Goal:
-    here = view.tool.copy()
-    return Goal(lambda v: here, hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
+    return Goal(_stay(view), hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
 
 
 def _lift(view: View, until: Callable[[View], bool]) -> Goal:
@@ -175,8 +187,7 @@ def _aim(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _press(view: View, until: Callable[[View], bool]) -> Goal:
-    here = view.tool.copy()
-    return Goal(lambda v: here, hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
+    return Goal(_stay(view), hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
 
 
 STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = {
