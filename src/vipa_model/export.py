@@ -141,6 +141,17 @@ def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], pat
             external_data=False,
             verbose=False,
         )
+    _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """The exporter notes for every node which lines of which file on this machine it came from: nobody else's business."""
+    import onnx
+
+    model = onnx.load(str(path))
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        part.ClearField("metadata_props")
+    onnx.save(model, str(path))
 
 
 def _quantise(source: Path, target: Path) -> None:

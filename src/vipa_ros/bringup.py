@@ -2,7 +2,6 @@
 
 import importlib.util
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from vipa_ros import resources
 from vipa_ros.errors import VipaError, unknown
@@ -82,9 +81,10 @@ class EpisodeConfig:
         filled = {"robot": self.robot or task.robot}
         if is_remote(self.policy):
             filled["policy_sha256"] = served_sha256(robot, self.policy)
-        elif self.policy != "expert" and not (Path(self.policy) / "config.json").is_file():
+        elif self.policy != "expert" and not (resources.checkpoint(self.policy) / "config.json").is_file():
             raise VipaError(
-                f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it) nor {FORM}"
+                f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it), nor one that ships "
+                f"({', '.join(resources.checkpoints())}), nor {FORM}"
             )
         return EpisodeConfig(**{**self.__dict__, **filled})
 
@@ -167,7 +167,7 @@ def commander_spec(
     if is_remote(policy):
         return NodeSpec("policy", "policy", {**common, "remote": policy})
     runtime = {"backend": backend, "precision": precision, "device": device}
-    return NodeSpec("policy", "policy", {**common, "checkpoint": str(Path(policy).resolve()), **runtime})
+    return NodeSpec("policy", "policy", {**common, "checkpoint": str(resources.checkpoint(policy).resolve()), **runtime})
 
 
 def check_runtime(backend: str, precision: str, device: str) -> None:

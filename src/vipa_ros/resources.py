@@ -27,6 +27,17 @@ def names(folder: str) -> list[str]:
     return sorted(p.stem for p in (root() / folder).glob("*.yaml"))
 
 
+def checkpoints() -> list[str]:
+    """Names of the checkpoints that ship."""
+    return sorted(p.parent.name for p in (root() / "config/policies").glob("*/config.json"))
+
+
+def checkpoint(policy: str) -> Path:
+    """The folder of checkpoint `policy`: a path, or the name of one that ships in config/policies/."""
+    ships = root() / "config/policies" / policy
+    return ships if not Path(policy).is_dir() and (ships / "config.json").is_file() else Path(policy)
+
+
 def find(folder: str, name: str) -> Path:
     """The file `folder`/`name`.yaml, or `name` itself if it is the path of a YAML file.
 

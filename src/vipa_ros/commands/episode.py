@@ -19,7 +19,7 @@ FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
+    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
     runtime_arguments(parser)
     parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
     parser.add_argument("--cell", default="sim", help="sim or real")

@@ -8,7 +8,7 @@ from vipa_ros.commands.runtime import runtime_arguments
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint folder, or NAME@HOST[:PORT] (served)")
+    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
     runtime_arguments(parser)
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")

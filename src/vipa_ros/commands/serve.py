@@ -9,7 +9,7 @@ TOKEN = "VIPA_TOKEN"
 
 
 def arguments(parser):
-    parser.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`")
+    parser.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`, or name in config/policies/")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: the network, too")
     parser.add_argument("--port", type=int, default=8000, help="if it is taken, a free one is chosen")
     runtime_arguments(parser)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from vipa_model.policy import Policy
+from vipa_ros import resources
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
@@ -98,11 +99,11 @@ class PolicyCommander:
         }
 
 
-def load_policy(folder: str, precision: str = "", backend: str = "onnxruntime", device: str = "auto") -> Policy:
-    """The checkpoint in `folder`, see vipa_model.Policy.from_pretrained. Raises VipaError."""
+def load_policy(policy: str, precision: str = "", backend: str = "onnxruntime", device: str = "auto") -> Policy:
+    """The checkpoint `policy`, a folder or the name of one that ships, see vipa_model.Policy.from_pretrained. Raises VipaError."""
     try:
-        return Policy.from_pretrained(folder, backend, precision, device=device)
+        return Policy.from_pretrained(resources.checkpoint(policy), backend, precision, device=device)
     except ModuleNotFoundError as error:
-        raise VipaError(f"policy '{folder}': {error.name} is not installed; run: make train-env") from None
+        raise VipaError(f"policy '{policy}': {error.name} is not installed; run: make train-env") from None
     except (OSError, ValueError, KeyError) as error:
-        raise VipaError(f"policy '{folder}': {error}") from None
+        raise VipaError(f"policy '{policy}': {error}") from None

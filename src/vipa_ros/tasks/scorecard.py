@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from vipa_ros import config, provenance
+from vipa_ros import config, provenance, resources
 from vipa_ros.errors import VipaError
 from vipa_ros.files import write_json
 from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
@@ -37,12 +37,12 @@ class PolicyId:
 
 
 def policy_id(policy: str, served_sha256: str = "") -> PolicyId | None:
-    """Who the policy in the folder `policy` is; None for a scripted commander (a name that is no folder). One that is served,
+    """Who the checkpoint `policy` is; None for a scripted commander (a name that is no folder). One that is served,
     `NAME@HOST:PORT`, is what its server says it is.
 
     checkpoint_sha256: over the folder's weights (*.safetensors, *.onnx, *.onnx.data), names and contents, in order.
     """
-    folder = Path(policy)
+    folder = resources.checkpoint(policy)
     weights = sorted(p for kind in ("*.safetensors", "*.onnx", "*.onnx.data") for p in folder.glob(kind))
     if not weights:
         return PolicyId(policy, served_sha256) if "@" in policy else None
