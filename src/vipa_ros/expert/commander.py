@@ -47,10 +47,10 @@ class Expert:
 
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART), and KICK_TURN of it about the
-    vertical: the next chunk starts where the
-    disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody else drives, and each answer is what
-    the expert would do from where the tool is and as fast as it moves, with the hand as it was `told` to be. tireless: the script begins
-    anew when it has ended. Raises VipaError for a task without a script.
+    vertical: the next chunk starts where the disturbance led to, so demonstrations hold the recovery; 0 adds none. led: somebody
+    else drives, and each answer is what the expert would do from where the tool is and as fast as it moves, with the hand as it
+    was `told` to be (opening, None: not told yet). tireless: the script begins anew when it has ended. Raises VipaError for a
+    task without a script.
     """
 
     commander_id = "expert"
