@@ -238,11 +238,15 @@ class Graph:
         w = self.wires
         w.wait(lambda: w.motion and w.motion.joint_state_age >= 0 and w.episode.server_is_ready(), "the graph to be up")
         goal = RunEpisode.Goal(task=TASK, commander=Streamer.commander_id, time_limit=120.0)
-        self.broken = True
+        self.broken, before = True, w.motion.epoch
         handle = w.ask(lambda: w.episode.send_goal_async(goal), "the goal's acceptance")
         assert handle.accepted
         self.running = handle, result = handle, w.begin(handle.get_result_async)
-        w.wait(lambda: result.done() or (w.motion and w.motion.mode == w.motion.EXECUTING and w.speed() > 0.1), "the arm to move")
+
+        def moves():  # in this episode: the last one's movement may still be on its way here
+            return w.motion.epoch > before and w.motion.mode == w.motion.EXECUTING and w.speed() > 0.1
+
+        w.wait(lambda: result.done() or moves(), "the arm to move")
         assert not result.done(), result.result().result.scorecard
         with w.changed:
             del w.states[:-1], w.commands[:-1]
