@@ -81,8 +81,8 @@ def _bearing(way: Tensor, axes: Tensor) -> Tensor:
 
 
 def _turns(target: Tensor, tip: Tensor, along: Tensor) -> Tensor:
-    """Sines (B, 2), in units of TURN, of the turns about the tool's z axis that bring the tip onto the target, and a two-fingered hand across
-    what the tip ends (the same after half a turn: the sine of the double angle); arguments: bearings (B, 2) from the tool
-    to target and tip, and from target to tip."""
+    """Sines (B, 2), in units of TURN, of the turns about the tool's z axis that bring the tip onto the target, and a two-fingered
+    hand across what the tip ends (the same after half a turn: half the sine of the double angle); arguments: bearings (B, 2)
+    from the tool to target and tip, and from target to tip."""
     onto = tip[:, 0] * target[:, 1] - tip[:, 1] * target[:, 0]
     return torch.stack([onto, along[:, 0] * along[:, 1]], -1) / TURN
