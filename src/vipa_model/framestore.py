@@ -97,11 +97,13 @@ class FrameStoreWriter:
             "crops": {k: asdict(v) for k, v in (crops or {}).items()},
         }
         path = self.folder / STORE_FILE
-        if path.exists() and json.loads(path.read_text()) != header:
-            raise ValueError(
-                f"{path} describes another store: {path.read_text()}; allowed: the same header {json.dumps(header)}"
-            )
-        _replace(path, json.dumps(header, indent=1).encode())
+        with (self.folder / ".lock").open("w") as lock:  # two that begin at once agree on one header
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists() and json.loads(path.read_text()) != header:
+                raise ValueError(
+                    f"{path} describes another store: {path.read_text()}; allowed: the same header {json.dumps(header)}"
+                )
+            _replace(path, json.dumps(header, indent=1).encode())
         self.header, self.groups = header, groups
 
     def has(self, name: str) -> bool:

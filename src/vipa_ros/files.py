@@ -1,8 +1,11 @@
-"""Files that are whole or absent: written beside their place, synced, and renamed into it."""
+"""Files that are whole or absent: written beside their place, synced, and renamed into it; and who may write alone."""
 
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -41,3 +44,11 @@ def point_link(link: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(os.path.relpath(target, link.parent))
     os.replace(temporary, link)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock file `path`, which stays where it is: other processes and threads wait. Ends with its holder."""
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

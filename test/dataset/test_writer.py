@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -315,3 +317,49 @@ def test_the_robots_features_have_names():
     assert spec.features["observation.intrinsics.scene"].size == 9
     assert spec.features["observation.extrinsics.scene"].size == 16
     assert spec.groups[0]["base_in_world"] == pytest.approx([0, 0, 0, 0, 0, 0, 1])
+
+
+def test_an_episode_that_is_being_written_survives_the_finalize_of_another(tmp_path):
+    root = tmp_path / "set"
+    slow = DatasetWriter(root, SPEC)
+    for k in range(3):
+        slow.add_frame(frame(k, 2), "seed-0002")
+    assert write(root, (1,)).finalize() == 1
+    for k in range(3, 6):
+        slow.add_frame(frame(k, 2))
+    slow.save_episode("grasp", ["approach"])
+    assert slow.finalize() == 1
+    assert check(root) == [] and [e.key for e in Dataset(root)] == ["seed-0001", "seed-0002"]
+    assert not (root / ".staging").exists()
+
+
+def test_an_episode_that_is_saved_during_the_finalize_of_another_is_kept(tmp_path, monkeypatch):
+    root = tmp_path / "set"
+    writer, other = write(root, (1,)), DatasetWriter(root, SPEC)
+    other.add_frame(frame(0, 2), "seed-0002")
+    lay_out = layout.Layout._add_data
+
+    def meanwhile(self, *rest):
+        other.save_episode("grasp", ["approach"])
+        lay_out(self, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layout.Layout, "_add_data", meanwhile)
+        assert writer.finalize() == 1
+    assert other.finalize() == 1
+    assert check(root) == [] and [e.key for e in Dataset(root)] == ["seed-0001", "seed-0002"]
+
+
+def test_many_writers_at_once_lose_nothing(tmp_path):
+    root = tmp_path / "set"
+    begin = threading.Barrier(3)
+
+    def work(first):
+        begin.wait()
+        for seed in range(first, 9, 3):
+            write(root, (seed,), frames=4).finalize()
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, n) for n in range(3)]:
+            done.result()
+    assert check(root) == [] and sorted(e.key for e in Dataset(root)) == [f"seed-{n:04d}" for n in range(9)]

@@ -50,6 +50,7 @@ def build_from_bags(
     writer: DatasetWriter | None = None
     keys: set[str] = set()
     for number, folder in enumerate(folders):
+        run: Run | None = None
         try:
             with Run(folder) as run:
                 if only_success and not run.meta.get("success"):
@@ -67,7 +68,9 @@ def build_from_bags(
         except VipaError as error:
             if writer is not None:
                 writer.discard_episode()
-            report.skipped[str(folder)] = str(error)
+            # another build of the same dataset may have been faster
+            here = writer is not None and run is not None and run.key in writer.keys()
+            report.skipped[str(folder)] = "is in the dataset" if here else str(error)
         if progress:
             progress((number + 1) / (len(folders) + 1))
     if writer is None:

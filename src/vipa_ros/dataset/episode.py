@@ -1,5 +1,7 @@
 """One episode on its way into a dataset: written to a staging folder that appears when it is complete."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from vipa_ros import files
 from vipa_ros.dataset import tables
 from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec, check_frame
 from vipa_ros.dataset.stats import ImageStats, vector_stats
@@ -17,13 +20,15 @@ from vipa_ros.dataset.video import VideoWriter
 from vipa_ros.errors import VipaError
 
 RECORD = "episode.json"
+LOCK = ".lock"  # beside the staging folder: who changes what is part of the dataset
 
 
 class EpisodeWriter:
     """Writes the folder `staging`/`key`: data.parquet, <camera>.mp4, <camera>.mkv, episode.json. One thread; any number
     of processes may write episodes of different keys at once.
 
-    Until `save` it is a hidden folder, so that a killed process leaves no half episode.
+    Until `save` it is a hidden folder, so that a killed process leaves no half episode; the writer holds a lock on it, which
+    tells one that is being written from one that was left.
     """
 
     def __init__(self, staging: Path, spec: DatasetSpec, key: str):
@@ -33,7 +38,11 @@ class EpisodeWriter:
         self.spec, self.key, self.length = spec, key, 0
         self._final = Path(staging) / key
         self._folder = Path(staging) / f".{key}.{uuid.uuid4().hex[:8]}"
-        self._folder.mkdir(parents=True)
+        Path(staging).parent.mkdir(parents=True, exist_ok=True)
+        with files.locked(Path(staging).parent / LOCK):  # a sweep sees it together with its own lock, or not at all
+            self._folder.mkdir(parents=True)
+            self._lock = os.open(self._folder, os.O_RDONLY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._columns: dict[str, list[np.ndarray]] = {name: [] for name in spec.features}
         self._videos: dict[str, VideoWriter] = {}
         self._image_stats: dict[str, ImageStats] = {}
@@ -88,18 +97,47 @@ class EpisodeWriter:
             os.rename(self._folder, self._final)
         except OSError as error:
             self.discard()
-            raise VipaError(f"episode {self.key}: saved already, or {error.strerror}") from None
+            there = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+            raise VipaError(f"episode {self.key}: {'saved already' if there else error.strerror}") from None
+        self._release()
 
     def discard(self) -> None:
         """Throws away what was written."""
         for video in self._videos.values():
             video.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def sweep(staging: Path) -> None:
+    """Removes what writers that are gone have left half written, and `staging` if nothing else is in it. The dataset's LOCK
+    is held by the caller."""
+    for folder in Path(staging).glob(".*"):
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass  # is being written
+        finally:
+            os.close(lock)
+    try:
+        Path(staging).rmdir()
+    except OSError:
+        pass  # is not there, or not empty
 
 
 def staged(staging: Path) -> list[dict[str, Any]]:
     """Records (episode.json) of the complete episodes in `staging`, in the order of their keys, each with its `folder`."""
     records = []
     for path in sorted(Path(staging).glob(f"[!.]*/{RECORD}")):
-        records.append(json.loads(path.read_text()) | {"folder": path.parent})
+        try:
+            records.append(json.loads(path.read_text()) | {"folder": path.parent})
+        except FileNotFoundError:
+            pass  # another process has just made it part of the dataset
     return records

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from vipa_ros import files
-from vipa_ros.dataset.episode import EpisodeWriter, staged
+from vipa_ros.dataset.episode import LOCK, EpisodeWriter, staged, sweep
 from vipa_ros.dataset.layout import Layout, derive, episode_rows
 from vipa_ros.dataset.spec import DatasetSpec, spec_of
 from vipa_ros.errors import VipaError
 
 
 class DatasetWriter:
-    """Opens or makes the dataset in `root`. One thread and one process; `episode_writer` works in any number of them.
+    """Opens or makes the dataset in `root`. One thread; any number of processes may each have one of the same dataset.
 
     add_frame, save_episode: an episode at a time. finalize: what was saved becomes part of the dataset.
     """
@@ -26,16 +26,24 @@ class DatasetWriter:
         self.root, self.spec = Path(root), spec
         self.staging = self.root / ".staging"
         self._open: EpisodeWriter | None = None
+        if not self._there():  # a refusal leaves nothing behind
+            self.root.mkdir(parents=True, exist_ok=True)
+            with files.locked(self.root / LOCK):
+                if not self._there():
+                    (self.root / "meta").mkdir(exist_ok=True)
+                    files.write_json(self.root / "meta" / "info.json", spec.info())
+
+    def _there(self) -> bool:
+        """Whether the dataset is there. Raises VipaError if it is of another spec, or something else is there."""
         info = self.root / "meta" / "info.json"
         if info.is_file():
             there = spec_of(json.loads(info.read_text()), str(info))
-            if there != spec:
-                raise VipaError(f"{self.root}: holds a dataset of other content: {_difference(there, spec)}")
-        elif self.root.is_dir() and any(p.name != ".staging" for p in self.root.iterdir()):
+            if there != self.spec:
+                raise VipaError(f"{self.root}: holds a dataset of other content: {_difference(there, self.spec)}")
+            return True
+        if self.root.is_dir() and any(p.name not in (".staging", LOCK, "meta") for p in self.root.iterdir()):
             raise VipaError(f"{self.root}: holds files and no dataset; name a new folder")
-        else:
-            info.parent.mkdir(parents=True, exist_ok=True)
-            files.write_json(info, spec.info())
+        return False
 
     def keys(self) -> set[str]:
         """Keys of all episodes, staged or part of the dataset: what a resumed run need not make again."""
@@ -69,17 +77,21 @@ class DatasetWriter:
     def finalize(self, progress: Callable[[float], None] | None = None) -> int:
         """Makes the saved episodes part of the dataset and returns how many were added; an unfinished one is discarded.
 
-        Not to be called while other processes write episodes of this dataset: what they have begun is removed.
+        What other processes have saved becomes part of it, too; what they are writing stays. One at a time: others wait.
         """
         self.discard_episode()
-        rows = episode_rows(self.root)
-        known = {row["vipa/key"] for row in rows}
-        records = [r for r in staged(self.staging) if r["key"] not in known]
-        if records:
-            Layout(self.root, self.spec, rows).add(records, progress)
-        derive(self.root, self.spec)
-        shutil.rmtree(self.staging, ignore_errors=True)
-        return len(records)
+        with files.locked(self.root / LOCK):
+            rows = episode_rows(self.root)
+            known = {row["vipa/key"] for row in rows}
+            found = staged(self.staging)
+            records = [r for r in found if r["key"] not in known]
+            if records:
+                Layout(self.root, self.spec, rows).add(records, progress)
+            derive(self.root, self.spec)
+            for record in found:
+                shutil.rmtree(record["folder"])
+            sweep(self.staging)
+            return len(records)
 
 
 def _difference(a: DatasetSpec, b: DatasetSpec) -> str:
