@@ -13,6 +13,8 @@ from vipa_ros.errors import VipaError
     ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
     ({"driver": "ur", "policy": "models/x"}, True, "policy 'models/x' is neither 'expert' nor a checkpoint folder"),
     ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),
+    ({"driver": "ur", "following": "lag=0.1"}, False, "following 'lag=0.1' is for cell sim"),
+    ({"cell": "sim", "following": "lag=9"}, True, "following: lag 9.0; allowed: 0 .. 0.5"),
     ({"cell": "moon"}, True, "unknown cell 'moon'; allowed: real, sim"),
 ])  # fmt: skip
 def test_what_is_missing_is_said(config, commander, message):
@@ -33,6 +35,11 @@ def test_a_motion_backend_that_cannot_be_had_is_refused(config, message):
 def test_the_motion_backend_reaches_motion_alone():
     specs = episode_graph(EpisodeConfig("water_plant", motion_backend="moveit").checked())
     assert {s.name: s.parameters["backend"] for s in specs if "backend" in s.parameters} == {"motion": "moveit"}
+
+
+def test_how_arms_follow_reaches_the_cell_alone():
+    specs = episode_graph(EpisodeConfig("water_plant", following="lag=0.1").checked())
+    assert {s.name: s.parameters["following"] for s in specs if "following" in s.parameters} == {"sim": "lag=0.1"}
 
 
 def test_a_driver_without_its_messages_is_refused(monkeypatch):

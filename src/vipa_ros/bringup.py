@@ -8,6 +8,7 @@ from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.address import FORM, is_remote
 from vipa_ros.tasks.task import load_task
+from vipa_sim import following
 
 CELLS = ("sim", "real")
 MOTION_BACKENDS = ("embedded", "moveit")
@@ -38,7 +39,8 @@ class EpisodeConfig:
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
-    motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less.
+    motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less. following: how the
+    simulated arms follow, see vipa_sim.following.parse.
     """
 
     task: str
@@ -57,6 +59,7 @@ class EpisodeConfig:
     precision: str = ""
     device: str = "auto"
     motion_backend: str = "embedded"
+    following: str = ""
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
         """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started. commander: False
@@ -74,6 +77,7 @@ class EpisodeConfig:
         if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
             raise VipaError("seed, time limit and speed must not be negative")
         check_runtime(self.backend, self.precision, self.device)
+        following.parse(self.following)
         if self.motion_backend not in MOTION_BACKENDS:
             raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
         if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
@@ -95,6 +99,8 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         if config.driver:
             raise VipaError(f"driver '{config.driver}' is for cell real; a simulated robot has none")
         return
+    if config.following:
+        raise VipaError(f"following '{config.following}' is for cell sim; a real arm follows as it does")
     if config.driver not in DRIVERS:
         raise unknown("driver of the real cell", config.driver, DRIVERS)
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
@@ -105,7 +111,8 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
 
 
 def cell_graph(
-    task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0, cell: str = "sim", driver: str = ""
+    task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0, cell: str = "sim", driver: str = "",
+    following: str = "",
 ) -> list[NodeSpec]:
     """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
     realsense2_camera are started by their own launch files; what stands here is ours."""
@@ -120,6 +127,8 @@ def cell_graph(
             specs.append(NodeSpec("gripper", "gripper", {"robot": robot, "use_sim_time": False}))
         return specs
     sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
+    if following:
+        sim["following"] = following
     return [
         NodeSpec("sim", "sim", sim),
         NodeSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
@@ -144,7 +153,8 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "run_folder": config.run_folder,
         "require_success": config.require_success,
     }
-    cell = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver)
+    cell = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver,
+                      config.following)
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         commander,

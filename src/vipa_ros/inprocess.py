@@ -27,6 +27,7 @@ from vipa_ros.tasks.samples import Samples
 from vipa_ros.tasks.scorecard import PolicyId, Scorecard
 from vipa_ros.tasks.task import Task
 from vipa_sim.cell import START_NS, SimCell
+from vipa_sim.following import Following
 from vipa_sim.render import Renderer
 
 TRUTH_RATE = 20.0  # Hz, as in the ROS graph
@@ -84,13 +85,14 @@ class Loop:
     """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
 
     cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says.
-    camera_rate: Hz, None: as the robot file says. Closing it frees the renderer.
+    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. Closing it frees the renderer.
     """
 
-    def __init__(self, task: Task, robot: Robot, cameras: Iterable[str] = (), image_size=None, camera_rate=None):
+    def __init__(self, task: Task, robot: Robot, cameras: Iterable[str] = (), image_size=None, camera_rate=None,
+                 following: Following | None = None):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
         self.cameras = tuple(cameras)
-        self.cell = SimCell(robot, task, cameras=self.cameras, image_size=image_size)
+        self.cell = SimCell(robot, task, cameras=self.cameras, image_size=image_size, following=following)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
 

@@ -13,6 +13,7 @@ from vipa_ros.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa_ros.tasks.task import Task
 from vipa_sim import contacts, geometry, robot_model, room
 from vipa_sim.controllers import TrajectoryController
+from vipa_sim.following import Follower, Following
 from vipa_sim.reach import Reach
 from vipa_sim.scenes import load_scene
 from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
@@ -27,6 +28,7 @@ class SimCell:
 
     cameras: names of the robot's cameras to build, None = the task's, () = none (no rendering).
     image_size: (width, height) in pixels for all of them instead of the robot file's.
+    following: how the arms follow their controllers.
 
     dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either.
     card: how the current episode began. Raises VipaError for unknown cameras, scenes or a robot that does not fit.
@@ -38,8 +40,9 @@ class SimCell:
         task: Task,
         cameras: Sequence[str] | None = None,
         image_size: tuple[int, int] | None = None,
+        following: Following | None = None,
     ):
-        self.robot, self.task = robot, task
+        self.robot, self.task, self.following = robot, task, following or Following()
         self.cameras = _choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
         self.dt = 1.0 / robot.control_rate
         self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
@@ -83,6 +86,7 @@ class SimCell:
         model = self.model
         self._controllers: dict[str, TrajectoryController] = {}
         self._servos: dict[str, np.ndarray] = {}
+        self._columns: dict[str, slice] = {}  # of a controller's joints among all
         names: list[str] = []
         for group in self.robot.groups:
             parts = [(group.controller, group.joints, group.home)]
@@ -91,10 +95,12 @@ class SimCell:
             for controller, joints, _ in parts:
                 self._controllers[controller] = TrajectoryController(controller, joints)
                 self._servos[controller] = np.array([model.actuator(j).id for j in joints])
+                self._columns[controller] = slice(len(names), len(names) + len(joints))
                 names += joints
         self._joint_names = tuple(names)
         self._qpos = np.array([model.joint(j).qposadr[0] for j in names])
         self._dofs = np.array([model.joint(j).dofadr[0] for j in names])
+        self._follower = Follower(self.following, model.opt.timestep)
         self._lead = -model.actuator_biasprm[:, 2] / model.actuator_gainprm[:, 0]
         self._link_ids = [(name, model.body(name).id) for name in self._links]
         self._truth_ids = [(name, model.body(name).id) for name in self.scene.bodies]
@@ -118,12 +124,15 @@ class SimCell:
         self._appearance = self.scene.appearance(self.task.variants[variant], self._rng(seed, "appearance"))
         mujoco.mj_resetData(self.model, self._data)
         self._go_home()
+        self._follower.reset(self._data.ctrl)
+        self._noise = self._rng(seed, "measurement")
         self.scene.place(self.model, self._data, self._rng(seed, "place"), self._reach)
         for _ in range(round(SETTLE_S / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self._data)
         self._data.qvel[:] = 0.0
         mujoco.mj_forward(self.model, self._data)
         self._sensed = self._data.sensordata.copy()
+        self._measure()
         self.stamp_ns += round(self.dt * 1e9)
         truth = self.truth()
         self.card = SceneCard(
@@ -167,7 +176,7 @@ class SimCell:
             self.stamp_ns,
             self._joint_names,
             data.qpos[self._qpos].copy(),
-            data.qvel[self._dofs].copy(),
+            self._velocities.copy(),
             data.qfrc_actuator[self._dofs].copy(),
         )
 
@@ -175,7 +184,11 @@ class SimCell:
         """Hand `trajectory` to `controller`, effective from now. Returns '' or why it is rejected."""
         if controller not in self._controllers:
             return f"unknown controller '{controller}'; allowed: {', '.join(self._controllers)}"
-        return self._controllers[controller].accept(trajectory, self.stamp_ns * 1e-9)
+        measured = None
+        if not self.following.interpolate_from_desired_state:
+            columns = self._columns[controller]
+            measured = self._data.qpos[self._qpos[columns]], self._velocities[columns]
+        return self._controllers[controller].accept(trajectory, self.stamp_ns * 1e-9, measured)
 
     def step(self) -> None:
         """Advance by one tick, `dt` seconds."""
@@ -189,10 +202,17 @@ class SimCell:
             ctrl[:, servos] = positions + self._lead[servos] * velocities
         weight = 1.0 - np.exp(-2.0 * np.pi * SENSOR_HZ * timestep)
         for row in ctrl:
-            self._data.ctrl[:] = row
+            self._data.ctrl[:] = self._follower.follow(row)
             mujoco.mj_step(self.model, self._data)
             self._sensed += weight * (self._data.sensordata - self._sensed)
+        self._measure()
         self.stamp_ns += round(self.dt * 1e9)
+
+    def _measure(self) -> None:
+        """Velocities (n,) of the driven joints as they are measured in this tick."""
+        self._velocities = self._data.qvel[self._dofs].copy()
+        if self.following.velocity_noise:
+            self._velocities += self.following.velocity_noise * self._noise.standard_normal(len(self._dofs))
 
     def wrench(self, group: str) -> np.ndarray:
         """(6,) force (N) and torque (N m) on the tool of `group`, tool frame; the hand's own weight is removed.

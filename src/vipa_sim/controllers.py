@@ -13,9 +13,10 @@ END_VELOCITY = float(np.finfo(np.float32).eps)
 class TrajectoryController:
     """Turns trajectories into desired joint positions and velocities over time.
 
-    As JTC does with `header.stamp = 0` and default parameters: a new trajectory replaces the old one at once, its times
-    count from its arrival and it starts from the *desired* state of that moment; between points it is a cubic Hermite
-    where velocities are given, else a line; at the last point it holds. A rejected trajectory changes nothing.
+    As JTC does with `header.stamp = 0`: a new trajectory replaces the old one at once, its times count from its arrival and
+    it starts from the *desired* state of that moment (JTC: `interpolate_from_desired_state: true`), or from the measured one
+    where it is given (JTC's default); between points it is a cubic Hermite where velocities are given, else a line; at the
+    last point it holds. A rejected trajectory changes nothing.
     """
 
     def __init__(self, name: str, joint_names: Sequence[str]):
@@ -31,8 +32,13 @@ class TrajectoryController:
         hold[0] = positions
         self._polynomial = hold  # (4, segments, J): its coefficients, lowest order first
 
-    def accept(self, trajectory: JointTrajectory, now: float) -> str:
-        """Follow `trajectory` from `now` (seconds) on. Returns '' or why it is rejected."""
+    def accept(
+        self, trajectory: JointTrajectory, now: float, measured: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> str:
+        """Follow `trajectory` from `now` (seconds) on. Returns '' or why it is rejected.
+
+        measured: positions and velocities (J,) that it starts from; None: from the desired ones.
+        """
         times = np.asarray(trajectory.times, dtype=float)
         points = np.asarray(trajectory.positions, dtype=float)
         velocities = np.asarray(trajectory.velocities, dtype=float)
@@ -45,10 +51,10 @@ class TrajectoryController:
             order = [trajectory.joint_names.index(joint) for joint in self.joint_names]
             points, velocities = points[:, order], velocities[:, order]
         if times[0] > 0:
-            position, velocity = self.sample(np.array([now]))
+            position, velocity = measured if measured is not None else self.sample(np.array([now]))
             times = np.concatenate([[0.0], times])
-            points = np.concatenate([position, points])
-            velocities = np.concatenate([velocity, velocities])
+            points = np.vstack([position, points])
+            velocities = np.vstack([velocity, velocities])
         self._times = self._since = times + now
         self._polynomial = _segments(times, points, velocities, cubic)
         return ""

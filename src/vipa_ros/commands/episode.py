@@ -13,6 +13,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
 from vipa_ros.tasks.task import load_task
+from vipa_sim import following
 
 FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died
 
@@ -32,6 +33,7 @@ def arguments(parser):
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
     parser.add_argument("--require-success", action="store_true", help="exit 1 unless every sub-task is done")
     parser.add_argument("--motion-backend", default="embedded", help="embedded, or moveit: poses by MoveIt Servo, which must be there")
+    parser.add_argument("--following", default="", help="how simulated arms follow: lag=S,dead_time=S,velocity_noise=RAD/S,interpolate_from_desired_state=BOOL")
     parser.add_argument("--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
@@ -52,6 +54,7 @@ def run(args) -> int:
         precision=args.precision,
         device=args.device,
         motion_backend=args.motion_backend,
+        following=args.following,
     ).checked()
     if args.in_process and config.cell != "sim":
         raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
@@ -96,7 +99,7 @@ def run_in_process(config, folder) -> int:
     task, episode_id = load_task(config.task), runfolder.new_episode_id()
     runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
     trial = Trial(config.task, config.seed, policy=config.policy, **runtime)
-    with Loop(task, load_robot(config.robot), task.cameras) as loop:
+    with Loop(task, load_robot(config.robot), task.cameras, following=following.parse(config.following)) as loop:
         commander = commander_for(trial, loop)
         recorder = LoopRecorder(loop, folder.bag, episode_id, commander.commander_id, config.seed)
         try:

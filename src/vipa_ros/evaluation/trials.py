@@ -17,7 +17,7 @@ class Trial:
     """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances.
 
     policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; backend, precision, device: of a folder's
-    policy, see vipa_model.Policy.
+    policy, see vipa_model.Policy. following: how the arms follow, see vipa_sim.following.parse.
     """
 
     task: str
@@ -29,6 +29,7 @@ class Trial:
     precision: str = ""
     backend: str = "onnxruntime"
     device: str = "auto"
+    following: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,16 @@ def run_trial(trial: Trial) -> Outcome:
     from vipa_ros.robot.description import load_robot
     from vipa_ros.tasks import scorecard
     from vipa_ros.tasks.task import load_task
+    from vipa_sim import following
 
     looks = trial.policy != "expert"
-    if (trial.task, looks) not in _made:
+    key = trial.task, looks, trial.following
+    if key not in _made:
         task = load_task(trial.task)
         cameras, rate = (task.cameras, 10.0) if looks else ((), None)
-        _made[trial.task, looks] = Loop(task, load_robot(task.robot), cameras, camera_rate=rate)
-    loop = _made[trial.task, looks]
+        arms = following.parse(trial.following)
+        _made[key] = Loop(task, load_robot(task.robot), cameras, camera_rate=rate, following=arms)
+    loop = _made[key]
     commander = commander_for(trial, loop)
     record = run_episode(
         loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop,

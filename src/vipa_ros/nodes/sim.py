@@ -2,7 +2,7 @@
 
 Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
 image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
-1); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 2).
+1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 2).
 """
 
 import dataclasses
@@ -27,6 +27,7 @@ from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.camera_publisher import CameraPublisher
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.tasks.task import load_task
+from vipa_sim import following
 from vipa_sim.cell import SimCell
 
 RATES = {"clock": 50.0, "truth": 20.0, "tf": 20.0, "wrench": 50.0}  # Hz of ROS time
@@ -46,7 +47,8 @@ class Sim(Node):
         self.timeout = node.parameter(self, "lockstep_timeout", 2.0)
         if self.speed < 0 or self.timeout <= 0:
             raise VipaError("sim: speed must be >= 0 and lockstep_timeout > 0")
-        self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None)
+        self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None,
+                            following=following.parse(node.parameter(self, "following", "")))
         self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
 
         table = {t.name: t for t in topics.topic_table(self.robot)}
