@@ -3,7 +3,7 @@
 # NOT YET RUN. Written after the distribution's package index; tell us what it stumbles over.
 #
 #   docker build -t vipa .
-#   docker run --rm --shm-size=256m vipa ros2 launch vipa_ros episode.launch.py task:=put_three_obj policy:=expert
+#   docker run --rm --shm-size=1g vipa ros2 launch vipa_ros episode.launch.py task:=put_three_obj policy:=expert
 FROM ros:jazzy
 
 SHELL ["/bin/bash", "-c"]

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from vipa_ros import environment
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 # The same cases every time in CI; new ones at every run elsewhere.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+# The tests' own nodes speak as those of a graph do. Before any of them is made: Fast DDS reads its profile once a process.
+os.environ.update(environment.dds_additions())
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from vipa_ros import resources
-from vipa_ros.environment import Domain
+from vipa_ros import dds, resources
+from vipa_ros.environment import DDS_PROFILES, Domain, child_environment
 from vipa_ros.errors import VipaError
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
-SHARED_MEMORY = 64e6  # bytes; Fast DDS keeps its queues there
+SHARED_MEMORY = 700e6  # bytes; Fast DDS keeps its queues there: a segment of the profile's size for each of some nine processes
+SHM_FIX = "delete old files in /dev/shm; in a container: docker run --shm-size=1g"
+FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
 
 RENDERING_PROBE = """
 import json, time
@@ -48,9 +50,10 @@ print(json.dumps({"backend": name, "renderer": renderer, "ms": min(times) * 1e3,
 
 ROS_PROBE = """
 import json, rclpy
+from vipa_ros import dds
 rclpy.init()
 node = rclpy.create_node("vipa_doctor")
-print(json.dumps({"rmw": rclpy.get_rmw_implementation_identifier(), "rclpy": rclpy.__file__}))
+print(json.dumps({"rmw": rclpy.get_rmw_implementation_identifier(), "rclpy": rclpy.__file__, "segments": dds.segments()}))
 node.destroy_node()
 rclpy.shutdown()
 """
@@ -77,12 +80,12 @@ class Finding:
 
 
 def check() -> list[Finding]:
-    """All findings, good ones too. Starts three short Python processes: a library that crashes is a finding."""
+    """All findings, good ones too. Starts four short Python processes: a library that crashes is a finding."""
     wheels = importlib.util.find_spec("ros_wheels_bootstrapper") is not None
     findings = [_python(wheels)]
     if wheels:
         findings.append(_packages())
-    return findings + [_ros(wheels), _messages(wheels), _rendering(), _domain(), _disk(), _shared_memory()]
+    return findings + [_ros(wheels), _dds(), _messages(wheels), _rendering(), _domain(), _disk(), _shared_memory()]
 
 
 def _python(wheels: bool) -> Finding:
@@ -136,6 +139,27 @@ def _ros(wheels: bool) -> Finding:
     return Finding("ros", True, f"rclpy with {found['rmw']} from {Path(found['rclpy']).parent}")
 
 
+def _dds() -> Finding:
+    """Whether our profile of Fast DDS, or another with as much room, is in force in the graph's processes."""
+    named = next((os.environ[name] for name in DDS_PROFILES if os.environ.get(name)), "")
+    wanted = dds.segment_size(resources.dds_profile())
+    try:
+        domain = Domain()  # alone in it: what others share would be taken for ours
+    except VipaError as error:
+        return Finding("dds", False, str(error), "end an episode that runs")
+    found, error = _probe(ROS_PROBE, **child_environment(domain.id))
+    domain.release()
+    if error:
+        return Finding("dds", False, error, "see ros above")
+    if found["rmw"] not in FAST_DDS:
+        return Finding("dds", True, f"{found['rmw']}, not Fast DDS: our profile does not apply, docs/dds.md has the lines for others")
+    largest = max(found["segments"], default=0)
+    if largest < wanted:
+        what = f"segments of {largest / 1e6:.1f} MB, {wanted / 1e6:.0f} wanted: {named or resources.dds_profile()} is not in force"
+        return Finding("dds", False, what, f"unset {' '.join(DDS_PROFILES)}" if named else SHM_FIX)
+    return Finding("dds", True, f"{found['rmw']} with {named or 'our profile'}: segments of {largest / 1e6:.0f} MB")
+
+
 def _messages(wheels: bool) -> Finding:
     fix = "rm .venv/.setup/interfaces; make setup" if wheels else "colcon build && source install/setup.bash"
     _, error = _probe(MESSAGES_PROBE)
@@ -179,7 +203,7 @@ def _shared_memory() -> Finding:
         "shared memory",
         free >= 0.9 * SHARED_MEMORY,
         f"{free / 1e6:.0f} MB free in {folder}",
-        f"delete old files in {folder}; in a container: docker run --shm-size=256m",
+        SHM_FIX,
     )
 
 

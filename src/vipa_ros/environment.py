@@ -5,9 +5,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from vipa_ros import resources
 from vipa_ros.errors import VipaError
 
 DOMAINS = range(0, 102)  # above 101 the ports collide with Linux's ephemeral range
+DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # Fast DDS 2 reads the first, 3 the second
 
 
 class Domain:
@@ -76,7 +78,14 @@ def child_additions() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "LP_NUM_THREADS": "1",
     }
-    return {key: os.environ.get(key, value) for key, value in wanted.items()}
+    return {key: os.environ.get(key, value) for key, value in wanted.items()} | dds_additions()
+
+
+def dds_additions() -> dict[str, str]:
+    """The variables that name our profile of Fast DDS; none if the user has named one of their own."""
+    if any(os.environ.get(name) for name in DDS_PROFILES):
+        return {}
+    return dict.fromkeys(DDS_PROFILES, str(resources.dds_profile()))
 
 
 def child_environment(domain: int) -> dict[str, str]:

@@ -22,6 +22,11 @@ def root() -> Path:
     raise VipaError(f"no config/ and tasks/ beside {checkout} and no share/vipa_ros in the install prefix")
 
 
+def dds_profile() -> Path:
+    """The file with which every process of the graph configures Fast DDS."""
+    return root() / "config/dds/fastdds.xml"
+
+
 def names(folder: str) -> list[str]:
     """Names (file stems) of the YAML files in `folder`, e.g. names("tasks")."""
     return sorted(p.stem for p in (root() / folder).glob("*.yaml"))

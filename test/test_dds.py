@@ -1,0 +1,85 @@
+"""Every process of a graph runs with our profile of Fast DDS: not only named, but in force."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vipa_ros import dds, environment, resources, supervisor
+from vipa_ros.bringup import NodeSpec
+from vipa_ros.moveit import graph
+from vipa_ros.moveit.graph import ForeignNode
+from vipa_ros.supervisor import Supervisor
+
+pytest.importorskip("rclpy")
+
+PROBE = """
+import json, rclpy
+from vipa_ros import dds
+rclpy.init()
+node = rclpy.create_node("probe")
+print(json.dumps(dds.segments()), flush=True)
+node.destroy_node()
+rclpy.shutdown()
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch):
+    for name in environment.DDS_PROFILES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def domain():
+    domain = environment.Domain()
+    yield domain.id
+    domain.release()
+
+
+def segments(domain, **environ) -> list[int]:
+    """What a process of the graph maps that is alone in its domain."""
+    env = environment.child_environment(domain) | environ
+    done = subprocess.run([sys.executable, "-c", PROBE], env=env, capture_output=True, text=True, timeout=120, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("discovery", ["LOCALHOST", "SUBNET"])
+def test_the_profile_is_in_force(domain, discovery):
+    sizes = segments(domain, ROS_AUTOMATIC_DISCOVERY_RANGE=discovery)
+    assert sizes[0] >= dds.segment_size(resources.dds_profile()) >= 32 << 20
+
+
+def test_a_profile_with_one_wrong_element_is_ignored_whole(domain, tmp_path):
+    """So the size of the segment tells of the heartbeat as well; this is Fast DDS 3's name for it."""
+    bad = tmp_path / "bad.xml"
+    bad.write_text(resources.dds_profile().read_text().replace("heartbeatPeriod", "heartbeat_period"))
+    assert segments(domain, **dict.fromkeys(environment.DDS_PROFILES, str(bad)))[0] < 1 << 20
+
+
+@pytest.mark.parametrize("name", environment.DDS_PROFILES)
+def test_what_the_user_has_named_stays(monkeypatch, name):
+    monkeypatch.setenv(name, "/mine.xml")
+    env = environment.child_environment(0)
+    assert {n: env[n] for n in environment.DDS_PROFILES if n in env} == {name: "/mine.xml"}
+
+
+def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
+    monkeypatch.setattr(supervisor, "command", lambda spec, python: [python, "-c", PROBE])
+    with Supervisor([NodeSpec("probe", "")], environment.child_environment(domain), tmp_path) as started:
+        started.wait()
+    assert json.loads((tmp_path / "probe.log").read_text())[0] >= dds.segment_size(resources.dds_profile())
+
+
+def test_what_a_launch_file_starts_has_it(domain):
+    """Ours by child_additions, MoveIt's nodes by their own list; launch_ros adds both to the environment it stands in."""
+    (given,) = graph.render([ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"])
+    assert given.items() <= environment.child_additions().items()
+    launched = dict(os.environ) | given | {"ROS_DOMAIN_ID": str(domain)}
+    done = subprocess.run([sys.executable, "-c", PROBE], env=launched, capture_output=True, text=True, timeout=120, check=True)
+    assert json.loads(done.stdout)[0] >= dds.segment_size(resources.dds_profile())
+    source = (Path(environment.__file__).parent / "ros/launching.py").read_text()
+    assert "additional_env=environment.child_additions()" in source  # launch_ros is not in the wheels
