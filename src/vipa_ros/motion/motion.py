@@ -21,9 +21,10 @@ from vipa_ros.motion.load import Load
 from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
 from vipa_ros.motion.servo import Servo, Target
+from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.motion.tick_clock import Due, TickClock
-from vipa_ros.motion.validation import check_chunk, check_start
+from vipa_ros.motion.validation import check_chunk
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState, JointState, JointTrajectory
@@ -32,7 +33,7 @@ from vipa_ros.tasks.task import Fixture
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
 LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what its velocity limit allows
-AT_REST = 0.05          # rad/s, measured, below which a stopped arm may be re-armed
+AT_REST = 0.05          # rad/s below which arms count as resting: a stopped one may be re-armed
 
 
 class Motion:
@@ -49,6 +50,7 @@ class Motion:
         self.kinematics = Kinematics(robot)
         self.dt = 1.0 / robot.control_rate
         self.references = References(self.kinematics)
+        self.start_guard = StartGuard(self.kinematics, self.references)
         self.servo = backend(self.kinematics, self.dt)
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.clock = TickClock(self.dt)
@@ -252,8 +254,8 @@ class Motion:
         return check_chunk(chunk, self.robot, now_ns) or self.servo.refusal(chunk) or self._check_start(chunk, now_ns)
 
     def _check_start(self, chunk: ActionChunk, now_ns: int) -> str:
-        anchors = {a.name: self.references.anchors(a.name, self.gate.state) for a in chunk.groups if a.poses is not None}
-        return check_start(chunk, self.robot, now_ns, anchors)
+        resting = self.current is None and bool(np.all(np.abs(self.gate.state.v) < AT_REST))
+        return self.start_guard.refusal(chunk, now_ns, self.measured.q, resting)
 
     def _splice(self, chunk: ActionChunk, now: float) -> None:
         self.current = chunk

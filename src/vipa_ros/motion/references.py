@@ -93,11 +93,6 @@ class References:
                 targets[name] = Target(pose=self.poses[name].advance(now, dt))
         return targets
 
-    def anchors(self, name: str, state: State) -> list[np.ndarray]:
-        """Poses (7,) that a group's next chunk may start from: of its tool, and of its reference while it follows one."""
-        tool = self.kinematics.groups[name].forward(state.q[self.kinematics.columns[name]])
-        return [tool, self.poses[name].value] if self.poses[name].active else [tool]
-
     def openings(self) -> dict[str, np.ndarray]:
         """The hands' commanded openings (H,)."""
         return {name: hand.opening for name, hand in self.hands.items()}

@@ -2,18 +2,15 @@
 
 import numpy as np
 
-from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.robot.description import Group, Robot
 
 MAX_STEPS = 1000
 DT_RANGE = (0.002, 5.0)      # seconds between steps
 MAX_AHEAD = 10.0             # seconds that a chunk may start in the future
-MAX_LATE = 0.5               # seconds since the last step of a chunk was due
 MAX_OBSERVATION_AGE = 1.0    # seconds of the observation behind a chunk
 QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
 PLAUSIBLE = 5.0              # times the tool speed (or joint velocity) that one step may ask of the next
-JUMP = (0.25, 1.2)           # metres, radians that the first step may lie from the tool, beside what the speed allows
 
 
 def check_chunk(chunk: ActionChunk, robot: Robot, now_ns: int) -> str:
@@ -137,35 +134,3 @@ def _check_hand(action: GroupAction, group: Group) -> str:
 def steps_of(chunk: ActionChunk) -> int:
     """How many steps the longest part of `chunk` has; 0: all groups hold."""
     return max((len(v) for a in chunk.groups for v in (a.poses, a.joints, a.hand) if v is not None), default=0)
-
-
-def check_start(chunk: ActionChunk, robot: Robot, now_ns: int, anchors: dict[str, list[np.ndarray]]) -> str:
-    """'' if every group can begin with `chunk` (checked before) at `now_ns`, else why not. anchors: poses (7,) that a group
-    may start from, by its name."""
-    for action in chunk.groups:
-        values = next((v for v in (action.poses, action.joints, action.hand) if v is not None), None)
-        if values is None:
-            continue
-        due = (chunk.start_ns - now_ns) / 1e9 + chunk.dt * np.arange(len(values))
-        if due[-1] < -MAX_LATE:
-            return f"{action.name}: its last step was due {-due[-1]:.3f} s ago; allowed: {MAX_LATE}"
-        if action.poses is not None:
-            first = min(int(np.searchsorted(due, 0.0)), len(values) - 1)
-            why = _check_jump(np.asarray(action.poses[first], float), due[first], anchors[action.name],
-                              robot.group(action.name))
-            if why:
-                return why
-    return ""
-
-
-def _check_jump(first: np.ndarray, ahead: float, anchors: list[np.ndarray], group: Group) -> str:
-    """'' if the pose `first` (7,), due `ahead` seconds from now, can be meant: not further from one of the `anchors` than
-    JUMP and the way the speed limits allow until then."""
-    ahead = max(ahead, 0.0)
-    far = min(float(np.linalg.norm(first[:3] - a[:3])) for a in anchors)
-    turn = min(float(np.linalg.norm(rotation.difference(first[3:], a[3:]))) for a in anchors)
-    if far > (allowed := JUMP[0] + group.tool_speed * ahead):
-        return f"{group.name}: its first step lies {far:.3f} m from the tool; allowed: {allowed:.3f}"
-    if turn > (allowed := JUMP[1] + group.tool_angular_speed * ahead):
-        return f"{group.name}: its first step lies {turn:.3f} rad from the tool; allowed: {allowed:.3f}"
-    return ""
