@@ -36,7 +36,7 @@ def spoil(tmp_path, name, change):
         (lambda d: d.update(colour=1), r"unknown key\(s\) colour; allowed: name, instruction, robot"),
         (lambda d: d.pop("robot"), r"missing key\(s\) robot"),
         (lambda d: d.update(time_limit="long"), "time_limit: expected float, got 'long'"),
-        (lambda d: d.update(time_limit=-1), "time_limit: must be positive"),
+        (lambda d: d.update(time_limit=-1), "time_limit: -1; allowed: above 0, to 86400"),
         (lambda d: d["subtasks"][0].update(after=["x"]), r"after names \['x'\]; allowed: open drawer"),
         (lambda d: d["subtasks"][0].update(evidence="guess"), "'guess' is not allowed; allowed: sim, vision, operator"),
         (lambda d: d.update(seen=["pink"]), r"seen: \['pink'\]; allowed: crimson"),
@@ -72,7 +72,7 @@ def test_what_is_not_yaml_is_refused(tmp_path):
         ({"cell": "moon"}, "unknown cell 'moon'; allowed: real, sim"),
         ({"variant": "pink"}, "unknown variant 'pink'; allowed: crimson"),
         ({"policy": "nowhere"}, "policy 'nowhere' is neither 'expert' nor a checkpoint folder"),
-        ({"speed": -1.0}, "must not be negative"),
+        ({"speed": -1.0}, "speed: -1.0; allowed: 0 to 1000"),
     ],
 )
 def test_an_episode_that_cannot_run_is_refused_before_anything_starts(change, message):

@@ -2,13 +2,16 @@
 
 import importlib.util
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from vipa_ros import resources
+from vipa_ros import config, resources
+from vipa_ros.config import Range
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.address import FORM, is_remote
 from vipa_ros.tasks.task import load_task
 from vipa_sim import following
+from vipa_sim.scenes import load_scene
 
 CELLS = ("sim", "real")
 MOTION_BACKENDS = ("embedded", "moveit")
@@ -47,10 +50,10 @@ class EpisodeConfig:
     policy: str = "expert"
     robot: str = ""
     cell: str = "sim"
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
     variant: str = ""
-    time_limit: float = 0.0
-    speed: float = 1.0
+    time_limit: Annotated[float, Range(0, 86_400)] = 0.0
+    speed: Annotated[float, Range(0, 1000)] = 1.0
     driver: str = ""
     run_folder: str = ""
     require_success: bool = False
@@ -64,18 +67,19 @@ class EpisodeConfig:
     def checked(self, commander: bool = True) -> "EpisodeConfig":
         """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started. commander: False
         if only the cell is to run."""
+        config.build(self.__dict__, EpisodeConfig, "episode")
         task = load_task(self.task)
         robot = load_robot(self.robot or task.robot)
         if self.cell not in CELLS:
             raise unknown("cell", self.cell, CELLS)
+        if self.cell == "sim":
+            load_scene(task)
         check_cell(self, commander)
         if self.variant and self.variant not in task.variants:
             raise unknown("variant", self.variant, task.variants)
         missing = set(task.cameras) - {c.name for c in robot.cameras}
         if missing:
             raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
-        if self.seed < 0 or self.time_limit < 0 or self.speed < 0:
-            raise VipaError("seed, time limit and speed must not be negative")
         check_runtime(self.backend, self.precision, self.device)
         following.parse(self.following)
         if self.motion_backend not in MOTION_BACKENDS:

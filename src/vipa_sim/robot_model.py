@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from vipa_ros.errors import VipaError
+from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Camera, Group, Robot
 from vipa_sim import contacts, geometry, textures
 
@@ -27,13 +28,8 @@ def load(robot: Robot) -> mujoco.MjSpec:
 
     Bodies carry the names of the links, the root link too. Raises VipaError if the file cannot be read.
     """
-    try:
-        text = robot.urdf_path.read_text()
-    except OSError as error:
-        raise VipaError(f"{robot.urdf_path}: {error.strerror}") from None
+    text = urdf.read(robot)
     tag = text.find("<robot")
-    if tag < 0:
-        raise VipaError(f"{robot.urdf_path}: no <robot> element")
     end = text.index(">", tag) + 1
     try:
         spec = mujoco.MjSpec.from_string(text[:end] + _COMPILER + text[end:])

@@ -65,5 +65,5 @@ def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp
 
 def test_a_robot_without_its_files_is_refused_with_the_remedy():
     robot = dataclasses.replace(load_robot("fr3_single"), name="mine")
-    with pytest.raises(VipaError, match=r"config/moveit/mine/.*No such file.*`vipa robot moveit mine` writes it"):
+    with pytest.raises(VipaError, match=r"config/moveit/mine/.*not there.*`vipa robot moveit mine` writes it"):
         graph.moveit_nodes(robot, True, True)

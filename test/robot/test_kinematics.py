@@ -114,5 +114,5 @@ def test_a_robot_file_that_does_not_fit_its_urdf_is_refused(change, message):
 
 
 def test_a_missing_urdf_is_named():
-    with pytest.raises(VipaError, match="nowhere.urdf: not a readable URDF"):
+    with pytest.raises(VipaError, match="nowhere.urdf: No such file"):
         Kinematics(dataclasses.replace(load_robot("fr3_single"), urdf="nowhere.urdf"))

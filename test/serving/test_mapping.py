@@ -62,7 +62,7 @@ def test_what_ships_fits_the_robot(name):
     [
         ({"ratee": 1}, "unknown key(s) ratee; allowed: protocol, rate"),
         ({"protocol": "lerobot"}, "'lerobot' is not allowed; allowed: openpi, groot"),
-        ({"rate": 0}, "rate, period, timeout and horizon must be above 0"),
+        ({"rate": 0}, "rate: 0; allowed: above 0, to 1000"),
         ({"cameras": {}}, "cameras is empty"),
         ({"prompt": "image"}, "one that stands twice: image, state, image"),
         ({"actions": [{"what": "hand", "group": "arm"}]}, "actions move nothing"),

@@ -110,7 +110,7 @@ def test_inside_follows_a_turned_container():
         ("inside", {"object": "apple", "container": "d", "colour": "red"}, ["'x'", "colour", "margin"]),
         ("joint_beyond", {"joint": "drawer", "above": "far"}, ["'x'", "above", "'far'", "float"]),
         ("joint_beyond", {"joint": "drawer"}, ["'x'", "exactly one of above, below"]),
-        ("aims_at", {"object": "a", "target": "b", "within": 0.1, "axis": [1, 0]}, ["axis", "three finite"]),
+        ("aims_at", {"object": "a", "target": "b", "within": 0.1, "axis": [1, 0]}, ["axis", "three numbers"]),
     ],
 )
 def test_what_a_task_file_may_not_say(check, params, words):

@@ -3,6 +3,8 @@ interrupted: the next call goes on where it stopped."""
 
 from pathlib import Path
 
+from vipa_ros.commands.runtime import number
+
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
@@ -10,7 +12,7 @@ def arguments(parser):
     parser.add_argument("--out", type=Path, default=None, help="folder; default: datasets/<task>_demos")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=1_000_000, help="first seed; evaluation uses small ones")
-    parser.add_argument("--noise", type=float, default=0.01, help="disturbance of the expert, metres")
+    parser.add_argument("--noise", type=number(0, 1), default=0.01, help="disturbance of the expert, metres")
     parser.add_argument("--policy", default="", metavar="CHECKPOINT",
         help="a checkpoint that drives for stretches while the expert says what it would do (DAgger); default: none")  # fmt: skip
     parser.add_argument("--image-size", type=int, default=128, help="pixels of the square views")

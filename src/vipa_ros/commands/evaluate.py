@@ -3,7 +3,7 @@ rates. Every scorecard goes to --out, a line each; the same call again goes on w
 
 from pathlib import Path
 
-from vipa_ros.commands.runtime import runtime_arguments
+from vipa_ros.commands.runtime import number, runtime_arguments
 
 
 def arguments(parser):
@@ -12,8 +12,8 @@ def arguments(parser):
     runtime_arguments(parser)
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
-    parser.add_argument("--delay", type=float, default=0.0, help="simulated inference delay, seconds")
-    parser.add_argument("--noise", type=float, default=0.0, help="disturbance of the expert, metres")
+    parser.add_argument("--delay", type=number(0, 60), default=0.0, help="simulated inference delay, seconds")
+    parser.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=None, help="JSON-lines file of scorecards; default: none is kept")
 
@@ -30,8 +30,8 @@ def run(args) -> int:
     task = load_task(args.task)
     if args.variant and args.variant not in task.variants:
         raise unknown("variant", args.variant, task.variants)
-    if args.jobs < 1 or args.delay < 0 or args.noise < 0:
-        raise VipaError("--jobs must be at least 1, --delay and --noise not negative")
+    if args.jobs < 1:
+        raise VipaError("--jobs must be at least 1")
     check_runtime(args.backend, args.precision, args.device)
     runtime = args.precision, args.backend, args.device
     todo = [

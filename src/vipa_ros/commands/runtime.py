@@ -1,6 +1,27 @@
 """What the verbs that run a checkpoint have in common: how it is run."""
 
 
+import argparse
+from collections.abc import Callable
+
+from vipa_ros.config import Range
+from vipa_ros.errors import VipaError
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """The type of an argument that is a number from `low` to `high`: NaN and infinity are none."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+            Range(low, high).check(value, "number")
+        except (ValueError, VipaError):
+            raise argparse.ArgumentTypeError(f"'{text}'; allowed: {low:g} to {high:g}") from None
+        return value
+
+    return parse
+
+
 def runtime_arguments(parser) -> None:
     """--backend, --precision and --device of a checkpoint folder."""
     parser.add_argument("--backend", default="onnxruntime", help="of a checkpoint: onnxruntime or torch")

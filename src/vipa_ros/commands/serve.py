@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from vipa_ros.commands.runtime import runtime_arguments
+from vipa_ros.commands.runtime import number, runtime_arguments
 
 TOKEN = "VIPA_TOKEN"
 
@@ -16,7 +16,7 @@ def arguments(parser):
     parser.add_argument("--token-file", type=Path, default=None, help=f"file with the token; default: ${TOKEN}, else one is made")
     parser.add_argument("--no-token", action="store_true", help="let every program of this machine ask; loopback only")
     parser.add_argument("--max-mb", type=int, default=32, help="largest message, MiB")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds an answer may take")
+    parser.add_argument("--timeout", type=number(0.1, 3600), default=30.0, help="seconds an answer may take")
 
 
 def run(args) -> int:
@@ -95,6 +95,6 @@ async def _serve(server, host, port, ready) -> None:
     import signal
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for received in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(received, stop.set)
     await server.run(host, port, ready, stop)

@@ -1,14 +1,11 @@
 """From bags to a dataset: every recorded topic is read at the ticks of one rate."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from vipa_ros import config
+from vipa_ros import config, documents
 from vipa_ros.dataset.frames import JOINT_STATES, FrameReader, color_topic, depth_topic, info_topic
 from vipa_ros.dataset.spec import CameraSpec, DatasetSpec, robot_spec
 from vipa_ros.dataset.ticks import Tick, Ticks
@@ -166,16 +163,10 @@ class Run:
 
 def _load(path: Path) -> dict[str, Any]:
     """A JSON or YAML mapping; empty if there is no such file."""
-    try:
-        text = path.read_text()
-        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise VipaError(f"{path}: {error}") from None
-    if not isinstance(data, dict):
-        raise VipaError(f"{path}: expected a mapping")
-    return data
+    data = documents.read_json(path) if path.suffix == ".json" else documents.read_yaml(path, finite=False)
+    return config.build(data, dict[str, Any], str(path))
 
 
 def _task(settings: dict[str, Any], name: str, folder: Path) -> Task | None:

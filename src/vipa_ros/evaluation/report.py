@@ -5,20 +5,19 @@
 
 import argparse
 import base64
-import json
 import math
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import jinja2
-import yaml
 from markupsafe import Markup
 
-from vipa_ros import config, files
+from vipa_ros import config, documents, files
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.bars import axis, timeline_rows
 from vipa_ros.evaluation.plots import Line, line_plot
@@ -81,25 +80,14 @@ def write_report(run_folder: Path) -> Path:
 
 
 def _read_json(path: Path) -> dict | None:
-    try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise VipaError(f"{path}: {error}") from None
-    if not isinstance(data, dict):
-        raise VipaError(f"{path}: expected a mapping")
-    return data
+    return config.build(documents.read_json(path), dict[str, Any], str(path)) if path.exists() else None
 
 
 def _robot(run_folder: Path, card: dict | None) -> Robot | None:
     """The robot as it was in the run (config.yaml), else as its file is now."""
     path = run_folder / "config.yaml"
     if path.is_file():
-        try:
-            data = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise VipaError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        data = documents.read_yaml(path, finite=False)
         if isinstance(data, dict) and isinstance(data.get("robot"), dict):
             return config.build(data["robot"], Robot, f"{path}: robot")
     return _robot_named((card or {}).get("robot", ""))

@@ -34,7 +34,7 @@ def write(robot: Robot, where: Path) -> list[Path]:
     where.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in render(robot).items():
-        (where / name).write_text(text)
+        (where / name).write_text(text, encoding="utf-8")
         written.append(where / name)
     return written
 
@@ -42,4 +42,4 @@ def write(robot: Robot, where: Path) -> list[Path]:
 def differences(robot: Robot, where: Path) -> list[str]:
     """Names of the files in `where` that are missing or not what the robot file gives."""
     return [name for name, text in render(robot).items()
-            if not (where / name).is_file() or (where / name).read_text() != text]
+            if not (where / name).is_file() or (where / name).read_text(encoding="utf-8") != text]

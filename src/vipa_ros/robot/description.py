@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from vipa_ros import config, resources
+from vipa_ros.config import Name, Range, Token
+from vipa_ros.errors import unknown
+
+Point = Annotated[float, Range(-10, 10)]  # metres
+Angle = Annotated[float, Range(-10, 10)]  # radians
+Share = Annotated[float, Range(0, 1)]
+Velocity = Annotated[float, Range(above=0, high=20)]  # rad/s or m/s
+Acceleration = Annotated[float, Range(above=0, high=1000)]
+Jerk = Annotated[float, Range(above=0, high=100_000)]
 
 
 @dataclass(frozen=True)
@@ -19,16 +28,16 @@ class Hand:
     """
 
     joints: list[str]
-    closed: list[float]
-    open: list[float]
-    controller: str
-    max_velocity: float
-    force: float
+    closed: list[Point]
+    open: list[Point]
+    controller: Token
+    max_velocity: Annotated[float, Range(above=0, high=100)]
+    force: Annotated[float, Range(above=0, high=1000)]
     fingers: list[str]
     kind: Literal["parallel", "six_joint"] = "parallel"
     binary: bool = False
-    close_below: float = 0.4
-    open_above: float = 0.6
+    close_below: Share = 0.4
+    open_above: Share = 0.6
 
     def __post_init__(self):
         if not len(self.joints) == len(self.closed) == len(self.open):
@@ -38,8 +47,6 @@ class Hand:
             raise ValueError(f"hand: kind {self.kind} wants {wanted} joint(s), got {len(self.joints)}")
         if any(a == b for a, b in zip(self.closed, self.open)):
             raise ValueError("hand: closed and open must differ in every joint")
-        if self.max_velocity <= 0 or self.force <= 0:
-            raise ValueError("hand: max_velocity and force must be positive")
         if self.binary and self.kind != "parallel":
             raise ValueError("hand: binary is for kind parallel")
         if not 0 <= self.close_below < self.open_above <= 1:
@@ -50,11 +57,11 @@ class Hand:
 class Box:
     """An axis-aligned box, metres: `min` and `max` are (3,) corners."""
 
-    min: list[float]
-    max: list[float]
+    min: list[Point]
+    max: list[Point]
 
     def __post_init__(self):
-        if len(self.min) != 3 or len(self.max) != 3 or any(a >= b for a, b in zip(self.min, self.max)):
+        if len(self.min) != 3 or len(self.max) != 3 or not all(a < b for a, b in zip(self.min, self.max)):
             raise ValueError(f"box: min {self.min} must lie below max {self.max} on three axes")
 
 
@@ -69,30 +76,30 @@ class Group:
     tool_speed, tool_angular_speed: m/s, rad/s. wrench_topic carries the wrist wrench in tool_frame. payload: kg.
     """
 
-    name: str
+    name: Token
     kind: Literal["arm", "head"]
     base_frame: str
     tool_frame: str
     joints: list[str]
-    controller: str
-    home: list[float]
-    max_velocity: list[float]
-    max_acceleration: list[float]
-    max_jerk: list[float]
-    position_margin: float = 0.02
+    controller: Token
+    home: list[Annotated[float, Range(-20, 20)]]
+    max_velocity: list[Velocity]
+    max_acceleration: list[Acceleration]
+    max_jerk: list[Jerk]
+    position_margin: Annotated[float, Range(0, 1)] = 0.02
     workspace: Box | None = None
-    tool_speed: float = 0.6
-    tool_angular_speed: float = 2.0
-    payload: float = 0.0
-    force_cap: float = 40.0
+    tool_speed: Annotated[float, Range(above=0, high=5)] = 0.6
+    tool_angular_speed: Annotated[float, Range(above=0, high=20)] = 2.0
+    payload: Annotated[float, Range(0, 100)] = 0.0
+    force_cap: Annotated[float, Range(above=0, high=500)] = 40.0
     hand: Hand | None = None
 
     def __post_init__(self):
+        if not self.joints:
+            raise ValueError(f"group {self.name}: joints is empty; allowed: at least one")
         for key in ("home", "max_velocity", "max_acceleration", "max_jerk"):
             if len(getattr(self, key)) != len(self.joints):
                 raise ValueError(f"group {self.name}: {key} wants {len(self.joints)} values, a value a joint")
-        if any(v <= 0 for v in self.max_velocity + self.max_acceleration + self.max_jerk):
-            raise ValueError(f"group {self.name}: limits must be positive")
 
     @property
     def wrench_topic(self) -> str:
@@ -108,16 +115,22 @@ class Camera:
     parent. vertical_fov: degrees. width, height: pixels. rate: Hz. depth_range: metres.
     """
 
-    name: str
+    name: Token
     parent: str
-    position: list[float]
-    rpy: list[float]
-    vertical_fov: float = 55.0
-    width: int = 320
-    height: int = 240
-    rate: float = 15.0
-    depth_range: list[float] = field(default_factory=lambda: [0.1, 3.0])
+    position: list[Point]
+    rpy: list[Angle]
+    vertical_fov: Annotated[float, Range(1, 170)] = 55.0
+    width: Annotated[int, Range(16, 8192)] = 320
+    height: Annotated[int, Range(16, 8192)] = 240
+    rate: Annotated[float, Range(0.1, 240)] = 15.0
+    depth_range: list[Annotated[float, Range(0, 65)]] = field(default_factory=lambda: [0.1, 3.0])
     serial: str = ""
+
+    def __post_init__(self):
+        if len(self.position) != 3 or len(self.rpy) != 3:
+            raise ValueError(f"camera {self.name}: position and rpy want three numbers each")
+        if len(self.depth_range) != 2 or not self.depth_range[0] < self.depth_range[1]:
+            raise ValueError(f"camera {self.name}: depth_range {self.depth_range}; allowed: [near, far], near below far")
 
 
 @dataclass(frozen=True)
@@ -128,25 +141,44 @@ class Robot:
     ignore_pairs: link pairs that are never checked (neighbours are left out by themselves).
     """
 
-    name: str
+    name: Name
     urdf: str
     groups: list[Group]
     cameras: list[Camera]
-    control_rate: float = 100.0
-    margin: float = 0.01
+    control_rate: Annotated[float, Range(10, 1000)] = 100.0
+    margin: Annotated[float, Range(0, 0.2)] = 0.01
     ignore_pairs: list[list[str]] = field(default_factory=list)
+
+    def __post_init__(self):
+        _distinct("groups", [g.name for g in self.groups])
+        _distinct("cameras", [c.name for c in self.cameras])
+        _distinct("joints", [j for g in self.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))])
+        _distinct("controllers", [c for g in self.groups for c in (g.controller, *((g.hand.controller,) if g.hand else ()))])
+        if not self.arms:
+            raise ValueError("groups: none of kind arm; allowed: at least one")
+        if any(len(pair) != 2 for pair in self.ignore_pairs):
+            raise ValueError("ignore_pairs wants two links a pair")
 
     @property
     def urdf_path(self) -> Path:
         return resources.root() / "urdf" / self.urdf
 
     def group(self, name: str) -> Group:
-        """The group `name`; KeyError if there is none."""
-        return next(g for g in self.groups if g.name == name)
+        """The group `name`. Raises VipaError if there is none."""
+        found = next((g for g in self.groups if g.name == name), None)
+        if found is None:
+            raise unknown(f"group of robot {self.name}", name, [g.name for g in self.groups])
+        return found
 
     @property
     def arms(self) -> list[Group]:
         return [g for g in self.groups if g.kind == "arm"]
+
+
+def _distinct(what, names) -> None:
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ValueError(f"{what}: {', '.join(twice)} stands twice; allowed: distinct names")
 
 
 def load_robot(name: str) -> Robot:

@@ -11,6 +11,7 @@ import pinocchio as pin
 
 from vipa_ros.errors import VipaError
 from vipa_ros.motion import rotation
+from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Group, Robot
 
 
@@ -24,9 +25,9 @@ class Kinematics:
 
     def __init__(self, robot: Robot):
         self.robot = robot
-        path = robot.urdf_path
+        path, text = robot.urdf_path, urdf.read(robot)
         try:
-            self.model = pin.buildModelFromUrdf(str(path))
+            self.model = pin.buildModelFromXML(text)
         except (ValueError, RuntimeError) as error:
             raise VipaError(f"{path}: not a readable URDF: {error}") from None
         self.joint_names = tuple(name for group in robot.groups for name in group.joints)
@@ -43,7 +44,7 @@ class Kinematics:
             start = columns.stop
         self.lower = np.concatenate([g.lower for g in self.groups.values()])
         self.upper = np.concatenate([g.upper for g in self.groups.values()])
-        self._hands = self._hand_map(path)
+        self._hands = self._hand_map(text)
         self.home = np.concatenate([np.asarray(g.home, float) for g in robot.groups])
 
     def adopt(self, robot: Robot) -> None:
@@ -82,11 +83,11 @@ class Kinematics:
             raise VipaError(f"{where}: no link '{name}' in {self.robot.urdf}; allowed: {', '.join(links)}")
         return self.model.getFrameId(name, pin.FrameType.BODY)
 
-    def _hand_map(self, path) -> dict:
+    def _hand_map(self, text: str) -> dict:
         """For each group with a hand: where its joints and those that mimic them stand in the configuration, and how they
         follow: q[index] = scale @ (closed + opening * (open - closed)) + offset."""
         mimics = {}
-        for joint in ElementTree.parse(path).getroot().iter("joint"):
+        for joint in ElementTree.fromstring(text).iter("joint"):
             mimic = joint.find("mimic")
             if mimic is not None:
                 mimics.setdefault(mimic.get("joint"), []).append(

@@ -1,12 +1,16 @@
 """What another policy's server wants to see and what its answers mean: a file in config/policies/, checked to the last key."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from vipa_ros import config, resources
+from vipa_ros.config import Range
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import Group, Robot
 
+Positive = Annotated[float, Range(above=0, high=1000)]
+End = Annotated[float, Range(-1000, 1000)]  # of a hand, in the server's unit
+Angle = Annotated[float, Range(-10, 10)]  # radians
 QUANTITIES = Literal[
     "positions", "velocities", "tool_position", "tool_pose", "tool_velocity", "quaternion_xyzw", "quaternion_wxyz",
     "rotation_vector", "rpy", "six_columns", "six_rows", "hand", "wrench",
@@ -22,14 +26,14 @@ class CameraKeys:
     intrinsics (3, 3), extrinsics (4, 4) base from optical: of the image as it comes, so not together with size."""
 
     color: str
-    size: list[int] | None = None
+    size: list[Annotated[int, Range(1, 8192)]] | None = None
     fit: Literal["pad", "stretch"] = "pad"
     depth: str = ""
     intrinsics: str = ""
     extrinsics: str = ""
 
     def __post_init__(self):
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+        if self.size is not None and len(self.size) != 2:
             raise ValueError(f"size {self.size}; allowed: [width, height] in pixels")
         if self.size is not None and (self.depth or self.intrinsics or self.extrinsics):
             raise ValueError("size together with depth, intrinsics or extrinsics; allowed: one of them")
@@ -45,9 +49,9 @@ class StatePart:
 
     group: str
     quantity: QUANTITIES
-    closed: float = 0.0
-    open: float = 1.0
-    turn: list[float] | None = None
+    closed: End = 0.0
+    open: End = 1.0
+    turn: list[Angle] | None = None
 
     def __post_init__(self):
         _check_ends(self.closed, self.open)
@@ -73,22 +77,20 @@ class ActionPart:
         "quaternion_xyzw"
     )
     axes: Literal["base", "tool"] = "base"
-    scale: float = 1.0
-    turn_scale: float = 1.0
-    limit: float | None = None
-    closed: float = 0.0
-    open: float = 1.0
-    threshold: float | None = None
-    turn: list[float] | None = None
-    width: int = 0
+    scale: Positive = 1.0
+    turn_scale: Positive = 1.0
+    limit: Positive | None = None
+    closed: End = 0.0
+    open: End = 1.0
+    threshold: End | None = None
+    turn: list[Angle] | None = None
+    width: Annotated[int, Range(0, 1000)] = 0
 
     def __post_init__(self):
         if (self.what == "unused") != (self.width > 0) or (self.what == "unused") == bool(self.group):
             raise ValueError("'unused' wants a width and no group; joints, pose and hand want a group and no width")
         if self.what in ("hand", "unused") and self.reference != "absolute":
             raise ValueError(f"{self.what} with reference '{self.reference}'; allowed: absolute")
-        if min(self.scale, self.turn_scale) <= 0 or (self.limit is not None and self.limit <= 0):
-            raise ValueError("scale, turn_scale and limit must be above 0")
         if self.turn_scale != 1.0 and self.rotation not in ("rotation_vector", "rpy"):
             raise ValueError(f"turn_scale with rotation {self.rotation}; allowed: with rotation_vector and rpy")
         _check_ends(self.closed, self.open)
@@ -106,26 +108,24 @@ class Mapping:
     """
 
     protocol: Literal["openpi", "groot"]
-    rate: float
-    period: float
+    rate: Positive
+    period: Annotated[float, Range(above=0, high=60)]
     prompt: str
     cameras: dict[str, CameraKeys]
     state: dict[str, list[StatePart]]
     actions: list[ActionPart]
-    horizon: int | None = None
-    timeout: float = 2.0
+    horizon: Annotated[int, Range(1, 1000)] | None = None
+    timeout: Annotated[float, Range(above=0, high=600)] = 2.0
     dtype: Literal["float32", "float64"] = "float32"
     prefix: str = ""
-    history: list[float] = field(default_factory=list)
+    history: list[Annotated[float, Range(above=0, high=60)]] = field(default_factory=list)
 
     def __post_init__(self):
-        if min(self.rate, self.period, self.timeout) <= 0 or (self.horizon is not None and self.horizon < 1):
-            raise ValueError("rate, period, timeout and horizon must be above 0")
         if not self.cameras:
             raise ValueError("cameras is empty; allowed: at least one")
         if self.protocol == "groot" and (self.dtype != "float32" or self.prefix or any(_depth(c) for c in self.cameras.values())):
             raise ValueError("groot with dtype float64, a prefix, depth, intrinsics or extrinsics; allowed: colour and float32")
-        ordered = sorted(self.history, reverse=True) == self.history and min(self.history, default=1.0) > 0
+        ordered = sorted(self.history, reverse=True) == self.history
         if self.history and (self.protocol != "groot" or not ordered):
             raise ValueError(f"history {self.history}; allowed: seconds above 0, oldest first, protocol groot alone")
         keys = [k for c in self.cameras.values() for k in (c.color, c.depth, c.intrinsics, c.extrinsics) if k]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from vipa_ros import config, provenance, resources
-from vipa_ros.errors import VipaError
+from vipa_ros import config, documents, provenance, resources
 from vipa_ros.files import write_json
 from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
 
@@ -168,13 +166,7 @@ def write(card: Scorecard, path: Path) -> None:
 
 def read(path: Path) -> Scorecard:
     """The scorecard in the file `path`. Raises VipaError that names the file, the key and what is allowed."""
-    try:
-        data = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise VipaError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise VipaError(f"{path}: not JSON: {error}") from None
-    return from_dict(data, str(path))
+    return from_dict(documents.read_json(path), str(path))
 
 
 def render(card: Scorecard) -> str:

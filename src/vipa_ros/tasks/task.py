@@ -2,10 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from vipa_ros import config, resources
+from vipa_ros.config import Name, Range
 from vipa_ros.tasks import checks
+
+Place = Annotated[float, Range(-100, 100)]  # metres
+Length = Annotated[float, Range(above=0, high=100)]  # metres
+Angle = Annotated[float, Range(-10, 10)]  # radians
 
 
 @dataclass(frozen=True)
@@ -14,13 +19,13 @@ class Fixture:
     world frame, metres and radians. The simulated cell builds the very same box."""
 
     name: str
-    position: list[float]
-    size: list[float]
-    rpy: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    position: list[Place]
+    size: list[Length]
+    rpy: list[Angle] = field(default_factory=lambda: [0.0, 0.0, 0.0])
 
     def __post_init__(self):
-        if not len(self.position) == len(self.size) == len(self.rpy) == 3 or min(self.size) <= 0:
-            raise ValueError(f"fixture {self.name}: position, size (> 0) and rpy want three numbers each")
+        if not len(self.position) == len(self.size) == len(self.rpy) == 3:
+            raise ValueError(f"fixture {self.name}: position, size and rpy want three numbers each")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class SubTask:
     name: str
     check: str
     params: dict[str, Any] = field(default_factory=dict)
-    hold: float = 0.0
+    hold: Annotated[float, Range(0, 3600)] = 0.0
     after: list[str] = field(default_factory=list)
     contacts: list[list[str]] = field(default_factory=list)
     evidence: Literal["sim", "vision", "operator"] = "sim"
@@ -46,12 +51,12 @@ class Task:
     ranges. time_limit: seconds of ROS time. tip: body of the scene, the working end of what is handled, or empty: what a policy
     learns to see beside the sub-task's object."""
 
-    name: str
+    name: Name
     instruction: str
     robot: str
     scene: str
     cameras: list[str]
-    time_limit: float
+    time_limit: Annotated[float, Range(above=0, high=86_400)]
     subtasks: list[SubTask]
     variants: dict[str, dict[str, Any]]
     seen: list[str]
@@ -70,8 +75,9 @@ class Task:
         bad = [n for n in self.seen if n not in self.variants]
         if bad or not self.seen:
             raise ValueError(f"seen: {bad or 'is empty'}; allowed: {', '.join(self.variants)}")
-        if self.time_limit <= 0:
-            raise ValueError("time_limit: must be positive")
+        fixtures = [f.name for f in self.fixtures]
+        if len(set(fixtures)) != len(fixtures):
+            raise ValueError("fixtures: a name stands twice; allowed: distinct names")
 
     def judged(self) -> "Task":
         """The same task with a person as the evidence of every sub-task: what a real cell has."""

@@ -2,15 +2,22 @@
 
 import importlib
 import pkgutil
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import mujoco
 import numpy as np
 
+from vipa_ros import config
+from vipa_ros.config import Range
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.tasks.task import Task
 from vipa_sim.reach import Reach
 from vipa_sim.snapshot import Appearance
+
+Metres = Annotated[float, Range(-10, 10)]
+Gap = Annotated[float, Range(0, 10)]  # metres
+Turn = Annotated[float, Range(0, np.pi)]  # radians
+Light = Annotated[float, Range(above=0, high=10)]  # factor
 
 
 class Scene(Protocol):
@@ -47,17 +54,30 @@ def load_scene(task: Task) -> Scene:
     names = [n for n in names if hasattr(importlib.import_module(f"{__name__}.{n}"), "Scene")]
     if task.scene not in names:
         raise unknown(f"scene (task {task.name})", task.scene, names)
-    return importlib.import_module(f"{__name__}.{task.scene}").Scene(task)
+    scene = importlib.import_module(f"{__name__}.{task.scene}").Scene(task)
+    for name, variant in task.variants.items():
+        try:
+            scene.appearance(variant, np.random.default_rng(0))
+        except VipaError as error:
+            raise VipaError(f"task {task.name}: variants: {name}: {error}") from None
+    return scene
 
 
-def pick(task: Task, allowed: dict) -> dict:
-    """`task.randomisation` over the defaults `allowed`. Raises VipaError for unknown keys."""
-    extra = [k for k in task.randomisation if k not in allowed]
-    if extra:
-        raise VipaError(
-            f"task {task.name}: randomisation: unknown key(s) {', '.join(extra)}; allowed: {', '.join(allowed)}"
-        )
-    return allowed | task.randomisation
+def pick(task: Task, ranges: type):
+    """`task.randomisation` as the dataclass `ranges`, which has the defaults. Raises VipaError."""
+    return config.build(task.randomisation, ranges, f"task {task.name}: randomisation")
+
+
+def check_span(key: str, low: list[float], high: list[float]) -> None:
+    """ValueError unless `low` and `high` are of two numbers each, none of `low` above that of `high`."""
+    if len(low) != 2 or len(high) != 2 or any(a > b for a, b in zip(low, high)):
+        raise ValueError(f"{key}: {low} to {high}; allowed: two numbers each, from low to high")
+
+
+def check_light(light: list[float]) -> None:
+    """ValueError unless `light` is two factors, the first not above the second."""
+    if len(light) != 2 or light[0] > light[1]:
+        raise ValueError(f"light: {light}; allowed: two factors, from low to high")
 
 
 def rgba(variant: dict, key: str, default) -> tuple[float, float, float, float]:

@@ -10,6 +10,8 @@ its inner HEIGHT above the floor, constants in metres.
 The cabinet's walls are the task file's fixtures `cabinet_*`; the drawer's size follows from them.
 """
 
+from dataclasses import dataclass, field
+
 import mujoco
 import numpy as np
 
@@ -17,18 +19,27 @@ from vipa_ros.errors import VipaError
 from vipa_ros.tasks.task import Task
 from vipa_sim import geometry, room, textures
 from vipa_sim.reach import Reach
-from vipa_sim.scenes import pick, rgba
+from vipa_sim.scenes import Gap, Light, Metres, check_light, check_span, pick, rgba
 from vipa_sim.scenes._drawer import Drawer
 from vipa_sim.scenes._fruit import APPLE_RADIUS, BANANA_LENGTH, BANANA_RADIUS, PLUM_RADIUS, add_fruit, banana_points
 from vipa_sim.snapshot import Appearance
 
-DEFAULTS = {
-    "fruit_min": [0.34, -0.42],  # metres, table area of the fruits' origins
-    "fruit_max": [0.60, -0.06],
-    "apart": 0.14,  # metres between fruits: an open gripper over one must not touch the next
-    "light": [0.92, 1.06],  # factor on the light
-}
 TRIES = 2000
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """fruit_min, fruit_max: metres, table area of the fruits' origins. apart: metres between fruits: an open gripper over one
+    must not touch the next. light: factor on the light."""
+
+    fruit_min: list[Metres] = field(default_factory=lambda: [0.34, -0.42])
+    fruit_max: list[Metres] = field(default_factory=lambda: [0.60, -0.06])
+    apart: Gap = 0.14
+    light: list[Light] = field(default_factory=lambda: [0.92, 1.06])
+
+    def __post_init__(self):
+        check_span("fruit_min, fruit_max", self.fruit_min, self.fruit_max)
+        check_light(self.light)
 
 
 class Scene:
@@ -37,7 +48,7 @@ class Scene:
     bodies = ("apple", "banana", "plum", "drawer", "drawer_handle")
 
     def __init__(self, task: Task):
-        self._ranges = pick(task, DEFAULTS)
+        self._ranges = pick(task, Ranges)
         self._drawer = Drawer(task)
         self.materials = {f.name: "cabinet" for f in task.fixtures if f.name.startswith("cabinet_")}
 
@@ -58,7 +69,7 @@ class Scene:
 
     def place(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: Reach) -> None:
         """Fruits anywhere in their area, apart from each other and within a grasp from above; the drawer is closed."""
-        low, high = np.array(self._ranges["fruit_min"]), np.array(self._ranges["fruit_max"])
+        low, high = np.array(self._ranges.fruit_min), np.array(self._ranges.fruit_max)
         for _ in range(TRIES):
             spots = rng.uniform(low, high, (3, 2))
             yaws = rng.uniform(-np.pi, np.pi, 3)
@@ -75,8 +86,8 @@ class Scene:
         apple, banana, plum = spots
         c, s = np.cos(banana_yaw), np.sin(banana_yaw)
         along = banana + banana_points()[:, :2] @ np.array([[c, s], [-s, c]])
-        gap = self._ranges["apart"]
-        low, high = np.array(self._ranges["fruit_min"]), np.array(self._ranges["fruit_max"])
+        gap = self._ranges.apart
+        low, high = np.array(self._ranges.fruit_min), np.array(self._ranges.fruit_max)
         return bool(
             np.linalg.norm(apple - plum) > gap
             and np.linalg.norm(along - apple, axis=1).min() > gap
@@ -100,7 +111,7 @@ class Scene:
         if extra:
             raise VipaError(f"put_three_obj: variant: unknown key(s) {', '.join(extra)}; allowed: tablecloth")
         cloth = rgba(variant, "tablecloth", (0.85, 0.80, 0.70))
-        return Appearance({"cloth": cloth}, light=float(rng.uniform(*self._ranges["light"])))
+        return Appearance({"cloth": cloth}, light=float(rng.uniform(*self._ranges.light)))
 
     def look(self, appearance: Appearance, data: mujoco.MjData) -> Appearance:
         """Nothing changes its colour during an episode."""

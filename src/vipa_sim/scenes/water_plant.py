@@ -8,6 +8,8 @@ Bodies (ground truth poses, world frame):
 Scalars: `spray`, the handle's travel in metres (0 at rest, 0.012 at the stop). Its spring starts to yield at 8 N.
 """
 
+from dataclasses import dataclass, field
+
 import mujoco
 import numpy as np
 
@@ -15,25 +17,35 @@ from vipa_ros.errors import VipaError
 from vipa_ros.tasks.task import Task
 from vipa_sim import geometry, room, textures
 from vipa_sim.reach import Reach, gripping
-from vipa_sim.scenes import pick, rgba
+from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, pick, rgba
 from vipa_sim.scenes._can import GRASP_HEIGHT, NOZZLE, add_can
 from vipa_sim.scenes._plant import add_plant
 from vipa_sim.snapshot import Appearance
 
-DEFAULTS = {
-    "can_min": [0.38, -0.34],  # metres, table area of the can's foot
-    "can_max": [0.54, -0.10],
-    "can_yaw": 0.7,  # radians that the spout may point away from the plant
-    "plant_min": [0.46, 0.14],
-    "plant_max": [0.66, 0.34],
-    "apart": 0.34,  # metres between can and plant
-    "light": [0.92, 1.06],
-}
 TRIES = 500
 LIFT = 0.10  # metres, at which a spray can be aimed
 AIM_DISTANCE = 0.20  # metres from the nozzle to the middle of the leaves
 SPRAYING = 0.008  # metres of travel from which water is seen
 DRY, WET = (0.72, 0.87, 1.0, 0.0), (0.72, 0.87, 1.0, 0.9)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """can_min, can_max, plant_min, plant_max: metres, table areas of the feet. can_yaw: radians that the spout may point away
+    from the plant. apart: metres between can and plant. light: factor on the light."""
+
+    can_min: list[Metres] = field(default_factory=lambda: [0.38, -0.34])
+    can_max: list[Metres] = field(default_factory=lambda: [0.54, -0.10])
+    can_yaw: Turn = 0.7
+    plant_min: list[Metres] = field(default_factory=lambda: [0.46, 0.14])
+    plant_max: list[Metres] = field(default_factory=lambda: [0.66, 0.34])
+    apart: Gap = 0.34
+    light: list[Light] = field(default_factory=lambda: [0.92, 1.06])
+
+    def __post_init__(self):
+        check_span("can_min, can_max", self.can_min, self.can_max)
+        check_span("plant_min, plant_max", self.plant_min, self.plant_max)
+        check_light(self.light)
 
 
 class Scene:
@@ -43,7 +55,7 @@ class Scene:
     materials: dict[str, str] = {}
 
     def __init__(self, task: Task):
-        self._ranges = pick(task, DEFAULTS)
+        self._ranges = pick(task, Ranges)
         self._looks: dict[bool, Appearance] = {}
 
     def build(self, spec: mujoco.MjSpec) -> None:
@@ -59,10 +71,10 @@ class Scene:
         """Can and plant so that the arm can grasp the can and, without letting go, aim its spout at the plant."""
         r = self._ranges
         for _ in range(TRIES):
-            can, plant = rng.uniform(r["can_min"], r["can_max"]), rng.uniform(r["plant_min"], r["plant_max"])
-            away, plant_yaw = rng.uniform(-r["can_yaw"], r["can_yaw"]), rng.uniform(-np.pi, np.pi)
+            can, plant = rng.uniform(r.can_min, r.can_max), rng.uniform(r.plant_min, r.plant_max)
+            away, plant_yaw = rng.uniform(-r.can_yaw, r.can_yaw), rng.uniform(-np.pi, np.pi)
             heading = float(np.arctan2(*(plant - can)[::-1]))
-            if np.linalg.norm(plant - can) > r["apart"] and self._aimable(can, heading + away, plant, heading, reach):
+            if np.linalg.norm(plant - can) > r.apart and self._aimable(can, heading + away, plant, heading, reach):
                 break
         else:
             raise VipaError(f"water_plant: no reachable places for can and plant in {TRIES} draws; see randomisation")
@@ -94,7 +106,7 @@ class Scene:
             "pot": rgba(variant, "pot", (0.72, 0.36, 0.22)),
             "table_top": rgba(variant, "table", (0.72, 0.52, 0.34)),
         }
-        light = float(rng.uniform(*self._ranges["light"]))
+        light = float(rng.uniform(*self._ranges.light))
         self._looks = {wet: Appearance(colours | {"water": WET if wet else DRY}, light=light) for wet in (False, True)}
         return self._looks[False]
 

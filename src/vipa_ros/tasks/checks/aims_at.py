@@ -6,7 +6,17 @@ import numpy as np
 
 from vipa_ros import geometry
 from vipa_ros.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, held, need_vector, result
+from vipa_ros.tasks.checks.base import (
+    CheckResult,
+    CheckState,
+    Distance,
+    Metres,
+    SimCheck,
+    Size,
+    held,
+    need_vector,
+    result,
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,12 @@ class AimsAtParams:
 
     object: str
     target: str
-    within: float
-    axis: list[float] = field(default_factory=lambda: [1.0, 0.0, 0.0])
-    origin: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    target_offset: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    near: float = 0.0
-    far: float = 0.5
+    within: Size
+    axis: list[Metres] = field(default_factory=lambda: [1.0, 0.0, 0.0])
+    origin: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    target_offset: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    near: Distance = 0.0
+    far: Distance = 0.5
     held: str = ""
 
     def __post_init__(self):
@@ -33,8 +43,8 @@ class AimsAtParams:
             need_vector(getattr(self, key), key)
         if not any(self.axis):
             raise ValueError("axis: must not be zero")
-        if not 0 <= self.near < self.far or self.within <= 0:
-            raise ValueError("wants 0 <= near < far and within > 0")
+        if not self.near < self.far:
+            raise ValueError("wants near < far")
 
 
 class AimsAt(SimCheck):

@@ -1,7 +1,9 @@
 """The check that marks have been wiped off."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from vipa_ros.config import Range
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, result
 
@@ -11,11 +13,7 @@ class InkBelowParams:
     """ink: scalar of the scene, the amount of ink that is left. below: allowed fraction 0..1 of what was there at first."""
 
     ink: str
-    below: float
-
-    def __post_init__(self):
-        if not 0 < self.below < 1:
-            raise ValueError(f"below: must lie between 0 and 1, got {self.below}")
+    below: Annotated[float, Range(above=0, high=0.999)]
 
 
 class InkBelow(SimCheck):

@@ -6,7 +6,17 @@ import numpy as np
 
 from vipa_ros import geometry
 from vipa_ros.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, held, need_vector, result
+from vipa_ros.tasks.checks.base import (
+    CheckResult,
+    CheckState,
+    Metres,
+    SimCheck,
+    Size,
+    fraction,
+    held,
+    need_vector,
+    result,
+)
 
 
 @dataclass(frozen=True)
@@ -20,18 +30,18 @@ class InsertedParams:
 
     object: str
     opening: str
-    depth: float
-    radius: float
-    tip: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    rim: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    axis: list[float] = field(default_factory=lambda: [0.0, 0.0, 1.0])
+    depth: Size
+    radius: Size
+    tip: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    rim: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    axis: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 1.0])
     released: bool = False
 
     def __post_init__(self):
         for key in ("tip", "rim", "axis"):
             need_vector(getattr(self, key), key)
-        if self.depth <= 0 or self.radius <= 0 or not any(self.axis):
-            raise ValueError("wants depth > 0, radius > 0 and an axis other than zero")
+        if not any(self.axis):
+            raise ValueError("axis: must not be zero")
 
 
 class Inserted(SimCheck):

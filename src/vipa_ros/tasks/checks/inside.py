@@ -7,7 +7,7 @@ import numpy as np
 from vipa_ros import geometry
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, held, result
+from vipa_ros.tasks.checks.base import CheckResult, CheckState, Distance, Metres, SimCheck, held, result
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class InsideParams:
 
     object: str
     container: str
-    margin: float = 0.0
-    above_rim: float = 0.02
+    margin: Distance = 0.0
+    above_rim: Metres = 0.02
     released: bool = True
 
 

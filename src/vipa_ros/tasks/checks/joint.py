@@ -1,9 +1,11 @@
 """Checks on the opening of a joint of the scene: a drawer, a sprung handle."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from vipa_ros.config import Range
 from vipa_ros.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, held, result
+from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, Travel, fraction, held, result
 
 
 @dataclass(frozen=True)
@@ -11,8 +13,8 @@ class JointBeyondParams:
     """joint: name of a scalar of the scene. above or below: bound in metres or radians, exactly one of the two."""
 
     joint: str
-    above: float | None = None
-    below: float | None = None
+    above: Travel | None = None
+    below: Travel | None = None
 
     def __post_init__(self):
         if (self.above is None) == (self.below is None):
@@ -45,7 +47,7 @@ class PressedBeyondParams:
     meanwhile; empty: the travel alone counts."""
 
     joint: str
-    above: float
+    above: Annotated[float, Range(above=0, high=100)]
     body: str = ""
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vipa_ros.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, held, result
+from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, Size, fraction, held, result
 
 
 @dataclass(frozen=True)
@@ -11,12 +11,8 @@ class LiftedParams:
     """object: body of the scene. height: metres above where it stood at first. held: a finger touches it."""
 
     object: str
-    height: float
+    height: Size
     held: bool = True
-
-    def __post_init__(self):
-        if self.height <= 0:
-            raise ValueError(f"height: must be positive, got {self.height}")
 
 
 class Lifted(SimCheck):
