@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import types
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .checksums import verify_if_listed, void
+
 CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
 VISION_KINDS = ("conv", "efficientnet_lite0", "internvl")
 SPATIAL_KINDS = ("none", "pointmap", "recurrent", "cut3r")
 
@@ -193,8 +199,15 @@ class VipaConfig:
         _one_of("vision.kind", self.vision.kind, VISION_KINDS)
         _one_of("spatial.kind", self.spatial.kind, SPATIAL_KINDS)
         _one_of("fusion.layers", self.fusion.layers, (1, 2))
-        if not self.groups or not self.cameras:
-            raise ValueError("VipaConfig needs at least one group and one camera")
+        for name in _ABOVE_ZERO:
+            _above_zero(name, self)
+        for name, count in (("vision.mean", 3), ("vision.std", 3), ("spatial.centre", 3)):
+            value = _at(self, name)
+            if len(value) != count or (name == "vision.std" and min(value) <= 0):
+                raise ValueError(f"{name} is {value}; allowed: {count} numbers{', above 0' * (name == 'vision.std')}")
+        names = [g.name for g in self.groups]
+        if not names or not self.cameras or len(set(names)) < len(names) or len(set(self.cameras)) < len(self.cameras):
+            raise ValueError(f"groups {names}, cameras {self.cameras}; allowed: at least one of each, none twice")
         if not 0 <= self.head.max_prefix < self.head.horizon:
             raise ValueError(
                 f"head.max_prefix is {self.head.max_prefix}; allowed: 0 to horizon - 1 = {self.head.horizon - 1}"
@@ -325,6 +338,8 @@ class VipaConfig:
     @classmethod
     def from_dict(cls, data: dict) -> VipaConfig:
         """Inverse of ``to_dict``. An unknown key raises ValueError that lists the allowed ones."""
+        if not isinstance(data, dict):
+            raise ValueError(f"configuration is a {type(data).__name__}; allowed: a mapping of keys to values")
         data = {k: v for k, v in data.items() if k != "model_type"}
         parts = {
             "vision": VisionConfig,
@@ -337,33 +352,92 @@ class VipaConfig:
             if key in data:
                 data[key] = build(part, data[key], key)
         if "groups" in data:
+            if not isinstance(data["groups"], list):
+                raise ValueError(f"groups is a {type(data['groups']).__name__}; allowed: a list of groups")
             data["groups"] = [build(GroupConfig, g, f"groups[{i}]") for i, g in enumerate(data["groups"])]
         return build(cls, data, "config")
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` into ``folder`` (made when absent)."""
         Path(folder).mkdir(parents=True, exist_ok=True)
+        void(Path(folder))
         (Path(folder) / CONFIG_FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaConfig:
-        """Read ``config.json``. Raises FileNotFoundError, or ValueError for another model's configuration."""
-        data = json.loads((Path(folder) / CONFIG_FILE).read_text())
+        """Read ``config.json``. Raises FileNotFoundError, or ValueError for another model's configuration, a value of
+        another type or range, or a file that is not the one that SHA256SUMS lists."""
+        verify_if_listed(Path(folder), CONFIG_FILE)
+        data = read_json(Path(folder) / CONFIG_FILE)
         if data.get("model_type") != "vipa":
             raise ValueError(
                 f"{Path(folder) / CONFIG_FILE} has model_type {data.get('model_type')!r}; allowed: 'vipa'. "
                 "An InternVL folder is loaded with VipaForActionPrediction.from_internvl"
             )
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except ValueError as error:
+            raise ValueError(f"{Path(folder) / CONFIG_FILE}: {error}") from None
+
+
+# what cannot be 0 or less, beside widths and counts of parts that a kind may leave out
+_ABOVE_ZERO = (
+    "vision.image_size", "vision.width", "vision.patch", "vision.downsample", "text.vocab", "text.width", "text.layers",
+    "text.heads", "text.kv_heads", "text.head_dim", "text.max_tokens", "text.rope_theta", "spatial.stride",
+    "spatial.point_patch", "spatial.scale", "head.queries", "head.width", "head.layers", "head.heads", "head.horizon",
+    "head.steps", "rate_hz",
+)  # fmt: skip
+
+
+def _above_zero(name: str, config: VipaConfig) -> None:
+    if not _at(config, name) > 0:
+        raise ValueError(f"{name} is {_at(config, name)}; allowed: above 0")
+
+
+def _at(config: VipaConfig, name: str):
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in ``path``. Raises FileNotFoundError, or ValueError naming the file for anything else."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}; allowed: JSON in UTF-8") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: is a {type(data).__name__}; allowed: a JSON object")
+    return data
 
 
 def build(cls: type, data: dict, where: str):
-    """Make dataclass ``cls`` from a mapping; an unknown key raises ValueError naming it and the allowed ones."""
+    """Make dataclass ``cls`` from a mapping. An unknown key, a value of another type, a number that is not finite or an
+    integer below 0 raises ValueError naming it and what is allowed."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is a {type(data).__name__}; allowed: a mapping of keys to values")
     allowed = [f.name for f in dataclasses.fields(cls)]
     unknown = sorted(set(data) - set(allowed))
     if unknown:
         raise ValueError(f"Unknown key(s) {unknown} in {where}. Allowed: {allowed}")
+    kinds = typing.get_type_hints(cls)
+    for key, value in data.items():
+        if not _is(value, kinds[key]):
+            kind = kinds[key] if isinstance(kinds[key], types.GenericAlias) else kinds[key].__name__
+            raise ValueError(f"{where}.{key} is {str(value)[:60]!r}; allowed: {kind}, integers from 0 on, finite numbers")
     return cls(**data)
+
+
+def _is(value, kind) -> bool:
+    """Whether a value is of a type such as int, float (finite), bool, str, list[float], dict or a dataclass."""
+    if isinstance(kind, types.GenericAlias):
+        (inner, *_), outer = typing.get_args(kind), typing.get_origin(kind)
+        return isinstance(value, outer) and (outer is not list or all(_is(v, inner) for v in value))
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    if kind is float:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, kind) and (kind is not int or value >= 0)
 
 
 def _one_of(name: str, value, allowed: tuple) -> None:

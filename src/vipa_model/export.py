@@ -3,7 +3,6 @@ once an Euler step. float32 and dynamically quantised int8."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 import warnings
@@ -13,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import checksums
 from .modeling_vipa import VipaForActionPrediction
-from .policy import CHECKSUMS, GRAPHS
+from .policy import GRAPHS
 from .processing_vipa import VipaProcessor
 
 PRECISIONS = ("fp32", "int8")
@@ -99,7 +99,7 @@ def export(folder: str | Path, precisions: tuple[str, ...] = PRECISIONS) -> dict
             differences[f"{name}-int8"] = _difference(small, inputs, truth)
         if "fp32" not in precisions:
             path.unlink()
-    write_checksums(folder)
+    checksums.write(folder)
     return differences
 
 
@@ -118,13 +118,6 @@ def example(model: VipaForActionPrediction, processor: VipaProcessor) -> dict[st
         "state": rng.normal(size=(1, config.state_dim)).astype(np.float32),
     }
     return {k: torch.from_numpy(v) for k, v in batch.items()}
-
-
-def write_checksums(folder: Path) -> None:
-    """SHA256SUMS over the files a policy is made of, in the format of sha256sum."""
-    names = sorted(p.name for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".onnx"))
-    lines = [f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names]
-    (folder / CHECKSUMS).write_text("".join(lines))
 
 
 def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:

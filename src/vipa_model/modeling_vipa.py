@@ -19,6 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,14 +27,13 @@ from torch.nn import functional as F
 from . import flow
 from .aim import Aim
 from .attention import QWEN_ATTENTION, register
-from .configuration_vipa import TextConfig, VipaConfig
+from .checksums import verify_if_listed
+from .configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
 from .dit import DiT
 from .fusion import Fusion
 from .grounding import Grounding
 from .spatial import make_spatial
 from .vision import Projector, make_vision
-
-WEIGHTS_FILE = "model.safetensors"
 
 
 class VipaModel(nn.Module):
@@ -293,11 +293,14 @@ class VipaForActionPrediction(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaForActionPrediction:
-        """Read what ``save_pretrained`` wrote, in evaluation mode. A missing or unexpected tensor raises
-        RuntimeError.
-        """
+        """Read what ``save_pretrained`` wrote, in evaluation mode. Raises ValueError for a file that is damaged or of
+        another configuration."""
         model = cls(VipaConfig.from_pretrained(folder))
-        model.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
+        verify_if_listed(Path(folder), WEIGHTS_FILE)
+        try:
+            model.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
+        except (RuntimeError, SafetensorError) as error:
+            raise ValueError(f"{Path(folder) / WEIGHTS_FILE}: {' '.join(str(error).split())[:300]}") from None
         return model.eval()
 
     @classmethod

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+KINDS = ("meanstd", "quantile")
 
 
 @dataclass
@@ -49,5 +52,18 @@ class Statistics:
         return {"kind": self.kind, "offset": self.offset.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
-    def from_dict(cls, data: dict) -> Statistics:
-        return cls(np.asarray(data["offset"], np.float64), np.asarray(data["scale"], np.float64), data["kind"])
+    def from_dict(cls, data: dict, shapes: Sequence[tuple[int, ...]] | None = None) -> Statistics:
+        """Inverse of ``to_dict``. shapes: those that offset and scale may have, both the same. Raises ValueError for other
+        shapes, numbers that are not finite, a scale that is not above 0, and another kind."""
+        if not isinstance(data, dict) or set(data) != {"kind", "offset", "scale"} or data["kind"] not in KINDS:
+            raise ValueError(f"want kind ({' or '.join(KINDS)}), offset and scale; found {str(data)[:80]}")
+        try:
+            offset, scale = (np.asarray(data[k], np.float64) for k in ("offset", "scale"))
+        except (ValueError, TypeError):
+            raise ValueError("offset or scale is no array of numbers") from None
+        if offset.shape != scale.shape or (shapes is not None and offset.shape not in shapes):
+            allowed = " or ".join(map(str, shapes)) if shapes else "one shape"
+            raise ValueError(f"offset has shape {offset.shape}, scale {scale.shape}; allowed: {allowed} for both")
+        if not (np.isfinite(offset).all() and np.isfinite(scale).all() and (scale > 0).all()):
+            raise ValueError("offset or scale holds NaN, infinity or a scale of 0 or less; allowed: finite, scale above 0")
+        return cls(offset, scale, data["kind"])

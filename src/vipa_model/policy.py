@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .configuration_vipa import VipaConfig
-from .processing_vipa import VipaProcessor
+from .checksums import check, verify
+from .configuration_vipa import CONFIG_FILE, WEIGHTS_FILE, VipaConfig
+from .onnx_files import external_files
+from .processing_vipa import PROCESSOR_FILE, VipaProcessor
 
-CHECKSUMS = "SHA256SUMS"
 GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
 BACKENDS = ("onnxruntime", "torch")
 PRECISIONS = {"onnxruntime": ("fp32", "int8"), "torch": ("fp32", "bf16")}
@@ -71,7 +71,8 @@ class Policy:
         backend: ``onnxruntime`` (graphs of ``vipa export``, one thread on the CPU, precision ``fp32`` or ``int8``) or
         ``torch`` (weights; precision ``fp32`` or ``bf16``). precision "": bf16 on CUDA, else fp32. device: ``cpu``,
         ``cuda`` (torch alone), or ``auto``: CUDA where torch finds it. Raises FileNotFoundError when the graphs are
-        missing and ValueError for another backend, precision or device, or a file that does not match SHA256SUMS.
+        missing and ValueError for another backend, precision or device, a file that does not match SHA256SUMS or is not in
+        it, or a number in one that cannot be.
         """
         folder = Path(folder)
         for name, value, allowed in (("backend", backend, BACKENDS), ("device", device, DEVICES)):
@@ -79,21 +80,29 @@ class Policy:
                 raise ValueError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
         if precision and precision not in PRECISIONS[backend]:
             raise ValueError(f"precision is {precision!r}; allowed for {backend}: {', '.join(PRECISIONS[backend])}")
-        config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
+        described = [CONFIG_FILE, PROCESSOR_FILE]
+        for name in described:
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name} is missing; allowed: a folder written by vipa train")
         if backend == "torch":
             from .policy_torch import TorchBackend
 
-            return cls(
-                config, processor, TorchBackend(folder, precision, device), steps, seed, _hash(folder / "model.safetensors")
-            )
+            sums = verify(folder, [*described, WEIGHTS_FILE])
+            config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
+            return cls(config, processor, TorchBackend(folder, precision, device), steps, seed, sums[WEIGHTS_FILE])
         if device == "cuda":
             raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the backend is torch")
         files = [folder / name.format(precision or "fp32") for name in GRAPHS.values()]
         for file in files:
             if not file.is_file():
                 raise FileNotFoundError(f"{file} is missing; make it with: vipa export {folder}")
-        sums = verify(folder, [f.name for f in files])
-        return cls(config, processor, OnnxBackend(*files), steps, seed, sums.get("model.safetensors"))
+        sums = verify(folder, [*described, *(f.name for f in files)])
+        for name in sorted({name for file in files for name in external_files(file)}):
+            check(folder, name, sums)
+        config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
+        backend = OnnxBackend(*files)
+        backend.check(processor.shapes() | {"noisy": (1, config.head.horizon, config.action_dim)})
+        return cls(config, processor, backend, steps, seed, sums.get(WEIGHTS_FILE))
 
     def reset(self) -> None:
         """Start of an episode: the noise sequence begins anew."""
@@ -164,6 +173,19 @@ class OnnxBackend:
         self._gives = [o.name for o in self._condition.get_outputs()]
         self._step_wants = [i.name for i in self._velocity.get_inputs()]
 
+    def check(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Raises ValueError unless the graphs take arrays of ``shapes``, {name: shape}."""
+        for graph in (self._condition, self._velocity):
+            for wanted in graph.get_inputs():
+                if wanted.name in shapes and tuple(wanted.shape) != shapes[wanted.name]:
+                    raise ValueError(
+                        f"the graphs take {wanted.name} of shape {tuple(wanted.shape)}; config.json makes it "
+                        f"{shapes[wanted.name]}. Export again"
+                    )
+        missing = [n for n in self._wants if n not in shapes]
+        if missing:
+            raise ValueError(f"the graphs take {', '.join(missing)}; config.json makes {', '.join(shapes)}. Export again")
+
     def condition(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self._gives, self._condition.run(self._gives, {k: batch[k] for k in self._wants}), strict=True))
 
@@ -187,26 +209,10 @@ def open_session(path: Path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def verify(folder: Path, names: list[str]) -> dict[str, str]:
-    """Check files against SHA256SUMS and return it as {name: hash}. Raises ValueError for a missing or other hash."""
-    path = folder / CHECKSUMS
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; make it with: vipa export {folder}")
-    sums = {name: digest for digest, name in (line.split() for line in path.read_text().splitlines())}
-    for name in names:
-        found = _hash(folder / name)
-        if sums.get(name) != found:
-            raise ValueError(
-                f"{folder / name} has SHA-256 {found}; allowed: {sums.get(name)}, as {path} says. Export again"
-            )
-    return sums
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no base of their own
+        raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}; allowed: a graph of vipa export") from None
 
 
 def _auxiliary(condition: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .action_space import decode_actions, encode_actions, encode_state
-from .configuration_vipa import GroupConfig, VipaConfig, build
+from .checksums import verify_if_listed, void
+from .configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig, build, read_json
 from .images import Crop, lift_depth, make_view
 from .normalisation import Statistics
 from .tokenization_vipa import ByteTokenizer, FolderTokenizer
@@ -228,6 +229,7 @@ class VipaProcessor:
         """Write ``processor_config.json``, and the tokenizer's own files when it came from a folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        void(folder)
         byte = isinstance(self.tokenizer, ByteTokenizer)
         data = {
             "processor_class": "VipaProcessor",
@@ -248,23 +250,52 @@ class VipaProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaProcessor:
-        """Read a checkpoint folder's ``config.json`` and ``processor_config.json``."""
+        """Read a checkpoint folder's ``config.json`` and ``processor_config.json``. Raises FileNotFoundError, or ValueError
+        naming the file and what in it is missing, of another length than the configuration's, or no usable number."""
         folder = Path(folder)
-        config, data = VipaConfig.from_pretrained(folder), json.loads((folder / PROCESSOR_FILE).read_text())
-        if (data["image_size"], data["stride"]) != (config.vision.image_size, config.spatial.stride):
-            raise ValueError(
-                f"{folder / PROCESSOR_FILE} has image_size {data['image_size']} and stride {data['stride']}; "
-                f"allowed: {config.vision.image_size} and {config.spatial.stride}, as {folder / 'config.json'}"
-            )
+        config = VipaConfig.from_pretrained(folder)
+        verify_if_listed(folder, PROCESSOR_FILE)
+        data = read_json(folder / PROCESSOR_FILE)
+        try:
+            return cls._from_dict(folder, config, data)
+        except KeyError as error:
+            raise ValueError(f"{folder / PROCESSOR_FILE}: no {error}; allowed: a file of vipa train") from None
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{folder / PROCESSOR_FILE}: {error}") from None
+
+    @classmethod
+    def _from_dict(cls, folder: Path, config: VipaConfig, data: dict) -> VipaProcessor:
+        found, wanted = (data["image_size"], data["stride"]), (config.vision.image_size, config.spatial.stride)
+        if found != wanted:
+            raise ValueError(f"image_size, stride {found}; allowed: {wanted}, as {folder / CONFIG_FILE} has them")
+        for name in ("crops", "tokenizer"):
+            if not isinstance(data[name], dict):
+                raise ValueError(f"{name} is a {type(data[name]).__name__}; allowed: a mapping")
         kind = data["tokenizer"]["kind"]
         if kind not in ("byte", "folder"):
-            raise ValueError(f"tokenizer kind is {kind!r} in {folder / PROCESSOR_FILE}; allowed: 'byte', 'folder'")
+            raise ValueError(f"tokenizer kind is {kind!r}; allowed: 'byte', 'folder'")
         tokenizer = ByteTokenizer(data["tokenizer"]["merges"]) if kind == "byte" else FolderTokenizer(folder)
         crops = {k: build(Crop, v, f"crops.{k}") for k, v in data["crops"].items()}
-        return cls(
-            config,
-            tokenizer,
-            crops,
-            Statistics.from_dict(data["action_statistics"]),
-            Statistics.from_dict(data["state_statistics"]),
-        )
+        shapes = {
+            "action_statistics": [(config.action_dim,), (config.head.horizon, config.action_dim)],
+            "state_statistics": [(config.state_dim,)],
+        }
+        statistics = {}
+        for name, allowed in shapes.items():
+            try:
+                statistics[name] = Statistics.from_dict(data[name], allowed)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return cls(config, tokenizer, crops, **statistics)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """What ``__call__`` makes of an observation: {name: shape}."""
+        views, size, points = len(self.cameras), self.image_size, self.image_size // self.stride
+        prompt = self.prompt("", views)[0].shape
+        made = {
+            "pixels": (1, views, size, size, 3),
+            "input_ids": (1, *prompt),
+            "attention_mask": (1, *prompt),
+            "state": (1, *self.state_statistics.offset.shape),
+        }
+        return made | ({"pointmap": (1, views, points, points, 4)} if self.uses_depth else {})

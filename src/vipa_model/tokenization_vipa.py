@@ -12,13 +12,17 @@ _FIRST_MERGE = 259
 class ByteTokenizer:
     """Byte-level BPE: ids 0-255 are bytes, then pad, end, image, then merges. Encodes any UTF-8 text.
 
-    merges: pairs of ids in the order learned; merge i makes id 259 + i.
+    merges: pairs of ids in the order learned; merge i makes id 259 + i. Raises ValueError for a merge of ids that are none.
     """
 
     pad, end, image = PAD, END, IMAGE
 
     def __init__(self, merges: list[tuple[int, int]] | None = None) -> None:
         self.merges = [tuple(m) for m in merges or []]
+        for i, merge in enumerate(self.merges):
+            ids = [m for m in merge if type(m) is int and (0 <= m < 256 or _FIRST_MERGE <= m < _FIRST_MERGE + i)]
+            if len(merge) != 2 or len(ids) != 2:
+                raise ValueError(f"merge {i} is {str(merge)[:60]}; allowed: two ids of bytes or of merges before it")
         self._rank = {pair: i for i, pair in enumerate(self.merges)}
 
     @classmethod

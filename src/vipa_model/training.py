@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
+from . import checksums
 from .checkpointing import load_state, save_state
 from .modeling_vipa import VipaForActionPrediction
 from .processing_vipa import VipaProcessor
@@ -123,6 +124,7 @@ def train(
                         measures = source.validate(model, lambda b: send_to_device(b, accelerator.device))
                         model.save_pretrained(out)
                         processor.save_pretrained(out)
+                        checksums.write(out, graphs=False)
                     model.train()
                     save_state(out, model, optimizer.optimizer, ema, {"step": step, "recipe": asdict(recipe)})
                     log.validation(step, measures)

@@ -156,3 +156,23 @@ print(Policy.from_pretrained({str(trained[0])!r}).act(observation(store, 2)).pos
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert out.stdout.strip() == "(8, 7)", out.stderr
+
+
+def test_a_file_of_another_run_is_refused_by_training_and_export_too(trained, tmp_path):
+    import shutil
+
+    from vipa_model.export import export
+    from vipa_model.modeling_vipa import VipaForActionPrediction
+
+    folder = tmp_path / "copy"
+    shutil.copytree(trained[0], folder)
+    with (folder / "processor_config.json").open("a") as file:
+        file.write("\n")
+    with pytest.raises(ValueError, match="processor_config.json has SHA-256"):
+        export(folder)
+    with (folder / "model.safetensors").open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(ValueError, match="model.safetensors has SHA-256"):
+        VipaForActionPrediction.from_pretrained(folder)
+    with pytest.raises(ValueError, match="SHA-256"):
+        Policy.from_pretrained(folder, "torch")
