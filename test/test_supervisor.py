@@ -1,17 +1,19 @@
 """Processes are started, watched and removed; nothing of theirs is left."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from vipa_ros import environment, supervisor
 from vipa_ros.bringup import NodeSpec
 from vipa_ros.errors import VipaError
-from vipa_ros.supervisor import Supervisor, remove_dead_shared_memory
+from vipa_ros.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
@@ -89,6 +91,32 @@ def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):
         process.kill()
         process.wait()
     assert set(remove_dead_shared_memory(began, tmp_path)) == {living, lock}
+
+
+def test_shared_memory_that_somebody_elsewhere_holds_is_not_dead(tmp_path):
+    """Who lives in another container is not in our /proc; its lock is seen."""
+    segment, lock = tmp_path / "fastrtps_far", tmp_path / "fastrtps_far_el"
+    for path in (segment, lock):
+        path.write_bytes(b"x")
+    with open(lock) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert dead_shared_memory(0.0, tmp_path) == [] and segment.exists()
+    assert set(dead_shared_memory(0.0, tmp_path)) == {segment, lock} and segment.exists()
+
+
+def test_a_killed_node_leaves_no_shared_memory(programs, tmp_path):
+    pytest.importorskip("rclpy")
+    source = "import rclpy, time; from vipa_ros import dds; rclpy.init(); n = rclpy.create_node('x'); print(*dds.paths(), flush=True); time.sleep(60)"
+    domain = environment.Domain()
+    with Supervisor([NodeSpec("a", source)], environment.child_environment(domain.id), tmp_path) as graph:
+        wait_for(lambda: graph.last_lines("a"))
+        paths = [Path(path) for path in graph.last_lines("a")[0].split()]
+        os.kill(graph.processes["a"].pid, signal.SIGKILL)
+        graph.processes["a"].wait()
+        assert paths and all(path.exists() for path in paths)
+        assert set(paths) <= set(dead_shared_memory(0.0))  # as the doctor finds it
+    domain.release()
+    assert not any(path.exists() for path in paths)
 
 
 def test_domains_are_given_once_and_bad_ones_refused():

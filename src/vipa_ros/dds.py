@@ -1,6 +1,5 @@
 """What the middleware really does with our profile: a file that Fast DDS does not like is ignored whole, and nobody hears of it."""
 
-import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +14,12 @@ def segment_size(profile: Path) -> int:
     return int(element.text)
 
 
+def paths(pid: int | str = "self") -> list[Path]:
+    """The segments of Fast DDS that a process maps: its own and those it reads from."""
+    found = {Path(line.split()[-1]) for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if f"{SHARED_MEMORY}/" in line}
+    return sorted(path for path in found if SEGMENT.fullmatch(path.name) and path.exists())
+
+
 def segments(pid: int | str = "self") -> list[int]:
-    """Sizes in bytes of the segments of Fast DDS that a process maps, largest first: its own and those it reads from."""
-    paths = {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if f"{SHARED_MEMORY}/fastrtps_" in line}
-    return sorted((os.stat(p).st_size for p in paths if SEGMENT.fullmatch(Path(p).name) and os.path.exists(p)), reverse=True)
+    """Sizes in bytes of `paths`, largest first."""
+    return sorted((path.stat().st_size for path in paths(pid)), reverse=True)

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from vipa_ros import dds, resources
 from vipa_ros.environment import DDS_PROFILES, Domain, child_environment
 from vipa_ros.errors import VipaError
+from vipa_ros.supervisor import dead_shared_memory
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
@@ -198,6 +199,11 @@ def _shared_memory() -> Finding:
     folder = "/dev/shm"
     if not os.access(folder, os.W_OK):
         return Finding("shared memory", False, f"{folder} is not writable", f"mount -t tmpfs tmpfs {folder}")
+    dead = dead_shared_memory(0.0)
+    if dead:
+        size = sum(path.stat().st_size for path in dead if path.exists())
+        what = f"{len(dead)} files of killed processes take {size / 1e6:.0f} MB of {folder}"
+        return Finding("shared memory", False, what, f"rm -f {' '.join(map(str, dead))}")
     free = shutil.disk_usage(folder).free
     return Finding(
         "shared memory",

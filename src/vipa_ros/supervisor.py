@@ -1,5 +1,6 @@
 """Starts the processes of a graph, watches them, and leaves nothing behind. No ROS."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -148,8 +149,16 @@ def _signal(process, number):
 
 
 def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:
-    """Removes Fast DDS's files in shared memory that are ours, newer than `since` (wall seconds since the epoch), and
-    mapped by no living process: what a killed node leaves. Returns them."""
+    """Removes what `dead_shared_memory` finds, and returns it."""
+    dead = dead_shared_memory(since, folder)
+    for path in dead:
+        path.unlink(missing_ok=True)
+    return dead
+
+
+def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:
+    """Fast DDS's files in shared memory that are ours, newer than `since` (wall seconds since the epoch), and neither
+    mapped nor locked by a living process: what a killed node leaves."""
     candidates = [p for p in folder.glob("*fastrtps_*") if _is_ours(p, since)]
     if not candidates:
         return []
@@ -159,14 +168,21 @@ def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> 
             mapped.update(line.split()[5] for line in maps.read_text().splitlines() if "fastrtps_" in line)
         except (OSError, IndexError):
             continue
-    removed = []
-    for path in candidates:
-        # `_el` files are locks of the segment they are named after: never mapped, held as long as it is
-        if str(path) in mapped or str(path).removesuffix("_el") in mapped:
-            continue
-        path.unlink(missing_ok=True)
-        removed.append(path)
-    return removed
+    # `_el` files are locks of the segment they are named after: never mapped, held as long as it is; also by who lives in
+    # another container, whose maps are not seen here
+    segments = {path: path.with_name(path.name.removesuffix("_el")) for path in candidates}
+    return [path for path, segment in segments.items() if str(segment) not in mapped and not _locked(Path(f"{segment}_el"))]
+
+
+def _locked(path):
+    try:
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _is_ours(path, since):

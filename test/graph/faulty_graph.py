@@ -1,6 +1,7 @@
 """A graph whose wires the tests hold: real processes, with everything between cell, commander and motion passing through here,
 where it can be cut, shifted in time and measured."""
 
+import copy
 import gc
 import os
 import signal
@@ -27,7 +28,7 @@ from vipa_ros import bringup, environment, supervisor
 from vipa_ros.bringup import NodeSpec
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert, lockstep, topics
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.supervisor import Supervisor
 
@@ -72,7 +73,7 @@ class Wires:
         for name in self.to_cell:
             self._wire(name, f"/raw{name}", JointTrajectory, table[name], self._to_cell)
         self._wire(f"/raw{topics.ACTION_CHUNK}", topics.ACTION_CHUNK, ActionChunk, table[topics.ACTION_CHUNK], self._chunk)
-        self.node.create_subscription(MotionStatus, topics.MOTION_STATUS, self._status, PROFILES["stream"])
+        self._wire(topics.MOTION_STATUS, f"/raw{topics.MOTION_STATUS}", MotionStatus, PROFILES["stream"], self._status)
         self.episode = ActionClient(self.node, RunEpisode, topics.RUN_EPISODE)
         self.estop = self.node.create_client(EStop, topics.ESTOP)
         self.rearm = self.node.create_client(ReArm, topics.REARM)
@@ -105,6 +106,8 @@ class Wires:
                 msg.header.stamp = shifted
             if target == topics.JOINT_STATES:
                 self._measure(now_ns, msg)
+                before = lockstep.named(msg.header.frame_id)
+                msg.header.frame_id = lockstep.name(*(stamp + self.offset_ns if stamp else 0 for stamp in before))
             if target not in self.cut:
                 self.out[target].publish(msg)
             self.changed.notify_all()
@@ -136,10 +139,14 @@ class Wires:
             if target not in self.cut:
                 self.out[target].publish(msg)
 
-    def _status(self, msg):
+    def _status(self, target, msg):
         with self.changed:
             self.motion = msg
             self.changed.notify_all()
+            said = copy.deepcopy(msg)
+            taken = self.shifted.get(str(convert.time_ns(msg.header.stamp)), 0)
+            said.header.stamp = convert.time_msg(taken)
+            self.out[target].publish(said)
 
     # what the tests ask
 
@@ -210,7 +217,7 @@ class Graph:
         line = bringup.command(spec, python)
         if spec.name == Streamer.commander_id:
             line[1:3] = [STREAMER]
-        names = {"sim": self.wires.from_cell + self.wires.to_cell, Streamer.commander_id: (topics.ACTION_CHUNK,)}
+        names = {"sim": (*self.wires.from_cell, *self.wires.to_cell, topics.MOTION_STATUS), Streamer.commander_id: (topics.ACTION_CHUNK,)}
         return line + [word for name in names.get(spec.name, ()) for word in ("-r", f"{name}:=/raw{name}")]
 
     def _nobody_died(self):

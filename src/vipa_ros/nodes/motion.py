@@ -19,7 +19,7 @@ from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLim
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.qos import MOTION_READER, PROFILES
 from vipa_ros.tasks.task import load_task
 
@@ -56,12 +56,12 @@ class MotionNode(Node):
         self.status = self.create_publisher(MotionStatus, topics.MOTION_STATUS, stream)
         self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, latched)
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, stream)
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
-        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, MOTION_READER)
         for group in robot.arms:
             self.create_subscription(
                 WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), MOTION_READER
             )
+        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
+        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, MOTION_READER)
         self.create_service(SetAuthority, topics.SET_AUTHORITY, self.on_authority)
         self.create_service(EStop, topics.ESTOP, self.on_estop)
         self.create_service(ReArm, topics.REARM, self.on_rearm)
@@ -70,9 +70,27 @@ class MotionNode(Node):
         # liveness is wall time: the status must go out also when joint states or the clock have stopped
         self.create_timer(0.1, self.on_heartbeat, clock=node.steady_clock())
         self.create_timer(1.0, self.on_diagnostics, clock=node.steady_clock())
+        self.gathering = lockstep.Gathering(tuple(group.name for group in robot.arms))
+        self.turn = self.create_timer(lockstep.TURN / 5, self.release, clock=node.steady_clock())
+        self.turn.cancel()  # runs while a joint state is held back
         self.get_logger().info(f"motion ready: {robot.name}")
 
     def on_joint_state(self, msg):
+        self.gathering.clock(self.get_clock().now().nanoseconds)
+        for due in self.gathering.take(msg):
+            self.step(due)
+        if self.gathering.held:
+            self.turn.reset()
+
+    def release(self):
+        """What a simulated cell published before a joint state is waited for."""
+        self.gathering.clock(self.get_clock().now().nanoseconds)
+        for due in self.gathering.release():
+            self.step(due)
+        if not self.gathering.held:
+            self.turn.cancel()
+
+    def step(self, msg):
         started = time.monotonic()
         try:
             state = convert.joint_state(msg)
@@ -107,7 +125,11 @@ class MotionNode(Node):
             self.get_logger().warning(f"chunk refused: {reason}", throttle_duration_sec=1.0)
 
     def on_wrench(self, group, msg):
-        self.motion.wrench(group, convert.wrench(msg), convert.time_ns(msg.header.stamp), time.monotonic())
+        stamp_ns = convert.time_ns(msg.header.stamp)
+        self.motion.wrench(group, convert.wrench(msg), stamp_ns, time.monotonic())
+        self.gathering.wrench(group, stamp_ns)
+        if self.gathering.held:
+            self.release()
 
     def on_authority(self, request, response):
         response.epoch = self.motion.set_authority(request.commander_id)

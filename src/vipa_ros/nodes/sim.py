@@ -2,7 +2,7 @@
 
 Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
 image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
-1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); lockstep (bool, default true); lockstep_timeout (wall seconds to wait for the commands of a tick, default 2).
+1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); lockstep (bool, default true).
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
 
-from vipa_msgs.msg import GroundTruth
+from vipa_msgs.msg import GroundTruth, MotionStatus
 from vipa_msgs.srv import ResetCell
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.rates import Every
 from vipa_ros.robot.description import load_robot
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.camera_publisher import CameraPublisher
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.tasks.task import load_task
@@ -44,9 +44,8 @@ class Sim(Node):
         cameras = None if node.parameter(self, "cameras", True) else ()
         self.speed = node.parameter(self, "speed", 1.0)
         self.lockstep = node.parameter(self, "lockstep", True)
-        self.timeout = node.parameter(self, "lockstep_timeout", 2.0)
-        if self.speed < 0 or self.timeout <= 0:
-            raise VipaError("sim: speed must be >= 0 and lockstep_timeout > 0")
+        if self.speed < 0:
+            raise VipaError("sim: speed must be >= 0")
         self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None,
                             following=following.parse(node.parameter(self, "following", "")))
         self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
@@ -70,6 +69,8 @@ class Sim(Node):
         self.reset_ns = 0
         self.heard = False  # a command came since the last tick
         self.following = False  # commands come: ticks wait for theirs
+        self.waiting = lockstep.Waiting()
+        self.clock_ns = self.wrench_ns = 0  # of the last that were published
         for controller in self.controllers:
             self.create_subscription(
                 JointTrajectory,
@@ -77,6 +78,9 @@ class Sim(Node):
                 lambda msg, c=controller: self.on_command(c, msg),
                 PROFILES["stream"],
             )
+        self.create_subscription(
+            MotionStatus, topics.MOTION_STATUS, lambda msg: self.waiting.status(convert.time_ns(msg.header.stamp)), PROFILES["stream"]
+        )
         self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
         self.cameras = CameraPublisher(self, self.cell) if self.cell.cameras else None
         self.publish_static()
@@ -128,8 +132,10 @@ class Sim(Node):
         now = self.cell.stamp_ns
         stamp = convert.time_msg(now)
         if self.every["clock"](now):
+            self.clock_ns = now
             self.clock.publish(Clock(clock=stamp))
         if self.every["wrench"](now):
+            self.wrench_ns = now
             for group in self.robot.arms:
                 wrench = convert.wrench_msg(self.cell.wrench(group.name), stamp, group.tool_frame)
                 self.wrenches[group.name].publish(wrench)
@@ -140,7 +146,11 @@ class Sim(Node):
         if self.cameras:
             self.cameras.tick(now)
         self.answered.clear()
-        self.joints.publish(convert.joint_state_msg(self.cell.joint_state()))
+        joints = convert.joint_state_msg(self.cell.joint_state())
+        if self.lockstep:
+            joints.header.frame_id = lockstep.name(self.clock_ns, self.wrench_ns)
+        self.waiting.begin(now)
+        self.joints.publish(joints)
 
     def publish_tf(self, stamp):
         transforms = []
@@ -159,12 +169,8 @@ class Sim(Node):
         wall = time.monotonic()
         while rclpy.ok():
             self.publish_tick()
-            deadline = time.monotonic() + (self.timeout if self.lockstep and self.following else 0.0)
-            while len(self.answered) < len(self.controllers):
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    break
-                executor.spin_once(timeout_sec=remaining)
+            if self.lockstep and self.following:
+                self.wait(executor)
             self.following, self.heard = self.heard, False
             pace = self.cell.dt / self.speed if self.speed else 0.0 if self.following else self.cell.dt
             wall = max(wall + pace, time.monotonic() - self.cell.dt)
@@ -172,6 +178,15 @@ class Sim(Node):
                 executor.spin_once(timeout_sec=remaining)
             executor.spin_once(timeout_sec=0)  # services get their turn also when the pace is never ahead
             self.cell.step()
+
+    def wait(self, executor):
+        """Until the tick is answered, or nobody will."""
+        again = time.monotonic() + lockstep.TURN
+        while len(self.answered) < len(self.controllers) and not self.waiting.in_vain():
+            executor.spin_once(timeout_sec=lockstep.TURN)
+            if time.monotonic() > again:  # /clock is best-effort: one that was lost is said again
+                again = time.monotonic() + lockstep.TURN
+                self.clock.publish(Clock(clock=convert.time_msg(self.clock_ns)))
 
     def close(self):
         if self.cameras:

@@ -1,0 +1,98 @@
+"""The lock-step's rules, on clocks of the test's own."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from vipa_ros.ros import lockstep
+from vipa_ros.ros.lockstep import Gathering, Waiting
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def state(stamp, clock_ns=0, wrench_ns=0):
+    return SimpleNamespace(stamp=stamp, header=SimpleNamespace(frame_id=lockstep.name(clock_ns, wrench_ns)))
+
+
+@pytest.mark.parametrize("frame_id", ["", "world", "after", "after 1", "after 1 x", "after -1 2", "before 1 2"])
+def test_a_cell_that_names_nothing_is_not_waited_for(frame_id):
+    assert lockstep.named(frame_id) == (0, 0)
+
+
+def test_a_machine_that_stood_still_uses_up_no_patience(clock):
+    waiting = Waiting(clock)
+    waiting.begin(1)
+    for _ in range(20):  # nobody got a turn for a minute, again and again: 1 s of turns
+        clock.now += 60.0
+        assert not waiting.in_vain()
+
+
+def test_a_motion_that_never_answers_is_given_up(clock):
+    waiting, turns = Waiting(clock), 0
+    waiting.begin(1)
+    while not waiting.in_vain():
+        clock.now += lockstep.TURN
+        turns += 1
+    assert turns == pytest.approx(lockstep.DEAD / lockstep.TURN, abs=1)
+
+
+def test_a_motion_that_says_it_is_past_the_tick_is_not_waited_for(clock):
+    waiting = Waiting(clock)
+    waiting.begin(10)
+    for _ in range(100):
+        waiting.status(9)  # alive, and not there yet
+    assert not waiting.in_vain()
+    for _ in range(lockstep.PASSED):
+        assert not waiting.in_vain()
+        waiting.status(10)
+    assert waiting.in_vain()
+    waiting.begin(20)
+    assert not waiting.in_vain()
+
+
+def test_a_tick_waits_for_the_wrench_and_the_clock_that_came_before_it(clock):
+    gathering = Gathering(("left", "right"), clock)
+    tick = state(20, 20, 20)
+    gathering.clock(20)
+    gathering.wrench("left", 20)
+    assert gathering.take(tick) == [] and gathering.held
+    gathering.wrench("right", 10)
+    assert gathering.release() == []
+    gathering.wrench("right", 20)
+    assert gathering.release() == [tick] and not gathering.held
+    later = state(40, 40, 20)
+    assert gathering.take(later) == []
+    gathering.clock(40)
+    assert gathering.release() == [later]
+
+
+def test_what_never_comes_is_waited_for_once_and_again_when_it_came_back(clock):
+    gathering, turns = Gathering(("arm",), clock), 0
+    gathering.take(state(20, 0, 20))
+    while not (due := gathering.release()):
+        clock.now += 10.0  # a turn counts TURN, however long it was
+        turns += 1
+    assert due[0].stamp == 20 and turns == pytest.approx(lockstep.PATIENCE / lockstep.TURN, abs=1)
+    assert [m.stamp for m in gathering.take(state(40, 0, 40))] == [40]
+    gathering.wrench("arm", 40)
+    assert gathering.take(state(60, 0, 60)) == []
+    # the cell went on without an answer: both are due, in order
+    gathering.wrench("arm", 60)
+    assert [m.stamp for m in gathering.take(state(80, 0, 60))] == [60, 80]
+
+
+def test_a_real_robots_joint_states_never_wait(clock):
+    gathering = Gathering(("arm",), clock)
+    bare = SimpleNamespace(header=SimpleNamespace(frame_id=""))
+    assert gathering.take(bare) == [bare]
