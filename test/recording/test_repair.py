@@ -82,12 +82,12 @@ def test_a_cut_anywhere_keeps_every_whole_chunk(tmp_path, whole, data):
     folder = _damaged(tmp_path, whole, content[:cut])
     report = repair(folder)
     kept = 12 * sum(end <= cut for end in chunks)
-    assert report.repaired and report.messages == kept
+    assert report.repaired and report.kept == report.found == kept and report.complete
     assert _is_valid(folder) == kept
     assert _numbers(folder) == list(range(kept))
     assert (folder / "bag_0.mcap.broken").read_bytes() == content[:cut]
     again = repair(folder)
-    assert not again.repaired and again.messages == kept
+    assert not again.repaired and again.kept == kept
     with BagReader(folder) as bag:
         assert bag.custom_data == {"episode_id": "abc", "repaired": "true"}
 
@@ -99,19 +99,22 @@ def test_damage_anywhere_never_raises_and_spares_the_other_chunks(tmp_path, whol
     start = data.draw(st.integers(0, len(content) - 1))
     noise = data.draw(st.binary(min_size=1, max_size=64))
     folder = _damaged(tmp_path, whole, content[:start] + noise + content[start + len(noise) :])
-    report = repair(folder, keep_original=False)
-    assert _is_valid(folder) == report.messages
-    first = chunks[0]
-    if start > first:  # the first chunk holds the topics
-        assert report.messages >= 12 * (len(chunks) - 2)
-    assert not repair(folder).repaired
-    assert not (folder / "bag_0.mcap.broken").exists()
+    damaged = (folder / "bag_0.mcap").read_bytes()
+    report = repair(folder)
+    assert _is_valid(folder) == report.kept
+    touched = sum(begin < start + len(noise) and start < end for begin, end in zip([0, *chunks], chunks, strict=False))
+    assert report.kept >= 12 * (len(chunks) - touched)  # topics stand in the index too
+    assert report.kept == 96 or not report.complete
+    again = repair(folder)
+    assert not again.repaired
+    if report.repaired and damaged != content:
+        assert (folder / "bag_0.mcap.broken").read_bytes() == damaged
 
 
 def test_a_whole_bag_is_left_alone(tmp_path, whole):
     folder = _damaged(tmp_path, whole, whole[1])
     report = repair(folder)
-    assert not report.repaired and report.messages == 96
+    assert not report.repaired and report.kept == 96
     assert (folder / "bag_0.mcap").read_bytes() == whole[1]
     assert sorted(p.name for p in folder.iterdir()) == ["bag_0.mcap", "metadata.yaml"]
 
@@ -123,8 +126,12 @@ def test_metadata_is_made_anew(tmp_path, whole, text):
         (folder / "metadata.yaml").unlink()
     else:
         (folder / "metadata.yaml").write_text(text)
-    assert repair(folder).repaired
+    report = repair(folder)
+    assert report.repaired and report.complete
     assert len(_numbers(folder)) == 96
+    assert (folder / "bag_0.mcap").read_bytes() == whole[1]
+    if text is not None:
+        assert (folder / "metadata.yaml.broken").read_text() == text
 
 
 def test_what_is_no_bag_is_refused(tmp_path):
@@ -152,7 +159,7 @@ while True:
     process.send_signal(signal.SIGKILL)
     process.wait()
     report = repair(tmp_path / "bag")
-    assert report.repaired and report.messages >= 100
+    assert report.repaired and report.kept >= 100 and report.complete
     with BagReader(tmp_path / "bag") as bag:
         assert bag.custom_data["task"] == "put_three_obj"
-        assert sum(1 for _ in bag.raw()) == report.messages
+        assert sum(1 for _ in bag.raw()) == report.kept

@@ -18,7 +18,7 @@ from typing import Self
 from mcap.writer import CompressionType, Writer
 
 from vipa_ros.errors import VipaError
-from vipa_ros.recording import definitions
+from vipa_ros.recording import definitions, in_use
 from vipa_ros.recording.metadata import Qos, TopicEntry, bag_information, dump, qos_text, write_metadata
 
 CHUNK_BYTES = 4 << 20
@@ -89,6 +89,7 @@ class BagWriter:
             if any(self.folder.iterdir()):
                 raise VipaError(f"bag {self.folder}: holds files already; name a new folder")
             self._file = self.path.open("xb")
+            in_use.lock(self._file)  # so that nobody repairs what is being written
             write_metadata(self.folder, self._information())
         except OSError as error:
             raise VipaError(f"bag {self.folder}: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """Turns the bytes of a bag's messages into objects, by the definitions that stand in the bag."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
@@ -46,6 +47,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+@lru_cache(64)  # bags of one recorder share their definitions
 def _store(typename: str, encoding: str, text: str) -> Typestore:
     if not text:
         return definitions.typestore()

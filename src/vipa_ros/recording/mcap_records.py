@@ -15,7 +15,18 @@ import zstandard
 from lz4.frame import LZ4FrameDecompressor
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.records import Channel, McapRecord, Schema
+from mcap.records import (
+    Attachment,
+    AttachmentIndex,
+    Channel,
+    ChunkIndex,
+    Header,
+    McapRecord,
+    Metadata,
+    MetadataIndex,
+    Schema,
+    SummaryOffset,
+)
 
 HEAD = struct.Struct("<BQ")
 CHUNK_LIMIT = 128 << 20  # uncompressed; writers close a chunk at some MB, or after one message that is larger
@@ -111,7 +122,7 @@ def _decompress(packed: bytes, compression: str, size: int) -> bytes:
     decompressor = zstandard.ZstdDecompressor(max_window_size=CHUNK_LIMIT)
     if zstandard.frame_content_size(packed) == size:
         return decompressor.decompress(packed)
-    with decompressor.stream_reader(packed, read_across_frames=True) as reader:
+    with decompressor.stream_reader(packed) as reader:
         return reader.read(size + 1)
 
 
@@ -177,3 +188,25 @@ def is_message_index(data, head: Head) -> bool:
     """Whether a message index is as long as it says."""
     length = head.end - head.start
     return length >= 6 and int.from_bytes(data[head.start + 2 : head.start + 6], "little") == length - 6
+
+
+_OTHERS = {
+    Opcode.HEADER: Header,
+    Opcode.CHUNK_INDEX: ChunkIndex,
+    Opcode.ATTACHMENT: Attachment,
+    Opcode.ATTACHMENT_INDEX: AttachmentIndex,
+    Opcode.METADATA: Metadata,
+    Opcode.METADATA_INDEX: MetadataIndex,
+    Opcode.SUMMARY_OFFSET: SummaryOffset,
+}
+
+
+def is_shaped(data, head: Head, length: int | None) -> bool:
+    """Whether a record of a kind that is not needed here is as long as it should be (`length`), or as it says itself."""
+    if length is not None:
+        return head.end - head.start == length
+    try:
+        _parsed(_OTHERS[head.opcode], data, head)
+    except Damaged:
+        return False
+    return True

@@ -41,13 +41,14 @@ def qos_text(profiles: tuple[Qos, ...]) -> str:
 
 @dataclass(frozen=True)
 class TopicEntry:
-    """A topic of a bag. `qos`: YAML text of its offered profiles. `count`: messages."""
+    """A topic of a bag. `qos`: YAML text of its offered profiles. `count`: messages. `encoding`: of its messages."""
 
     name: str
     type: str
     qos: str
     type_hash: str
     count: int
+    encoding: str = "cdr"
 
 
 def bag_information(
@@ -68,8 +69,8 @@ def bag_information(
                 "topic_metadata": {
                     "name": t.name,
                     "type": t.type,
-                    "serialization_format": "cdr",
-                    "offered_qos_profiles": yaml.safe_load(t.qos) if t.qos else [],
+                    "serialization_format": t.encoding,
+                    "offered_qos_profiles": _profiles(t.qos),
                     "type_description_hash": t.type_hash,
                 },
                 "message_count": t.count,
@@ -85,8 +86,43 @@ def bag_information(
     }
 
 
+def _profiles(text: str) -> list:
+    try:
+        profiles = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):  # a channel of a damaged or foreign file
+        return []
+    return profiles if isinstance(profiles, list) else []
+
+
+def joined(parts: list[dict]) -> dict:
+    """The information of a bag whose files are those of `parts`, each of one file, in the order they were written."""
+    filled = [p for p in parts if p["message_count"]] or parts
+    start = min(p["starting_time"]["nanoseconds_since_epoch"] for p in filled)
+    end = max(p["starting_time"]["nanoseconds_since_epoch"] + p["duration"]["nanoseconds"] for p in filled)
+    topics: dict[tuple[str, str], dict] = {}
+    for topic in (t for p in parts for t in p["topics_with_message_count"]):
+        key = topic["topic_metadata"]["name"], topic["topic_metadata"]["type"]
+        before = topics.get(key, {"message_count": 0})["message_count"]
+        topics[key] = {**topic, "message_count": before + topic["message_count"]}
+    return {
+        **parts[0],
+        "duration": {"nanoseconds": end - start},
+        "starting_time": {"nanoseconds_since_epoch": start},
+        "message_count": sum(p["message_count"] for p in parts),
+        "topics_with_message_count": list(topics.values()),
+        "relative_file_paths": [name for p in parts for name in p["relative_file_paths"]],
+        "files": [file for p in parts for file in p["files"]],
+    }
+
+
 def dump(data: dict) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def is_plain_mcap(information: dict) -> bool:
+    """Whether the bag's files are MCAP, not compressed as a whole."""
+    mode = information.get("compression_mode")
+    return information.get("storage_identifier") == "mcap" and (not mode or str(mode).lower() == "none")
 
 
 def write_metadata(folder: Path, information: dict) -> None:
@@ -102,6 +138,13 @@ def read_metadata(folder: Path) -> dict | None:
     try:
         data = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
         information = data["rosbag2_bagfile_information"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+    ):  # YAML of any text raises all these
         return None
     return information if isinstance(information, dict) else None

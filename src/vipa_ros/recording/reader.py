@@ -141,7 +141,7 @@ class BagReader:
 
 def _storage(folder: Path, information: dict) -> McapStorage | RosbagsStorage:
     names = information.get("relative_file_paths")
-    if information.get("storage_identifier") != "mcap" or information.get("compression_mode"):
+    if not metadata.is_plain_mcap(information):
         return RosbagsStorage(folder)
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
         raise VipaError(f"bag {folder}: metadata.yaml names no files; `vipa record --repair` makes it anew")

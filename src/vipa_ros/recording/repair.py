@@ -1,231 +1,215 @@
-"""Makes a valid bag of one that was cut off mid-write (kill -9, power, full disk) or damaged.
+"""Makes a valid bag of one that was cut off mid-write (kill -9, power, full disk), damaged, or lost its metadata.yaml.
 
-What is kept: every message of every chunk that is whole (its CRC agrees). What is lost: the torn chunk at the end,
-which BagWriter keeps to half a second. Index, footer and metadata.yaml are written anew. Topics and schemas stand in
-the chunk of their first message, so damage there (not a cut, which only takes the end) costs their messages.
+What is kept: every message of every whole chunk, and every whole message outside chunks (`recording.salvage`). What is
+lost: damaged chunks, and what was torn at the end, which BagWriter keeps to half a second. Index, footer and metadata.yaml
+are written anew. The old files stay beside the new ones.
 """
 
 import mmap
 import os
 import shutil
-import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcap.data_stream import ReadDataStream
-from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, McapRecord, Message, Schema
-from mcap.stream_reader import breakup_chunk
-from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
+from mcap.writer import CompressionType, Writer
 
 from vipa_ros.errors import VipaError
+from vipa_ros.recording import in_use
 from vipa_ros.recording.bag import CHUNK_BYTES
-from vipa_ros.recording.metadata import TopicEntry, bag_information, dump, read_metadata, write_metadata
+from vipa_ros.recording.mcap_records import CHUNK_LIMIT
+from vipa_ros.recording.metadata import (
+    TopicEntry,
+    bag_information,
+    dump,
+    is_plain_mcap,
+    joined,
+    read_metadata,
+    write_metadata,
+)
+from vipa_ros.recording.salvage import Salvage
+from vipa_ros.recording.storage import natural_order
 
-_HEAD = struct.Struct("<BQ")
-_CHUNK_MARKS = (b"\x04\0\0\0zstd", b"\x03\0\0\0lz4")  # the compression field, this far into a chunk record:
-_MARK_OFFSET = _HEAD.size + 28
 
-
-@dataclass(frozen=True)
+@dataclass
 class RepairReport:
     """What `repair` found and did.
 
-    repaired: False if nothing had to be done. messages, chunks: kept. bad_chunks: damaged ones left out.
-    lost_bytes: bytes of the old file that belong to nothing that was kept. original: where the old file is, if it was
-    kept.
+    repaired: False if nothing had to be done. found, kept: messages. chunks: whole ones, bad_chunks: damaged ones, left out.
+    lost_bytes: that belong to nothing that is known. torn_bytes: at the end, of what was not written to its end. duration:
+    seconds. originals: where the old files are. remarks: what else a person should know. doubtful: something that was kept
+    may be changed.
     """
 
     folder: Path
-    repaired: bool
-    messages: int
-    chunks: int
-    bad_chunks: int
-    lost_bytes: int
-    duration: float
-    original: Path | None = None
+    repaired: bool = False
+    found: int = 0
+    kept: int = 0
+    chunks: int = 0
+    bad_chunks: int = 0
+    lost_bytes: int = 0
+    torn_bytes: int = 0
+    duration: float = 0.0
+    originals: list[Path] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    doubtful: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was found is kept. What was torn at the end does not count: its writer never finished it."""
+        return not self.bad_chunks and not self.lost_bytes and self.kept >= self.found and not self.doubtful
 
     def __str__(self) -> str:
         if not self.repaired:
-            return f"{self.folder}: whole, {self.messages} messages, {self.duration:.2f} s"
-        kept = f"; the old file is {self.original}" if self.original else ""
-        return (
-            f"{self.folder}: repaired, {self.messages} messages ({self.duration:.2f} s) in {self.chunks} chunks kept, "
-            f"{self.bad_chunks} damaged chunks and {self.lost_bytes} bytes lost{kept}"
+            return f"{self.folder}: whole, {self.kept} messages, {self.duration:.2f} s"
+        of = f" of {self.found}" if self.found > self.kept else ""
+        lines = [
+            f"{self.folder}: repaired, {self.kept}{of} messages ({self.duration:.2f} s) kept, {self.chunks} whole chunks"
+        ]
+        if self.bad_chunks or self.lost_bytes:
+            lines.append(
+                f"lost: {self.bad_chunks} damaged chunks; {self.lost_bytes} bytes that belong to nothing whole"
+            )
+        if self.torn_bytes:
+            lines.append(f"torn at the end: {self.torn_bytes} bytes of what was not written to its end")
+        lines += self.remarks
+        if self.originals:
+            lines.append(f"the old files: {', '.join(str(p) for p in self.originals)}")
+        return "\n  ".join(lines)
+
+
+def repair(folder: Path) -> RepairReport:
+    """Repairs the bag in `folder`, of one MCAP file or several; what is whole is left as it is.
+
+    An old file stays beside the new one as `<name>.broken`, or `.broken1` … where that is taken. Damage of any kind does not
+    raise; a file of which nothing can be read becomes an empty one. Raises VipaError if `folder` has no MCAP file, somebody
+    writes it, or it cannot be written.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.mcap"), key=natural_order)
+    if not paths:
+        raise VipaError(f"bag {folder}: 0 .mcap files; a bag that can be repaired has one or more")
+    try:
+        return _repair(folder, paths)
+    except OSError as error:
+        raise VipaError(f"bag {folder}: {error.strerror or error}") from None
+
+
+def _repair(folder: Path, paths: list[Path]) -> RepairReport:
+    old = read_metadata(folder) or {}
+    custom = old.get("custom_data")
+    custom = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
+    report = RepairReport(folder)
+    parts = [_repair_file(path, {**custom, "repaired": "true"}, report) for path in paths]
+    named, counted = old.get("relative_file_paths"), old.get("message_count")
+    agrees = is_plain_mcap(old) and named == [p.name for p in paths] and counted == report.kept
+    information = joined(parts)
+    if report.repaired or not agrees:
+        report.repaired = True
+        if (folder / "metadata.yaml").is_file():
+            report.originals.append(_keep(folder / "metadata.yaml"))
+        write_metadata(folder, {**information, "custom_data": {**custom, "repaired": "true"}})
+    report.duration = information["duration"]["nanoseconds"] / 1e9
+    return report
+
+
+def _repair_file(path: Path, custom: dict[str, str], report: RepairReport) -> dict:
+    """Repairs one file if it must be, adds to the report, and returns its information for metadata.yaml."""
+    new = path.with_name(path.name + ".repairing")
+    with in_use.claimed(path) as file:
+        before = in_use.state(file)
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if before[0] else b""
+        try:
+            found = Salvage(data)
+            _add(report, path, found)
+            counts = dict(found.counts)
+            if not found.sound:
+                counts = _rewrite(found, new, path.name, custom)
+            information = _information(found, counts, path.name, custom)
+            if in_use.state(file) != before:
+                raise VipaError(f"{path}: was written while it was read; stop its recording first")
+            if not found.sound:
+                report.repaired = True
+                report.originals.append(_keep(path))
+                os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+            if data:
+                data.close()
+    report.kept += information["message_count"]
+    return information
+
+
+def _add(report: RepairReport, path: Path, found: Salvage) -> None:
+    report.found += max(found.messages, found.recorded or 0)
+    report.chunks += found.chunks
+    report.bad_chunks += found.bad_chunks
+    report.lost_bytes += found.lost_bytes
+    report.torn_bytes += found.torn_bytes
+    unknown = sum(n for id, n in found.counts.items() if not _is_known(found, id))
+    if unknown:
+        report.remarks.append(f"{path.name}: {unknown} messages of topics whose definition is lost are not kept")
+    if not found.crc_agrees and not found.bad_chunks and not found.lost_bytes and found.loose:
+        report.doubtful = True
+        report.remarks.append(
+            f"{path.name}: its CRC does not agree: one of {found.loose} messages outside chunks is changed"
         )
 
 
-def repair(folder: Path, keep_original: bool = True) -> RepairReport:
-    """Repairs the bag in `folder`; a whole bag is left as it is, so a second call does nothing.
-
-    The old file stays beside the new one as `<name>.mcap.broken` unless `keep_original` is False. Damage of any kind
-    does not raise; a bag of which nothing can be read becomes an empty one. Raises VipaError if `folder` has no MCAP
-    file, has several, or cannot be written.
-    """
-    folder = Path(folder)
-    paths = sorted(folder.glob("*.mcap"))
-    if len(paths) != 1:
-        raise VipaError(f"bag {folder}: {len(paths)} .mcap files; a bag that can be repaired has exactly one")
-    path = paths[0]
-    try:
-        return _repair(folder, path, keep_original)
-    except OSError as error:
-        raise VipaError(f"bag {folder}: {error.strerror}") from None
+def _is_known(found: Salvage, channel: int) -> bool:
+    return channel in found.channels and found.channels[channel].schema_id in (0, *found.schemas)
 
 
-def _repair(folder: Path, path: Path, keep_original: bool) -> RepairReport:
-    old = read_metadata(folder) or {}
-    custom_data = old.get("custom_data")
-    custom_data = {str(k): str(v) for k, v in custom_data.items()} if isinstance(custom_data, dict) else {}
-    new = path.with_name(path.name + ".repairing")
-    with path.open("rb") as file:
-        scan = _Scan(file)
-        if scan.whole and _metadata_agrees(old, path, scan):
-            return RepairReport(folder, False, scan.messages, scan.chunks, 0, 0, scan.duration)
-        custom_data["repaired"] = "true"
-        written = _rewrite(scan, new, path.name, custom_data)
-    original = None
-    if keep_original:
-        original = path.with_name(path.name + ".broken")
-        original.unlink(missing_ok=True)
+def _keep(path: Path) -> Path:
+    """Gives the file a second name that nothing has yet, and returns it: at no moment there is no bag."""
+    number = 0
+    while True:
+        kept = path.with_name(f"{path.name}.broken{number or ''}")
         try:
-            os.link(path, original)  # so that at no moment there is no bag
-        except OSError:
-            shutil.copy2(path, original)
-    os.replace(new, path)
-    write_metadata(folder, written)
-    duration = written["duration"]["nanoseconds"] / 1e9
-    return RepairReport(
-        folder, True, written["message_count"], scan.chunks, scan.bad_chunks, scan.lost_bytes, duration, original
-    )
+            os.link(path, kept)
+            return kept
+        except FileExistsError:
+            if kept.samefile(path):
+                return kept
+            number += 1
+        except OSError:  # a file system without links
+            with path.open("rb") as source, kept.open("xb") as copy:
+                shutil.copyfileobj(source, copy)
+            return kept
 
 
-def _metadata_agrees(information: dict, path: Path, scan: "_Scan") -> bool:
-    names = information.get("relative_file_paths")
-    return names == [path.name] and information.get("message_count") == scan.messages
+def _information(found: Salvage, counts: dict[int, int], name: str, custom: dict[str, str]) -> dict:
+    topics = []
+    for id, channel in found.channels.items():
+        if _is_known(found, id):
+            kind = found.schemas[channel.schema_id].name if channel.schema_id else ""
+            get = channel.metadata.get
+            qos, hash = get("offered_qos_profiles", ""), get("topic_type_hash", "")
+            topics.append(TopicEntry(channel.topic, kind, qos, hash, counts.get(id, 0), channel.message_encoding))
+    return joined([bag_information(name, topics, found.first_ns, found.last_ns, custom)])
 
 
-class _Scan:
-    """Goes through an MCAP file once and counts; `records()` goes through it again. Nothing in the file makes it
-    raise.
-    """
-
-    def __init__(self, file):
-        size = os.fstat(file.fileno()).st_size
-        self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        self.messages = self.chunks = self.bad_chunks = self.lost_bytes = 0
-        self._spans: list[tuple[int, int]] = []
-        self._ended = False
-        times = [r.log_time for r in self._walk() if isinstance(r, Message)]
-        self.messages = len(times)
-        self.duration = (max(times) - min(times)) / 1e9 if times else 0.0
-        self.whole = self._ended and not self.bad_chunks and not self.lost_bytes
-
-    def records(self) -> Iterator[McapRecord]:
-        """Schemas, channels and messages of the whole chunks, in the file's order."""
-        for start, end in self._spans:
-            yield from _chunk_records(self._data[start:end]) or ()
-
-    def _walk(self) -> Iterator[McapRecord]:
-        data, size = self._data, len(self._data)
-        at, intact = len(MCAP0_MAGIC), False
-        self.lost_bytes = 0 if data[:at] == MCAP0_MAGIC else min(at, size)
-        while at < size:
-            opcode, length = _HEAD.unpack_from(data, at) if at + _HEAD.size <= size else (0, 0)
-            end = at + _HEAD.size + length
-            if not Opcode.HEADER <= opcode <= Opcode.DATA_END or end > size:
-                resume = self._next_chunk(at + 1)
-                self.lost_bytes += resume - at
-                at = resume
-                continue
-            if opcode == Opcode.DATA_END:
-                data_crc = int.from_bytes(data[at + _HEAD.size : end][:4], "little")
-                intact = data_crc in (0, zlib.crc32(data[:at]))
-            if opcode == Opcode.FOOTER and data[end:size] == MCAP0_MAGIC:
-                self._ended = intact and _summary_is_intact(data[:end])
-                return
-            if opcode == Opcode.CHUNK:
-                records = _chunk_records(data[at + _HEAD.size : end])
-                if records is None:
-                    # the length itself may be what is damaged: what follows is looked for, not jumped to
-                    self.bad_chunks += 1
-                    resume = min(end, self._next_chunk(at + 1))
-                    self.lost_bytes += resume - at
-                    at = resume
-                    continue
-                self.chunks += 1
-                self._spans.append((at + _HEAD.size, end))
-                yield from records
-            at = end
-
-    def _next_chunk(self, at: int) -> int:
-        """Where the next compressed chunk may begin, at or after `at`; the file's size if nowhere."""
-        found = (self._data.find(mark, at + _MARK_OFFSET) for mark in _CHUNK_MARKS)
-        starts = [where - _MARK_OFFSET for where in found if where >= 0]
-        starts = [s for s in starts if self._data[s] == Opcode.CHUNK]
-        return min(starts, default=len(self._data))
-
-
-def _summary_is_intact(data: bytes) -> bool:
-    """Whether the summary (index) of a file agrees with the CRC in its footer; `data` ends with the footer."""
-    start, _, crc = struct.unpack("<QQI", data[-20:])
-    return 0 < start < len(data) and crc in (0, zlib.crc32(data[start:-4]))
-
-
-def _chunk_records(content: bytes) -> list[McapRecord] | None:
-    """What stands in a chunk record, or None if it is damaged."""
-    try:
-        name_length = int.from_bytes(content[28:32], "little")
-        declared = int.from_bytes(content[32 + name_length : 40 + name_length], "little")
-        if declared != len(content) - 40 - name_length:
-            return None
-        chunk = Chunk.read(ReadDataStream(BytesIO(content)))
-        return breakup_chunk(chunk, validate_crc=True)
-    except Exception:  # noqa: BLE001 - a damaged chunk may make its decoders raise anything
-        return None
-
-
-def _rewrite(scan: _Scan, path: Path, name: str, custom_data: dict[str, str]) -> dict:
-    """Writes all that `scan` found to `path` as a complete file; returns the information for metadata.yaml."""
-    schemas: dict[int, tuple[Schema, int]] = {}
-    channels: dict[int, tuple[Channel, int]] = {}
+def _rewrite(found: Salvage, path: Path, name: str, custom: dict[str, str]) -> dict[int, int]:
+    """Writes all that was found to `path` as a complete file; returns the messages kept by channel id."""
     counts: dict[int, int] = {}
-    first = last = None
     with path.open("wb") as file:
         writer = Writer(file, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD, enable_data_crcs=True)
         writer.start(profile="ros2", library="vipa")
-        for record in scan.records():
-            if isinstance(record, Schema) and record.id not in schemas:
-                schemas[record.id] = record, writer.register_schema(record.name, record.encoding, record.data)
-            elif isinstance(record, Channel) and record.id not in channels and record.schema_id in schemas:
-                new_id = writer.register_channel(
-                    record.topic, record.message_encoding, schemas[record.schema_id][1], record.metadata
-                )
-                channels[record.id] = record, new_id
-                counts[record.id] = 0
-            elif isinstance(record, Message) and record.channel_id in channels:
-                new_id = channels[record.channel_id][1]
-                writer.add_message(new_id, record.log_time, record.data, record.publish_time, record.sequence)
-                counts[record.channel_id] += 1
-                first = record.log_time if first is None else min(first, record.log_time)
-                last = record.log_time if last is None else max(last, record.log_time)
-        topics = [
-            TopicEntry(
-                channel.topic,
-                schemas[channel.schema_id][0].name,
-                channel.metadata.get("offered_qos_profiles", ""),
-                channel.metadata.get("topic_type_hash", ""),
-                counts[number],
-            )
-            for number, (channel, _) in channels.items()
-        ]
-        information = bag_information(name, topics, first or 0, last or 0, custom_data)
+        schemas = {id: writer.register_schema(s.name, s.encoding, s.data) for id, s in found.schemas.items()}
+        channels = {
+            id: writer.register_channel(c.topic, c.message_encoding, schemas.get(c.schema_id, 0), c.metadata)
+            for id, c in found.channels.items()
+            if _is_known(found, id)
+        }
+        for message in found.records():
+            # one that fills a chunk beyond what is ever read is none that a recorder wrote
+            if message.channel in channels and len(message.data) < CHUNK_LIMIT // 2:
+                new_id = channels[message.channel]
+                writer.add_message(new_id, message.log_ns, message.data, message.publish_ns, message.sequence)
+                counts[message.channel] = counts.get(message.channel, 0) + 1
         writer.flush()
+        information = _information(found, counts, name, custom)
         writer.add_metadata("rosbag2", {"serialized_metadata": dump(information)})
         writer.finish()
         file.flush()
         os.fsync(file.fileno())
-    return information
+    return counts
