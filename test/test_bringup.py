@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipa_ros import bringup
+from vipa_ros import bringup, resources
 from vipa_ros.bringup import EpisodeConfig, cell_graph, episode_graph
 from vipa_ros.errors import VipaError
 
@@ -35,6 +35,20 @@ def test_a_motion_backend_that_cannot_be_had_is_refused(config, message):
 def test_the_motion_backend_reaches_motion_alone():
     specs = episode_graph(EpisodeConfig("water_plant", motion_backend="moveit").checked())
     assert {s.name: s.parameters["backend"] for s in specs if "backend" in s.parameters} == {"motion": "moveit"}
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ("[fingers, drawer_handle]", "[fr3_link3, table]", "subtask 'open drawer': contact fr3_link3|table; allowed by the robot's file"),
+    ("name: cabinet_top", "name: fr3_link3", "fixtures: name 'fr3_link3' is that of a link"),
+    ("name: cabinet_top", "name: table", "fixtures: name 'table' is that of a fixture"),
+])  # fmt: skip
+def test_a_task_opens_no_more_than_the_robots_file_says(tmp_path, old, new, message):
+    text = (resources.root() / "tasks/put_three_obj.yaml").read_text()
+    assert old in text
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new))
+    with pytest.raises(VipaError) as error:
+        EpisodeConfig(str(tmp_path / "mine.yaml")).checked()
+    assert message in str(error.value)
 
 
 def test_how_arms_follow_reaches_the_cell_alone():

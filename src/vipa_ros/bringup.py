@@ -7,9 +7,10 @@ from typing import Annotated
 from vipa_ros import config, resources
 from vipa_ros.config import Range
 from vipa_ros.errors import VipaError, unknown
+from vipa_ros.robot.contacts import Contacts
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.address import FORM, is_remote
-from vipa_ros.tasks.task import load_task
+from vipa_ros.tasks.task import Task, load_task
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
@@ -82,6 +83,7 @@ class EpisodeConfig:
             raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
         check_runtime(self.backend, self.precision, self.device)
         following.parse(self.following)
+        check_contacts(task, robot)
         if self.motion_backend not in MOTION_BACKENDS:
             raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
         if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
@@ -112,6 +114,18 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
     if commander and config.policy == "expert":
         raise VipaError("policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server")
+
+
+def check_contacts(task: Task, robot: Robot) -> None:
+    """Raises VipaError for fixtures whose names stand for something else, and contacts that the robot's file does not let open."""
+    known, names = Contacts(robot), []
+    for fixture in task.fixtures:
+        if why := known.taken(fixture.name, names):
+            raise VipaError(f"task '{task.name}': fixtures: {why}")
+        names.append(fixture.name)
+    for subtask in task.subtasks:
+        if why := known.refusal(subtask.contacts, names, ()):
+            raise VipaError(f"task '{task.name}': subtask '{subtask.name}': {why}")
 
 
 def cell_graph(

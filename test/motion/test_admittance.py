@@ -134,7 +134,7 @@ def test_a_held_tool_is_kept_clear_and_may_be_allowed_to_touch():
     assert motion.context([], "arm", "sponge 0.1 0.06 0.04 0 0 0.03") == ""
     assert any(set(n) == {"sponge", "board"} for n in motion.collisions.names)
     assert motion.context([["sponge", "board"]], "arm", "sponge 0.1 0.06 0.04 0 0 0.03") == ""
-    assert "sponge" in motion.context([["fr3_link3", "board"]], "arm", "sponge 0.1 0.06 0.04 0 0 0.03")
+    assert "fr3_link3|board" in motion.context([["fr3_link3", "board"]], "arm", "sponge 0.1 0.06 0.04 0 0 0.03")
     assert motion.context([], "leg", "sponge 0.1 0.06 0.04") == "held_group 'leg'; allowed: arm"
     assert "allowed: name sx sy sz" in motion.context([], "arm", "sponge")
     assert "edges above 0" in motion.context([], "arm", "sponge 0.1 nan 0.04")

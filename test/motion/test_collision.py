@@ -37,7 +37,7 @@ def all_distances(model, q):
 
 def test_a_box_stands_where_the_task_says(model):
     """Point by point: the distance from coal's box to a small sphere is that of the transformed point."""
-    shape = next(g for g in model.geometry.geometryObjects if g.name == "cabinet")
+    shape = next(g for g in model.geometry.geometryObjects if g.name == "box cabinet")
     local = pin.SE3(pin.rpy.rpyToMatrix(0, 0, 0.4), np.array([0.6, 0.45, 0.15]))
     for point in np.random.default_rng(0).uniform(-1, 1, (50, 3)):
         inside = local.actInv(point)

@@ -8,8 +8,10 @@ import pytest
 from following import ROBOT, WALL, follow, line, start, tool
 
 from vipa_ros.bench.ideal import drive, pose_chunk
+from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import GroupAction, Mode
 from vipa_ros.motion.motion import Motion
+from vipa_ros.tasks.task import Fixture
 
 
 def chunk_with(motion, cell, **fields):
@@ -93,13 +95,59 @@ def test_a_bad_joint_state_is_dropped(state, message):
     assert re.search(message, motion.reasons[0])
 
 
-def test_contacts_are_bounded_to_fingers():
+def test_contacts_are_bounded_by_the_robots_file():
     motion, _ = start([WALL])
     assert motion.context([["fingers", "wall"]]) == ""
     assert motion.safety(0).allowed_contacts == (("fingers", "wall"),)
-    assert motion.context([["fr3_link4", "wall"]]).startswith("contact fr3_link4|wall: one of the two must be one of fingers")
+    assert motion.context([["fr3_link4", "wall"]]) == \
+        "contact fr3_link4|wall; allowed by the robot's file: fingers|fixtures, tool|fixtures (and objects in place of fixtures)"
+    for pair in (["fingers", "fr3_link3"], ["fr3_leftfinger", "fr3_link3"], ["fingers", "fingers"], ["drawer", "apple"]):
+        assert motion.context([pair]).startswith(f"contact {'|'.join(pair)}; allowed by"), pair
     assert motion.safety(0).allowed_contacts == (("fingers", "wall"),)
+    assert motion.context([["drawer_handle", "fr3_leftfinger"]]) == ""
     assert motion.context([]) == "" and motion.safety(0).allowed_contacts == ()
+    strict, _ = start([WALL], dataclasses.replace(ROBOT, may_touch=[["fingers", "table"]]))
+    assert strict.context([["fingers", "wall"]]).endswith("allowed by the robot's file: fingers|table (and objects in place of fixtures)")
+    assert strict.context([["fingers", "table"]]) == ""
+
+
+@pytest.mark.parametrize("name, why", [
+    ("wall", "is that of a fixture"), ("fr3_link7", "is that of a link"), ("fr3_link0", "is that of a link"),
+    ("fingers", "is that of a kind"), ("tool", "is that of a kind"), ("fixtures", "is that of a kind"), ("a|b", "no |"),
+    ("x" * 65, "1 to 64"), ("a\x07", "printable"),
+])
+def test_a_tools_name_opens_nothing(name, why):
+    """A tool that is called as the wall is: allowing it to touch a link would take the wall away from that link."""
+    motion, _ = start([WALL])
+    margins = motion.gate.clearance.margins.copy()
+    assert why in motion.context([[name, "fr3_link7"]], "arm", f"{name} 0.1 0.1 0.1")
+    np.testing.assert_array_equal(motion.gate.clearance.margins, margins)
+    assert motion.task.tools == {}
+
+
+@pytest.mark.parametrize("numbers", ["0.1 0.1 0.1 0 0 0 nan 0 0", "0.1 0.1 0.1 0 0 0 0 inf 0", "0.1 0.1 0.1 0 0 0 0 0 1e9",
+                                     "0.1 0.1 0.1 nan 0 0", "nan 0.1 0.1", "0.1 0.1 0.1" + " 0" * 10**5])
+def test_a_tools_numbers_are_checked(numbers):
+    motion, _ = start([WALL])
+    assert motion.context([], "arm", f"stick {numbers}").startswith("held_tool: ")
+    assert motion.task.tools == {}
+
+
+def test_a_long_list_of_contacts_is_not_even_read():
+    motion, _ = start([WALL])
+    read = []
+    pairs = (read.append(k) or ["fingers", f"thing{k}"] for k in range(10**5))
+    assert motion.context(pairs) == "more than 32 contacts; allowed: 32"
+    assert len(read) == 33
+
+
+def test_a_fixtures_name_is_its_own():
+    for name in ("fr3_link7", "fingers", "wall"):
+        with pytest.raises(VipaError, match=f"box name '{name}' is that of"):
+            start([WALL, Fixture(name, [3, 0, 0], [0.1, 0.1, 0.1])])
+    # a name of the URDF's shapes is nobody's
+    motion, _ = start([Fixture("fr3_link7_0", [3, 0, 0], [0.1, 0.1, 0.1])])
+    assert ("fr3_link7" in motion.collisions.links) and motion.collisions.links[-1] == "fr3_link7_0"
 
 
 def test_new_fixtures_are_kept_clear_of_at_once():

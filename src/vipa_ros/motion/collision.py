@@ -14,12 +14,12 @@ import pinocchio as pin
 
 from vipa_ros.errors import VipaError
 from vipa_ros.motion import rotation
-from vipa_ros.robot.description import Robot
+from vipa_ros.robot.contacts import Contacts
+from vipa_ros.robot.description import FINGERS, Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 FINGER_MARGIN = 0.003   # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
-FINGERS = "fingers"     # in allowed contacts: every finger link of every hand
 
 
 class CollisionModel:
@@ -27,8 +27,8 @@ class CollisionModel:
 
     Left out: links joined by one joint or by none, pairs no commanded joint moves against each other, the robot file's
     ignore_pairs, and fixtures against a link that turns on the base (the base stands on them). fixtures: boxes in the world
-    frame. tools: group name to a box in that group's tool frame. Raises VipaError for a URDF without shapes and for a robot
-    whose home is in collision with itself.
+    frame. tools: group name to a box in that group's tool frame. Raises VipaError for a URDF without shapes, for a robot whose
+    home is in collision with itself, and for a box with the name of something else.
 
     names (K): two links or fixtures; margins (K,): metres; reach (K, nv): metres that a pair can approach by, a radian (or
     metre) of each joint.
@@ -39,15 +39,17 @@ class CollisionModel:
         self.kinematics, self.model = kinematics, kinematics.model
         self.geometry = _shapes(self.model, robot)
         self._fingers = {link for g in robot.groups if g.hand for link in g.hand.fingers}
-        self.fixture_names = [f.name for f in fixtures]
+        self.links = [self.model.frames[shape.parentFrame].name for shape in self.geometry.geometryObjects]
+        self._known = Contacts(robot)
+        self.fixture_names: list[str] = []
         for fixture in fixtures:
             self._add_box(fixture, 0, 0, pin.SE3.Identity())
-        self.tool_names = []
+            self.fixture_names.append(fixture.name)
+        self.tool_names: list[str] = []
         for name, tool in (tools or {}).items():
             frame = self.model.frames[kinematics.group(name).tool]
-            self.tool_names.append(tool.name)
             self._add_box(tool, frame.parentJoint, kinematics.group(name).tool, frame.placement)
-        self.links = [self._name(i) for i in range(self.geometry.ngeoms)]
+            self.tool_names.append(tool.name)
         self._supports = [frozenset(s) for s in self.model.supports]
         self.commanded = {int(self.model.getJointId(name)) for name in kinematics.joint_names}
         self._radii = [_radius(g) for g in self.geometry.geometryObjects]
@@ -76,16 +78,14 @@ class CollisionModel:
         return self._fingers if name == FINGERS else {name}
 
     def _add_box(self, box: Fixture, joint: int, frame: int, placement: pin.SE3) -> None:
+        if why := self._known.taken(box.name, self.fixture_names):
+            raise VipaError(f"{self.kinematics.robot.name}: box {why}")
         roll, pitch, yaw = box.rpy
         local = pin.SE3(pin.rpy.rpyToMatrix(roll, pitch, yaw), np.asarray(box.position, float))
-        shape = pin.GeometryObject(box.name, joint, frame, placement * local, coal.Box(*map(float, box.size)))
+        # the prefix keeps it apart from the URDF's own shapes, whose names are another space
+        shape = pin.GeometryObject(f"box {box.name}", joint, frame, placement * local, coal.Box(*map(float, box.size)))
         self.geometry.addGeometryObject(shape)
-
-    def _name(self, i: int) -> str:
-        shape = self.geometry.geometryObjects[i]
-        if shape.name in self.fixture_names or shape.name in self.tool_names:
-            return shape.name
-        return self.model.frames[shape.parentFrame].name
+        self.links.append(box.name)
 
     def _kept_apart(self, i: int, j: int) -> bool:
         a, b = (self.geometry.geometryObjects[k].parentJoint for k in (i, j))

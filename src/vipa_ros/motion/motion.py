@@ -25,6 +25,7 @@ from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.motion.tick_clock import Due, TickClock
 from vipa_ros.motion.validation import check_chunk
+from vipa_ros.robot.contacts import Contacts
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState, JointState, JointTrajectory
@@ -47,7 +48,7 @@ class Motion:
                  backend: Callable[[Kinematics, float], Servo] = Servo):
         self.robot = self._file = robot
         self.limits = limits.of(robot)
-        self.kinematics = Kinematics(robot)
+        self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
         self.dt = 1.0 / robot.control_rate
         self.references = References(self.kinematics)
         self.start_guard = StartGuard(self.kinematics, self.references)
@@ -335,13 +336,15 @@ class Motion:
                 force: dict | None = None) -> str:
         """What the running sub-task allows and wants. '' if it is in force now, else why not (then nothing changed).
 
-        allowed_contacts: pairs of link or fixture names ("fingers": the finger links of every hand), one of them a finger or
-        the held tool. held_tool: its shape in the tool frame of held_group, see `task_context.parse_tool`. force: `group`,
+        allowed_contacts: pairs of link, tool or fixture names ("fingers": the finger links of every hand), those that the robot
+        file's may_touch lets a task open. held_tool: its shape in the tool frame of held_group, see `task_context.parse_tool`. force: `group`,
         `target` (newtons along the tool's z axis) and perhaps `damping`, `stiffness`; None: no force control.
         """
-        task, why = TaskContext.make(self.robot, allowed_contacts, held_group, held_tool)
+        names = [fixture.name for fixture in self.fixtures]
+        task, why = TaskContext.make(self.robot, self._contacts, names, allowed_contacts, held_group, held_tool)
         why = why or check_force(force, self.admittances)
         if why:
+            self._note(f"refused: {why}")
             return why
         for name, admittance in self.admittances.items():
             admittance.configure(force if force is not None and force.get("group", name) == name else None)

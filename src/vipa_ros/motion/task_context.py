@@ -1,13 +1,16 @@
 """What the running sub-task allows: contacts, and the shape of a held tool."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from math import pi
 
-from vipa_ros.motion.collision import FINGERS
+from vipa_ros.robot.contacts import MAX_NAME, MAX_PAIRS, Contacts
 from vipa_ros.robot.description import Robot
 from vipa_ros.tasks.task import Fixture
 
 MAX_TOOL = 0.5  # metres of a held tool's edge, and of its distance from the tool frame
+MAX_TEXT = MAX_NAME + 9 * 32  # characters of a held tool
 
 
 @dataclass(frozen=True)
@@ -18,20 +21,22 @@ class TaskContext:
     tools: dict[str, Fixture] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, robot: Robot, contacts: Iterable[Sequence[str]], held_group: str, held_tool: str) -> tuple["TaskContext", str]:
-        """The context and '', or an empty one and why it is refused."""
+    def make(cls, robot: Robot, known: Contacts, fixtures: Collection[str], contacts: Iterable[Sequence[str]], held_group: str,
+             held_tool: str) -> tuple["TaskContext", str]:
+        """The context and '', or an empty one and why it is refused. fixtures: names of the task's boxes."""
         tools, why = _held(robot, held_group, held_tool)
         if why:
             return cls(), why
+        names = [tool.name for tool in tools.values()]
+        for name in names:
+            if why := known.taken(name, fixtures):
+                return cls(), f"held_tool: {why}"
         try:
-            pairs = tuple(tuple(map(str, pair)) for pair in contacts)
+            pairs = tuple(tuple(map(str, pair)) for pair in islice(contacts, MAX_PAIRS + 1))
         except TypeError as error:
             return cls(), f"allowed_contacts: {error}"
-        touching = {FINGERS, *(link for g in robot.arms if g.hand for link in g.hand.fingers), *(t.name for t in tools.values())}
-        for pair in pairs:
-            if len(pair) != 2 or not set(pair) & touching:
-                return cls(), f"contact {'|'.join(pair)}: one of the two must be one of {', '.join(sorted(touching))}"
-        return cls(pairs, tools), ""
+        why = known.refusal(pairs, fixtures, names)
+        return (cls(), why) if why else (cls(pairs, tools), "")
 
 
 def _held(robot: Robot, group: str, tool: str) -> tuple[dict[str, Fixture], str]:
@@ -39,7 +44,7 @@ def _held(robot: Robot, group: str, tool: str) -> tuple[dict[str, Fixture], str]
         return {}, ""
     arms = [g.name for g in robot.arms]
     if group not in arms:
-        return {}, f"held_group '{group}'; allowed: {', '.join(arms)}"
+        return {}, f"held_group '{group[:MAX_NAME]}'; allowed: {', '.join(arms)}"
     try:
         return {group: parse_tool(tool)}, ""
     except ValueError as error:
@@ -51,6 +56,8 @@ def parse_tool(text: str) -> Fixture:
 
     Raises ValueError that says what is allowed.
     """
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{len(text)} characters; allowed: {MAX_TEXT}")
     parts = text.split()
     try:
         values = [float(n) for n in parts[1:]]
@@ -61,4 +68,6 @@ def parse_tool(text: str) -> Fixture:
     size, position, rpy = values[:3], values[3:6] or [0.0] * 3, values[6:9] or [0.0] * 3
     if not all(0 < s <= MAX_TOOL for s in size) or not all(abs(p) <= MAX_TOOL for p in position):
         raise ValueError(f"'{text}'; allowed: edges above 0, edges and position up to {MAX_TOOL} m")
+    if not all(abs(angle) <= 2 * pi for angle in rpy):  # also what is no number
+        raise ValueError(f"'{text}'; allowed: roll, pitch and yaw within two pi")
     return Fixture(parts[0], position, size, rpy)

@@ -157,7 +157,7 @@ class MotionNode(Node):
         force = None
         if request.force_control:
             force = {"group": request.force_group, "target": request.force_target}
-        pairs = [tuple(pair.split("|")) for pair in request.allowed_contacts]
+        pairs = (tuple(pair.split("|", 2)) for pair in request.allowed_contacts)
         response.message = self.motion.context(pairs, request.held_group, request.held_tool, force)
         response.accepted = not response.message
         return response

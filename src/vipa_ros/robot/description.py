@@ -15,6 +15,8 @@ Velocity = Annotated[float, Range(above=0, high=20)]  # rad/s or m/s
 Acceleration = Annotated[float, Range(above=0, high=1000)]
 Jerk = Annotated[float, Range(above=0, high=100_000)]
 
+FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all finger links, what is held, the task's boxes
+
 
 @dataclass(frozen=True)
 class Hand:
@@ -138,7 +140,8 @@ class Robot:
     """A robot: its URDF (relative to urdf/), groups and cameras.
 
     control_rate: Hz of the motion step. margin: metres kept between collision pairs and from fixtures.
-    ignore_pairs: link pairs that are never checked (neighbours are left out by themselves).
+    ignore_pairs: link pairs that are never checked (neighbours are left out by themselves). may_touch: pairs that a task may
+    allow to touch, each of "fingers", "tool" (what is held), "fixtures", or the name of a link or fixture.
     """
 
     name: Name
@@ -148,6 +151,12 @@ class Robot:
     control_rate: Annotated[float, Range(10, 1000)] = 100.0
     margin: Annotated[float, Range(0, 0.2)] = 0.01
     ignore_pairs: list[list[str]] = field(default_factory=list)
+    may_touch: list[list[str]] = field(default_factory=lambda: [[FINGERS, FIXTURES], [TOOL, FIXTURES]])
+
+    def __post_init__(self):
+        for key in ("ignore_pairs", "may_touch"):
+            if bad := [pair for pair in getattr(self, key) if len(pair) != 2]:
+                raise ValueError(f"{key}: {bad[0]}; allowed: two names each")
 
     def __post_init__(self):
         _distinct("groups", [g.name for g in self.groups])
