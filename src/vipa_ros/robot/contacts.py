@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from xml.etree import ElementTree
 
-from vipa_ros.errors import VipaError
+from vipa_ros.robot import urdf
 from vipa_ros.robot.description import FINGERS, FIXTURES, TOOL, Robot
 
 MAX_PAIRS = 32   # contacts that are open at once
@@ -19,10 +19,7 @@ class Contacts:
     """
 
     def __init__(self, robot: Robot):
-        try:
-            self.links = frozenset(link.get("name") for link in ElementTree.parse(robot.urdf_path).getroot().iter("link"))
-        except (OSError, ElementTree.ParseError) as error:
-            raise VipaError(f"{robot.urdf_path}: {error}") from None
+        self.links = frozenset(link.get("name") for link in ElementTree.fromstring(urdf.read(robot)).iter("link"))
         self.fingers = frozenset(link for g in robot.groups if g.hand for link in g.hand.fingers)
         self._may = [tuple(pair) for pair in robot.may_touch]
 

@@ -154,19 +154,15 @@ class Robot:
     may_touch: list[list[str]] = field(default_factory=lambda: [[FINGERS, FIXTURES], [TOOL, FIXTURES]])
 
     def __post_init__(self):
-        for key in ("ignore_pairs", "may_touch"):
-            if bad := [pair for pair in getattr(self, key) if len(pair) != 2]:
-                raise ValueError(f"{key}: {bad[0]}; allowed: two names each")
-
-    def __post_init__(self):
         _distinct("groups", [g.name for g in self.groups])
         _distinct("cameras", [c.name for c in self.cameras])
         _distinct("joints", [j for g in self.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))])
         _distinct("controllers", [c for g in self.groups for c in (g.controller, *((g.hand.controller,) if g.hand else ()))])
         if not self.arms:
             raise ValueError("groups: none of kind arm; allowed: at least one")
-        if any(len(pair) != 2 for pair in self.ignore_pairs):
-            raise ValueError("ignore_pairs wants two links a pair")
+        for key in ("ignore_pairs", "may_touch"):
+            if any(len(pair) != 2 for pair in getattr(self, key)):
+                raise ValueError(f"{key} wants two names a pair")
 
     @property
     def urdf_path(self) -> Path:
