@@ -89,7 +89,8 @@ class Policy:
 
             sums = verify(folder, [*described, WEIGHTS_FILE])
             config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-            return cls(config, processor, TorchBackend(folder, precision, device), steps, seed, sums[WEIGHTS_FILE])
+            torch_backend = TorchBackend.from_pretrained(folder, precision, device)
+            return cls(config, processor, torch_backend, steps, seed, sums[WEIGHTS_FILE])
         if device == "cuda":
             raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the backend is torch")
         files = [folder / name.format(precision or "fp32") for name in GRAPHS.values()]

@@ -1,8 +1,8 @@
 """The policy's torch backend: the reference on a CPU, and the way to run on CUDA.
 
-On CUDA the condition and the whole integration are each recorded as a CUDA graph at their first use: at batch size 1 a small
-model spends more time on launching kernels than on running them. Written after torch's documentation and NOT YET RUN ON A
-GPU; the same code without graphs is what the tests run on a CPU.
+On CUDA the condition and the whole integration are each recorded as a CUDA graph at their first use: at batch size 1 a
+model spends more time on launching kernels than on running them. Tests on a CPU run the same code without graphs; tests
+marked `gpu` run it with them.
 """
 
 from __future__ import annotations
@@ -22,30 +22,46 @@ WARM_UP = 3  # calls before a graph is recorded: cuBLAS and cuDNN choose and all
 
 
 class TorchBackend:
-    """A checkpoint's weights in torch. One call at a time."""
+    """A model in torch as a policy's backend. One call at a time.
 
-    def __init__(self, folder: Path, precision: str = "", device: str = "auto") -> None:
-        """precision: ``fp32``, ``bf16``, or "" for bf16 on CUDA and fp32 on a CPU. device: ``auto``, ``cpu`` or ``cuda``.
-        Raises ValueError for CUDA where there is none."""
+    precision: ``fp32``, ``bf16``, or "" for bf16 on CUDA and fp32 on a CPU. device: ``auto``, ``cpu`` or ``cuda``; the model is
+    moved there. graphs: record CUDA graphs (on CUDA alone). compiled: run both parts through torch.compile, which takes
+    minutes at the first call and pays where kernels are small. Raises ValueError for CUDA where there is none.
+    """
+
+    def __init__(
+        self,
+        model: VipaForActionPrediction,
+        precision: str = "",
+        device: str = "auto",
+        graphs: bool = True,
+        compiled: bool = False,
+    ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device is 'cuda', but torch finds no CUDA device; allowed here: cpu")
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         self.device = torch.device("cuda" if cuda else "cpu")
         self.precision = precision or ("bf16" if cuda else "fp32")
-        self.model = VipaForActionPrediction.from_pretrained(folder).eval()
+        self.model = model.eval()
         if self.precision == "bf16":
             _halve(self.model)
         self.model.to(self.device)
-        self._record = Recorded if cuda else _eager
+        self._compile = torch.compile if compiled else _as_it_is
+        self._record = Recorded if cuda and graphs else _eager
         self._encode: Callable | None = None
         self._integrate: dict[int, Callable] = {}
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, precision: str = "", device: str = "auto") -> TorchBackend:
+        """The weights of checkpoint ``folder``."""
+        return cls(VipaForActionPrediction.from_pretrained(folder), precision, device)
 
     @torch.inference_mode()
     def condition(self, batch: dict[str, np.ndarray]) -> dict:
         """As the exported condition graph; what only the integration needs stays on the device."""
         inputs = {key: self._in(value) for key, value in batch.items()}
         if self._encode is None:
-            self._encode = self._record(self._condition, inputs)
+            self._encode = self._record(self._compile(self._condition), inputs)
         out = dict(self._encode(**inputs))
         # not in the graph: a constant that is made on the CPU cannot be recorded
         with self._autocast():
@@ -58,7 +74,8 @@ class TorchBackend:
         inputs = {"noise": self._in(noise), "known": self._in(known), "prefix": self._in(prefix)}
         inputs |= {key: condition[key] for key in ("keys", "values", "state_token")}
         if steps not in self._integrate:
-            self._integrate[steps] = self._record(lambda **given: {"actions": self._euler(steps, **given)}, inputs)
+            euler = self._compile(self._euler)
+            self._integrate[steps] = self._record(lambda **given: {"actions": euler(steps, **given)}, inputs)
         return self._integrate[steps](**inputs)["actions"].cpu().numpy()
 
     def _condition(self, **batch: Tensor) -> dict[str, Tensor]:
@@ -117,6 +134,10 @@ class Recorded:
 
 
 def _eager(function: Callable[..., dict[str, Tensor]], example: dict[str, Tensor]) -> Callable[..., dict[str, Tensor]]:
+    return function
+
+
+def _as_it_is(function: Callable) -> Callable:
     return function
 
 

@@ -24,17 +24,26 @@ def random_checkpoint(folder: Path, config: VipaConfig, precisions=("fp32", "int
         raise VipaError(f"{error.name} is not installed; run: make train-env") from None
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    model = VipaForActionPrediction(config).eval()
-    with torch.no_grad():  # these start at zero, which would make every velocity zero
-        for layer in (model.head.out, model.head.modulation):
-            layer.weight.normal_(0.0, 0.02)
+    model = tremble(VipaForActionPrediction(config).eval())
+    processor = trembling_processor(config)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    export(folder, precisions)
+    return folder
+
+
+def tremble(model):
+    """`model` with noise in the layers that start at zero, which would make every velocity zero."""
+    for layer in (model.head.out, model.head.modulation):
+        layer.weight.data.normal_(0.0, 0.02)
+    return model
+
+
+def trembling_processor(config: VipaConfig) -> VipaProcessor:
+    """A processor that decodes a chunk of noise into small movements about the tool's pose."""
     offset, scale = [], []
     for group in config.groups:
         offset += [0.0] * 3 + [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] + [0.5] * group.hand
         scale += [STEP] * 9 + [0.1] * group.hand
     actions = Statistics(np.tile(offset, (config.head.horizon, 1)), np.tile(scale, (config.head.horizon, 1)))
-    processor = VipaProcessor(config, ByteTokenizer(), action_statistics=actions)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    export(folder, precisions)
-    return folder
+    return VipaProcessor(config, ByteTokenizer(), action_statistics=actions)

@@ -18,34 +18,15 @@ from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.policy import Policy
 from vipa_ros import files, provenance
 from vipa_ros.bench.checkpoints import random_checkpoint
+from vipa_ros.bench.observations import HEIGHT, WIDTH, observation
 from vipa_ros.bench.served import served_times
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.policy.commander import load_policy
 
-WIDTH, HEIGHT = 640, 480  # of the cameras' images
 SIZES, VIEWS, STEPS = ("xs", "s"), (1, 2, 3), (4, 10)
 BACKENDS = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}
 WARM_UP = 5
 SERVED = "ONNX int8", 4  # what is also measured behind a socket
-
-
-def observation(policy: Policy) -> dict:
-    """An observation of noise in the shapes that `policy` takes from its cameras."""
-    random = np.random.default_rng(0)
-    cameras = policy.config.cameras
-    pose = np.array([0.4, 0.0, 0.3, 1.0, 0.0, 0.0, 0.0])
-    intrinsics = np.array([[WIDTH, 0, WIDTH / 2], [0, WIDTH, HEIGHT / 2], [0, 0, 1.0]])
-    return {
-        "images": {c: random.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8) for c in cameras},
-        "depths": {c: random.integers(300, 1500, (HEIGHT, WIDTH), dtype=np.uint16) for c in cameras},
-        "intrinsics": {c: intrinsics for c in cameras},
-        "extrinsics": {c: np.eye(4) for c in cameras},
-        "state": {
-            g.name: {"tool_pose": pose, "tool_velocity": np.zeros(3), "hand": np.ones(g.hand), "positions": np.zeros(g.joints)}
-            for g in policy.config.groups
-        },
-        "instruction": "water the plant",
-    }
 
 
 def timed(functions: dict[str, Callable[[], object]], count: int) -> dict[str, np.ndarray]:

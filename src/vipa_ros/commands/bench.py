@@ -12,7 +12,13 @@ def arguments(parser):
     policy.add_argument("--sizes", default="xs,s", help="of the models that are made")
     policy.add_argument("--views", default="1,2,3", help="cameras of the models that are made")
     policy.add_argument("--count", type=int, default=100, help="calls a case")
-    for verb in (motion, policy):
+    device = verbs.add_parser("device", help="on a GPU: act at any size, a training step of every stage, beside their floors")
+    device.add_argument("--size", default="full", help="full, s or xs")
+    device.add_argument("--device", default="cuda", help="cuda, or cpu to try it")
+    device.add_argument("--views", default="2,1,3", help="numbers of cameras, in this order")
+    device.add_argument("--count", type=int, default=50, help="calls a case")
+    device.add_argument("--budget", type=float, default=3600.0, help="wall seconds after which nothing new begins")
+    for verb in (motion, policy, device):
         verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
 
 
@@ -21,6 +27,11 @@ def run(args) -> int:
         from vipa_ros.bench import motion
 
         motion.run(args.json, args.robot)
+        return 0
+    if args.what == "device":
+        from vipa_ros.bench import device
+
+        device.run(args.size, args.device, args.views, args.count, args.budget, args.json)
         return 0
     from vipa_ros.bench import policy
 
