@@ -31,7 +31,7 @@ def test_no_sequence_of_requests_loosens_anything(requests):
         robot = limits.apply(ROBOT, now)
         for old, new in zip(limits.apply(ROBOT, before).groups, robot.groups, strict=True):
             file = ROBOT.group(new.name)
-            for key in ("max_velocity", "tool_speed", "tool_angular_speed", "force_cap"):
+            for key in ("max_velocity", "tool_speed", "tool_angular_speed", "force_cap", "torque_cap"):
                 value = np.array(getattr(new, key))
                 assert np.all(value > 0) and np.all(value <= getattr(old, key)) and np.all(value <= getattr(file, key))
             for loose in (old, file):

@@ -9,6 +9,7 @@ What is violated already (a new fixture, a limit drawn tighter) may stay as it i
 always free.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
 TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else
 MIN_COMMAND = 0.1     # seconds that a command reaches at least
+LET_GO = 0.12         # seconds that an arm may take back to where it is measured, within all its limits
+HOP = 0.6             # share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
 SLOWER = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
 
 
@@ -95,13 +98,16 @@ class SafetyGate:
         self.clamps = dict.fromkeys(self.LIMITS, 0)
         n = len(self.velocity)
         self._solver = ruckig.Ruckig(n)
-        self._input = ruckig.InputParameter(n)
+        self._input, self._towards = self._inputs(), self._inputs()
         self._input.control_interface = ruckig.ControlInterface.Velocity
-        self._input.synchronization = ruckig.Synchronization.No
-        self._input.max_acceleration = self.acceleration.tolist()
-        self._input.max_jerk = self.jerk.tolist()
-        self._input.target_velocity = self._input.target_acceleration = [0.0] * n
         self.reset(kinematics.home)
+
+    def _inputs(self) -> ruckig.InputParameter:
+        given = ruckig.InputParameter(len(self.velocity))
+        given.synchronization = ruckig.Synchronization.No
+        given.max_acceleration, given.max_jerk = self.acceleration.tolist(), self.jerk.tolist()
+        given.target_velocity = given.target_acceleration = [0.0] * len(self.velocity)
+        return given
 
     def limit(self) -> None:
         """The robot's velocity limits are others now. (Tool speeds and workspaces are looked up where they are used.)"""
@@ -113,6 +119,7 @@ class SafetyGate:
         self.state = State(np.array(q, float), zero, zero)
         self.plan = Plan(self.state, zero, self.dt, None)
         self._wish, self._elapsed = zero, 0.0
+        self._goals: dict[str, np.ndarray] = {}  # where the plan goes, if it is one of `go`
         if self.clearance is not None:
             self.clearance.reset()
 
@@ -160,7 +167,7 @@ class SafetyGate:
             plan = self._plan(share * wish)
             why = self._verify(plan)
             if not why:
-                self.plan, self._wish = plan, share * wish
+                self.plan, self._wish, self._goals = plan, share * wish, {}
                 break
             refused = refused or why
         else:
@@ -169,14 +176,79 @@ class SafetyGate:
             self.clamps[refused.split(":")[0]] += 1
         return refused
 
+    def go(self, goals: dict[str, np.ndarray], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> str:
+        """Plan the fastest way of the groups `goals` to rest at their joints (J,); the others brake. hands: as in `step`.
+
+        q, v: (n,) measured. Where that way would take longer than LET_GO, the arm is held up by what it presses on, and its
+        command becomes what is measured first: see `_let_go`. Returns '' if the arms are on that way now, else the limit that
+        stands against it: then they brake.
+        """
+        if self.clearance is not None:
+            self.clearance.here(self.state.q, hands)
+        left = self.plan.rest(self._elapsed).duration
+        if left <= LET_GO and self._goals.keys() == goals.keys() and all(np.array_equal(self._goals[k], goals[k]) for k in goals):
+            self._follow()
+            return ""
+        way, self._goals = self._way(goals, 1.0), {}
+        if way is not None and way.duration > LET_GO:
+            self._let_go(goals, q, v, hands)
+        refused = ""
+        for share in SLOWER:
+            way = self._way(goals, share)
+            plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, way)
+            why = self._verify(plan)
+            if not why:
+                self.plan, self._wish, self._goals = plan, self.state.v, goals
+                return ""
+            refused = refused or why
+        self._follow()
+        self.clamps[refused.split(":")[0]] += 1
+        return refused
+
+    def _let_go(self, groups: Iterable[str], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> None:
+        """The command of `groups` goes towards what is measured, q, v (n,), by what the velocity limits allow in a tick, and is
+        no faster than the arm is. The one move that acceleration and jerk limits do not bound: it takes load off the arm."""
+        s, step = self.state, HOP * self.velocity * self.dt
+        state = State(s.q.copy(), s.v.copy(), s.a.copy())
+        for name in groups:
+            c = self.kinematics.columns[name]
+            state.q[c] += np.clip(q - s.q, -step, step)[c]
+            state.v[c] = np.clip(v, np.minimum(s.v, 0), np.maximum(s.v, 0))[c]
+            state.a[c] = 0.0
+        if self.clearance is not None:
+            if self.clearance.verify(s.q, state.q[None]):
+                return
+            self.clearance.here(state.q, hands)
+        self.state = state
+
+    def _way(self, goals: dict[str, np.ndarray], share: float) -> ruckig.Trajectory | None:
+        """From the state now to rest at `goals`, joints that are not theirs to rest anywhere. share: of the velocity limits."""
+        given = self._towards
+        self._begin(given, self.state)
+        given.max_velocity = (share * self.velocity).tolist()
+        target, kinds = self.state.q.copy(), [ruckig.ControlInterface.Velocity] * len(self.state.q)
+        for name, goal in goals.items():
+            columns = self.kinematics.columns[name]
+            target[columns] = goal
+            kinds[columns] = [ruckig.ControlInterface.Position] * len(goal)
+        given.target_position, given.per_dof_control_interface = target.tolist(), kinds
+        return self._solve(given)
+
     def _follow(self) -> None:
         """Go on along what is left of the last plan, which ends at rest."""
         self.plan, self._elapsed, self._wish = self.plan.rest(self._elapsed), 0.0, self.state.v
 
     def _brake(self, state: State) -> ruckig.Trajectory | None:
-        given, out = self._input, ruckig.Trajectory(len(state.q))
+        self._begin(self._input, state)
+        return self._solve(self._input)
+
+    @staticmethod
+    def _begin(given: ruckig.InputParameter, state: State) -> None:
         given.current_position, given.current_velocity = state.q.tolist(), state.v.tolist()
         given.current_acceleration = state.a.tolist()
+
+    def _solve(self, given: ruckig.InputParameter) -> ruckig.Trajectory | None:
+        out = ruckig.Trajectory(len(self.velocity))
         try:
             result = self._solver.calculate(given, out)
         except (ruckig.RuckigError, RuntimeError):

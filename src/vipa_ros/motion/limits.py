@@ -12,7 +12,8 @@ from vipa_ros.robot.description import Box, Group, Robot
 
 @dataclass(frozen=True)
 class Limits:
-    """What is in force for one arm. speed_scale: share of the file's joint and tool speeds, 0..1. force_cap: newtons."""
+    """What is in force for one arm. speed_scale: share of the file's joint and tool speeds, 0..1. force_cap: newtons; the
+    torque cap falls in the same proportion."""
 
     speed_scale: float
     force_cap: float
@@ -74,7 +75,7 @@ def apply(robot: Robot, limits: dict[str, Limits]) -> Robot:
 
 
 def _limited(group: Group, limits: Limits) -> Group:
-    s = limits.speed_scale
+    s, load = limits.speed_scale, min(limits.force_cap / group.force_cap, 1.0)
     return replace(group, max_velocity=[s * v for v in group.max_velocity], tool_speed=s * group.tool_speed,
                    tool_angular_speed=s * group.tool_angular_speed, force_cap=min(limits.force_cap, group.force_cap),
-                   workspace=limits.workspace)
+                   torque_cap=load * group.torque_cap, workspace=limits.workspace)

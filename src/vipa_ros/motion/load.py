@@ -1,12 +1,15 @@
-"""Load: the forces on the tools, and whether they are more than the arms may bear."""
+"""Load: forces and torques on the tools, and whether they are more than the arms may bear."""
 
 import numpy as np
 
 from vipa_ros.robot.description import Robot
 
+RELEASE = 0.5   # share of the caps below which an arm that pressed too hard has let go
+FRESH = 0.1     # seconds of ROS time that a wrench may be old to say that an arm presses
+
 
 class Load:
-    """The newest wrench (6,) on each arm's tool, tool frame. Beyond the arm's force_cap it wants a stop.
+    """The newest wrench (6,) on each arm's tool, tool frame. Beyond the arm's force_cap or torque_cap it wants a stop.
 
     After a re-arm under load the retreat must be free: the load may fall, and not rise again.
     """
@@ -14,22 +17,45 @@ class Load:
     def __init__(self, robot: Robot):
         self.limit(robot)
         self.wrenches: dict[str, np.ndarray] = {}
-        self._borne: dict[str, float] = {}
+        self._stamps: dict[str, int] = {}
+        self._borne: dict[str, np.ndarray] = {}
+        self._pressing: dict[str, str] = {}  # arm → why
+        self.loaded: set[str] = set()  # the arms that bear more than RELEASE of a cap
 
     def limit(self, robot: Robot) -> None:
-        """The force caps are those of `robot` now."""
-        self._caps = {g.name: g.force_cap for g in robot.arms}
+        """The caps are those of `robot` now."""
+        self._caps = {g.name: np.array([g.force_cap, g.torque_cap]) for g in robot.arms}
 
-    def take(self, group: str, wrench: np.ndarray) -> str:
-        """'' or why the arms must stop. Raises ValueError for what is no wrench of an arm."""
+    def take(self, group: str, wrench: np.ndarray, stamp_ns: int) -> str:
+        """'' or why the arms must stop: one reason until the arm has let go. Raises ValueError for what is no wrench of an arm."""
         wrench = np.asarray(wrench, float)
         if group not in self._caps or wrench.shape != (6,) or not np.all(np.isfinite(wrench)):
             raise ValueError(f"wrench of '{group}' dropped: shape {wrench.shape}, or not finite, or no arm")
-        self.wrenches[group] = wrench
-        force, cap = float(np.linalg.norm(wrench[:3])), self._caps[group]
-        borne = self._borne[group] = min(self._borne.get(group, 0.0), force)
-        return f"{force:.1f} N on the tool of {group}; allowed: {cap:g}" if force > max(cap, 1.1 * borne) else ""
+        self.wrenches[group], self._stamps[group] = wrench, stamp_ns
+        load, caps = _magnitudes(wrench), self._caps[group]
+        borne = self._borne[group] = np.minimum(self._borne.get(group, np.zeros(2)), load)
+        over = load > np.maximum(caps, 1.1 * borne)
+        if np.all(load <= RELEASE * caps):
+            self.loaded.discard(group)
+            self._pressing.pop(group, None)
+        else:
+            self.loaded.add(group)
+        if not over.any():
+            return ""
+        worst = int(np.argmax(np.where(over, load / caps, 0.0)))
+        return self._pressing.setdefault(
+            group, f"{load[worst]:.1f} {('N', 'Nm')[worst]} on the tool of {group}; allowed: {caps[worst]:g}")
+
+    def pressing(self, stamp_ns: int) -> set[str]:
+        """The arms that were beyond a cap and have not let go since, as far as is known at the ROS time `stamp_ns`."""
+        return {name for name in self._pressing if abs(stamp_ns - self._stamps[name]) <= FRESH * 1e9}
 
     def rearm(self) -> None:
         """What is on the tools now is known and may stay."""
-        self._borne = {name: float(np.linalg.norm(w[:3])) for name, w in self.wrenches.items()}
+        self._borne = {name: _magnitudes(wrench) for name, wrench in self.wrenches.items()}
+        self._pressing = {}
+
+
+def _magnitudes(wrench: np.ndarray) -> np.ndarray:
+    """Force (N) and torque (N m) of a wrench (6,)."""
+    return np.array([np.linalg.norm(wrench[:3]), np.linalg.norm(wrench[3:])])

@@ -20,6 +20,7 @@ from vipa_ros.motion.liveness import Liveness
 from vipa_ros.motion.load import Load
 from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
+from vipa_ros.motion.relief import Relief
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
@@ -34,6 +35,7 @@ from vipa_ros.tasks.task import Fixture
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
 LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what its velocity limit allows
+STOP_REASONS = 8        # that are kept of a latched stop: the first ones, and an e-stop always
 AT_REST = 0.05          # rad/s below which arms count as resting: a stopped one may be re-armed
 
 
@@ -56,6 +58,7 @@ class Motion:
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
+        self.relief = Relief(self.kinematics, self.dt)
         self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
         self.task = TaskContext()
@@ -127,6 +130,7 @@ class Motion:
     def _adopt(self) -> None:
         """What is measured becomes what is commanded: at the start and at a re-arm."""
         self.gate.reset(self.measured.q)
+        self.relief.clear()
         for name, hand in self.references.hands.items():
             hand.restart(self.measured.hands[name])
         self._clear()
@@ -169,7 +173,11 @@ class Motion:
         if self.braking and self.gate.state.at_rest:
             self.braking = False
             self._take_pending(now)
-        if self.stop_reasons or self.braking:
+        if self.stop_reasons:
+            self._relieve()
+            return
+        self.relief.record(self.measured.q, self.load.loaded)
+        if self.braking:
             self.gate.step(None, self.references.openings())
             return
         self._expire(now)
@@ -183,6 +191,16 @@ class Motion:
         else:
             wish = self.servo.step(self.gate.predict(), self.gate.state.v, targets, hands)
             self._clamped(self.gate.step(wish, hands))
+
+    def _relieve(self) -> None:
+        """Stopped: an arm that presses too hard lets go and backs off, the others brake."""
+        hands, pressing = self.references.openings(), self.load.pressing(self.clock.stamp_ns)
+        if not pressing:
+            self.gate.step(None, hands)
+            return
+        q, v = self.measured.q, self.measured.v
+        if why := self.gate.go(self.relief.goals(q, self.gate.state.v, pressing), q, v, hands):
+            self._note(f"relief: {why}")
 
     def _expire(self, now: float) -> None:
         if self.current is None:
@@ -316,14 +334,18 @@ class Motion:
     def _stop(self, reason: str) -> None:
         if not self.stop_reasons:
             self._hold("")
-        if reason not in self.stop_reasons:
+        if reason in self.stop_reasons:
+            return
+        self._note(f"stop: {reason}")
+        if len(self.stop_reasons) == STOP_REASONS and reason.startswith("e-stop"):
+            self.stop_reasons.pop()
+        if len(self.stop_reasons) < STOP_REASONS:
             self.stop_reasons.append(reason)
-            self._note(f"stop: {reason}")
 
     def wrench(self, group: str, wrench: np.ndarray, stamp_ns: int, monotonic: float) -> None:
         """The measured wrench (6,) on an arm's tool, tool frame, newtons and newton metres. Beyond force_cap: stop."""
         try:
-            why = self.load.take(group, wrench)
+            why = self.load.take(group, wrench, stamp_ns)
         except (TypeError, ValueError) as error:
             self._note(str(error))
             return

@@ -60,7 +60,7 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
     """Stops and their reasons, limits in force, what they have cost, the nearest pair."""
     limits = {"margin": motion.robot.margin, "tracking_error": tracking_error}
     for group in motion.robot.arms:
-        limits |= {f"{group.name}.{key}": getattr(group, key) for key in ("tool_speed", "tool_angular_speed", "force_cap")}
+        limits |= {f"{group.name}.{key}": getattr(group, key) for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")}
     distance, pair = motion.gate.clearance.nearest()
     reasons = motion.stop_reasons
     return SafetyState(now_ns, any(r.startswith("e-stop") for r in reasons), not reasons, tuple(reasons), limits,

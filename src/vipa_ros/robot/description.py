@@ -76,6 +76,7 @@ class Group:
     home: radians, a value a joint. max_velocity, max_acceleration, max_jerk: rad/s, rad/s², rad/s³, a value a joint.
     position_margin: radians kept from the URDF's position limits. workspace: box of the tool frame's origin in base_frame.
     tool_speed, tool_angular_speed: m/s, rad/s. wrench_topic carries the wrist wrench in tool_frame. payload: kg.
+    force_cap, torque_cap: newtons, newton metres on the tool beyond which the arm stops and lets go.
     """
 
     name: Token
@@ -94,6 +95,7 @@ class Group:
     tool_angular_speed: Annotated[float, Range(above=0, high=20)] = 2.0
     payload: Annotated[float, Range(0, 100)] = 0.0
     force_cap: Annotated[float, Range(above=0, high=500)] = 40.0
+    torque_cap: Annotated[float, Range(above=0, high=200)] = 10.0
     hand: Hand | None = None
 
     def __post_init__(self):
