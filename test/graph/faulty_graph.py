@@ -22,7 +22,7 @@ from trajectory_msgs.msg import JointTrajectory
 from world import spinning
 
 from vipa_msgs.action import RunEpisode
-from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus
+from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm
 from vipa_ros import bringup, environment, supervisor
 from vipa_ros.bringup import NodeSpec
@@ -59,6 +59,7 @@ class Wires:
         self.shifted: dict[str, int] = {}
         self.recent: deque[str] = deque()
         self.motion: MotionStatus | None = None
+        self.safety: SafetyStatus | None = None
         table = {t.name: PROFILES[t.qos] for t in topics.topic_table(self.robot)}
         pictures = topics.camera_topics(CAMERA)
         kinds = {"/clock": Clock, topics.JOINT_STATES: JointState, topics.GROUND_TRUTH: GroundTruth,
@@ -74,6 +75,7 @@ class Wires:
             self._wire(name, f"/raw{name}", JointTrajectory, table[name], self._to_cell)
         self._wire(f"/raw{topics.ACTION_CHUNK}", topics.ACTION_CHUNK, ActionChunk, table[topics.ACTION_CHUNK], self._chunk)
         self._wire(topics.MOTION_STATUS, f"/raw{topics.MOTION_STATUS}", MotionStatus, PROFILES["stream"], self._status)
+        self.node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._safety, PROFILES["latched"])
         self.episode = ActionClient(self.node, RunEpisode, topics.RUN_EPISODE)
         self.estop = self.node.create_client(EStop, topics.ESTOP)
         self.rearm = self.node.create_client(ReArm, topics.REARM)
@@ -147,6 +149,11 @@ class Wires:
             taken = self.shifted.get(str(convert.time_ns(msg.header.stamp)), 0)
             said.header.stamp = convert.time_msg(taken)
             self.out[target].publish(said)
+
+    def _safety(self, msg):
+        with self.changed:
+            self.safety = msg
+            self.changed.notify_all()
 
     # what the tests ask
 

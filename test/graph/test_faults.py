@@ -197,7 +197,9 @@ def undergo(graph, fault, handle, result):
         assert card["outcome"] == "stopped" and card["failure"]["type"] == "cancelled"
     if fault.do is estop:
         w.wait(lambda: w.speed(20) < REST, "rest")
-        assert w.ask(lambda: w.rearm.call_async(ReArm.Request(operator_id="test")), "the re-arm").armed
+        assert not w.ask(lambda: w.rearm.call_async(ReArm.Request(latch=w.safety.latch)), "a nameless re-arm").armed
+        request = ReArm.Request(operator_id="test", latch=w.safety.latch)
+        assert w.ask(lambda: w.rearm.call_async(request), "the re-arm").armed
 
 
 def rests(w, fault, began, epoch, killed):

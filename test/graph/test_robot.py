@@ -236,7 +236,7 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
     chunks = world.node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
     world.wait(lambda: status and status[0].joint_state_age >= 0 and status[0].mode == 0, "motion")
-    epoch = world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test")).epoch
+    epoch = world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test")).epoch
     away = np.array(robot.groups[0].home) + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
     steps = np.linspace(robot.groups[0].home, away, 60)[1:]
     world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].epoch == epoch, "motion")
@@ -252,7 +252,7 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     world.wait(lambda: states and distance() > 1.0 and status[0].mode == MotionStatus.HOLDING, "the arm to be away")
     refused = world.call(Trigger, topics.HOME, Trigger.Request())
     assert not refused.success and "'test' has the authority" in refused.message
-    world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request())
+    world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(requester_id="test"))
     world.wait(lambda: status[0].authority == "", "the authority to be free")
     answer = world.call(Trigger, topics.HOME, Trigger.Request())
     assert answer.success, answer.message

@@ -128,7 +128,7 @@ def test_a_clock_jump_brakes_holds_and_opens_an_epoch(jump):
     assert motion.status(cell.now_ns, cell.time).mode == Mode.HOLDING
     home = tool(motion)
     log = drive(motion, cell, 0.5, follow(motion, line(home, [0, 1, 0], 0.1)))
-    assert log.answers == [f"seq {i} is not above 10" for i in range(1, 11)] + [""] * (len(log.answers) - 10)
+    assert set(log.answers) == {""}  # a new epoch counts anew
 
 
 def test_joint_states_that_stop_are_a_hold():

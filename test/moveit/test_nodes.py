@@ -88,7 +88,7 @@ class Cell:
 
     def take_authority(self):
         self.until(self.authority.service_is_ready, "motion's services")
-        future = self.authority.call_async(SetAuthority.Request(commander_id="test"))
+        future = self.authority.call_async(SetAuthority.Request(commander_id="test", requester_id="test"))
         self.until(future.done, "authority")
 
     @property

@@ -65,7 +65,7 @@ class MotionStatus:
 
 @dataclass(frozen=True)
 class SafetyState:
-    """What the gate says of itself (vipa_msgs/SafetyStatus)."""
+    """What the gate says of itself (vipa_msgs/SafetyStatus). latch: number of the newest stop, 0: there was none."""
 
     stamp_ns: int
     estop: bool
@@ -76,3 +76,4 @@ class SafetyState:
     allowed_contacts: tuple[tuple[str, str], ...] = ()
     min_distance: float = float("nan")
     min_distance_pair: str = ""
+    latch: int = 0

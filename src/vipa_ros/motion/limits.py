@@ -1,13 +1,16 @@
-"""Limits at run time: drawn tighter, never looser than what is in force, and so never looser than the robot's file.
+"""Limits at run time: drawn tighter than the robot's file, and loosened again by who drew them alone.
 
 A restart of motion goes back to the file.
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from vipa_ros.robot.description import Box, Group, Robot
+
+MAX_REQUESTERS = 16  # that may have drawn limits tighter at a time
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tighter:
-    """A request for `group` ('': every arm). None: stays as it is. workspace_min, workspace_max: (3,) corners, base frame."""
+    """A request of `requester` for `group` ('': every arm). None: stays as it is. workspace_min, workspace_max: (3,) corners, base
+    frame. release: what the requester has drawn tighter there is dropped first."""
 
     group: str = ""
     speed_scale: float | None = None
     force_cap: float | None = None
     workspace_min: np.ndarray | None = None
     workspace_max: np.ndarray | None = None
+    requester: str = ""
+    release: bool = False
 
 
 def of(robot: Robot) -> dict[str, Limits]:
@@ -36,36 +42,72 @@ def of(robot: Robot) -> dict[str, Limits]:
     return {g.name: Limits(1.0, g.force_cap, g.workspace) for g in robot.arms}
 
 
-def tighten(limits: dict[str, Limits], request: Tighter) -> dict[str, Limits]:
-    """The limits with `request` in force. Raises ValueError, and changes nothing, for what would loosen any of them."""
-    if request.group and request.group not in limits:
-        raise ValueError(f"group '{request.group}'; allowed: {', '.join(limits)}, or empty for every arm")
-    return {name: _one(name, now, request) if request.group in ("", name) else now for name, now in limits.items()}
+class Drawn:
+    """What was drawn tighter, by requester. In force is the tightest of all, and of the robot's file."""
+
+    def __init__(self, robot: Robot):
+        self.file = of(robot)
+        self.layers: dict[str, dict[str, Limits]] = {}
+
+    def in_force(self) -> dict[str, Limits]:
+        """The limits by arm."""
+        return self._without(None)
+
+    def _without(self, requester: str | None) -> dict[str, Limits]:
+        layers = [layer for who, layer in self.layers.items() if who != requester]
+        return {name: reduce(_tightest, (layer[name] for layer in layers), file) for name, file in self.file.items()}
+
+    def request(self, request: Tighter) -> None:
+        """`request` is in force from now on. Raises ValueError, and changes nothing, for what would loosen what the file says or
+        another requester has drawn."""
+        if request.group and request.group not in self.file:
+            raise ValueError(f"group '{request.group}'; allowed: {', '.join(self.file)}, or empty for every arm")
+        if request.requester not in self.layers and len(self.layers) >= MAX_REQUESTERS:
+            raise ValueError(f"{MAX_REQUESTERS} requesters have drawn limits tighter; allowed: no more")
+        own, others = dict(self.layers.get(request.requester, self.file)), self._without(request.requester)
+        for name in self.file:
+            if request.group in ("", name):
+                own[name] = _one(name, self.file[name] if request.release else own[name], others[name], request)
+        self.layers[request.requester] = own
+        if own == self.file:
+            del self.layers[request.requester]
 
 
-def _one(name: str, now: Limits, request: Tighter) -> Limits:
-    speed = _number(name, "speed_scale", request.speed_scale, now.speed_scale)
-    force = _number(name, "force_cap", request.force_cap, now.force_cap)
-    return Limits(speed, force, _box(name, now.workspace, request.workspace_min, request.workspace_max))
+def _tightest(a: Limits, b: Limits) -> Limits:
+    return Limits(min(a.speed_scale, b.speed_scale), min(a.force_cap, b.force_cap), _common(a.workspace, b.workspace))
 
 
-def _number(name: str, key: str, wanted: float | None, now: float) -> float:
+def _common(a: Box | None, b: Box | None) -> Box | None:
+    """What lies in both; never empty, for a new box lies within those of all others."""
+    if a is None or b is None:
+        return a or b
+    return Box(np.maximum(a.min, b.min).tolist(), np.minimum(a.max, b.max).tolist())
+
+
+def _one(name: str, own: Limits, others: Limits, request: Tighter) -> Limits:
+    speed = _number(name, "speed_scale", request.speed_scale, own.speed_scale, others.speed_scale)
+    force = _number(name, "force_cap", request.force_cap, own.force_cap, others.force_cap)
+    return Limits(speed, force, _box(name, own.workspace, others.workspace, request.workspace_min, request.workspace_max))
+
+
+def _number(name: str, key: str, wanted: float | None, own: float, others: float) -> float:
     if wanted is None:
-        return now
-    if not 0 < wanted <= now:  # also what is no number
-        raise ValueError(f"{name}: {key} {wanted:g}; allowed: above 0, up to {now:g}, which is in force")
+        return own
+    if not 0 < wanted <= others:  # also what is no number
+        raise ValueError(f"{name}: {key} {wanted:g}; allowed: above 0, up to {others:g}, which others or the robot's file want")
     return float(wanted)
 
 
-def _box(name: str, now: Box | None, low, high) -> Box | None:
+def _box(name: str, own: Box | None, others: Box | None, low, high) -> Box | None:
     if low is None and high is None:
-        return now
-    bounds = ([-np.inf] * 3, [np.inf] * 3) if now is None else (now.min, now.max)
-    low, high = np.asarray(bounds[0] if low is None else low, float), np.asarray(bounds[1] if high is None else high, float)
+        return own
+    kept = ([-np.inf] * 3, [np.inf] * 3) if own is None else (own.min, own.max)
+    bounds = ([-np.inf] * 3, [np.inf] * 3) if others is None else (others.min, others.max)
+    low, high = np.asarray(kept[0] if low is None else low, float), np.asarray(kept[1] if high is None else high, float)
     inside = low.shape == high.shape == (3,) and np.all(low >= bounds[0]) and np.all(high <= bounds[1]) and np.all(low < high)
     if not inside or not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
         raise ValueError(f"{name}: workspace {low.tolist()} .. {high.tolist()}; allowed: a box within {list(bounds[0])} .. "
-                         f"{list(bounds[1])}, which is in force")
+                         f"{list(bounds[1])}, which others or the robot's file want")
     return Box(low.tolist(), high.tolist())
 
 

@@ -49,7 +49,7 @@ class Motion:
     def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False,
                  backend: Callable[[Kinematics, float], Servo] = Servo):
         self.robot = self._file = robot
-        self.limits = limits.of(robot)
+        self.limits = limits.Drawn(robot)
         self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
         self.dt = 1.0 / robot.control_rate
         self.references = References(self.kinematics)
@@ -62,7 +62,8 @@ class Motion:
         self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
         self.task = TaskContext()
-        self.epoch, self.authority = 1, ""
+        self.epoch, self.authority, self.granter = 1, "", ""  # granter: who gave the authority to who holds it
+        self.latch = 0  # number of the newest stop, or e-stop of a stopped motion
         self.stop_reasons: list[str] = []
         self.clamps = self.refusals = 0
         self.reasons: deque[str] = deque(maxlen=8)
@@ -71,7 +72,7 @@ class Motion:
         self._pending: ActionChunk | None = None  # what waits for the end of braking
         self.chunk_time: float | None = None
         self._origin_ns = 0
-        self._seq: dict[str, int] = {}
+        self._seq = (0, 0)  # epoch and number of the newest chunk
         self.set_fixtures(fixtures)
 
     def set_fixtures(self, fixtures: Sequence[Fixture]) -> None:
@@ -243,7 +244,7 @@ class Motion:
         why = self._refusal(chunk, now_ns)
         if why:
             return self._refuse(why)
-        self._seq[chunk.commander_id] = chunk.seq
+        self._seq = (self.epoch, chunk.seq)
         self.chunk_time = monotonic
         if self.braking:
             self._pending = chunk
@@ -267,9 +268,8 @@ class Motion:
             return f"'{chunk.commander_id}' has no authority; " + (f"'{self.authority}' has" if self.authority else "nobody has")
         if chunk.epoch != self.epoch:
             return f"epoch {chunk.epoch}; allowed: {self.epoch}"
-        last = self._seq.get(chunk.commander_id)
-        if last is not None and not chunk.seq > last:
-            return f"seq {chunk.seq} is not above {last}"
+        if self._seq[0] == self.epoch and not chunk.seq > self._seq[1]:
+            return f"seq {chunk.seq} is not above {self._seq[1]}"
         return check_chunk(chunk, self.robot, now_ns) or self.servo.refusal(chunk) or self._check_start(chunk, now_ns)
 
     def _check_start(self, chunk: ActionChunk, now_ns: int) -> str:
@@ -292,16 +292,18 @@ class Motion:
 
     # authority, stops, context
 
-    def set_authority(self, commander_id: str) -> int:
-        """Give `commander_id` the authority ('' takes it away). A change brakes, holds and opens a new epoch. Returns it."""
+    def set_authority(self, commander_id: str, granter: str = "") -> int:
+        """Give `commander_id` the authority ('' takes it away), in the name of `granter`. A change brakes, holds, restores the
+        task's default context and opens a new epoch. Returns it. (What may come over the wire: `permission`.)"""
         if commander_id != self.authority:
-            self.authority = commander_id
-            self._seq.pop(commander_id, None)
+            self.authority, self.granter = commander_id, granter if commander_id else ""
             self._hold("")
+            self.context(())
         return self.epoch
 
     def estop(self, reason: str) -> None:
         """Latched stop: brakes, and holds until `rearm`."""
+        self.latch += bool(self.stop_reasons)  # who has seen the stops before has not seen this one
         self._stop(f"e-stop: {reason}" if reason else "e-stop")
 
     def rearm(self) -> str:
@@ -333,6 +335,7 @@ class Motion:
 
     def _stop(self, reason: str) -> None:
         if not self.stop_reasons:
+            self.latch += 1
             self._hold("")
         if reason in self.stop_reasons:
             return
@@ -378,13 +381,13 @@ class Motion:
         return ""
 
     def tighten(self, request: limits.Tighter) -> str:
-        """Draw limits tighter, from the next tick on. '' if they are in force, else why not (then nothing changed). What is
+        """Draw limits tighter, or one's own looser again, from the next tick on. '' if they are in force, else why not (then nothing changed). What is
         faster or further out than they allow slows down and comes back, and nothing moves further out."""
         try:
-            self.limits = limits.tighten(self.limits, request)
+            self.limits.request(request)
         except ValueError as error:
             return str(error)
-        self.robot = limits.apply(self._file, self.limits)
+        self.robot = limits.apply(self._file, self.limits.in_force())
         self.kinematics.adopt(self.robot)
         for part in (self.gate, self.servo, self.references):
             part.limit()

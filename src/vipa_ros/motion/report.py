@@ -64,4 +64,4 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
     distance, pair = motion.gate.clearance.nearest()
     reasons = motion.stop_reasons
     return SafetyState(now_ns, any(r.startswith("e-stop") for r in reasons), not reasons, tuple(reasons), limits,
-                       dict(motion.gate.clamps), motion.task.contacts, distance, pair)
+                       dict(motion.gate.clamps), motion.task.contacts, distance, pair, motion.latch)

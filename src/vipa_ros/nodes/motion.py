@@ -16,6 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
+from vipa_ros.motion import permission
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
@@ -132,10 +133,11 @@ class MotionNode(Node):
             self.release()
 
     def on_authority(self, request, response):
-        response.epoch = self.motion.set_authority(request.commander_id)
-        response.holder = self.motion.status(self.now_ns, time.monotonic()).authority
-        response.granted = response.holder == request.commander_id
-        response.message = "" if response.granted else f"authority stays with '{response.holder}'"
+        response.message = permission.authority(self.motion, request.commander_id, request.requester_id)
+        response.granted = not response.message
+        if response.granted:
+            self.motion.set_authority(request.commander_id, request.requester_id)
+        response.holder, response.epoch = self.motion.authority, self.motion.epoch
         self.publish_status()
         return response
 
@@ -147,9 +149,10 @@ class MotionNode(Node):
         return response
 
     def on_rearm(self, request, response):
-        response.message = self.motion.rearm()
-        response.armed = not response.message
-        response.epoch = self.motion.status(self.now_ns, time.monotonic()).epoch
+        response.message = permission.rearm(self.motion, request.operator_id, request.latch) or self.motion.rearm()
+        response.armed, response.epoch = not response.message, self.motion.epoch
+        if response.armed:
+            self.get_logger().info(f"re-armed by {request.operator_id}")
         self.publish_status()
         return response
 
@@ -157,13 +160,16 @@ class MotionNode(Node):
         force = None
         if request.force_control:
             force = {"group": request.force_group, "target": request.force_target}
+        empty = not (request.allowed_contacts or request.held_group or request.held_tool or force)
         pairs = (tuple(pair.split("|", 2)) for pair in request.allowed_contacts)
-        response.message = self.motion.context(pairs, request.held_group, request.held_tool, force)
+        response.message = permission.context(self.motion, request.requester_id, empty) or self.motion.context(
+            pairs, request.held_group, request.held_tool, force
+        )
         response.accepted = not response.message
         return response
 
     def on_tighten(self, request, response):
-        response.message = self.motion.tighten(convert.tighter(request))
+        response.message = permission.unnamed(request.requester_id) or self.motion.tighten(convert.tighter(request))
         response.accepted = not response.message
         return response
 
@@ -179,7 +185,7 @@ class MotionNode(Node):
             status.step_ms_p99 = float(np.percentile(np.array(self.durations), 99) * 1e3)
         self.status.publish(status)
         state, now = self.motion.safety(self.now_ns), time.monotonic()
-        key = (state.estop, state.armed, state.stop_reasons, state.allowed_contacts)
+        key = (state.estop, state.armed, state.latch, state.stop_reasons, state.allowed_contacts)
         if key != self.safety_sent or now - self.safety_time >= 0.5:
             self.safety_sent, self.safety_time = key, now
             self.safety.publish(convert.safety_msg(state))

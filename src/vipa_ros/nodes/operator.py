@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus, SafetyStatus
+from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 from vipa_ros import keyboard
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.evaluation.checklist import Row, render
@@ -38,14 +38,13 @@ class Operator(Node):
         self.wanted = node.parameter(self, "ask", "")
         if self.wanted and self.wanted not in ACTIONS:
             raise unknown("action", self.wanted, ACTIONS)
-        self.motion = self.safety = self.robot = self.episode = None
+        self.motion = self.robot = self.episode = None
         self.heard = 0.0
         self.last: tuple[bool, str] | None = None
         self.quit = False
         self.requests = OperatorRequests(self, self.on_answer)
         self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
         for kind, name, field in (
-            (SafetyStatus, topics.SAFETY_STATUS, "safety"),
             (RobotStatus, topics.ROBOT_STATUS, "robot"),
             (EpisodeStatus, topics.EPISODE_STATUS, "episode"),
         ):
@@ -95,8 +94,8 @@ class Operator(Node):
     def picture(self):
         """What is known now, for the terminal."""
         lines = [self.motion_line()]
-        if self.safety is not None and self.safety.stop_reasons:
-            lines += [Text(f"  {reason}", "red") for reason in self.safety.stop_reasons]
+        if (safety := self.requests.safety) is not None and safety.stop_reasons:
+            lines += [Text(f"  {reason}", "red") for reason in safety.stop_reasons]
         if self.robot is not None:
             ready = "ready" if self.robot.ready else f"not ready: {self.robot.message}"
             lines.append(Text(f"robot   {ready}", "" if self.robot.ready else "red"))

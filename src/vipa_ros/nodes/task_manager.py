@@ -139,7 +139,7 @@ class TaskManager(Node):
             if self.safety is not None and self.safety.estop:
                 raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
             seen = self.motion is not None and convert.time_ns(self.motion.header.stamp) > reset_ns + NEW
-            if seen and self.motion.joint_state_age >= 0 and not (why := await self.others.rearm()):
+            if seen and self.motion.joint_state_age >= 0 and not (why := await self.others.rearm(self.safety.latch if self.safety else 0)):
                 return
             await self.others.pause(0.05)
         raise VipaError(f"motion cannot start: {why}")

@@ -163,7 +163,7 @@ def tighter(msg) -> Tighter:
     """vipa_msgs/TightenLimits' request: 0 and empty mean that a limit stays."""
     low, high = (np.array(corner) if len(corner) else None for corner in (msg.workspace_min, msg.workspace_max))
     scale, force = (None if value == 0 else value for value in (msg.speed_scale, msg.force_cap))
-    return Tighter(msg.group, scale, force, low, high)
+    return Tighter(msg.group, scale, force, low, high, msg.requester_id, msg.release)
 
 
 def motion_status(msg: vipa.MotionStatus) -> MotionStatus:
@@ -212,6 +212,7 @@ def safety_msg(state: SafetyState) -> vipa.SafetyStatus:
     msg = vipa.SafetyStatus(
         estop=state.estop,
         armed=state.armed,
+        latch=state.latch,
         stop_reasons=list(state.stop_reasons),
         limit_names=names,
         limit_values=[float(state.limits.get(n, math.nan)) for n in names],

@@ -10,6 +10,7 @@ from vipa_ros.ros import topics
 from vipa_ros.ros.running import Running
 from vipa_ros.ros.services import Services
 
+WHO = "task_manager"
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 KINDS = {
@@ -39,9 +40,9 @@ class EpisodeServices:
             raise VipaError(f"reset of the cell: {answer.message}")
         return json.loads(answer.scene_card)
 
-    async def rearm(self) -> str:
-        """'' if motion is armed, else why not."""
-        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id="task_manager"), SERVICE_WAIT)
+    async def rearm(self, latch: int) -> str:
+        """'' if motion is armed, else why not. latch: number of the newest stop that is known."""
+        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id=WHO, latch=latch), SERVICE_WAIT)
         return "" if answer.armed else answer.message or "refused"
 
     async def record(self, run: Running) -> None:
@@ -55,21 +56,21 @@ class EpisodeServices:
 
     async def grant(self, commander: str) -> None:
         """`commander` may move the robot from now on."""
-        request = SetAuthority.Request(commander_id=commander)
+        request = SetAuthority.Request(commander_id=commander, requester_id=WHO)
         answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT)
         if not answer.granted:
             raise VipaError(f"authority: {answer.message}")
 
     def allow_contacts(self, pairs) -> None:
         """Tells motion which (name, name) `pairs` may touch; its answer is not waited for."""
-        request = SetTaskContext.Request(allowed_contacts=["|".join(pair) for pair in pairs])
+        request = SetTaskContext.Request(requester_id=WHO, allowed_contacts=["|".join(pair) for pair in pairs])
         self.remote.send(topics.TASK_CONTEXT, request)
 
     async def farewell(self, recorded: bool) -> dict:
         """Takes authority and allowed contacts back and closes the bag, whoever does not answer. The recorder's summary."""
         for request, name in (
-            (SetAuthority.Request(), topics.SET_AUTHORITY),
-            (SetTaskContext.Request(), topics.TASK_CONTEXT),
+            (SetAuthority.Request(requester_id=WHO), topics.SET_AUTHORITY),
+            (SetTaskContext.Request(requester_id=WHO), topics.TASK_CONTEXT),
         ):
             try:
                 await self.remote.call(name, request, FAREWELL_WAIT)

@@ -43,14 +43,17 @@ class Homing:
             raise VipaError("homing: nothing heard from motion")
         if self.motion.authority not in ("", COMMANDER):
             raise VipaError(f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}")
-        grant = await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(commander_id=COMMANDER), WAIT)
+        request = SetAuthority.Request(commander_id=COMMANDER, requester_id=COMMANDER)
+        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT)
+        if not grant.granted:
+            raise VipaError(f"homing: {grant.message}")
         try:
             while self.motion.epoch < grant.epoch:
                 await self.services.pause(0.02)
             for group in self.robot.groups:
                 await self._home(group, grant.epoch)
         finally:
-            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(), WAIT)
+            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER), WAIT)
 
     async def _home(self, group, epoch: int) -> None:
         if self._distance(group) < NEAR / 4:

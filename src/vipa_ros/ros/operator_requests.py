@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from vipa_msgs.msg import SafetyStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
 from vipa_ros.ros import topics
 from vipa_ros.ros.node import steady_clock
+from vipa_ros.ros.qos import PROFILES
 
 WHO = "operator"
 PERIOD = 0.02  # wall seconds between two looks at the keys
@@ -17,13 +19,14 @@ PERIOD = 0.02  # wall seconds between two looks at the keys
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to ask for. answer: (whether it was done, in words) of the service's response."""
+    """One thing to ask for. request: from the newest SafetyStatus. answer: (whether it was done, in words) of the service's
+    response."""
 
     key: str
     text: str
     service: str
     kind: type
-    request: Callable[[], object]
+    request: Callable[[SafetyStatus], object]
     answer: Callable[[object], tuple[bool, str]]
 
 
@@ -33,22 +36,22 @@ def _triggered(response):
 
 ACTIONS = {
     "estop": Action(
-        " ", "emergency stop", topics.ESTOP, EStop, lambda: EStop.Request(reason=WHO),
+        " ", "emergency stop", topics.ESTOP, EStop, lambda _: EStop.Request(reason=WHO),
         lambda r: (r.stopped, "motion is stopped" if r.stopped else "motion is NOT stopped"),
     ),
     "rearm": Action(
-        "a", "re-arm motion", topics.REARM, ReArm, lambda: ReArm.Request(operator_id=WHO),
+        "a", "re-arm motion", topics.REARM, ReArm, lambda known: ReArm.Request(operator_id=WHO, latch=known.latch),
         lambda r: (r.armed, r.message or "motion is armed"),
     ),
-    "recover": Action("r", "recover the robot's driver", topics.RECOVER, Trigger, Trigger.Request, _triggered),
-    "home": Action("h", "home the robot", topics.HOME, Trigger, Trigger.Request, _triggered),
+    "recover": Action("r", "recover the robot's driver", topics.RECOVER, Trigger, lambda _: Trigger.Request(), _triggered),
+    "home": Action("h", "home the robot", topics.HOME, Trigger, lambda _: Trigger.Request(), _triggered),
     "done": Action(
         "d", "the sub-task is done", topics.JUDGE_SUBTASK, JudgeSubTask,
-        lambda: JudgeSubTask.Request(done=True, operator_id=WHO), lambda r: (r.accepted, r.message),
+        lambda _: JudgeSubTask.Request(done=True, operator_id=WHO), lambda r: (r.accepted, r.message),
     ),
     "failed": Action(
         "f", "the sub-task has failed", topics.JUDGE_SUBTASK, JudgeSubTask,
-        lambda: JudgeSubTask.Request(done=False, operator_id=WHO), lambda r: (r.accepted, r.message),
+        lambda _: JudgeSubTask.Request(done=False, operator_id=WHO), lambda r: (r.accepted, r.message),
     ),
 }  # fmt: skip
 
@@ -60,7 +63,12 @@ class OperatorRequests:
         self.say, self.keys = say, queue.SimpleQueue()
         kinds = {a.service: a.kind for a in ACTIONS.values()}
         self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
+        self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
+        node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
         node.create_timer(PERIOD, self._look, clock=steady_clock())
+
+    def _on_safety(self, msg):
+        self.safety = msg
 
     def press(self, key: str) -> None:
         """From any thread: asks for what the key stands for; another key does nothing."""
@@ -68,7 +76,8 @@ class OperatorRequests:
 
     def ready(self, name: str) -> bool:
         """Whether the service behind the action is there."""
-        return self.clients[ACTIONS[name].service].service_is_ready()
+        known = self.safety is not None or name != "rearm"  # a stop that nobody here has seen is not left
+        return known and self.clients[ACTIONS[name].service].service_is_ready()
 
     def ask(self, name: str) -> None:
         """From the node's thread: asks for the action `name`."""
@@ -76,7 +85,7 @@ class OperatorRequests:
         if not self.ready(name):
             self.say(False, f"{action.text}: nobody offers {action.service}")
             return
-        future = self.clients[action.service].call_async(action.request())
+        future = self.clients[action.service].call_async(action.request(self.safety or SafetyStatus()))
         future.add_done_callback(lambda f: self._answered(action, f))
 
     def _answered(self, action, future):
