@@ -130,3 +130,20 @@ def typestore() -> Typestore:
             for path in sorted((folder / package / "msg").glob("*.msg")):
                 definition(f"{package}/msg/{path.stem}")
     return _store()
+
+
+def clean_cdr(typename: str, data: bytes) -> bytes:
+    """A serialized message of `typename` as its fields alone make it. Any thread.
+
+    What rclpy serializes may be longer than the message, and what lies between its fields and behind them is memory that
+    was never written: readers that know the message's length refuse it, and it is nobody's to see. Raises VipaError if it is
+    no such message.
+    """
+    store = typestore()
+    try:
+        definition = store.get_msgdef(typename)
+        read = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
+        message, _ = read(memoryview(data)[4:], 0, definition.cls, store)
+        return bytes(store.serialize_cdr(message, typename))
+    except Exception as error:  # noqa: BLE001 - bytes of any kind may make generated code raise anything
+        raise VipaError(f"message of {typename}: {error or type(error).__name__}") from None

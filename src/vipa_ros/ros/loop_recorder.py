@@ -7,6 +7,7 @@ from rclpy.serialization import serialize_message
 from vipa_msgs.msg import EpisodeStatus
 from vipa_ros.inprocess import STATUS_RATE, Loop, Tick
 from vipa_ros.rates import Every
+from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import bag_profile
@@ -29,7 +30,8 @@ class LoopRecorder:
         if name not in self.ids:
             topic = self.table[name]
             self.ids[name] = self.bag.add_topic(name, topic.type, [bag_profile(topic.qos)])
-        self.bag.write(self.ids[name], stamp_ns, stamp_ns, serialize_message(msg))
+        data = definitions.clean_cdr(self.table[name].type, serialize_message(msg))
+        self.bag.write(self.ids[name], stamp_ns, stamp_ns, data)
 
     def on_tick(self, tick: Tick) -> None:
         now = tick.stamp_ns

@@ -1,0 +1,74 @@
+"""The bag of an in-process episode: every message of it is read back, and is what was written."""
+
+import numpy as np
+import pytest
+
+from vipa_ros.expert.commander import Expert
+from vipa_ros.inprocess import Loop, run_episode
+from vipa_ros.recording import definitions
+from vipa_ros.recording.reader import BagReader, image_array
+from vipa_ros.robot.description import load_robot
+from vipa_ros.ros.loop_recorder import LoopRecorder
+from vipa_ros.tasks.task import load_task
+
+
+class Witness:
+    """Keeps what the recorder is given."""
+
+    def __init__(self, recorder):
+        self.recorder = recorder
+        self.commands: dict[str, list] = {}
+        self.joints, self.frames, self.wrenches = [], [], []
+
+    def __call__(self, tick):
+        self.recorder.on_tick(tick)
+        for controller, command in tick.commands.items():
+            self.commands.setdefault(f"/{controller}/joint_trajectory", []).append(command)
+        self.joints.append(tick.joints.positions)
+        self.frames += [frame.color for name, frame in tick.frames.items() if name == "wrist"]
+        self.wrenches += [w for w in tick.wrenches.values()]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """(folder of the bag, what was written)"""
+    task = load_task("water_plant")
+    folder = tmp_path_factory.mktemp("loop") / "bag"
+    with Loop(task, load_robot(task.robot), task.cameras, (48, 36)) as loop:
+        recorder = LoopRecorder(loop, folder, "an-id", "expert", 3)
+        witness = Witness(recorder)
+        run_episode(task, loop.robot, Expert(loop.robot, task.name), 3, loop=loop, time_limit=1.0, on_tick=witness)
+        recorder.close()
+    return folder, witness
+
+
+def test_what_was_written_is_read_back(recorded):
+    folder, witness = recorded
+    read: dict[str, list] = {}
+    with BagReader(folder) as bag:
+        for message in bag.messages():
+            read.setdefault(message.topic, []).append(message.data)
+        assert not bag.skipped and bag.jump is None
+        assert {name: len(found) for name, found in read.items()} == {n: t.count for n, t in bag.topics.items()}
+    assert len(witness.commands) == 2
+    for topic, commands in witness.commands.items():
+        for command, message in zip(commands, read[topic], strict=True):
+            assert tuple(message.joint_names) == tuple(command.joint_names)
+            np.testing.assert_array_equal([p.positions for p in message.points], command.positions)
+            np.testing.assert_array_equal([p.velocities for p in message.points], command.velocities)
+            times = [p.time_from_start.sec + p.time_from_start.nanosec * 1e-9 for p in message.points]
+            np.testing.assert_allclose(times, command.times, atol=1e-9)
+    np.testing.assert_array_equal([m.position for m in read["/joint_states"]], witness.joints)
+    pictures = [image_array(m) for m in read["/camera/wrist/color/image_raw"]]
+    np.testing.assert_array_equal(pictures, witness.frames)
+    forces = [m.wrench.force.z for m in read["/arm/wrench"]]
+    np.testing.assert_array_equal(forces, [w[2] for w in witness.wrenches])
+
+
+def test_no_message_holds_anything_but_its_fields(recorded):
+    """Neither behind its end nor between its fields: what lies there otherwise is whatever memory held before."""
+    store = definitions.typestore()
+    with BagReader(recorded[0]) as bag:
+        types = {name: topic.type for name, topic in bag.topics.items()}
+        for topic, _, raw in bag.raw():
+            assert raw == bytes(store.serialize_cdr(store.deserialize_cdr(raw, types[topic]), types[topic])), topic
