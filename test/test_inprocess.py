@@ -26,7 +26,7 @@ def loop():
 def trace(loop, seed, **more):
     """Joint positions of every tick, and the record."""
     rows = []
-    expert = Expert(loop.robot, TASK)
+    expert = Expert(loop.robot, loop.task)
     record = run_episode(
         loop.task, loop.robot, expert, seed, loop=loop, on_tick=lambda t: rows.append(t.joints.positions), **more
     )
@@ -104,7 +104,7 @@ def test_a_safety_stop_ends_the_episode(loop):
         if tick.stamp_ns > 2e9:
             loop.motion.estop("test")
 
-    record = run_episode(loop.task, loop.robot, Expert(loop.robot, TASK), 0, loop=loop, on_tick=pressed)
+    record = run_episode(loop.task, loop.robot, Expert(loop.robot, loop.task), 0, loop=loop, on_tick=pressed)
     assert record.scorecard.outcome == "stopped" and record.scorecard.failure.type == "safety stop"
     assert "test" in record.scorecard.failure.detail and record.stops
     assert record.scorecard.duration_s == pytest.approx(1.0, abs=0.1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from vipa_ros import config, resources
-from vipa_ros.config import Range
+from vipa_ros.config import Range, pinned
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.contacts import Contacts
 from vipa_ros.robot.description import Robot, load_robot
@@ -66,7 +66,7 @@ class EpisodeConfig:
     following: str = ""
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
-        """Itself with the robot filled in; raises VipaError for what cannot be run, before anything is started. commander: False
+        """Itself with the robot filled in and files by their whole paths; raises VipaError for what cannot be run, before anything is started. commander: False
         if only the cell is to run."""
         config.build(self.__dict__, EpisodeConfig, "episode")
         task = load_task(self.task)
@@ -88,7 +88,7 @@ class EpisodeConfig:
             raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
         if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
             raise VipaError(f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1")
-        filled = {"robot": self.robot or task.robot}
+        filled = {"task": resources.absolute(self.task), "robot": resources.absolute(self.robot or task.robot)}
         if is_remote(self.policy):
             filled["policy_sha256"] = served_sha256(robot, self.policy)
         elif self.policy != "expert" and not (resources.checkpoint(self.policy) / "config.json").is_file():
@@ -96,7 +96,20 @@ class EpisodeConfig:
                 f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it), nor one that ships "
                 f"({', '.join(resources.checkpoints())}), nor {FORM}"
             )
+        elif self.policy != "expert":
+            check_instruction(self.policy, task.instruction)
         return EpisodeConfig(**{**self.__dict__, **filled})
+
+
+def check_instruction(policy: str, instruction: str) -> None:
+    """Raises VipaError if `instruction` does not fit into the prompt of the checkpoint `policy`."""
+    from vipa_model.processing_vipa import VipaProcessor
+
+    try:
+        processor = VipaProcessor.from_pretrained(resources.checkpoint(policy))
+        processor.prompt(instruction, len(processor.cameras))
+    except (OSError, ValueError, KeyError) as error:
+        raise VipaError(f"policy '{policy}': {error}") from None
 
 
 def check_cell(config: EpisodeConfig, commander: bool) -> None:
@@ -158,12 +171,18 @@ def solved_by(backend: str, specs: list[NodeSpec], *executables: str) -> list[No
     return [replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs]
 
 
+def pinned_files(config: EpisodeConfig) -> tuple[str, str]:
+    """Task and robot as every process is told them: what has changed since is refused."""
+    return pinned(config.task, load_task(config.task)), pinned(config.robot, load_robot(config.robot))
+
+
 def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     """Everything one scored episode needs; `config` has been checked."""
-    common = {"robot": config.robot, "task": config.task, "use_sim_time": config.cell == "sim"}
+    task, robot = pinned_files(config)
+    common = {"robot": robot, "task": task, "use_sim_time": config.cell == "sim"}
     commander = commander_spec(config.policy, common, config.backend, config.precision, config.device)
     goal = {
-        "task": load_task(config.task).name,
+        "task": task,
         "commander": commander.name,
         "seed": config.seed,
         "variant": config.variant,
@@ -171,7 +190,7 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "run_folder": config.run_folder,
         "require_success": config.require_success,
     }
-    cell = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver,
+    cell = cell_graph(task, robot, config.seed, config.variant, config.speed, config.cell, config.driver,
                       config.following)
     return [
         *solved_by(config.motion_backend, cell, "motion"),
@@ -181,7 +200,7 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
             "task_manager",
             {**common, "cell": config.cell, "policy": config.policy, "policy_sha256": config.policy_sha256},
         ),
-        NodeSpec("recorder", "recorder", {"robot": config.robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}),
+        NodeSpec("recorder", "recorder", {"robot": robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}),
         NodeSpec("episode", "episode", goal, leader=True),
     ]
 

@@ -6,6 +6,8 @@ Every float is finite. A field says more by its annotation: `Annotated[float, Ra
 """
 
 import dataclasses
+import hashlib
+import json
 import math
 import re
 import types
@@ -61,6 +63,28 @@ def load(path: Path, cls: type):
     Raises VipaError naming the file, the key and what is allowed.
     """
     return build(documents.read_yaml(path, finite=False), cls, str(path))
+
+
+def fingerprint(value) -> str:
+    """SHA-256 of the dataclass `value`, over all of its keys: two files that say the same have the same."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(value), sort_keys=True).encode()).hexdigest()
+
+
+def pinned(name: str, value) -> str:
+    """`name` of a file with the fingerprint of what was read from it, for processes that shall read the same."""
+    return f"{name}#{fingerprint(value)}"
+
+
+def unpinned(name: str) -> tuple[str, str]:
+    """The bare name and the fingerprint in `name`, "" if it is not pinned."""
+    found = re.fullmatch(r"(.+)#([0-9a-f]{64})", name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def expect(value, sha256: str, path: Path) -> None:
+    """Raises VipaError if the fingerprint `sha256` ("": any) is not that of `value`, which was read from `path`."""
+    if sha256 not in ("", fingerprint(value)):
+        raise VipaError(f"{path}: is not what was read when this was asked for: it has changed since, or there are two")
 
 
 def build(data, cls, where: str):

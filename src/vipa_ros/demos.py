@@ -115,13 +115,15 @@ class Collector:
         self.store = writer(config)
         self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE)
         self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
+        if self.policy:
+            self.policy.check_instruction(self.task.instruction)
 
     def record(self, seed: int) -> tuple[int, bool, str]:
         """Records the episode of `seed` unless it is there: (seed, kept, what happened)."""
         name = f"{seed:06d}"
         if self.store.has(name):
             return seed, True, "already there"
-        expert = Expert(self.robot, self.config.task, seed, self.config.noise)
+        expert = Expert(self.robot, self.task, seed, self.config.noise)
         recording = Recording(self.task, self.robot, expert, self.config)
         commander = PolicyLed(expert, self.policy) if self.policy else expert
         limit = LED_LIMIT if self.policy else None

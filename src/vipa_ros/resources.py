@@ -43,6 +43,12 @@ def checkpoint(policy: str) -> Path:
     return ships if not Path(policy).is_dir() and (ships / "config.json").is_file() else Path(policy)
 
 
+def absolute(name: str) -> str:
+    """The whole path of `name` if it is that of a YAML file, else `name`: processes elsewhere find the same."""
+    given = Path(name)
+    return str(given.resolve()) if given.suffix in (".yaml", ".yml") and given.is_file() else name
+
+
 def find(folder: str, name: str) -> Path:
     """The file `folder`/`name`.yaml, or `name` itself if it is the path of a YAML file.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
+from vipa_ros.config import fingerprint
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import Camera, Robot
 from vipa_ros.robot.state import GroundTruth, JointState, JointTrajectory
@@ -137,6 +138,8 @@ class SimCell:
         truth = self.truth()
         self.card = SceneCard(
             task=self.task.name,
+            task_sha256=fingerprint(self.task),
+            robot_sha256=fingerprint(self.robot),
             seed=seed,
             variant=variant,
             poses={name: pose.tolist() for name, pose in truth.poses.items()},
@@ -147,8 +150,9 @@ class SimCell:
         return self.card
 
     def _rng(self, seed: int, purpose: str) -> np.random.Generator:
-        """A stream for each purpose, so that asking for a variant leaves the poses as they were."""
-        entropy = [seed, zlib.crc32(self.task.name.encode()), zlib.crc32(purpose.encode())]
+        """A stream for each purpose, so that asking for a variant leaves the poses as they were. Whatever a task is called, the
+        draw is the scene's."""
+        entropy = [seed, zlib.crc32(self.task.scene.encode()), zlib.crc32(purpose.encode())]
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
     def _go_home(self) -> None:

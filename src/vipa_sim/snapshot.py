@@ -31,13 +31,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class SceneCard:
-    """How an episode began. Same card, same scene.
+    """How an episode began. Same card, same scene. task_sha256, robot_sha256: fingerprints of what the cell was made for.
 
     poses: body → (7,) list, xyz + xyzw, world frame, metres. appearance: material → RGBA, and `light`. scalars: truth
     scalars at the start, among them the constants of the scene.
     """
 
     task: str
+    task_sha256: str
+    robot_sha256: str
     seed: int
     variant: str
     poses: dict[str, list[float]]
@@ -50,6 +52,8 @@ class SceneCard:
         return {
             "schema": self.schema,
             "task": self.task,
+            "task_sha256": self.task_sha256,
+            "robot_sha256": self.robot_sha256,
             "seed": self.seed,
             "variant": self.variant,
             "poses": self.poses,

@@ -1,5 +1,7 @@
 """The scripted commander on the simulated cell, in-process."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def loops():
 
 
 def play(loop, seed, variant="", noise=0.0, **more):
-    expert = Expert(loop.robot, loop.task.name, noise=noise)
+    expert = Expert(loop.robot, loop.task, noise=noise)
     return expert, run_episode(loop.task, loop.robot, expert, seed, variant, loop=loop, **more)
 
 
@@ -44,7 +46,7 @@ def test_an_episode(loops, task, seed, variant):
 def test_with_noise_and_delay(loops):
     seen = []
     loop = loops("water_plant")
-    expert = Expert(loop.robot, loop.task.name, noise=0.01)
+    expert = Expert(loop.robot, loop.task, noise=0.01)
     tick = lambda tick: tick.chunk and seen.append((tick.chunk, expert.label))  # noqa: E731
     record = run_episode(loop.task, loop.robot, expert, 5, loop=loop, delay_s=0.12, on_tick=tick)
     assert record.scorecard.success, record.scorecard.failure
@@ -75,21 +77,24 @@ def test_a_fruit_that_is_taken_away_is_fetched_again(loops):
             mujoco.mj_forward(model, data)
             taken.append(tick.stamp_ns)
 
-    expert = Expert(loop.robot, loop.task.name)
+    expert = Expert(loop.robot, loop.task)
     record = run_episode(loop.task, loop.robot, expert, 5, loop=loop, on_tick=thief)
     assert taken and record.scorecard.subtasks[1].status == "done", record.scorecard.failure
 
 
 def test_what_it_refuses(loops):
     robot = load_robot("fr3_single")
-    with pytest.raises(VipaError, match="allowed: .*put_three_obj"):
-        Expert(robot, "fly")
+    with pytest.raises(VipaError, match="unknown scene 'fly'; allowed: .*put_three_obj"):
+        Expert(robot, dataclasses.replace(load_task("water_plant"), scene="fly"))
+    unknown = dataclasses.replace(load_task("put_three_obj").subtasks[0], name="shut drawer")
+    with pytest.raises(VipaError, match="unknown sub-task 'shut drawer'; allowed: .*open drawer"):
+        Expert(robot, dataclasses.replace(load_task("put_three_obj"), subtasks=[unknown]))
     with pytest.raises(VipaError, match="noise"):
-        Expert(robot, "water_plant", noise=-1)
+        Expert(robot, load_task("water_plant"), noise=-1)
     loop = loops("water_plant")
     loop.reset(0, "", "expert")
     tick = loop.tick()
-    expert = Expert(robot, "water_plant")
+    expert = Expert(robot, load_task("water_plant"))
     expert.reset(EpisodeStart("1", "water_plant", "", 0, ""))
     with pytest.raises(VipaError, match="ground truth"):
         expert.step(CommanderInput(tick.stamp_ns, tick.groups, tick.status))

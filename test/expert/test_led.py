@@ -34,7 +34,7 @@ class Sideways:
 def test_labels_lead_back_from_where_a_policy_went():
     task = load_task("water_plant")
     robot = load_robot(task.robot)
-    expert = Expert(robot, task.name, seed=3)
+    expert = Expert(robot, task, seed=3)
     commander = PolicyLed(expert, Sideways(expert))
     rows = []
 
@@ -57,7 +57,7 @@ def test_labels_close_the_hand_from_where_the_policy_keeps_it():
     """What the hand was told for the moment is no decision of the expert's, and not in its labels either."""
     task = load_task("water_plant")
     robot = load_robot(task.robot)
-    expert = Expert(robot, task.name, seed=3)
+    expert = Expert(robot, task, seed=3)
     commander = PolicyLed(expert, Sideways(expert, aside=0.0, open_hand=True))
     closing = []
 

@@ -21,7 +21,7 @@ def loop():
 def test_steps_come_in_order_and_the_can_is_lifted_again_when_it_is_knocked_out_of_the_hand(loop):
     import mujoco
 
-    expert, due, knocked = Expert(loop.robot, "water_plant"), [], []
+    expert, due, knocked = Expert(loop.robot, loop.task), [], []
 
     def on_tick(tick):
         if tick.chunk is None:
@@ -48,7 +48,7 @@ def test_steps_come_in_order_and_the_can_is_lifted_again_when_it_is_knocked_out_
 
 def test_after_the_end_it_still_knows_what_is_due(loop):
     """A policy that is being led may have ended the episode's work already."""
-    expert = Expert(loop.robot, "water_plant")
+    expert = Expert(loop.robot, loop.task)
     run_episode(loop.task, loop.robot, expert, 5, loop=loop)
     expert.tireless = expert.led = True
     expert._follow_script()

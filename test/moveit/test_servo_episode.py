@@ -48,7 +48,7 @@ class ServoLoop(Loop):
 def test_the_expert_waters_the_plant_through_servo():
     task, robot = load_task("water_plant"), load_robot("fr3_single")
     with ServoLoop(task, robot) as loop:
-        record = run_episode(task, robot, Expert(robot, task.name), 2, loop=loop)
+        record = run_episode(task, robot, Expert(robot, task), 2, loop=loop)
         assert loop.link.restarts == 0
     assert record.scorecard.success, record.scorecard.failure
     assert not record.stops

@@ -120,4 +120,4 @@ def test_only_a_parallel_gripper_can_be_binary():
 
 def test_the_expert_says_that_it_cannot_use_the_hand():
     with pytest.raises(VipaError, match="its skills grasp with a parallel hand; robot 'fr3_inspire' has six_joint hand"):
-        Expert(load_robot("fr3_inspire"), "water_plant")
+        Expert(load_robot("fr3_inspire"), load_task("water_plant"))

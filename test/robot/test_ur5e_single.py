@@ -15,7 +15,7 @@ from vipa_sim.cell import SimCell
 def test_the_expert_waters_the_plant():
     task, robot = load_task("water_plant"), load_robot("ur5e_single")
     with Loop(task, robot) as loop:
-        record = run_episode(task, robot, Expert(robot, task.name), 2, "black", loop=loop)
+        record = run_episode(task, robot, Expert(robot, task), 2, "black", loop=loop)
     assert record.scorecard.success, record.scorecard.failure
     assert not record.refused and not record.stops
 

@@ -115,16 +115,21 @@ def run_in_process(config, folder) -> int:
     folder.write_scene(record.scene)
     folder.write_scorecard(record.scorecard)
     print(scorecard.render(record.scorecard))
-    return 0 if record.scorecard.success or not config.require_success else 1
+    return scorecard.exit_status(record.scorecard, config.require_success)
 
 
 def servo_nodes(config) -> list:
     """MoveIt's nodes that the motion backend wants. Raises VipaError where they are not installed."""
     if config.motion_backend != "moveit":
         return []
-    from vipa_ros.moveit import graph
+    from vipa_ros.moveit import files, graph, names
 
-    nodes = graph.moveit_nodes(load_robot(config.robot), False, config.cell == "sim")
+    robot = load_robot(config.robot)
+    nodes = graph.moveit_nodes(robot, False, config.cell == "sim")
+    changed = files.differences(robot, names.folder(robot))
+    if changed:
+        raise VipaError(f"{names.folder(robot)}: {', '.join(changed)}: not what robot file '{config.robot}' gives; `vipa robot moveit "
+                        f"{config.robot}` writes them")
     for node in nodes:
         graph.executable(node)
     return nodes

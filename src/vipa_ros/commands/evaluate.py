@@ -19,39 +19,37 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    import json
+    import contextlib
 
-    from vipa_ros.bringup import check_runtime
-    from vipa_ros.errors import VipaError, unknown
-    from vipa_ros.evaluation import trials
-    from vipa_ros.tasks import scorecard
-    from vipa_ros.tasks.task import load_task
+    from vipa_ros.bringup import EpisodeConfig
+    from vipa_ros.errors import VipaError
+    from vipa_ros.evaluation import trial_log, trials
 
-    task = load_task(args.task)
-    if args.variant and args.variant not in task.variants:
-        raise unknown("variant", args.variant, task.variants)
     if args.jobs < 1:
         raise VipaError("--jobs must be at least 1")
-    check_runtime(args.backend, args.precision, args.device)
-    runtime = args.precision, args.backend, args.device
-    todo = [
-        trials.Trial(args.task, seed, args.variant, args.delay, args.noise, args.policy, *runtime)
-        for seed in trials.parse_seeds(args.seeds)
-    ]
-    done = {}
-    if args.out and args.out.exists():
-        for number, text in enumerate(args.out.read_text().splitlines(), 1):
-            card = scorecard.from_dict(json.loads(text), f"{args.out}:{number}")
-            done[card.seed] = card
+    runtime = {"precision": args.precision, "backend": args.backend, "device": args.device}
+    asked = EpisodeConfig(args.task, args.policy, variant=args.variant, **runtime).checked()
+    settings = {"delay_s": args.delay, "noise": args.noise, "policy": args.policy, **runtime}
+    todo = [trials.Trial(asked.task, seed, args.variant, **settings) for seed in trials.parse_seeds(args.seeds)]
+    same = trial_log.settings_of(todo[0], asked.policy_sha256)
+    done = trial_log.read(args.out, same) if args.out else {}
     outcomes = [trials.Outcome(t, done[t.seed], (), ()) for t in todo if t.seed in done]
     if outcomes:
         print(f"{len(outcomes)} of {len(todo)} episodes are in {args.out} already")
-    for outcome in trials.run_trials([t for t in todo if t.seed not in done], args.jobs):
-        outcomes.append(outcome)
-        print(trials.line(outcome), flush=True)
-        if args.out:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            with args.out.open("a") as file:
-                file.write(json.dumps(scorecard.to_dict(outcome.scorecard)) + "\n")
+    ran, error = [], ""
+    with contextlib.closing(trials.run_trials([t for t in todo if t.seed not in done], args.jobs)) as running:
+        for outcome in running:
+            outcomes.append(outcome)
+            ran.append(outcome.scorecard)
+            print(trials.line(outcome), flush=True)
+            if args.out:
+                trial_log.append(args.out, outcome.scorecard, same)
+            if error := trial_log.same_error(ran):
+                break
     print(trials.total(outcomes))
-    return 0
+    failed = sum(card.outcome == "error" for card in ran)
+    if error:
+        print(f"stopped: two trials in a row ended as the same error, as every other would: {error}")
+    elif failed:
+        print(f"{failed} trials ended as errors, not scored; the same call runs them again")
+    return 1 if failed else 0

@@ -65,8 +65,11 @@ def run_trials(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
     # a forked child would share MuJoCo's and OpenGL's state; one thread each, or the processes fight for the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("LP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
         yield from pool.map(run_trial, trials)
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever asks for no more of them shall not wait for all of them
 
 
 _made: dict = {}  # a process makes each loop and each policy once
@@ -101,7 +104,7 @@ def commander_for(trial: Trial, loop):
     if trial.policy == "expert":
         from vipa_ros.expert.commander import Expert
 
-        return Expert(loop.robot, loop.task.name, trial.seed, trial.noise)
+        return Expert(loop.robot, loop.task, trial.seed, trial.noise)
     key = trial.policy, trial.precision, trial.backend, trial.device
     if key not in _made:
         _made[key] = _policy_commander(loop.robot, *key)

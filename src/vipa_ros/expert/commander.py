@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.errors import VipaError, unknown
+from vipa_ros.errors import VipaError
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reference import PoseReference, disturbed
-from vipa_ros.expert.scripts import SCRIPTS
+from vipa_ros.expert.scripts import script_of
 from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.task import load_task
+from vipa_ros.tasks.task import Task
 
 HORIZON = 17  # steps of a chunk: now, and the sixteen that a policy learns
 DT = 0.1  # seconds between them
@@ -57,13 +57,11 @@ class Expert:
     wants_cameras = False
     period = DT
 
-    def __init__(self, robot: Robot, task_name: str, seed: int = 0, noise: float = 0.0):
-        self.task = load_task(task_name)
-        if self.task.name not in SCRIPTS:
-            raise VipaError(f"expert: {unknown('task', self.task.name, SCRIPTS)}")
-        if noise < 0:
+    def __init__(self, robot: Robot, task: Task, seed: int = 0, noise: float = 0.0):
+        self.task = task
+        self.script: Callable[[View], Skill] = script_of(task)
+        if not noise >= 0:
             raise VipaError(f"expert: noise must be >= 0 metres, got {noise}")
-        self.script: Callable[[View], Skill] = SCRIPTS[self.task.name]
         self.robot, self.seed, self.noise = robot, seed, noise
         self.arm = robot.arms[0]
         if self.arm.hand is None or self.arm.hand.kind != "parallel":

@@ -10,6 +10,7 @@ from vipa_ros.expert.reach import raise_tool, yaw_of
 HANDLE, JOINT = "drawer_handle", "drawer"
 OPEN, SHUT = 0.20, 0.008  # metres: how far it is pulled and pushed
 USABLE = 0.15  # metres of opening below which it is pulled again
+SUBTASKS = ("open drawer", "pick & place apple", "pick & place banana", "pick & place plum", "close drawer")
 ROUNDS = 3  # tries for everything that did not work
 
 # where each fruit goes, metres in the drawer's frame (x along its width, y into the cabinet), and how wide the hand

@@ -1,9 +1,27 @@
-"""Scripts by task name: what the expert plays."""
+"""Scripts by scene: what the expert plays, whatever the task that is set in the scene is called."""
 
 from collections.abc import Callable
 
+from vipa_ros.errors import VipaError, unknown
 from vipa_ros.expert.goal import Skill, View
-from vipa_ros.expert.put_three_obj import put_three_obj
+from vipa_ros.expert.put_three_obj import SUBTASKS, put_three_obj
 from vipa_ros.expert.water_plant import water_plant
+from vipa_ros.tasks.task import Task
 
-SCRIPTS: dict[str, Callable[[View], Skill]] = {"put_three_obj": put_three_obj, "water_plant": water_plant}
+Script = Callable[[View], Skill]
+# scene → script and the sub-tasks that it goes by, by name; None: it looks at the scene alone
+SCRIPTS: dict[str, tuple[Script, tuple[str, ...] | None]] = {
+    "put_three_obj": (put_three_obj, SUBTASKS),
+    "water_plant": (water_plant, None),
+}
+
+
+def script_of(task: Task) -> Script:
+    """The script of the scene of `task`. Raises VipaError if there is none, or for a sub-task that it does not know."""
+    if task.scene not in SCRIPTS:
+        raise VipaError(f"expert: task '{task.name}': {unknown('scene', task.scene, SCRIPTS)}")
+    script, known = SCRIPTS[task.scene]
+    for subtask in task.subtasks if known else ():
+        if subtask.name not in known:
+            raise VipaError(f"expert: task '{task.name}': {unknown('sub-task', subtask.name, known)}")
+    return script

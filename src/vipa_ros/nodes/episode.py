@@ -78,8 +78,7 @@ class Episode(Node):
             raise VipaError("the task manager gave no result")
         card = scorecard.from_dict(json.loads(answer.result.scorecard), "result of the episode")
         print(scorecard.render(card), flush=True)
-        ran = card.outcome in ("success", "timeout", "failure")
-        self.exit_status = 130 if interrupted else 0 if ran and (card.success or not self.require_success) else 1
+        self.exit_status = 130 if interrupted else scorecard.exit_status(card, self.require_success)
 
     def on_feedback(self, message):
         status = message.feedback.status

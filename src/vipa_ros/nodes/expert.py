@@ -13,7 +13,7 @@ from vipa_ros.tasks.task import load_task
 def make(self):
     """The expert for the node's robot and task."""
     robot = load_robot(node.parameter(self, "robot", str))
-    return robot, Expert(robot, load_task(node.parameter(self, "task", str)).name), None
+    return robot, Expert(robot, load_task(node.parameter(self, "task", str))), None
 
 
 def main():

@@ -30,6 +30,7 @@ def make(self: Node):
         commander = connect(robot, remote)
     else:
         commander = PolicyCommander(robot, load_policy(checkpoint, precision, backend, device), period)
+        commander.check_instruction(task.instruction)
     simulated = self.get_parameter("use_sim_time").value
     return robot, commander, CameraReader(self, robot, commander.cameras, task.instruction, simulated).observe
 

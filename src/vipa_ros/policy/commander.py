@@ -43,6 +43,13 @@ class PolicyCommander:
         first = next(iter(self.groups))  # extrinsics are wanted in a base frame: the first group's
         self.base = np.linalg.inv(kinematics.group(first).base.homogeneous)
 
+    def check_instruction(self, instruction: str) -> None:
+        """Raises VipaError if `instruction` does not fit into the checkpoint's prompt."""
+        try:
+            self.policy.processor.prompt(instruction, len(self.cameras))
+        except ValueError as error:
+            raise VipaError(f"policy: {error}") from None
+
     def reset(self, start: EpisodeStart) -> None:
         self.seq = 0
         self.last: ActionChunk | None = None

@@ -1,6 +1,6 @@
 """The robot file (config/robots/*.yaml): groups, limits, hands. Kinematics and position limits stand in its URDF."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -189,5 +189,12 @@ def _distinct(what, names) -> None:
 
 
 def load_robot(name: str) -> Robot:
-    """The robot file `name` (a name in config/robots or a path). Raises VipaError."""
-    return config.load(resources.find("config/robots", name), Robot)
+    """The robot file `name` (a name in config/robots or a path, pinned or not). A URDF beside the file goes before one in urdf/. Raises
+    VipaError."""
+    bare, sha256 = config.unpinned(name)
+    path = resources.find("config/robots", bare)
+    robot = config.load(path, Robot)
+    beside = path.parent / robot.urdf
+    robot = replace(robot, urdf=str(beside.resolve())) if beside.is_file() else robot
+    config.expect(robot, sha256, path)
+    return robot

@@ -22,6 +22,13 @@ KINDS = {
 }
 
 
+def check_card(card: dict, run: Running) -> None:
+    """Raises VipaError if the cell that gave the scene card `card` has another task or robot file than `run` is scored by."""
+    for what, ours in (("task", run.task_sha256), ("robot", run.robot_sha256)):
+        if card.get(f"{what}_sha256", ours) != ours:
+            raise VipaError(f"the cell was started for another {what} file than this episode is to be scored by")
+
+
 class EpisodeServices:
     """Coroutines on `node`'s executor. Each raises VipaError if a service does not answer or refuses."""
 
@@ -38,7 +45,9 @@ class EpisodeServices:
         answer = await self.remote.call(topics.RESET_CELL, request, SERVICE_WAIT)
         if not answer.success:
             raise VipaError(f"reset of the cell: {answer.message}")
-        return json.loads(answer.scene_card)
+        card = json.loads(answer.scene_card)
+        check_card(card, run)
+        return card
 
     async def rearm(self, latch: int) -> str:
         """'' if motion is armed, else why not. latch: number of the newest stop that is known."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from rclpy.task import Future
 
 from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
+from vipa_ros.config import fingerprint
 from vipa_ros.ros import convert
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.samples import Samples
@@ -14,13 +15,15 @@ from vipa_ros.tasks.task import load_task
 
 
 class Running:
-    """One episode from goal to result."""
+    """One episode from goal to result. Raises VipaError for a task that cannot be read, or is not the client's."""
 
     def __init__(self, goal, robot, cell, executor):
         task = load_task(goal.task)
+        self.task_sha256 = fingerprint(task)
         self.task = task if cell == "sim" else task.judged()
         self.id = goal.episode_id or str(uuid.uuid4())
         self.goal, self.robot, self.cell = goal, robot, cell
+        self.robot_sha256 = fingerprint(robot)
         self.folder = Path(goal.run_folder) if goal.run_folder else None
         self.scorer = EpisodeScorer(self.task, goal.time_limit or None)
         self.variant = goal.variant

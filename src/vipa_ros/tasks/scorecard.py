@@ -169,6 +169,12 @@ def read(path: Path) -> Scorecard:
     return from_dict(documents.read_json(path), str(path))
 
 
+def exit_status(card: Scorecard, require_success: bool = False) -> int:
+    """Of an episode: 0 it ran and was scored, 1 it was stopped or ended as an error, or did not succeed where that is required."""
+    ran = card.outcome in ("success", "timeout", "failure")
+    return 0 if ran and (card.success or not require_success) else 1
+
+
 def render(card: Scorecard) -> str:
     """A short table for the terminal."""
     marks = {"done": "✓", "failed": "✗", "pending": "·"}

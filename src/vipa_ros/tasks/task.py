@@ -85,9 +85,11 @@ class Task:
 
 
 def load_task(name: str) -> Task:
-    """The task file `name` (a name in tasks/ or a path). Raises VipaError, also for what a check refuses."""
-    path = resources.find("tasks", name)
+    """The task file `name` (a name in tasks/ or a path, pinned or not). Raises VipaError, also for what a check refuses."""
+    bare, sha256 = config.unpinned(name)
+    path = resources.find("tasks", bare)
     task = config.load(path, Task)
+    config.expect(task, sha256, path)
     for subtask in task.subtasks:
         checks.build(subtask, str(path))
     return task
