@@ -14,7 +14,7 @@ from vipa_ros.dataset.reader import Dataset
 from vipa_ros.dataset.ticks import Ticks
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader, stamp_ns
+from vipa_ros.recording.reader import BagReader
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState
@@ -35,7 +35,7 @@ def built(tmp_path_factory):
         runs.append(run)
     (base / "empty").mkdir()
     report = build_from_bags([*runs, base / "empty"], base / "set")
-    assert len(report.added) == 2 and "metadata.yaml" in report.skipped[str(base / "empty")]
+    assert len(report.added) == 2 and "metadata.yaml" in report.failed[str(base / "empty")]
     return base / "set", runs
 
 
@@ -96,15 +96,16 @@ def test_only_successes(tmp_path):
     run = tmp_path / "run"
     write_episode(run / "bag", seconds=0.5, outcome="timeout")
     with pytest.raises(VipaError, match="not a success"):
-        build_from_bags([run], tmp_path / "set", only_success=True)
-    assert build_from_bags([run], tmp_path / "set").added == [EPISODE_ID]
+        build_from_bags([run], tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    assert build_from_bags([run], tmp_path / "set", everything=True).added == [EPISODE_ID]
     assert Dataset(tmp_path / "set").episode(0).meta["outcome"] == "timeout"
 
 
 def test_targets_and_tips_come_from_the_ground_truth(tmp_path, monkeypatch):
     """A run whose bag has ground truth, put together from messages."""
     task = dataclasses.replace(load_task("put_three_obj"), tip="apple")
-    monkeypatch.setattr("vipa_ros.dataset.build.load_task", lambda name: task)
+    monkeypatch.setattr("vipa_ros.dataset.run.load_task", lambda name: task)
     run = tmp_path / "run"
     write_episode(tmp_path / "plain", seconds=1.0)
     m = Messages()
@@ -183,10 +184,11 @@ def test_ticks_wait_for_all_and_forgive_late_recording(tmp_path):
             put(a, k * 50_000_000, k * 50_000_000 + (400_000_000 if k % 3 else 0))
         for k in range(10, 40):
             put(b, k * 100_000_000, k * 100_000_000)
+    read = {"/a": lambda message: message, "/b": lambda message: message}
     with BagReader(tmp_path / "bag") as bag:
         seen = [
-            (t.at_ns, stamp_ns(t.newest("/a")), stamp_ns(t.newest("/b")), t.newest("/none"))
-            for t in Ticks(bag, ["/a", "/b"], [], 500_000_000, 3_000_000_000, 100_000_000)
+            (t.at_ns, t.newest("/a").stamp_ns, t.newest("/b").stamp_ns, t.newest("/none"))
+            for t in Ticks(bag, read, ["/a", "/b"], [], 500_000_000, 3_000_000_000, 100_000_000)
         ]
     assert [s[0] for s in seen] == list(range(1_000_000_000, 3_000_000_001, 100_000_000))
     assert all(at == a == b and none is None for at, a, b, none in seen)

@@ -1,16 +1,17 @@
 """Builds a LeRobotDataset v3.0 from run folders, checks one, or shows what one holds."""
 
+import json
 import sys
 from pathlib import Path
 
 
 def arguments(parser):
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    build = verbs.add_parser("build", help="add the episodes of run folders to a dataset; those it has are skipped")
+    build = verbs.add_parser("build", help="add the successful episodes of run folders to a dataset; those it has are skipped")
     build.add_argument("dataset", type=Path, help="folder of the dataset, made if it is not there")
     build.add_argument("runs", type=Path, nargs="+", help="run folders, or folders of run folders")
     build.add_argument("--fps", type=int, default=10, help="frames a second")
-    build.add_argument("--only-success", action="store_true", help="leave out episodes that were no success")
+    build.add_argument("--all", action="store_true", help="episodes that were no success, too")
     for name, text in (("check", "look for damage; exit 1 if there is any"), ("show", "what it holds")):
         verbs.add_parser(name, help=text).add_argument("dataset", type=Path, help="folder of the dataset")
 
@@ -22,15 +23,15 @@ def run(args) -> int:
 def build(args) -> int:
     from vipa_ros.dataset.build import build_from_bags
 
-    report = build_from_bags(run_folders(args.runs), args.dataset, args.fps, args.only_success, progress)
+    report = build_from_bags(run_folders(args.runs), args.dataset, args.fps, args.all, Progress())
     print(report)
-    return 0
+    return 0 if report.whole else 1
 
 
 def check(args) -> int:
     from vipa_ros.dataset.check import check as findings_of
 
-    findings = findings_of(args.dataset, progress)
+    findings = findings_of(args.dataset, Progress())
     for finding in findings:
         print(finding)
     errors = sum(f.level == "error" for f in findings)
@@ -39,6 +40,7 @@ def check(args) -> int:
 
 
 def show(args) -> int:
+    from vipa_ros.dataset.build import described
     from vipa_ros.dataset.reader import Dataset
 
     dataset = Dataset(args.dataset)
@@ -50,7 +52,8 @@ def show(args) -> int:
     for name, feature in spec.features.items():
         print(f"  {name}: {feature.dtype} {feature.size}")
     for row in dataset.rows:
-        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {row['vipa/key']}  {row['tasks'][0]}")
+        told = described(json.loads(row["vipa/meta"]))
+        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {row['vipa/key']}  {told}  {row['tasks'][0]}")
     return 0
 
 
@@ -67,6 +70,15 @@ def run_folders(paths: list[Path]) -> list[Path]:
     return list(found.values())
 
 
-def progress(part: float) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{100 * part:3.0f} %", end="\n" if part >= 1 else "", file=sys.stderr, flush=True)
+class Progress:
+    """Says how far long work is, on stderr: in place on a terminal, else a line every tenth."""
+
+    def __init__(self):
+        self.said = 0
+
+    def __call__(self, part: float) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{100 * part:3.0f} %", end="\n" if part >= 1 else "", file=sys.stderr, flush=True)
+        elif int(10 * part) > self.said:
+            self.said = int(10 * part)
+            print(f"{10 * self.said} %", file=sys.stderr, flush=True)

@@ -10,12 +10,15 @@ import numpy as np
 from vipa_ros.dataset.episode import staged
 from vipa_ros.dataset.layout import depth_path
 from vipa_ros.dataset.reader import Dataset, Episode
-from vipa_ros.dataset.spec import IMAGES, INDEX_FEATURES
+from vipa_ros.dataset.spec import IMAGES, INDEX_FEATURES, max_velocities
 from vipa_ros.dataset.stats import aggregate, vector_stats
 from vipa_ros.dataset.video import count_frames
 from vipa_ros.errors import VipaError
+from vipa_ros.robot.description import load_robot
 
 QUATERNION_TOLERANCE = 1e-3
+LEAP = 1.2  # of what a joint may do in a frame, and as many radians more:
+LEAP_MORE = 0.02
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
     if dataset.tasks and dataset.tasks[int(episode["task_index"][0])] != episode.instruction:
         error(where, "task_index names another instruction than meta/episodes")
     _check_values(dataset, episode, error, warning)
+    _check_leaps(dataset, episode, error)
     for camera in dataset.spec.cameras:
         if camera.depth:
             path = dataset.root / depth_path(camera.name, episode.index)
@@ -146,6 +150,45 @@ def _check_values(dataset: Dataset, episode: Episode, error, warning) -> None:
             if ages.max() > 0.5:
                 worst = dataset.spec.features["observation.stamp_ns"].names[int(ages.max(axis=0).argmax())]
                 warning(where, f"{worst} is up to {ages.max():.2f} s old")
+
+
+def _check_leaps(dataset: Dataset, episode: Episode, error) -> None:
+    """No joint goes further from one frame to the next than its velocity allows: two pasts are not one episode."""
+    limits = _max_velocities(dataset)
+    state = dataset.spec.features.get("observation.state")
+    judged = [i for i, name in enumerate(state.names) if name in limits] if state else []
+    if not judged or len(episode) < 2:
+        return
+    went = np.abs(np.diff(episode["observation.state"].reshape(len(episode), -1)[:, judged].astype(float), axis=0))
+    allowed = LEAP * np.array([limits[state.names[i]] for i in judged]) * _seconds(dataset, episode)[:, None] + LEAP_MORE
+    if (went > allowed).any():
+        frame, joint = np.unravel_index(np.argmax(went - allowed), went.shape)
+        name = state.names[judged[joint]]
+        error(
+            f"episode {episode.index}",
+            f"{int((went > allowed).any(axis=1).sum())} leaps: {name} goes {went[frame, joint]:.2f} rad from frame {frame} to the "
+            f"next; allowed: {allowed[frame, joint]:.2f}",
+        )
+
+
+def _max_velocities(dataset: Dataset) -> dict[str, float]:
+    """By name in observation.state; of the robot of that name where the dataset does not say; {} if nobody knows it."""
+    if not dataset.spec.velocities:
+        try:
+            return max_velocities(load_robot(dataset.spec.robot_type))
+        except VipaError:
+            return {}
+    return dataset.spec.velocities
+
+
+def _seconds(dataset: Dataset, episode: Episode) -> np.ndarray:
+    """(T - 1,) between the joint states of successive frames; a frame's where they do not say."""
+    period = np.full(len(episode) - 1, 1 / episode.fps)
+    stamps = dataset.spec.features.get("observation.stamp_ns")
+    if stamps is None or "joint_states" not in stamps.names:
+        return period
+    taken = episode["observation.stamp_ns"].reshape(len(episode), -1)[:, stamps.names.index("joint_states")]
+    return np.maximum(np.diff(taken) / 1e9, period)
 
 
 def _check_videos(dataset: Dataset, error) -> None:

@@ -1,10 +1,13 @@
 """What was commanded when, from the chunks in a bag: the pose (or joints) and opening of every group at any time."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from vipa_ros.errors import VipaError
 from vipa_ros.motion.buffer import Path, Space
+from vipa_ros.motion.validation import QUATERNION_TOLERANCE
 from vipa_ros.robot.description import Group, Robot
 from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.robot.state import GroupState
@@ -43,8 +46,12 @@ class Commands:
             self._epochs.append((stamp_ns, epoch, authority))
 
     def chunk(self, message) -> None:
-        """From an ActionChunk, in order of time. A group that the robot lacks, or a chunk without steps, is left out."""
+        """From an ActionChunk, in order of time. A group that the robot lacks, or a chunk without steps, is left out. Raises
+        VipaError, ValueError or KeyError for one that motion refuses: numbers that are not finite, other joints."""
         made, start = _ns(message.header.stamp), _ns(message.start_time)
+        if not (math.isfinite(message.dt) and message.dt > 0):
+            raise VipaError(f"dt {message.dt}; allowed: seconds above 0")
+        plans = []
         for part in message.groups:
             if part.name not in self._plans:
                 continue
@@ -53,7 +60,9 @@ class Commands:
             hand = self._hand(group, part, message.dt)
             if reference is not None or hand is not None:
                 plan = _Plan(message.commander_id, made, start, message.epoch, reference, hand)
-                self._plans[part.name].append(plan)
+                plans.append((part.name, plan))
+        for name, plan in plans:  # all of a chunk, or nothing
+            self._plans[name].append(plan)
 
     def at(self, group: str, at_ns: int, measured: GroupState) -> tuple[np.ndarray, np.ndarray]:
         """(reference, opening) of `group` commanded for `at_ns`: (7,) pose in the base frame for an arm, (J,) joints for a
@@ -92,9 +101,12 @@ class Commands:
                     for p, q in ((p, p.orientation) for p in part.poses)
                 ]
             )
+            norms = np.linalg.norm(_finite(values)[:, 3:], axis=1)
+            if np.abs(norms - 1).max() > QUATERNION_TOLERANCE:
+                raise VipaError(f"quaternions of norm {norms.min():.4g} to {norms.max():.4g}; allowed: 1")
             return Path(Space("pose", 0), dt * np.arange(len(values)), values)
         if part.kind == 1 and len(part.joint_names):
-            joints = np.asarray(part.joints, float).reshape(-1, len(part.joint_names))
+            joints = _finite(np.asarray(part.joints, float)).reshape(-1, len(part.joint_names))
             order = [list(part.joint_names).index(j) for j in group.joints]
             times = dt * np.arange(len(joints))
             if group.kind == "arm":
@@ -106,10 +118,16 @@ class Commands:
     def _hand(self, group: Group, part, dt: float) -> Path | None:
         if group.hand is None or not len(part.hand_joint_names):
             return None
-        opening = np.asarray(part.hand, float).reshape(-1, len(part.hand_joint_names))
+        opening = _finite(np.asarray(part.hand, float)).reshape(-1, len(part.hand_joint_names))
         order = [list(part.hand_joint_names).index(j) for j in group.hand.joints]
         return Path(Space("joints", len(order)), dt * np.arange(len(opening)), opening[:, order])
 
 
 def _ns(stamp) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise VipaError("steps hold NaN or infinity; allowed: finite numbers")
+    return values

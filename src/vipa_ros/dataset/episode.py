@@ -133,11 +133,12 @@ def sweep(staging: Path) -> None:
 
 
 def staged(staging: Path) -> list[dict[str, Any]]:
-    """Records (episode.json) of the complete episodes in `staging`, in the order of their keys, each with its `folder`."""
+    """Records (episode.json) of the complete episodes in `staging`, each with its `folder`, in the order in which they were
+    recorded (meta: recorded), else of their keys."""
     records = []
     for path in sorted(Path(staging).glob(f"[!.]*/{RECORD}")):
         try:
             records.append(json.loads(path.read_text()) | {"folder": path.parent})
         except FileNotFoundError:
             pass  # another process has just made it part of the dataset
-    return records
+    return sorted(records, key=lambda r: (str(r["meta"].get("recorded", "")), r["key"]))

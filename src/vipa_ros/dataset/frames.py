@@ -3,18 +3,17 @@
 import numpy as np
 
 from vipa_ros.dataset.commands import Commands
+from vipa_ros.dataset.readings import JOINT_STATES, color_topic, depth_topic, info_topic, reading
 from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec
 from vipa_ros.dataset.ticks import Tick
 from vipa_ros.geometry import inverse, transform
-from vipa_ros.recording.reader import image_array, stamp_ns
+from vipa_ros.recording.reader import stamp_ns
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.measured import GroupReader
-from vipa_ros.robot.state import JointState
 
 CHUNKS = "/vipa/action_chunk"
 MOTION_STATUS = "/vipa/motion_status"
 GROUND_TRUTH = "/vipa/ground_truth"
-JOINT_STATES = "/joint_states"
 
 
 class FrameReader:
@@ -33,15 +32,16 @@ class FrameReader:
         self.truth: list[tuple[int, dict[str, np.ndarray]]] = []
         arms = [g for g in spec.groups if g["kind"] == "arm"]
         self.to_base = inverse(np.array(arms[0]["base_in_world"])) if arms else None
-        for message in run.bag.messages([t for t in (CHUNKS, MOTION_STATUS, GROUND_TRUTH) if t in run.bag.topics]):
-            if message.topic == CHUNKS:
-                self.commands.chunk(message.data)
-            elif message.topic == MOTION_STATUS:
-                self.commands.status(stamp_ns(message.data), message.data.epoch, message.data.authority)
-            else:
-                poses = {n: p.position for n, p in zip(message.data.names, message.data.poses, strict=True)}
-                positions = {n: np.array([p.x, p.y, p.z]) for n, p in poses.items()}
-                self.truth.append((stamp_ns(message.data), positions))
+        read = {CHUNKS: self.commands.chunk, MOTION_STATUS: self._status, GROUND_TRUTH: self._truth}
+        for message in run.bag.messages([t for t in read if t in run.bag.topics]):
+            reading(run.bag, message, read[message.topic])
+
+    def _status(self, message) -> None:
+        self.commands.status(stamp_ns(message), message.epoch, message.authority)
+
+    def _truth(self, message) -> None:
+        poses = {n: p.position for n, p in zip(message.names, message.poses, strict=True)}
+        self.truth.append((stamp_ns(message), {n: np.array([p.x, p.y, p.z]) for n, p in poses.items()}))
 
     def frame(self, tick: Tick) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """(all that the spec wants but the action, the command for the tick, that for the next tick as known now).
@@ -50,7 +50,7 @@ class FrameReader:
         the newest chunk says of the time to come.
         """
         robot, at = self.run.robot, tick.at_ns
-        joints = _joint_state(tick.newest(JOINT_STATES))
+        joints = tick.newest(JOINT_STATES).value
         groups = self.groups.groups(joints)
         state, tool, velocity, commanded, wrench, command, command_after = [], [], [], [], [], [], []
         for group in robot.groups:
@@ -65,7 +65,8 @@ class FrameReader:
                 tool.append(pose)
                 velocity.append(seen.tool_velocity)
                 commanded.append(now[0])
-                wrench.append(_wrench(tick.newest(group.wrench_topic)))
+                felt = tick.newest(group.wrench_topic)
+                wrench.append(felt.value if felt else np.full(6, np.nan))
             command += now if group.kind == "arm" else now[:1]
             command_after += later if group.kind == "arm" else later[:1]
         number = self._subtask(at)
@@ -82,13 +83,13 @@ class FrameReader:
         stamps = [joints.stamp_ns]
         for camera in self.spec.cameras:
             color = tick.newest(color_topic(camera.name))
-            stamps.append(stamp_ns(color))
-            at_image = _joint_state(tick.nearest(JOINT_STATES, stamps[-1]))
+            stamps.append(color.stamp_ns)
+            at_image = tick.nearest(JOINT_STATES, stamps[-1]).value
             pose = self.cameras.extrinsics(camera.name, self.groups.vector(at_image))
-            frame[IMAGES + camera.name] = image_array(color)
+            frame[IMAGES + camera.name] = color.value
             if camera.depth:
-                frame[DEPTH + camera.name] = image_array(tick.nearest(depth_topic(camera.name), stamps[-1]))
-            frame[f"observation.intrinsics.{camera.name}"] = np.asarray(tick.newest(info_topic(camera.name)).k)
+                frame[DEPTH + camera.name] = tick.nearest(depth_topic(camera.name), stamps[-1]).value
+            frame[f"observation.intrinsics.{camera.name}"] = tick.newest(info_topic(camera.name)).value
             frame[f"observation.extrinsics.{camera.name}"] = pose.reshape(-1)
         frame["observation.stamp_ns"] = np.array(stamps)
         return frame, np.concatenate(command), np.concatenate(command_after)
@@ -123,27 +124,3 @@ def _flipped_to(pose: np.ndarray, like: np.ndarray) -> np.ndarray:
     """The pose (7,) with its quaternion on the side of that of `like`."""
     sign = -1.0 if pose[3:] @ like[3:] < 0 else 1.0
     return np.concatenate([pose[:3], sign * pose[3:]])
-
-
-def color_topic(camera: str) -> str:
-    return f"/camera/{camera}/color/image_raw"
-
-
-def depth_topic(camera: str) -> str:
-    return f"/camera/{camera}/aligned_depth_to_color/image_raw"
-
-
-def info_topic(camera: str) -> str:
-    return f"/camera/{camera}/color/camera_info"
-
-
-def _joint_state(message) -> JointState:
-    velocity = message.velocity if len(message.velocity) == len(message.name) else np.zeros(len(message.name))
-    return JointState(stamp_ns(message), tuple(message.name), np.asarray(message.position), np.asarray(velocity))
-
-
-def _wrench(message) -> np.ndarray:
-    if message is None:
-        return np.full(6, np.nan)
-    f, t = message.wrench.force, message.wrench.torque
-    return np.array([f.x, f.y, f.z, t.x, t.y, t.z])

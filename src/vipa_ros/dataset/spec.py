@@ -67,13 +67,15 @@ INDEX_FEATURES = {
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """fps: frames a second. features: the columns that frames bring, by name. groups: what info.json says of the groups."""
+    """fps: frames a second. features: the columns that frames bring, by name. groups: what info.json says of the groups.
+    velocities: the most of each joint of observation.state, rad/s, by its name there; what is not known is not judged."""
 
     robot_type: str
     fps: int
     cameras: tuple[CameraSpec, ...]
     features: dict[str, Feature]
     groups: list[dict[str, Any]] = field(default_factory=list)
+    velocities: dict[str, float] = field(default_factory=dict, compare=False)
 
     def __post_init__(self):
         if self.fps < 1:
@@ -125,6 +127,7 @@ class DatasetSpec:
                 "depth_path": DEPTH_PATH,
                 "depth": [c.name for c in self.cameras if c.depth],
                 "groups": self.groups,
+                "max_velocity": self.velocities,
             },
         }
 
@@ -191,7 +194,12 @@ def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> Da
         "target": Feature("float32", ("x", "y", "z")),
         "tip": Feature("float32", ("x", "y", "z")),
     }
-    return DatasetSpec(robot.name, fps, tuple(cameras), features, groups)
+    return DatasetSpec(robot.name, fps, tuple(cameras), features, groups, max_velocities(robot))
+
+
+def max_velocities(robot: Robot) -> dict[str, float]:
+    """The most that each joint of `robot` may do, rad/s, by its name in observation.state."""
+    return {f"{g.name}.{j}": float(v) for g in robot.groups for j, v in zip(g.joints, g.max_velocity, strict=True)}
 
 
 def check_frame(frame: dict[str, np.ndarray], spec: DatasetSpec) -> None:

@@ -26,6 +26,7 @@ class DatasetWriter:
         self.root, self.spec = Path(root), spec
         self.staging = self.root / ".staging"
         self._open: EpisodeWriter | None = None
+        self._made_root = not self.root.exists()
         if not self._there():  # a refusal leaves nothing behind
             self.root.mkdir(parents=True, exist_ok=True)
             with files.locked(self.root / LOCK):
@@ -39,7 +40,7 @@ class DatasetWriter:
         if info.is_file():
             there = spec_of(json.loads(info.read_text()), str(info))
             if there != self.spec:
-                raise VipaError(f"{self.root}: holds a dataset of other content: {_difference(there, self.spec)}")
+                raise VipaError(f"{self.root}: holds a dataset of other content: {difference(there, self.spec)}")
             return True
         if self.root.is_dir() and any(p.name not in (".staging", LOCK, "meta") for p in self.root.iterdir()):
             raise VipaError(f"{self.root}: holds files and no dataset; name a new folder")
@@ -93,7 +94,19 @@ class DatasetWriter:
             sweep(self.staging)
             return len(records)
 
+    def remove_if_empty(self) -> bool:
+        """Removes the dataset if it has no episode, nobody writes one, and there is nothing beside it; whether it did."""
+        with files.locked(self.root / LOCK):
+            if episode_rows(self.root) or self.staging.exists():
+                return False
+            shutil.rmtree(self.root / "meta")
+            (self.root / LOCK).unlink()
+            if self._made_root and not any(self.root.iterdir()):
+                self.root.rmdir()
+        return True
 
-def _difference(a: DatasetSpec, b: DatasetSpec) -> str:
+
+def difference(a: DatasetSpec, b: DatasetSpec) -> str:
+    """What differs between the spec of a dataset and another one, in one line."""
     names = [n for n in ("robot_type", "fps", "cameras", "features", "groups") if getattr(a, n) != getattr(b, n)]
     return "; ".join(f"{n} there {getattr(a, n)!r}, here {getattr(b, n)!r}"[:300] for n in names)

@@ -94,17 +94,21 @@ def read_timeline(bag: BagReader) -> Timeline:
     motion, stops = [], []
     stopped = False
     for message in bag.messages(topics):
-        data, at = message.data, stamp_ns(message.data)
-        if message.topic == EPISODE_STATUS:
-            # a latched status of the episode before may begin the bag
-            if not episode_id or data.episode_id in ("", episode_id):
-                states.append(_state(data, at))
-        elif message.topic == MOTION_STATUS:
-            motion.append((at, data))
-        else:
-            if data.estop and not stopped:
-                stops.append((at, "; ".join(data.stop_reasons)))
-            stopped = data.estop
+        try:
+            data, at = message.data, stamp_ns(message.data)
+            if message.topic == EPISODE_STATUS:
+                # a latched status of the episode before may begin the bag
+                if not episode_id or data.episode_id in ("", episode_id):
+                    states.append(_state(data, at))
+            elif message.topic == MOTION_STATUS:
+                Mode(data.mode)
+                motion.append((at, data))
+            else:
+                if data.estop and not stopped:
+                    stops.append((at, "; ".join(data.stop_reasons)))
+                stopped = data.estop
+        except (AttributeError, IndexError, TypeError, ValueError) as error:  # of another type, or a number that means nothing
+            bag.skipped.add(message.topic, message.log_time_ns, f"{type(error).__name__}: {error}")
     running = [s for s in states if s.running]
     start = running[0].stamp_ns - round(running[0].elapsed * 1e9) if running else bag.start_ns
     finished = next((s.stamp_ns for s in states if s.outcome), None)

@@ -1,0 +1,126 @@
+"""What a dataset takes from the messages of a bag: each is looked at as it is read; one that cannot be used is left out, named."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vipa_ros.dataset.spec import CameraSpec, DatasetSpec
+from vipa_ros.errors import VipaError
+from vipa_ros.recording.reader import BagReader, Message, image_array, stamp_ns
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.state import JointState
+
+JOINT_STATES = "/joint_states"
+# what code that expects a whole message of its type raises at another one
+NO_SUCH_MESSAGE = (VipaError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+class Reading(NamedTuple):
+    """What a message says. stamp_ns: of its header, nanoseconds of ROS time."""
+
+    stamp_ns: int
+    value: Any
+
+
+Reader = Callable[[Any], Any]
+
+
+def reading(bag: BagReader, message: Message, read: Reader) -> Reading | None:
+    """`message` through `read`; None, and a line in `bag.skipped`, where it has no stamp or `read` raises."""
+    try:
+        stamp = stamp_ns(message.data)
+        if stamp <= 0:
+            raise VipaError(f"stamp {stamp}; allowed: above 0")
+        return Reading(stamp, read(message.data))
+    except NO_SUCH_MESSAGE as error:
+        bag.skipped.add(message.topic, message.log_time_ns, reason(error))
+        return None
+
+
+def reason(error: Exception) -> str:
+    """One line for an error; a VipaError's own."""
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, VipaError) else f"{type(error).__name__}: {text}"
+
+
+def readers(robot: Robot, spec: DatasetSpec) -> dict[str, Reader]:
+    """A reader for each topic that frames are made of."""
+    found: dict[str, Reader] = {JOINT_STATES: joint_reader(robot)}
+    for camera in spec.cameras:
+        found[color_topic(camera.name)] = color_reader(camera)
+        found[info_topic(camera.name)] = intrinsics_reader(camera)
+        if camera.depth:
+            found[depth_topic(camera.name)] = depth_reader(camera)
+    return found | {g.wrench_topic: wrench for g in robot.arms if g.wrench_topic}
+
+
+def joint_reader(robot: Robot) -> Reader:
+    wanted = {j for g in robot.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))}
+
+    def read(message) -> JointState:
+        names, positions = tuple(message.name), np.asarray(message.position, float)
+        velocities = np.asarray(message.velocity, float)
+        if missing := wanted - set(names):
+            raise VipaError(f"lacks joints {', '.join(sorted(missing))}")
+        if len(velocities) != len(names):
+            velocities = np.zeros(len(names))
+        known = np.array([n in wanted for n in names])
+        if positions.shape != (len(names),) or not np.isfinite([positions[known], velocities[known]]).all():
+            raise VipaError(f"{len(names)} names, {len(positions)} positions; allowed: finite ones, a name each")
+        return JointState(stamp_ns(message), names, positions, velocities)
+
+    return read
+
+
+def color_reader(camera: CameraSpec) -> Reader:
+    def read(message) -> np.ndarray:
+        return _of_size(image_array(message), (camera.height, camera.width, 3), np.uint8)
+
+    return read
+
+
+def depth_reader(camera: CameraSpec) -> Reader:
+    def read(message) -> np.ndarray:
+        return _of_size(image_array(message), (camera.height, camera.width), np.uint16)
+
+    return read
+
+
+def intrinsics_reader(camera: CameraSpec) -> Reader:
+    def read(message) -> np.ndarray:
+        k = np.asarray(message.k, float)
+        if k.shape != (9,) or not np.isfinite(k).all() or min(k[0], k[4]) <= 0:
+            raise VipaError(f"K {k.tolist()}; allowed: 9 finite numbers, focal lengths above 0")
+        if (message.width, message.height) != (camera.width, camera.height):
+            raise VipaError(f"for {message.width}x{message.height}; the pictures are {camera.width}x{camera.height}")
+        return k
+
+    return read
+
+
+def wrench(message) -> np.ndarray:
+    """(6,) newtons and newton metres."""
+    f, t = message.wrench.force, message.wrench.torque
+    values = np.array([f.x, f.y, f.z, t.x, t.y, t.z], float)
+    if not np.isfinite(values).all():
+        raise VipaError(f"wrench {values.tolist()}; allowed: finite numbers")
+    return values
+
+
+def _of_size(image: np.ndarray, shape: tuple[int, ...], dtype) -> np.ndarray:
+    if image.shape != shape or image.dtype != dtype:
+        raise VipaError(f"picture is {image.dtype} {image.shape}; the dataset's are {np.dtype(dtype)} {shape}")
+    return image
+
+
+def color_topic(camera: str) -> str:
+    return f"/camera/{camera}/color/image_raw"
+
+
+def depth_topic(camera: str) -> str:
+    return f"/camera/{camera}/aligned_depth_to_color/image_raw"
+
+
+def info_topic(camera: str) -> str:
+    return f"/camera/{camera}/color/camera_info"
