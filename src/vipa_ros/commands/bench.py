@@ -1,4 +1,4 @@
-"""Measures on this machine: `motion` (tracking, stops, the cost of a step) or `policy` (a checkpoint's time to act)."""
+"""Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size)."""
 
 from pathlib import Path
 
