@@ -23,14 +23,14 @@ def check(run: Path):
             yield f"{name} is missing or empty"
             return
 
-    card = json.loads((run / "scorecard.json").read_text())
+    card = json.loads((run / "scorecard.json").read_text(encoding="utf-8"))
     if card["schema"] != "vipa/scorecard/1":
         yield f"scorecard.json: schema {card['schema']!r}"
     undone = [sub["name"] for sub in card["subtasks"] if sub["status"] != "done"]
     if undone or not card["success"] or card["outcome"] != "success" or card["subtask_score"] != 1.0:
         yield f"scorecard.json: outcome {card['outcome']}, score {card['subtask_score']}, not done: {undone}"
 
-    bag = yaml.safe_load((run / "bag/metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    bag = yaml.safe_load((run / "bag/metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
     if bag["custom_data"].get("episode_id") != card["episode_id"]:
         yield f"bag: custom_data {bag['custom_data']} has not the scorecard's episode_id {card['episode_id']}"
     with AnyReader([run / "bag"]) as reader:

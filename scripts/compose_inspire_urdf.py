@@ -100,11 +100,11 @@ def compose(single: str) -> str:
 
 
 def main() -> int:
-    text = compose(SINGLE.read_text())
+    text = compose(SINGLE.read_text(encoding="utf-8"))
     if "--check" in sys.argv[1:]:
-        return 0 if OURS.is_file() and OURS.read_text() == text else 1
+        return 0 if OURS.is_file() and OURS.read_text(encoding="utf-8") == text else 1
     OURS.parent.mkdir(parents=True, exist_ok=True)
-    OURS.write_text(text)
+    OURS.write_text(text, encoding="utf-8")
     return 0
 
 

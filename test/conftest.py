@@ -29,6 +29,6 @@ def one_graph_at_a_time(request):
     if request.node.get_closest_marker("graph") is None:
         yield
         return
-    with open(Path(tempfile.gettempdir()) / f"vipa-test-graph-{os.getuid()}.lock", "w") as lock:
+    with open(Path(tempfile.gettempdir()) / f"vipa-test-graph-{os.getuid()}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,6 @@ def ended(spec: bringup.NodeSpec, timeout: float) -> subprocess.CompletedProcess
     domain = environment.Domain()
     try:
         return subprocess.run(bringup.command(spec, sys.executable), env=environment.child_environment(domain.id),
-                              capture_output=True, text=True, timeout=timeout, check=False)
+                              capture_output=True, text=True, timeout=timeout, check=False, encoding="utf-8")
     finally:
         domain.release()

@@ -43,9 +43,9 @@ def test_the_motion_backend_reaches_motion_alone():
     ("subtasks:", "  - {name: table, position: [3, 0, 0], size: [1, 1, 1]}\nsubtasks:", "fixtures: a name stands twice"),
 ])  # fmt: skip
 def test_a_task_opens_no_more_than_the_robots_file_says(tmp_path, old, new, message):
-    text = (resources.root() / "tasks/put_three_obj.yaml").read_text()
+    text = (resources.root() / "tasks/put_three_obj.yaml").read_text(encoding="utf-8")
     assert old in text
-    (tmp_path / "mine.yaml").write_text(text.replace(old, new))
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(VipaError) as error:
         EpisodeConfig(str(tmp_path / "mine.yaml")).checked()
     assert message in str(error.value)

@@ -23,10 +23,10 @@ def test_every_task_that_ships_loads_with_its_robot(name):
 
 def spoil(tmp_path, name, change):
     """The shipped file `name` with `change` applied to its data."""
-    data = yaml.safe_load(resources.find("tasks", name).read_text())
+    data = yaml.safe_load(resources.find("tasks", name).read_text(encoding="utf-8"))
     change(data)
     path = tmp_path / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return str(path)
 
 
@@ -59,7 +59,7 @@ def test_names_that_do_not_exist_list_those_that_do():
 
 def test_what_is_not_yaml_is_refused(tmp_path):
     path = tmp_path / "bad.yaml"
-    path.write_text("a: [1")
+    path.write_text("a: [1", encoding="utf-8")
     with pytest.raises(VipaError, match=f"{re.escape(str(path))}: not YAML"):
         config.load(path, EpisodeConfig)
 

@@ -60,7 +60,7 @@ def test_every_stand_in_is_compared():
 @wheels
 @pytest.mark.parametrize("name", TRUE_HASHES)
 def test_a_stand_in_is_the_true_type_on_the_wire(name):
-    description = json.loads((Path(sys.prefix) / "share" / f"{name}.json").read_text())
+    description = json.loads((Path(sys.prefix) / "share" / f"{name}.json").read_text(encoding="utf-8"))
     hashes = {entry["type_name"]: entry["hash_string"] for entry in description["type_hashes"]}
     assert hashes[name] == f"RIHS01_{TRUE_HASHES[name]}"
 
@@ -75,7 +75,7 @@ def test_versions_agree():
     files = [ROOT / "package.xml", ROOT / "vipa_msgs/package.xml"]
     versions = {ElementTree.parse(path).getroot().findtext("version") for path in files}
     assert versions == {__version__}
-    assert f'version="{__version__}"' in (ROOT / "setup.py").read_text()
+    assert f'version="{__version__}"' in (ROOT / "setup.py").read_text(encoding="utf-8")
 
 
 def setup_arguments(monkeypatch, *argv: str) -> dict:
@@ -121,7 +121,7 @@ def test_every_folder_of_code_is_a_package(monkeypatch):
 
 def test_lock_files_pin_with_hashes_and_name_no_index():
     for name in ("requirements.lock", "requirements-jazzy.lock"):
-        text = (ROOT / name).read_text()
+        text = (ROOT / name).read_text(encoding="utf-8")
         pins = re.findall(r"^([a-z0-9][^\s=]*)==[^\s]+.* \\\n    --hash=sha256:", text, re.MULTILINE)
         assert len(pins) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 40
         assert "http" not in text and "--index" not in text and "--find-links" not in text
@@ -131,7 +131,8 @@ def test_lock_files_pin_with_hashes_and_name_no_index():
 @wheels
 def test_colcon_lists_both_packages_and_nothing_else():
     run = subprocess.run(
-        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list"], cwd=ROOT, capture_output=True, text=True,
+        encoding="utf-8",
     )
     assert run.returncode == 0, run.stderr
     found = sorted(tuple(line.split("\t")) for line in run.stdout.splitlines())
@@ -145,6 +146,7 @@ def python(code: str, **environ: str) -> dict:
         env={"PATH": os.defpath, "HOME": os.environ["HOME"], **environ},
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
@@ -172,7 +174,7 @@ def test_ros_works_with_nothing_sourced():
 def test_a_sourced_ros_is_stripped(tmp_path):
     """As `source install/setup.bash` of a workspace over /opt/ros/jazzy leaves it; its rclpy would break the start."""
     (tmp_path / "lib/rclpy").mkdir(parents=True)
-    (tmp_path / "lib/rclpy/__init__.py").write_text("raise ImportError('the rclpy of another ROS')")
+    (tmp_path / "lib/rclpy/__init__.py").write_text("raise ImportError('the rclpy of another ROS')", encoding="utf-8")
     state = python(
         STATE,
         AMENT_PREFIX_PATH=f"{tmp_path}:/opt/ros/jazzy",
@@ -192,13 +194,13 @@ def test_a_sourced_ros_is_stripped(tmp_path):
 
 @wheels
 def test_set_up_again_does_nothing():
-    run = subprocess.run([ROOT / "scripts/setup.sh"], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([ROOT / "scripts/setup.sh"], capture_output=True, text=True, timeout=60, encoding="utf-8")
     assert run.returncode == 0, run.stderr
     assert re.fullmatch(r"setup: ready \(\d+ s\)\n", run.stdout)
 
 
 def test_set_up_names_what_it_takes():
-    run = subprocess.run([ROOT / "scripts/setup.sh", "--trian"], capture_output=True, text=True)
+    run = subprocess.run([ROOT / "scripts/setup.sh", "--trian"], capture_output=True, text=True, encoding="utf-8")
     assert run.returncode == 2
     assert run.stderr == "error: scripts/setup.sh: unknown argument '--trian'; allowed: --train\n"
 

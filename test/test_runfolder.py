@@ -33,7 +33,7 @@ def test_latest_that_is_a_folder_is_not_overwritten(tmp_path):
 
 
 def test_a_base_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(VipaError, match="file"):
         runfolder.create(tmp_path / "file" / "runs", "t", "1", NOW)
 
@@ -48,14 +48,14 @@ class Config:
 def test_config_and_scene(tmp_path):
     run = runfolder.create(tmp_path, "t", "1", NOW)
     run.write_config(robot=Config(10.0, Path("a/b"), (1, 2)), seed=np.int64(3))
-    assert yaml.safe_load(run.config.read_text()) == {
+    assert yaml.safe_load(run.config.read_text(encoding="utf-8")) == {
         "robot": {"rate": 10.0, "file": "a/b", "home": [1, 2]},
         "seed": 3,
     }
     run.write_scene({"poses": {"apple": np.zeros(2)}})
-    assert json.loads(run.scene.read_text()) == {"poses": {"apple": [0.0, 0.0]}}
+    assert json.loads(run.scene.read_text(encoding="utf-8")) == {"poses": {"apple": [0.0, 0.0]}}
     run.write_scene('{"seed": 1}')
-    assert json.loads(run.scene.read_text()) == {"seed": 1}
+    assert json.loads(run.scene.read_text(encoding="utf-8")) == {"seed": 1}
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
@@ -70,5 +70,5 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError):
         files.write_json(path, {"new": 1})
-    assert json.loads(path.read_text()) == {"old": 1}
+    assert json.loads(path.read_text(encoding="utf-8")) == {"old": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]

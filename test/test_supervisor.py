@@ -52,7 +52,7 @@ def test_a_node_that_dies_is_named_with_its_last_lines(programs, tmp_path):
     with Supervisor(specs, dict(os.environ), tmp_path) as graph:
         assert graph.wait() == ("weak", 3)
         wait_for(lambda: graph.last_lines("weak") == ["about to fall"])
-    assert (tmp_path / "weak.log").read_text() == "about to fall\n"
+    assert (tmp_path / "weak.log").read_text(encoding="utf-8") == "about to fall\n"
 
 
 def test_what_dies_beside_the_graph_is_started_again_and_ends_with_it(programs, tmp_path):
@@ -98,7 +98,7 @@ def test_shared_memory_that_somebody_elsewhere_holds_is_not_dead(tmp_path):
     segment, lock = tmp_path / "fastrtps_far", tmp_path / "fastrtps_far_el"
     for path in (segment, lock):
         path.write_bytes(b"x")
-    with open(lock) as held:
+    with open(lock, encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert dead_shared_memory(0.0, tmp_path) == [] and segment.exists()
     assert set(dead_shared_memory(0.0, tmp_path)) == {segment, lock} and segment.exists()

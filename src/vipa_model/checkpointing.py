@@ -26,7 +26,7 @@ def save_state(
     _save(ema, new / "ema.safetensors")
     moments = {f"{i}.{k}": v for i, s in optimizer.state_dict()["state"].items() for k, v in s.items()}
     _save(moments, new / "optimizer.safetensors")
-    (new / "progress.json").write_text(json.dumps(progress))
+    (new / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
@@ -56,7 +56,7 @@ def load_state(out: Path, model: nn.Module, optimizer: torch.optim.Optimizer, em
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return json.loads((folder / "progress.json").read_text())
+    return json.loads((folder / "progress.json").read_text(encoding="utf-8"))
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:

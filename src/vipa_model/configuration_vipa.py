@@ -361,7 +361,7 @@ class VipaConfig:
         """Write ``config.json`` into ``folder`` (made when absent)."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         void(Path(folder))
-        (Path(folder) / CONFIG_FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        (Path(folder) / CONFIG_FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaConfig:

@@ -97,11 +97,11 @@ class FrameStoreWriter:
             "crops": {k: asdict(v) for k, v in (crops or {}).items()},
         }
         path = self.folder / STORE_FILE
-        with (self.folder / ".lock").open("w") as lock:  # two that begin at once agree on one header
+        with (self.folder / ".lock").open("w", encoding="utf-8") as lock:  # two that begin at once agree on one header
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if path.exists() and json.loads(path.read_text()) != header:
+            if path.exists() and json.loads(path.read_text(encoding="utf-8")) != header:
                 raise ValueError(
-                    f"{path} describes another store: {path.read_text()}; allowed: the same header {json.dumps(header)}"
+                    f"{path} describes another store: {path.read_text(encoding='utf-8')}; allowed: the same header {json.dumps(header)}"
                 )
             _replace(path, json.dumps(header, indent=1).encode())
         self.header, self.groups = header, groups
@@ -152,7 +152,7 @@ class FrameStore:
         path = self.folder / STORE_FILE
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing; allowed: a FrameStore folder (see vipa_model.framestore)")
-        self.header = json.loads(path.read_text())
+        self.header = json.loads(path.read_text(encoding="utf-8"))
         if self.header.get("schema") != SCHEMA:
             raise ValueError(f"{path} has schema {self.header.get('schema')!r}; allowed: {SCHEMA!r}")
         self.cameras, self.rate_hz, self.subtasks = (
@@ -184,7 +184,7 @@ class FrameStore:
         digest = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
         packed = self.folder / "packed" / digest
         packed.parent.mkdir(exist_ok=True)
-        with (self.folder / "packed" / ".lock").open("w") as lock:
+        with (self.folder / "packed" / ".lock").open("w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not packed.is_dir():
                 partial = packed.with_name(f".{digest}.partial")
@@ -195,7 +195,7 @@ class FrameStore:
                 for old in packed.parent.iterdir():
                     if old.is_dir() and old != packed:
                         shutil.rmtree(old, ignore_errors=True)
-            return packed, json.loads((packed / "index.json").read_text())
+            return packed, json.loads((packed / "index.json").read_text(encoding="utf-8"))
 
     def _write_packed(self, files: list[Path], packed: Path) -> None:
         """Copy the episodes end to end into one array file each, with an index."""
@@ -222,7 +222,7 @@ class FrameStore:
                 array[begin:end] = value
             array.flush()
         index = {"names": [f.stem for f in files], "starts": starts.tolist(), "arrays": names}
-        (packed / "index.json").write_text(json.dumps(index | {"instructions": instructions, "meta": meta}))
+        (packed / "index.json").write_text(json.dumps(index | {"instructions": instructions, "meta": meta}), encoding="utf-8")
 
 
 def _shapes(header: dict) -> dict[str, tuple]:

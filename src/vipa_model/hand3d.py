@@ -39,7 +39,7 @@ _OPTIONAL = {"depths", "intrinsics", "extrinsics"}
 def read_jsonl(path: Path, kinds: Sequence[str]) -> list[dict]:
     """The records of ``path``, checked. Raises ValueError with file, line, what is wrong and what is allowed."""
     records = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
         try:

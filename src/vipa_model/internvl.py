@@ -45,7 +45,7 @@ def internvl_config(folder: str | Path, config: VipaConfig | None = None) -> Vip
     )
     images = Path(folder) / "preprocessor_config.json"
     if images.is_file():
-        found = json.loads(images.read_text())
+        found = json.loads(images.read_text(encoding="utf-8"))
         out.vision.mean, out.vision.std = found["image_mean"], found["image_std"]
     out.text = TextConfig(
         vocab=text.vocab_size,

@@ -26,7 +26,7 @@ def import_lerobot(
     ValueError when the folder is another format, or lacks a column that training needs.
     """
     folder = Path(folder)
-    info = json.loads((folder / "meta" / "info.json").read_text())
+    info = json.loads((folder / "meta" / "info.json").read_text(encoding="utf-8"))
     if info.get("codebase_version") != "v3.0" or "vipa" not in info:
         raise ValueError(
             f"{folder}: codebase_version {info.get('codebase_version')!r}, sections {sorted(info)}; "

@@ -241,7 +241,7 @@ class VipaProcessor:
             "action_statistics": self.action_statistics.to_dict(),
             "state_statistics": self.state_statistics.to_dict(),
         }
-        (folder / PROCESSOR_FILE).write_text(json.dumps(data) + "\n")
+        (folder / PROCESSOR_FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
         if not byte:
             for name in _TOKENIZER_FILES:
                 source = Path(self.tokenizer.folder) / name

@@ -188,7 +188,7 @@ class _Log:
             return
         from tqdm import tqdm
 
-        self.file = (out / "log.jsonl").open("a")
+        self.file = (out / "log.jsonl").open("a", encoding="utf-8")
         self.bar = tqdm(total=total, initial=start, unit="step", disable=quiet)
         try:
             from torch.utils.tensorboard import SummaryWriter

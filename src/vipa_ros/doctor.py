@@ -107,7 +107,7 @@ def _packages() -> Finding:
     if not lock.is_file():
         return Finding("packages", True, "no lock file here")
     wrong, count = [], 0
-    for line in lock.read_text().splitlines():
+    for line in lock.read_text(encoding="utf-8").splitlines():
         if not line[:1].isalnum():
             continue
         pin = Requirement(line.rstrip(" \\"))
@@ -217,7 +217,8 @@ def _probe(code: str, **environ: str) -> tuple[dict, str]:
     """What `code`, run by this Python, prints as JSON, and its error in one line ('' if none)."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60,
+            encoding="utf-8",
         )
     except subprocess.TimeoutExpired:
         return {}, "no answer within 60 s"

@@ -55,7 +55,7 @@ def running_domain() -> int:
     taken = []
     for number in DOMAINS:
         try:
-            with open(_lock_file(number)) as handle:
+            with open(_lock_file(number), encoding="utf-8") as handle:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             continue

@@ -49,6 +49,6 @@ def point_link(link: Path, target: Path) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the lock file `path`, which stays where it is: other processes and threads wait. Ends with its holder."""
-    with open(path, "a") as file:
+    with open(path, "a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -64,6 +64,7 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order
             text=True if pipe else None,
             errors="replace" if pipe else None,
+            encoding="utf-8" if pipe else None,
         )
         self.processes[name] = process
         if pipe:
@@ -72,7 +73,7 @@ class Supervisor:
             self._pumps.append(pump)
 
     def _pump(self, name, process):
-        with open(self.log_folder / f"{name}.log", "a") as log:
+        with open(self.log_folder / f"{name}.log", "a", encoding="utf-8") as log:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
@@ -165,7 +166,7 @@ def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Pa
     mapped = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
-            mapped.update(line.split()[5] for line in maps.read_text().splitlines() if "fastrtps_" in line)
+            mapped.update(line.split()[5] for line in maps.read_text(encoding="utf-8", errors="replace").splitlines() if "fastrtps_" in line)
         except (OSError, IndexError):
             continue
     # `_el` files are locks of the segment they are named after: never mapped, held as long as it is; also by who lives in
@@ -176,7 +177,7 @@ def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Pa
 
 def _locked(path):
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

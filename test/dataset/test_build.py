@@ -31,7 +31,7 @@ def built(tmp_path_factory):
         run = base / name
         write_episode(run / "bag", seconds=seconds)
         card = {"episode_id": f"{EPISODE_ID}-{name}", "outcome": "success", "seed": 7}
-        (run / "scorecard.json").write_text(json.dumps(card))
+        (run / "scorecard.json").write_text(json.dumps(card), encoding="utf-8")
         runs.append(run)
     (base / "empty").mkdir()
     report = build_from_bags([*runs, base / "empty"], base / "set")

@@ -93,7 +93,7 @@ def test_what_was_written_is_read(made):
 
 
 def test_the_tables_are_those_of_lerobot_v3(made):
-    info = json.loads((made / "meta/info.json").read_text())
+    info = json.loads((made / "meta/info.json").read_text(encoding="utf-8"))
     assert info["codebase_version"] == "v3.0" and info["total_frames"] == 50 and info["total_episodes"] == 5
     assert info["splits"] == {"train": "0:5"} and info["fps"] == FPS
     assert info["features"]["observation.images.scene"]["shape"] == [24, 32, 3]
@@ -229,7 +229,7 @@ def test_refusals_name_what_is_wrong(tmp_path):
     with pytest.raises(VipaError, match="no cameras|no '/'"):
         DatasetSpec("x", 10, (), {"a/b": Feature("float32", ("a",))})
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").write_text("")
+    (tmp_path / "full" / "file").write_text("", encoding="utf-8")
     with pytest.raises(VipaError, match="no dataset"):
         DatasetWriter(tmp_path / "full", SPEC)
     with pytest.raises(VipaError, match="want the folder of a dataset"):
@@ -268,15 +268,15 @@ def _wrong_index(root):
 
 def _wrong_info(root):
     path = root / "meta/info.json"
-    path.write_text(path.read_text().replace('"total_frames": 50', '"total_frames": 51'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"total_frames": 50', '"total_frames": 51'), encoding="utf-8")
 
 
 def _wrong_stats(root):
     path = root / "meta/stats.json"
-    stats = json.loads(path.read_text())
+    stats = json.loads(path.read_text(encoding="utf-8"))
     stats["action"]["mean"][0] += 0.5
     del stats["observation.images.wrist"]
-    path.write_text(json.dumps(stats))
+    path.write_text(json.dumps(stats), encoding="utf-8")
 
 
 def _broken_parquet(root):

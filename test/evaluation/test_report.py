@@ -49,8 +49,8 @@ def made(tmp_path_factory):
     """A run folder with bag, scorecard, scene card and video, its report made once."""
     run = tmp_path_factory.mktemp("report") / "run"
     write_episode(run / "bag", seconds=2.0)
-    (run / "scorecard.json").write_text(json.dumps(_card()))
-    (run / "scene.json").write_text(json.dumps({"seed": 7, "poses": {"apple": [0.41, 0.1, 0.03]}}))
+    (run / "scorecard.json").write_text(json.dumps(_card()), encoding="utf-8")
+    (run / "scene.json").write_text(json.dumps({"seed": 7, "poses": {"apple": [0.41, 0.1, 0.03]}}), encoding="utf-8")
     return report.rebuild(run).parent
 
 
@@ -64,7 +64,7 @@ def _copy(made, tmp_path, *, without=()):
 
 
 def test_the_page_is_complete_and_self_contained(made):
-    page = (made / "report.html").read_text()
+    page = (made / "report.html").read_text(encoding="utf-8")
     for text in (*(s.replace("&", "&amp;") for s in SUBTASKS), EPISODE_ID, "abc1234", "4.2", "seed 7", "4.5 s wall"):
         assert text in page
     assert page.count("data:video/mp4;base64,") == 1
@@ -79,7 +79,7 @@ def test_the_page_is_complete_and_self_contained(made):
 
 def test_a_bag_alone_makes_a_report(made, tmp_path):
     run = _copy(made, tmp_path, without=("scorecard.json", "scene.json", "video.mp4", "report.html"))
-    page = report.write_report(run).read_text()
+    page = report.write_report(run).read_text(encoding="utf-8")
     assert INSTRUCTION in page and "expert" in page and 'class="badge success"' in page and "<video" not in page
 
 
@@ -88,8 +88,8 @@ def test_a_scorecard_alone_makes_a_report(made, tmp_path):
     card = _card(
         outcome="stopped", success=False, failure={"type": "force", "subtask": "", "detail": "52 N"}, timing={}
     )
-    (run / "scorecard.json").write_text(json.dumps(card))
-    page = report.write_report(run).read_text()
+    (run / "scorecard.json").write_text(json.dumps(card), encoding="utf-8")
+    page = report.write_report(run).read_text(encoding="utf-8")
     assert "52 N" in page and 'class="badge stopped"' in page and "<polyline" not in page
 
 
@@ -97,22 +97,22 @@ def test_text_cannot_become_markup(made, tmp_path):
     run = _copy(made, tmp_path, without=("bag", "video.mp4"))
     evil = "<script>alert(1)</script>"
     subtasks = [{"name": evil, "status": "pending", "t_done_s": None, "evidence": evil}]
-    (run / "scorecard.json").write_text(json.dumps(_card(instruction=evil, task=evil, subtasks=subtasks)))
-    (run / "scene.json").write_text(json.dumps({evil: evil}))
-    assert "<script" not in report.write_report(run).read_text()
+    (run / "scorecard.json").write_text(json.dumps(_card(instruction=evil, task=evil, subtasks=subtasks)), encoding="utf-8")
+    (run / "scene.json").write_text(json.dumps({evil: evil}), encoding="utf-8")
+    assert "<script" not in report.write_report(run).read_text(encoding="utf-8")
 
 
 def test_a_large_video_is_linked(made, tmp_path, monkeypatch):
     run = _copy(made, tmp_path)
     monkeypatch.setattr(report, "EMBED_BYTES", 100)
-    page = report.write_report(run).read_text()
+    page = report.write_report(run).read_text(encoding="utf-8")
     assert 'src="video.mp4"' in page and "data:video" not in page
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(VipaError, match="neither scorecard.json nor a bag"):
         report.write_report(tmp_path)
-    (tmp_path / "scorecard.json").write_text("{")
+    (tmp_path / "scorecard.json").write_text("{", encoding="utf-8")
     with pytest.raises(VipaError, match="scorecard.json"):
         report.write_report(tmp_path)
     monkeypatch.setattr(sys, "argv", ["report", str(tmp_path)])

@@ -294,7 +294,7 @@ class Graph:
 def _shared(pid):
     """Files in shared memory that the process maps."""
     try:
-        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
     except OSError:
         return set()
     return {line.split()[5] for line in lines if "/dev/shm/fastrtps_" in line}

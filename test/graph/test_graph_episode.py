@@ -53,7 +53,7 @@ def recording(tmp_path):
 
 
 def card_of(tmp_path):
-    return json.loads((tmp_path / "runs/latest/scorecard.json").read_text())
+    return json.loads((tmp_path / "runs/latest/scorecard.json").read_text(encoding="utf-8"))
 
 
 def test_an_episode_is_scored_recorded_and_reported(tmp_path):
@@ -68,7 +68,7 @@ def test_an_episode_is_scored_recorded_and_reported(tmp_path):
     assert card["timing"]["policy_ms_p50"] > 0
     for name in ("scene.json", "config.yaml", "video.mp4", "report.html", "bag/metadata.yaml"):
         assert (run / name).stat().st_size > 0, name
-    assert json.loads((run / "scene.json").read_text())["seed"] == 1
+    assert json.loads((run / "scene.json").read_text(encoding="utf-8"))["seed"] == 1
 
 
 def test_interrupted_it_is_scored_as_stopped_and_leaves_no_process(tmp_path):
@@ -93,7 +93,7 @@ def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, bl
     wait_until(lambda: recording(tmp_path), process)
     run = (tmp_path / "runs/latest").resolve()
     for pid in processes_of(run):
-        if f"vipa_ros.nodes.{victim}" in Path(f"/proc/{pid}/cmdline").read_text():
+        if f"vipa_ros.nodes.{victim}" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
             os.kill(pid, signal.SIGKILL)
     status, output = finish(process)
     assert status == 1, output

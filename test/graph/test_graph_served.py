@@ -25,9 +25,9 @@ def test_an_episode_with_a_served_policy(tmp_path):
     with Running(native.infer, native.metadata, token="secret") as server:
         line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--task", "water_plant", "--seed", "1", "--no-video"]
         line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--runs", str(tmp_path)]
-        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL)
+        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
-    card = json.loads((tmp_path / "latest/scorecard.json").read_text())
+    card = json.loads((tmp_path / "latest/scorecard.json").read_text(encoding="utf-8"))
     assert card["policy"] == {"name": f"vipa@127.0.0.1:{server.port}", "checkpoint_sha256": "abc"}
     assert card["commander"] == "policy" and card["outcome"] == "timeout" and card["timing"]["policy_ms_p50"] > 0
     assert len(policy.asked) >= 3 and any(prefix for _, prefix in policy.asked)  # motion's commitment went along

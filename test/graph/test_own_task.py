@@ -19,7 +19,7 @@ def test_an_own_file_with_a_shipped_name_is_what_is_scored(tmp_path):
     (tmp_path / "own.yaml").write_text(mine, encoding="utf-8")
     line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", "runs", "--task", "own.yaml", "--seed", "1", "--no-video"]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=WALL)
+    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     card = json.loads((tmp_path / "runs/latest/scorecard.json").read_text(encoding="utf-8"))
     assert card["task"] == "water_plant" and card["success"]

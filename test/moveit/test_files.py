@@ -88,7 +88,7 @@ def test_what_stands_on_fixtures_is_what_motion_leaves_out(name):
 def test_limits_are_the_gates(name):
     robot = load_robot(name)
     kinematics = Kinematics(robot)
-    limits = yaml.safe_load((names.folder(robot) / "joint_limits.yaml").read_text())["joint_limits"]
+    limits = yaml.safe_load((names.folder(robot) / "joint_limits.yaml").read_text(encoding="utf-8"))["joint_limits"]
     wanted = [*kinematics.joint_names, *(j for g in robot.arms if g.hand for j in g.hand.joints)]
     assert set(limits) == set(wanted)
     for joint, low, high in zip(kinematics.joint_names, kinematics.lower, kinematics.upper, strict=True):
@@ -99,7 +99,7 @@ def test_limits_are_the_gates(name):
 @robots
 def test_servo_publishes_to_motion_only_and_waits_for_nobodys_planning_scene(name):
     robot = load_robot(name)
-    servo = yaml.safe_load((names.folder(robot) / "servo.yaml").read_text())
+    servo = yaml.safe_load((names.folder(robot) / "servo.yaml").read_text(encoding="utf-8"))
     assert list(servo) == [g.name for g in robot.arms]
     assert all(node["is_primary_planning_scene_monitor"] for node in servo.values())
     controllers = {c for g in robot.groups for c in (g.controller, g.hand.controller if g.hand else "")}
@@ -110,7 +110,7 @@ def test_servo_publishes_to_motion_only_and_waits_for_nobodys_planning_scene(nam
         groups = {g.name: len(g.joints) for g in robot.groups}
         assert refusals(node, groups) == []
         assert refusals(node | {"self_collision_proximity_threshold": 0.005}, groups) == ["self_collision_proximity_threshold"]
-    ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text())
+    ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text(encoding="utf-8"))
     assert all(ompl[g.name]["longest_valid_segment_fraction"] == 0.002 for g in robot.groups)
 
 
@@ -123,7 +123,7 @@ def run(*argv):
 def test_the_command_writes_checks_and_refuses(tmp_path, capsys):
     assert run("moveit", "ur5e_single", "--out", str(tmp_path)) == 0
     assert run("moveit", "ur5e_single", "--out", str(tmp_path), "--check") == 0
-    (tmp_path / "servo.yaml").write_text("arm: {}\n")
+    (tmp_path / "servo.yaml").write_text("arm: {}\n", encoding="utf-8")
     capsys.readouterr()
     assert run("moveit", "ur5e_single", "--out", str(tmp_path), "--check") == 1
     assert "not what the robot file gives: servo.yaml" in capsys.readouterr().out

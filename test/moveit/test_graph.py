@@ -59,7 +59,7 @@ def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp
     lines = graph.commands(nodes, tmp_path / "logs")
     assert list(lines) == ["vipa_left_servo", "vipa_right_servo"]
     assert lines["vipa_left_servo"][:6] == [str(program), "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
-    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text())["/**"]["ros__parameters"]
+    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text(encoding="utf-8"))["/**"]["ros__parameters"]
     assert parameters == nodes[1].parameters
 
 

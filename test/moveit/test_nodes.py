@@ -126,7 +126,7 @@ def graph(tmp_path):
     running = []
 
     def start(*line):
-        log = open(tmp_path / f"{len(running)}.log", "w")
+        log = open(tmp_path / f"{len(running)}.log", "w", encoding="utf-8")
         running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
         return running[-1]
 

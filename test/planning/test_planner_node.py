@@ -118,7 +118,7 @@ def test_moveits_planner_knows_the_tasks_fixtures(planner, tmp_path):
     pose = convert.pose_msg([0.4, 0, 0.3, 1, 0, 0, 0])
     assert "MoveIt found no plan, error code -31" in caller.ask(group="arm", pose=[pose]).message
     assert "knows no allowed contacts" in caller.ask(group="arm", named="home", allowed_contacts=["a|b"]).message
-    said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    said = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
     objects = {entry["object"]: entry for entry in said if "object" in entry}
     assert "table" in objects and objects["table"]["frame"] == "base_link" and len(objects) > 1
 

@@ -122,5 +122,5 @@ def test_moveits_process_loads_none_of_our_kinematics():
     pytest.importorskip("rclpy")
     code = ("import sys, vipa_ros.nodes.planner, vipa_ros.planning.moveit_py, vipa_ros.moveit.parameters; "
             "print(sorted({'pinocchio', 'coal', 'ompl', 'ruckig'} & set(sys.modules)))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout.strip() == "[]"

@@ -42,7 +42,7 @@ def test_an_episode_reads_with_rosbags_and_mcap(tmp_path):
 
 def test_metadata_is_that_of_jazzy(tmp_path):
     folder = write_episode(tmp_path / "bag", seconds=0.5)
-    information = yaml.safe_load((folder / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    information = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
     assert list(information) == [
         "version",
         "storage_identifier",
@@ -69,7 +69,7 @@ def test_metadata_is_that_of_jazzy(tmp_path):
 
 def test_metadata_and_header_are_there_from_the_start(tmp_path):
     bag = BagWriter(tmp_path / "bag", {"episode_id": "x"})
-    information = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    information = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
     assert information["message_count"] == 0 and information["custom_data"] == {"episode_id": "x"}
     assert (tmp_path / "bag" / "bag_0.mcap").read_bytes()[:8] == b"\x89MCAP0\r\n"
     bag.close()
@@ -161,7 +161,7 @@ def test_errors_name_what_is_wrong(tmp_path):
     bag.close()
     with pytest.raises(VipaError, match="holds files already"):
         BagWriter(tmp_path / "bag")
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(VipaError, match="file"):
         BagWriter(tmp_path / "file" / "bag")
 

@@ -19,7 +19,7 @@ def test_known_hashes():
 @pytest.mark.skipif(not DESCRIPTIONS, reason="no ROS wheels")
 def test_hashes_are_those_of_rosidl():
     for path in DESCRIPTIONS:
-        entry = json.loads(path.read_text())["type_hashes"][0]
+        entry = json.loads(path.read_text(encoding="utf-8"))["type_hashes"][0]
         assert definitions.type_hash(entry["type_name"]) == entry["hash_string"]
 
 
@@ -28,7 +28,7 @@ def test_the_worked_out_hash_is_rosidls(monkeypatch):
     store = definitions.typestore()
     paths = [p for p in DESCRIPTIONS if p.parts[-3] in ("sensor_msgs", "geometry_msgs", "trajectory_msgs", "vipa_msgs")]
     for path in paths:
-        entry = json.loads(path.read_text())["type_hashes"][0]
+        entry = json.loads(path.read_text(encoding="utf-8"))["type_hashes"][0]
         definitions.definition(entry["type_name"])
         assert store.hash_rihs01(entry["type_name"]) == entry["hash_string"], entry["type_name"]
 

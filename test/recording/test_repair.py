@@ -125,13 +125,13 @@ def test_metadata_is_made_anew(tmp_path, whole, text):
     if text is None:
         (folder / "metadata.yaml").unlink()
     else:
-        (folder / "metadata.yaml").write_text(text)
+        (folder / "metadata.yaml").write_text(text, encoding="utf-8")
     report = repair(folder)
     assert report.repaired and report.complete
     assert len(_numbers(folder)) == 96
     assert (folder / "bag_0.mcap").read_bytes() == whole[1]
     if text is not None:
-        assert (folder / "metadata.yaml.broken").read_text() == text
+        assert (folder / "metadata.yaml.broken").read_text(encoding="utf-8") == text
 
 
 def test_what_is_no_bag_is_refused(tmp_path):
@@ -154,7 +154,7 @@ print("flushed", flush=True)
 while True:
     bag.write(topic, 100, 100, b"\\0\\1\\0\\0\\1\\0\\0\\0\\0" + b"x" * 100_000)
 """
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "bag")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "bag")], stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert process.stdout.readline() == "flushed\n"
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -51,7 +51,7 @@ def test_bring_up_and_scorecard_know_them(tmp_path):
 
 
 def test_how_a_checkpoint_runs_is_checked_and_handed_on(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     folder = str(tmp_path)
     for given, said in (
         ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; allowed: onnxruntime, torch"),

@@ -11,7 +11,7 @@ from vipa_ros.errors import VipaError
 @pytest.mark.train
 def test_every_case_is_measured(tiny_checkpoint, tmp_path, capsys):
     policy.run(tiny_checkpoint, 2, tmp_path / "bench.json")
-    found = json.loads((tmp_path / "bench.json").read_text())
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert found["conditions"]["calls"] == 2 and found["conditions"]["versions"]["onnxruntime"]
     assert len(found["cases"]) == 3 * 2 + 1
     name = tiny_checkpoint.name

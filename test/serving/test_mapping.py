@@ -99,7 +99,7 @@ def test_an_unknown_file_names_those_there_are(tmp_path):
     with pytest.raises(VipaError, match="unknown policy 'nope'; allowed: groot_droid, openpi_droid"):
         load_mapping("nope")
     file = tmp_path / "mine.yaml"
-    file.write_text(yaml.safe_dump(MINIMAL))
+    file.write_text(yaml.safe_dump(MINIMAL), encoding="utf-8")
     assert load_mapping(str(file)).rate == 10.0
 
 

@@ -156,9 +156,9 @@ def test_operator_judges():
 def test_a_task_file_is_checked_when_it_is_loaded(tmp_path):
     from vipa_ros import resources
 
-    text = (resources.root() / "tasks" / "put_three_obj.yaml").read_text()
+    text = (resources.root() / "tasks" / "put_three_obj.yaml").read_text(encoding="utf-8")
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace("above: 0.12", "beyond: 0.12"))
+    path.write_text(text.replace("above: 0.12", "beyond: 0.12"), encoding="utf-8")
     with pytest.raises(VipaError, match="mine.yaml: sub-task 'open drawer'.*beyond.*above"):
         load_task(str(path))
 
@@ -168,7 +168,7 @@ def test_every_check_and_parameter_is_documented():
 
     from vipa_ros import resources
 
-    text = (resources.root() / "docs" / "tasks.md").read_text()
+    text = (resources.root() / "docs" / "tasks.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
     for name, check in checks.REGISTRY.items():
         missing = [f.name for f in dataclasses.fields(check.Params) if f"`{f.name}`" not in rows[name]]

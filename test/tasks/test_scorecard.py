@@ -79,7 +79,7 @@ def test_round_trip(tmp_path, met):
     scorecard.write(card, path)
     assert scorecard.read(path) == card
     assert [p.name for p in tmp_path.iterdir()] == ["scorecard.json"]
-    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
 def test_numbers_that_are_not_become_null():
@@ -103,7 +103,7 @@ def test_numbers_that_are_not_become_null():
 )
 def test_what_is_refused(tmp_path, change, word):
     path = tmp_path / "scorecard.json"
-    path.write_text(json.dumps({**scorecard.to_dict(make()), **change}))
+    path.write_text(json.dumps({**scorecard.to_dict(make()), **change}), encoding="utf-8")
     with pytest.raises(VipaError, match=word) as caught:
         scorecard.read(path)
     assert "scorecard.json" in str(caught.value)
@@ -112,7 +112,7 @@ def test_what_is_refused(tmp_path, change, word):
 def test_missing_and_broken_files(tmp_path):
     with pytest.raises(VipaError, match="nothing.json"):
         scorecard.read(tmp_path / "nothing.json")
-    (tmp_path / "half.json").write_text('{"schema": ')
+    (tmp_path / "half.json").write_text('{"schema": ', encoding="utf-8")
     with pytest.raises(VipaError, match="half.json: not JSON"):
         scorecard.read(tmp_path / "half.json")
 
@@ -133,7 +133,7 @@ def test_policy_id_follows_the_weights(tmp_path):
     folder.mkdir()
     (folder / "model.onnx").write_bytes(b"one")
     first = scorecard.policy_id(str(folder))
-    (folder / "notes.txt").write_text("not a weight")
+    (folder / "notes.txt").write_text("not a weight", encoding="utf-8")
     assert scorecard.policy_id(str(folder)) == first and first.name == "small"
     (folder / "model.onnx").write_bytes(b"two")
     assert scorecard.policy_id(str(folder)) != first

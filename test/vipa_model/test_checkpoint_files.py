@@ -35,9 +35,9 @@ def shipped(tmp_path):
 
 
 def edit(path, change):
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text(encoding="utf-8"))
     change(data)
-    path.write_text(json.dumps(data))
+    path.write_text(json.dumps(data), encoding="utf-8")
 
 
 def resign(folder):
@@ -62,11 +62,11 @@ def test_a_file_of_another_run_is_refused(shipped, name):
 
 def test_a_file_that_nobody_listed_is_refused(shipped):
     sums = shipped / "SHA256SUMS"
-    lines = sums.read_text().splitlines(keepends=True)
-    sums.write_text("".join(line for line in lines if "processor" not in line))
+    lines = sums.read_text(encoding="utf-8").splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if "processor" not in line), encoding="utf-8")
     with pytest.raises(VipaError, match="processor_config.json is not in"):
         load_policy(str(shipped))
-    sums.write_text("../config.json\n")
+    sums.write_text("../config.json\n", encoding="utf-8")
     with pytest.raises(VipaError, match="line 1"):
         load_policy(str(shipped))
     sums.unlink()
@@ -103,7 +103,7 @@ def test_a_configuration_of_nonsense_is_refused(folder, change, said):
 @pytest.mark.parametrize("text", ["[]", "7", "{", "[" * 100_000, '"vipa"'])
 @pytest.mark.parametrize("name", ["config.json", "processor_config.json"])
 def test_what_is_no_object_is_refused(folder, name, text):
-    (folder / name).write_text(text)
+    (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=f"{name}: .*allowed: (a )?JSON"):
         VipaProcessor.from_pretrained(folder)
 

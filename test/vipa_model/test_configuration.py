@@ -25,6 +25,6 @@ def test_errors_list_what_is_allowed(tmp_path):
         VipaConfig.xs(spatial=VipaConfig().spatial.__class__(kind="lidar"))
     with pytest.raises(ValueError, match="'full', 's', 'xs'"):
         VipaConfig.named("xxl")
-    (tmp_path / "config.json").write_text('{"model_type": "internvl"}')
+    (tmp_path / "config.json").write_text('{"model_type": "internvl"}', encoding="utf-8")
     with pytest.raises(ValueError, match="from_internvl"):
         VipaConfig.from_pretrained(tmp_path)

@@ -107,7 +107,7 @@ def test_damaged_or_other_folders_are_refused(internvl, tmp_path):
     save_file({k: v for k, v in weights.items() if k != gone}, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match="missing tensors"):
         VipaForActionPrediction.from_internvl(folder, small())
-    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3"}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3"}), encoding="utf-8")
     with pytest.raises(ValueError, match="allowed: internvl with qwen3"):
         VipaForActionPrediction.from_internvl(folder, small())
 
@@ -131,7 +131,7 @@ def hand3d(tmp_path):
     ]
     action.append(action[0] | {"trajectory": [path[0], path[0]]})
     for name, rows in (("visual.jsonl", visual), ("action.jsonl", action)):
-        (tmp_path / name).write_text("".join(json.dumps(r) + "\n" for r in rows))
+        (tmp_path / name).write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return tmp_path, tmp_path / "visual.jsonl", tmp_path / "action.jsonl"
 
 
@@ -174,7 +174,7 @@ def test_stages_one_and_two(internvl, hand3d, tmp_path):
     assert moved == {"fusion", "language"}
     with pytest.raises(SystemExit):
         train_main([str(action), "--recipe", "stage2", "--start", out, "--out", out, *model])
-    rows = [json.loads(line) for line in (tmp_path / "two/log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "two/log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert np.isfinite(rows[-1]["val_loss"])
 
 
@@ -202,7 +202,7 @@ def test_answers_alone_carry_loss(hand3d, internvl):
 
 def test_wrong_lines_are_named(hand3d):
     folder, visual, _ = hand3d
-    lines = visual.read_text().splitlines()
+    lines = visual.read_text(encoding="utf-8").splitlines()
     for wrong, message in (
         ("{", ":3: "),
         (json.dumps({"type": "dance"}), ":3: type is 'dance'; allowed: spatial_relationship"),
@@ -210,7 +210,7 @@ def test_wrong_lines_are_named(hand3d):
         (lines[2].replace('"a.png", "a.png"', '"a.png"'), ":3: 1 images; allowed for hand_movement: 2"),
         (lines[0].replace("a.png", "b.png"), ":3: images: .*b.png is missing"),
     ):
-        (folder / "wrong.jsonl").write_text("\n".join([*lines[:2], wrong]))
+        (folder / "wrong.jsonl").write_text("\n".join([*lines[:2], wrong]), encoding="utf-8")
         with pytest.raises(ValueError, match=message):
             read_jsonl(folder / "wrong.jsonl", VISUAL)
 

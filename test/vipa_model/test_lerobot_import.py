@@ -90,6 +90,6 @@ def test_resumes_and_refuses(dataset, tmp_path):
     (tmp_path / "frames/episodes/000001.npz").unlink()
     assert len(import_lerobot(dataset, tmp_path / "frames", 32)) == 7
     info = dataset / "meta/info.json"
-    info.write_text(info.read_text().replace("v3.0", "v2.1"))
+    info.write_text(info.read_text(encoding="utf-8").replace("v3.0", "v2.1"), encoding="utf-8")
     with pytest.raises(ValueError, match="allowed: v3.0"):
         import_lerobot(dataset, tmp_path / "other", 32)

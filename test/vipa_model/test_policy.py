@@ -154,7 +154,7 @@ from vipa_model import FrameStore, Policy
 store = FrameStore({str(store.folder)!r})
 print(Policy.from_pretrained({str(trained[0])!r}).act(observation(store, 2)).poses["arm"].shape)
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
     assert out.stdout.strip() == "(8, 7)", out.stderr
 
 
@@ -166,7 +166,7 @@ def test_a_file_of_another_run_is_refused_by_training_and_export_too(trained, tm
 
     folder = tmp_path / "copy"
     shutil.copytree(trained[0], folder)
-    with (folder / "processor_config.json").open("a") as file:
+    with (folder / "processor_config.json").open("a", encoding="utf-8") as file:
         file.write("\n")
     with pytest.raises(ValueError, match="processor_config.json has SHA-256"):
         export(folder)

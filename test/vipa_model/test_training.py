@@ -115,14 +115,14 @@ def test_shifted_images_keep_their_points(store):
 def test_resume_after_a_kill_is_exact(store, tmp_path):
     run(store, tmp_path / "whole", 6)
     run(store, tmp_path / "parts", 6, stop_after=2)
-    assert json.loads((tmp_path / "parts/training-state/progress.json").read_text())["step"] == 2
+    assert json.loads((tmp_path / "parts/training-state/progress.json").read_text(encoding="utf-8"))["step"] == 2
     run(store, tmp_path / "parts", 6)
     for name in ("model.safetensors", "training-state/model.safetensors", "training-state/optimizer.safetensors"):
         whole, parts = load_file(tmp_path / "whole" / name), load_file(tmp_path / "parts" / name)
         assert whole.keys() == parts.keys()
         for key in whole:
             assert torch.equal(whole[key], parts[key]), (name, key)
-    rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {"loss", "flow", "samples_per_s", "lr"} <= set(rows[0]) and "val_position_mm" in rows[-1]
     assert not list(tmp_path.rglob("*.pt")) and not list(tmp_path.rglob("*.pkl"))
 
@@ -180,7 +180,7 @@ def test_stage_zero_trains_the_recurrent_encoder(store, tmp_path):
     for change in changes:
         arguments += ["--model", change]
     assert train_main(arguments) == 0
-    assert "val_distance" in (tmp_path / "log.jsonl").read_text()
+    assert "val_distance" in (tmp_path / "log.jsonl").read_text(encoding="utf-8")
 
 
 def test_command_line(store, tmp_path, capsys):

@@ -323,7 +323,7 @@ def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
     print(f"  planner: {row['found']:.0f} of {row['queries']:.0f} tabletop queries, {row['p50_ms']:.0f} ms median, "
           f"{row['worst_ms']:.0f} ms at worst, {row['least_above_margin_mm']:.1f} mm or more above the margin at 0.001 rad")
     if json_path is not None:
-        Path(json_path).write_text(json.dumps(result, indent=2) + "\n")
+        Path(json_path).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
 
 

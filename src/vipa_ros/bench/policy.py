@@ -164,4 +164,4 @@ def _one_thread() -> None:
 
 def _cpuinfo() -> list[str]:
     path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []

@@ -70,7 +70,7 @@ def _token(args) -> tuple[str | None, bool]:
     if args.token_file is not None:
         where = f"--token-file {args.token_file}"
         try:
-            token = args.token_file.read_text().strip()
+            token = args.token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise VipaError(f"{where}: {getattr(error, 'strerror', None) or 'not text'}") from None
     elif not token:

@@ -92,7 +92,7 @@ class EpisodeWriter:
             "meta": meta or {},
             "stats": {name: {k: v.tolist() for k, v in entry.items()} for name, entry in stats.items()},
         }
-        (self._folder / RECORD).write_text(json.dumps(record))
+        (self._folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
         try:
             os.rename(self._folder, self._final)
         except OSError as error:
@@ -138,7 +138,7 @@ def staged(staging: Path) -> list[dict[str, Any]]:
     records = []
     for path in sorted(Path(staging).glob(f"[!.]*/{RECORD}")):
         try:
-            records.append(json.loads(path.read_text()) | {"folder": path.parent})
+            records.append(json.loads(path.read_text(encoding="utf-8")) | {"folder": path.parent})
         except FileNotFoundError:
             pass  # another process has just made it part of the dataset
     return sorted(records, key=lambda r: (str(r["meta"].get("recorded", "")), r["key"]))

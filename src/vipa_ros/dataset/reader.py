@@ -79,7 +79,7 @@ class Dataset:
         self.root = Path(root)
         path = self.root / "meta" / "info.json"
         try:
-            self.info: dict[str, Any] = json.loads(path.read_text())
+            self.info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise VipaError(f"{path}: {error}; want the folder of a dataset") from None
         self.spec: DatasetSpec = spec_of(self.info, str(path))
@@ -107,7 +107,7 @@ class Dataset:
     @cached_property
     def stats(self) -> dict[str, dict[str, np.ndarray]]:
         """stats.json: by feature and kind."""
-        data = json.loads((self.root / "meta" / "stats.json").read_text())
+        data = json.loads((self.root / "meta" / "stats.json").read_text(encoding="utf-8"))
         return {name: {kind: np.array(value) for kind, value in entry.items()} for name, entry in data.items()}
 
     def __len__(self) -> int:

@@ -38,7 +38,7 @@ class DatasetWriter:
         """Whether the dataset is there. Raises VipaError if it is of another spec, or something else is there."""
         info = self.root / "meta" / "info.json"
         if info.is_file():
-            there = spec_of(json.loads(info.read_text()), str(info))
+            there = spec_of(json.loads(info.read_text(encoding="utf-8")), str(info))
             if there != self.spec:
                 raise VipaError(f"{self.root}: holds a dataset of other content: {difference(there, self.spec)}")
             return True

@@ -68,7 +68,7 @@ def _texts(typename: str, texts: dict[str, str]) -> None:
     store = _store()
     path = _find(typename)
     if path is not None:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         fields = get_types_from_msg(text, typename)[typename][1]
     elif typename in store.fielddefs:
         text = store.generate_msgdef(typename, ros_version=2)[0].split(SEPARATOR)[0]
@@ -115,7 +115,7 @@ def type_hash(typename: str) -> str:
     typename = _normal(typename)
     path = _find(typename)
     if path is not None and path.with_suffix(".json").is_file():
-        hashes = json.loads(path.with_suffix(".json").read_text())["type_hashes"]
+        hashes = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["type_hashes"]
         found = next((h["hash_string"] for h in hashes if h["type_name"] == typename), None)
         if found:
             return found

@@ -57,7 +57,7 @@ def writers(path: Path) -> list[str]:
         try:
             for fd in (process / "fd").iterdir():
                 if _writes(process, fd, target):
-                    found.append(f"{(process / 'comm').read_text().strip()} ({process.name})")
+                    found.append(f"{(process / 'comm').read_text(encoding='utf-8', errors='replace').strip()} ({process.name})")
                     break
         except OSError:  # it ended, or is somebody else's
             continue
@@ -69,7 +69,7 @@ def _writes(process: Path, fd: Path, target: os.stat_result) -> bool:
         status = os.stat(fd)
         if (status.st_dev, status.st_ino) != (target.st_dev, target.st_ino):
             return False
-        lines = (process / "fdinfo" / fd.name).read_text().splitlines()
+        lines = (process / "fdinfo" / fd.name).read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
     flags = next((int(line.split()[1], 8) for line in lines if line.startswith("flags:")), 0)

@@ -26,5 +26,5 @@ if not hasattr(moveit_msgs.msg, "CollisionObject"):
 
 
 def note(**what) -> None:
-    with open(os.environ["VIPA_MOVEIT_PY_LOG"], "a") as log:
+    with open(os.environ["VIPA_MOVEIT_PY_LOG"], "a", encoding="utf-8") as log:
         log.write(json.dumps(what) + "\n")
