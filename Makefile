@@ -4,10 +4,8 @@
 demo: setup
 	.venv/bin/vipa episode --task put_three_obj --policy expert --seed 1
 
-# Graphs of processes by themselves: what else needs the cores makes them fall silent for seconds.
 test: setup
-	.venv/bin/python -m pytest -m 'not graph and not train and not slow'
-	.venv/bin/python -m pytest -n 0 -m 'graph and not slow'
+	.venv/bin/python -m pytest
 
 lint: setup
 	.venv/bin/ruff check .

@@ -1,4 +1,5 @@
-"""Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size)."""
+"""Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
+`graph` (what load does to the graph of processes)."""
 
 from pathlib import Path
 
@@ -18,7 +19,10 @@ def arguments(parser):
     device.add_argument("--views", default="2,1,3", help="numbers of cameras, in this order")
     device.add_argument("--count", type=int, default=50, help="calls a case")
     device.add_argument("--budget", type=float, default=3600.0, help="wall seconds after which nothing new begins")
-    for verb in (motion, policy, device):
+    graph = verbs.add_parser("graph", help="whole episodes with busy loops beside them, and with two cameras of 640x480 at 30 Hz")
+    graph.add_argument("--seeds", default="0", help="of the episodes: 7, 0:10 or 1,5,9")
+    graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
+    for verb in (motion, policy, device, graph):
         verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
 
 
@@ -32,6 +36,12 @@ def run(args) -> int:
         from vipa_ros.bench import device
 
         device.run(args.size, args.device, args.views, args.count, args.budget, args.json)
+        return 0
+    if args.what == "graph":
+        from vipa_ros.bench import graph
+        from vipa_ros.evaluation.trials import parse_seeds
+
+        graph.run(parse_seeds(args.seeds), args.json, parse_seeds(args.loads))
         return 0
     from vipa_ros.bench import policy
 

@@ -1,0 +1,54 @@
+"""A process that publishes cameras as a driver would: colour and depth, 640x480, 30 Hz of wall time, every frame numbered.
+
+Run as a node: parameters `cameras` (their names, separated by commas) and `use_sim_time`.
+"""
+
+import array
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from vipa_ros.ros import node, topics
+from vipa_ros.ros.qos import PROFILES
+
+WIDTH, HEIGHT, RATE = 640, 480, 30.0  # pixels, Hz
+
+
+def number(data) -> int:
+    """The number of a frame, from the bytes of its picture."""
+    return int.from_bytes(bytes(data[:4]), "little")
+
+
+class Cameras(Node):
+    """All cameras in one process, as realsense2_camera's composed nodes are."""
+
+    def __init__(self):
+        super().__init__("cameras")
+        names = node.parameter(self, "cameras", str).split(",")
+        noise = np.random.default_rng(0).integers(0, 16, (HEIGHT, WIDTH, 3))  # what a sensor's noise leaves to compress
+        ramp = np.linspace(0, 239, WIDTH)[None, :, None]
+        self.colour = array.array("B", (ramp + noise).astype(np.uint8).tobytes())
+        self.depth = array.array("B", (500 + 4 * ramp[..., 0] + noise[..., 0]).astype(np.uint16).tobytes())
+        self.count = 0
+        self.outputs = [(name, {key: self.create_publisher(CameraInfo if "info" in key else Image, topic, PROFILES["camera"])
+                                for key, topic in topics.camera_topics(name).items()}) for name in names]
+        self.create_timer(1.0 / RATE, self.on_timer, clock=node.steady_clock())
+
+    def on_timer(self):
+        self.count += 1
+        stamp = self.get_clock().now().to_msg()
+        for data in (self.colour, self.depth):
+            data[:4] = array.array("B", self.count.to_bytes(4, "little"))
+        for name, publishers in self.outputs:
+            info = CameraInfo(width=WIDTH, height=HEIGHT, k=[600.0, 0.0, 320.0, 0.0, 600.0, 240.0, 0.0, 0.0, 1.0])
+            colour = Image(width=WIDTH, height=HEIGHT, encoding="rgb8", step=3 * WIDTH, data=self.colour)
+            depth = Image(width=WIDTH, height=HEIGHT, encoding="16UC1", step=2 * WIDTH, data=self.depth)
+            for msg in (info, colour, depth):
+                msg.header.stamp, msg.header.frame_id = stamp, f"{name}_color_optical_frame"
+            for key, msg in (("color_info", info), ("depth_info", info), ("color", colour), ("depth", depth)):
+                publishers[key].publish(msg)
+
+
+if __name__ == "__main__":
+    node.run(Cameras)
