@@ -49,9 +49,10 @@ def test_an_operator_judges_stops_and_rearms(world):
 
     client = ActionClient(world.node, RunEpisode, topics.RUN_EPISODE)
     world.wait(client.server_is_ready, "the task manager")
-    sent = client.send_goal_async(RunEpisode.Goal(task="water_plant", commander="expert", time_limit=600.0))
+    goal = RunEpisode.Goal(task="water_plant", commander="expert", time_limit=600.0)
+    sent = world.begin(lambda: client.send_goal_async(goal))
     world.wait(sent.done, "the goal's acceptance")
-    result = sent.result().get_result_async()
+    result = world.begin(sent.result().get_result_async)
     world.wait(lambda: status and status[0].subtasks and status[0].subtasks[0].evidence == "waits for the operator", "the episode")
 
     ahead = world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(subtask="press spray handle", done=True))

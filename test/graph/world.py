@@ -4,7 +4,7 @@ import threading
 import time
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from vipa_ros import environment
 from vipa_ros.supervisor import Supervisor
@@ -37,7 +37,7 @@ class World:
         rclpy.init(context=self.context, domain_id=self.domain.id)
         self.node = rclpy.create_node("world", context=self.context)
         self.supervisor = Supervisor(specs, env, folder)
-        self.executor = MultiThreadedExecutor(2, context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.thread = spinning(self.executor, self.context)
 
@@ -67,6 +67,13 @@ class World:
         future = client.call_async(request)
         self.wait(future.done, f"an answer of {name}")
         return future.result()
+
+    def begin(self, send):
+        """The future of what `send` sends, on the thread that answers come to: rclpy's action client forgets one that overtakes
+        its question."""
+        task = self.executor.create_task(send)
+        self.wait(task.done, "the executor")
+        return task.result()
 
     def newest(self, kind, name, qos):
         """A list that holds the newest message of a topic."""
