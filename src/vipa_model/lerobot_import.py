@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from .configuration_vipa import GroupConfig
+from .configuration_vipa import GroupConfig, read_json
 from .framestore import FrameStore, FrameStoreWriter
 from .images import Crop, make_view
 from .rotations import quat_to_matrix
 
+log = logging.getLogger(__name__)
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 VELOCITY = ("vx", "vy", "vz")
 
@@ -26,24 +28,50 @@ def import_lerobot(
     ValueError when the folder is another format, or lacks a column that training needs.
     """
     folder = Path(folder)
-    info = json.loads((folder / "meta" / "info.json").read_text(encoding="utf-8"))
-    if info.get("codebase_version") != "v3.0" or "vipa" not in info:
-        raise ValueError(
-            f"{folder}: codebase_version {info.get('codebase_version')!r}, sections {sorted(info)}; "
-            "allowed: v3.0 with the section 'vipa' (docs/dataset.md)"
-        )
+    info = read_json(folder / "meta" / "info.json")
+    if info.get("codebase_version") != "v3.0":
+        raise ValueError(f"{folder}: codebase_version {info.get('codebase_version')!r}; allowed: v3.0 (docs/dataset.md)")
+    if "vipa" not in info:
+        log.warning("%s has no section 'vipa': written by other tools, without depth and names of sub-tasks", folder)
+        info["vipa"] = {"groups": _arms(folder, info), "depth": []}
     arms = [g for g in info["vipa"]["groups"] if g["kind"] == "arm"]
     groups = [GroupConfig(g["name"], len(g["hand_joints"]), len(g["joints"])) for g in arms]
     cameras = [n.removeprefix("observation.images.") for n in info["features"] if n.startswith("observation.images.")]
-    subtasks = _names(folder / "meta" / "subtasks.parquet")
+    rows = _episodes(folder)
+    subtasks = _names(folder / "meta" / "subtasks.parquet") or _numbered(folder, info, rows)
     writer = FrameStoreWriter(out, cameras, image_size, groups, subtasks, float(info["fps"]), crops)
-    for row in _episodes(folder):
+    for row in rows:
         name = f"{row['episode_index']:06d}"
         if not writer.has(name):
             arrays = _arrays(folder, info, row, arms, cameras, image_size, crops or {})
-            meta = json.loads(row["vipa/meta"]) | {"key": row["vipa/key"]}
+            meta = json.loads(row.get("vipa/meta") or "{}") | {"key": row.get("vipa/key", name)}
             writer.add(name, arrays, row["tasks"][0], meta)
     return FrameStore(out)
+
+
+def _arms(folder: Path, info: dict) -> list[dict]:
+    """The arms of a dataset without our section, by the names of its action and state. The base frames are not known: only
+    what is lifted from depth, which is not there, would need them."""
+    names = {c: info["features"].get(c, {}).get("names") or [] for c in ("action", "observation.state")}
+    arms = []
+    for arm in dict.fromkeys(n.partition(".")[0] for n in names["action"] if isinstance(n, str)):
+        action = [n.removeprefix(f"{arm}.") for n in names["action"] if n.startswith(f"{arm}.")]
+        if action[: len(POSE)] == list(POSE):
+            hand = action[len(POSE) :]
+            joints = [n.removeprefix(f"{arm}.") for n in names["observation.state"] if n.startswith(f"{arm}.")]
+            joints = [j for j in joints if j not in hand]
+            arms.append({"name": arm, "kind": "arm", "hand_joints": hand, "joints": joints, "base_in_world": [0, 0, 0, 0, 0, 0, 1]})
+    if not arms:
+        raise ValueError(f"{folder}: no tool poses among the names of action; allowed: datasets of vipa dataset build (docs/dataset.md)")
+    return arms
+
+
+def _numbered(folder: Path, info: dict, rows: list[dict]) -> list[str]:
+    """Names for sub-tasks whose own are lost."""
+    files = {(r["data/chunk_index"], r["data/file_index"]) for r in rows}
+    paths = [folder / info["data_path"].format(chunk_index=c, file_index=f) for c, f in sorted(files)]
+    highest = max((int(_column(path, "subtask_index").max()) for path in paths), default=-1)
+    return [f"sub-task {i}" for i in range(highest + 1)]
 
 
 def _arrays(
@@ -141,6 +169,14 @@ def _columns(path: Path, episode: int) -> dict[str, np.ndarray]:
     table = pq.read_table(path, partitioning=None)
     table = table.filter(pc.equal(table["episode_index"], episode))
     return {name: np.array(table[name].to_pylist()) for name in table.column_names}
+
+
+def _column(path: Path, name: str) -> np.ndarray:
+    import pyarrow.parquet as pq
+
+    if name not in pq.read_schema(path).names:
+        raise ValueError(f"{path}: no column {name!r}; allowed: datasets of vipa dataset build (docs/dataset.md)")
+    return pq.read_table(path, columns=[name], partitioning=None)[name].to_numpy()
 
 
 def _names(path: Path) -> list[str]:

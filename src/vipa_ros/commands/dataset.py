@@ -41,7 +41,7 @@ def check(args) -> int:
 
 def show(args) -> int:
     from vipa_ros.dataset.build import described
-    from vipa_ros.dataset.reader import Dataset
+    from vipa_ros.dataset.reader import Dataset, key_of
 
     dataset = Dataset(args.dataset)
     spec = dataset.spec
@@ -52,8 +52,10 @@ def show(args) -> int:
     for name, feature in spec.features.items():
         print(f"  {name}: {feature.dtype} {feature.size}")
     for row in dataset.rows:
-        told = described(json.loads(row["vipa/meta"]))
-        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {row['vipa/key']}  {told}  {row['tasks'][0]}")
+        told = described(json.loads(row.get("vipa/meta") or "{}"))
+        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {key_of(row)}  {told}  {row['tasks'][0]}")
+    for text in dataset.lost:
+        print(f"note: {text}")
     return 0
 
 

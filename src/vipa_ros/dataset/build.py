@@ -6,7 +6,8 @@ from pathlib import Path
 
 from vipa_ros.dataset.readings import reason
 from vipa_ros.dataset.run import Run, recorded
-from vipa_ros.dataset.writer import DatasetWriter, difference
+from vipa_ros.dataset.spec import DatasetSpec
+from vipa_ros.dataset.writer import DatasetWriter, difference, spec_at
 from vipa_ros.errors import VipaError
 
 
@@ -59,6 +60,9 @@ class _Build:
         self.keys: set[str] = set()
 
     def run(self, run_folders: Iterable[Path]) -> BuildReport:
+        there = spec_at(self.out)
+        if there is not None:
+            self._open(there)
         folders = sorted((Path(f) for f in run_folders), key=lambda f: (recorded(f), str(f)))
         try:
             for number, folder in enumerate(folders):
@@ -76,6 +80,10 @@ class _Build:
             raise VipaError(f"{self.out}: no run folder can be used; nothing was written\n{self.report}")
         self.progress(1.0)
         return self.report
+
+    def _open(self, spec: DatasetSpec) -> None:
+        self.writer = DatasetWriter(self.out, spec)
+        self.keys = self.writer.keys()
 
     def _add(self, folder: Path, progress: Callable[[float], None]) -> None:
         run, name = None, str(folder)
@@ -99,9 +107,8 @@ class _Build:
             return
         spec = run.spec(self.fps)
         if self.writer is None:
-            self.writer = DatasetWriter(self.out, spec)
-            self.keys = self.writer.keys()
-        elif spec != self.writer.spec:
+            self._open(spec)
+        if spec != self.writer.spec:
             raise VipaError(f"another robot or cameras than the dataset's: {difference(self.writer.spec, spec)}")
         if run.key in self.keys:
             self.report.skipped[name] = "is in the dataset"

@@ -9,7 +9,7 @@ import numpy as np
 
 from vipa_ros.dataset.episode import staged
 from vipa_ros.dataset.layout import depth_path
-from vipa_ros.dataset.reader import Dataset, Episode
+from vipa_ros.dataset.reader import Dataset, Episode, key_of
 from vipa_ros.dataset.spec import IMAGES, INDEX_FEATURES, max_velocities
 from vipa_ros.dataset.stats import aggregate, vector_stats
 from vipa_ros.dataset.video import count_frames
@@ -41,21 +41,27 @@ def check(root: Path, progress: Callable[[float], None] | None = None) -> list[F
     def error(where, what):
         findings.append(Finding("error", str(where), what))
 
+    def warning(where, what):
+        findings.append(Finding("warning", str(where), what))
+
     try:
+        _check_info(dataset, error)
         _check_totals(dataset, error)
         parts: dict[str, list] = {}
         for number in range(len(dataset)):
             episode = dataset.episode(number)
-            _check_episode(dataset, episode, error, lambda w, t: findings.append(Finding("warning", str(w), t)))
+            _check_episode(dataset, episode, error, warning)
             for name in dataset.spec.features:
                 values = episode[name].reshape(len(episode), -1) if len(episode.table) else np.zeros((1, 1))
                 parts.setdefault(name, []).append(vector_stats(values))
             if progress:
                 progress((number + 1) / (len(dataset) + 1))
         _check_videos(dataset, error)
-        _check_stats(dataset, parts, error)
+        # LeRobot's tools weigh what is not finite otherwise than ours
+        _check_stats(dataset, parts, warning if dataset.lost else error)
     except VipaError as problem:  # a file that cannot be read at all: the rest makes no sense
         error(dataset.root, str(problem))
+    findings += [Finding("warning", str(dataset.root), text) for text in dataset.lost]
     waiting = staged(dataset.root / ".staging")
     if waiting:
         text = f"{len(waiting)} episodes are saved and not part of the dataset; finalize() adds them"
@@ -63,6 +69,16 @@ def check(root: Path, progress: Callable[[float], None] | None = None) -> list[F
     if progress:
         progress(1.0)
     return findings
+
+
+def _check_info(dataset: Dataset, error) -> None:
+    """Every key of meta/info.json that does not count episodes is what the writer writes of this spec."""
+    wanted = dataset.spec.info()
+    if dataset.lost:  # others' tools have features and sizes of their own
+        wanted = {key: wanted[key] for key in ("codebase_version", "data_path", "video_path", "fps")}
+    for key, value in wanted.items():
+        if not key.startswith("total_") and key != "splits" and dataset.info.get(key) != value:
+            error("meta/info.json", f"{key} is {str(dataset.info.get(key))[:200]}, want {str(value)[:200]}")
 
 
 def _check_totals(dataset: Dataset, error) -> None:
@@ -75,8 +91,8 @@ def _check_totals(dataset: Dataset, error) -> None:
         "splits": {"train": f"0:{len(rows)}"} if rows else {},
     }
     for key, value in totals.items():
-        if info[key] != value:
-            error(where, f"{key} {info[key]}, the tables say {value}")
+        if info.get(key) != value:
+            error(where, f"{key} {info.get(key)}, the tables say {value}")
     end = 0
     for number, row in enumerate(rows):
         place = f"meta/episodes, row {number}"
@@ -88,7 +104,7 @@ def _check_totals(dataset: Dataset, error) -> None:
                 f"frames {row['dataset_from_index']} to {row['dataset_to_index']}, want {end} to {end + row['length']}",
             )
         end = row["dataset_to_index"]
-    keys = [r["vipa/key"] for r in rows]
+    keys = [key_of(r) for r in rows]
     if len(set(keys)) != len(keys):
         error("meta/episodes", "an episode's key occurs twice")
 
@@ -111,6 +127,8 @@ def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
     for name, names in (("task_index", dataset.tasks), ("subtask_index", dataset.subtasks)):
         if name in episode.table.column_names:
             values = episode[name]
+            if name == "subtask_index" and not names and dataset.lost:
+                continue
             if values.min() < 0 or values.max() >= max(len(names), 1):
                 error(where, f"{name} {values.min()} to {values.max()}; allowed: 0 to {len(names) - 1}")
     if dataset.tasks and dataset.tasks[int(episode["task_index"][0])] != episode.instruction:
@@ -127,6 +145,11 @@ def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
 
 def _check_values(dataset: Dataset, episode: Episode, error, warning) -> None:
     where = f"episode {episode.index}"
+    for name, feature in dataset.spec.features.items():
+        shape = episode[name].reshape(episode.length, -1).shape if name in episode.table.column_names else (0, 0)
+        if shape[1] != feature.size:
+            error(where, f"{name} has {shape[1]} elements in data/, {feature.size} in meta/info.json")
+            return
     may_miss = {"observation.wrench", "target", "tip"}
     for name, feature in dataset.spec.features.items():
         values = episode[name].reshape(episode.length, -1)

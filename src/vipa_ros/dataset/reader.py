@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from vipa_ros.dataset import tables
 from vipa_ros.dataset.layout import depth_path
-from vipa_ros.dataset.spec import IMAGES, DatasetSpec, spec_of
+from vipa_ros.dataset.spec import IMAGES, DatasetSpec, has_section, spec_of
 from vipa_ros.dataset.video import read_frames
 from vipa_ros.errors import VipaError
 
@@ -72,18 +72,33 @@ class Episode:
 
 
 class Dataset:
-    """A dataset that is complete (finalize was called). spec: its cameras and features. Not for several threads at once."""
+    """A dataset that is complete (finalize was called). spec: its cameras and features. Not for several threads at once.
+
+    lost: what LeRobot's own tools left out of one of ours, in words; [] if nothing is missing. Its episodes are then called
+    episode-<index> and have no meta.
+    """
 
     def __init__(self, root: Path):
-        """Raises VipaError if `root` is no dataset of ours."""
+        """Raises VipaError if `root` is no LeRobotDataset v3.0."""
         self.root = Path(root)
         path = self.root / "meta" / "info.json"
-        try:
-            self.info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise VipaError(f"{path}: {error}; want the folder of a dataset") from None
+        self.info: dict[str, Any] = read_info(path)
         self.spec: DatasetSpec = spec_of(self.info, str(path))
         self._cached: tuple[Path, pa.Table] | None = None
+
+    @cached_property
+    def lost(self) -> list[str]:
+        lines = []
+        if not has_section(self.info):
+            lines.append(
+                "meta/info.json has no section 'vipa': written by other tools, such as LeRobot's, which leave it out. Lost: depth, "
+                "groups and their base frames. The dataset that it was made from, or the runs, still have them"
+            )
+        if any("vipa/key" not in row for row in self.rows):
+            lines.append("meta/episodes has no columns vipa/key and vipa/meta: seed, outcome and commander of episodes are lost")
+        if "subtask_index" in self.spec.features and not (self.root / "meta" / "subtasks.parquet").is_file():
+            lines.append("meta/subtasks.parquet is not there: names of sub-tasks are lost, their numbers remain")
+        return lines
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -126,15 +141,31 @@ class Dataset:
             self._cached = path, tables.read(path)
         table = self._cached[1]
         offset = row["dataset_from_index"] - (table["index"][0].as_py() if len(table) else 0)
-        meta = json.loads(row["vipa/meta"])
+        try:
+            meta = json.loads(row["vipa/meta"]) if row.get("vipa/meta") else {"subtasks": []}
+        except ValueError as error:
+            raise VipaError(f"{self.root}: meta/episodes, episode {index}: vipa/meta: {error}") from None
         return Episode(
             self.root,
             self.spec.fps,
             index,
-            row["vipa/key"],
+            key_of(row),
             row["tasks"][0],
             row["length"],
             meta,
             row,
             table.slice(offset, row["length"]),
         )
+
+
+def key_of(row: dict[str, Any]) -> str:
+    """The unique name of the episode of a row of meta/episodes."""
+    return row.get("vipa/key") or f"episode-{row['episode_index']:06d}"
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """meta/info.json. Raises VipaError if it is no JSON."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise VipaError(f"{path}: {error}; want the folder of a dataset") from None

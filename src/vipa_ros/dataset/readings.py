@@ -40,8 +40,8 @@ def reading(bag: BagReader, message: Message, read: Reader) -> Reading | None:
 
 def reason(error: Exception) -> str:
     """One line for an error; a VipaError's own."""
-    text = " ".join(str(error).split())[:200]
-    return text if isinstance(error, VipaError) else f"{type(error).__name__}: {text}"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, VipaError) else f"{type(error).__name__}: {text[:200]}"
 
 
 def readers(robot: Robot, spec: DatasetSpec) -> dict[str, Reader]:

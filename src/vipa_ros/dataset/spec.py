@@ -1,5 +1,6 @@
 """What a dataset holds: cameras, features with names for every element, groups. Stands in meta/info.json."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from vipa_ros.robot.kinematics import Kinematics, pose_of
 SCHEMA = "vipa/dataset/1"
 CODEBASE = "v3.0"
 CHUNK_FILES = 1000
+NUMBERS = ("float32", "float64", "int64", "int32", "bool")  # kinds of columns that are read
 DATA_FILE_MB = 100
 VIDEO_FILE_MB = 200
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -132,21 +134,61 @@ class DatasetSpec:
         }
 
 
-def spec_of(info: dict[str, Any], where: str) -> DatasetSpec:
-    """The spec in an info.json. Raises VipaError if it is no dataset of this version."""
-    if info.get("codebase_version") != CODEBASE or info.get("vipa", {}).get("schema") != SCHEMA:
-        raise VipaError(
-            f"{where}: codebase_version {info.get('codebase_version')}, schema {info.get('vipa', {}).get('schema')}; "
-            f"allowed: {CODEBASE} with {SCHEMA}"
-        )
+def has_section(info: dict[str, Any]) -> bool:
+    """Whether an info.json has our section; LeRobot's own tools leave it out."""
+    return "vipa" in info
+
+
+def spec_of(info: Any, where: str) -> DatasetSpec:
+    """The spec in an info.json. Without our section (LeRobot's own tools drop it) there is no depth, and groups are not known.
+
+    Raises VipaError if it is no dataset of this version, naming the key that is missing or no usable value.
+    """
+    if not isinstance(info, dict) or info.get("codebase_version") != CODEBASE:
+        found = info.get("codebase_version") if isinstance(info, dict) else type(info).__name__
+        raise VipaError(f"{where}: codebase_version {found}; allowed: {CODEBASE}")
+    section = info.get("vipa", {})
+    if has_section(info) and (not isinstance(section, dict) or section.get("schema") != SCHEMA):
+        raise VipaError(f"{where}: section vipa: {str(section)[:80]}; allowed: schema {SCHEMA}")
+    fps = _value(info, "fps", (int, float), where)
+    if not math.isfinite(fps) or fps != int(fps) or not 1 <= fps <= 1000:
+        raise VipaError(f"{where}: fps {fps}; allowed: 1 to 1000, whole")
+    depth, groups = section.get("depth", []), section.get("groups", [])
+    velocities = section.get("max_velocity", {})
+    if not isinstance(depth, list) or not isinstance(groups, list) or not isinstance(velocities, dict):
+        raise VipaError(f"{where}: section vipa: depth, groups or max_velocity is no list of cameras, of groups, or mapping")
     cameras, features = [], {}
-    for name, entry in info["features"].items():
-        if name.startswith(IMAGES):
-            camera = name.removeprefix(IMAGES)
-            cameras.append(CameraSpec(camera, *entry["shape"][:2], depth=camera in info["vipa"]["depth"]))
-        elif name not in INDEX_FEATURES:
-            features[name] = Feature(entry["dtype"], tuple(entry["names"]))
-    return DatasetSpec(info["robot_type"], info["fps"], tuple(cameras), features, info["vipa"]["groups"])
+    for name, entry in _value(info, "features", dict, where).items():
+        shape = entry.get("shape") if isinstance(entry, dict) else None
+        whole = isinstance(shape, (list, tuple)) and all(type(n) is int and 1 <= n <= 100_000 for n in shape)
+        if not whole or not isinstance(entry.get("dtype"), str):
+            raise VipaError(f"{where}: feature {name}: {str(entry)[:80]}; allowed: dtype, shape and names")
+        if entry["dtype"] in ("video", "image"):
+            if name.startswith(IMAGES) and len(shape) == 3:
+                camera = name.removeprefix(IMAGES)
+                cameras.append(CameraSpec(camera, *shape[:2], depth=camera in depth))
+        elif name not in INDEX_FEATURES and entry["dtype"] in NUMBERS:
+            features[name] = Feature(entry["dtype"], _names(entry.get("names"), math.prod(shape), name, where))
+    robot = str(info.get("robot_type") or "unknown")
+    return DatasetSpec(robot, int(fps), tuple(cameras), features, groups, velocities)
+
+
+def _value(info: dict[str, Any], key: str, kind, where: str) -> Any:
+    value = info.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise VipaError(f"{where}: {key} is {str(value)[:60]}; allowed: what a LeRobotDataset {CODEBASE} has there")
+    return value
+
+
+def _names(names: Any, size: int, feature: str, where: str) -> tuple[str, ...]:
+    """A name an element: LeRobot has lists, mappings of lists, or nothing."""
+    if isinstance(names, dict):
+        names = [n for part in names.values() for n in (part if isinstance(part, list) else [part])]
+    if not names or len(names) != size and not isinstance(names, list):
+        names = [f"{feature}.{i}" for i in range(size)]
+    if len(names) != size:
+        raise VipaError(f"{where}: feature {feature} has {size} elements and {len(names)} names; allowed: one each")
+    return tuple(map(str, names))
 
 
 def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> DatasetSpec:

@@ -81,5 +81,14 @@ def names_table(names: list[str], number: str) -> pa.Table:
 
 
 def read_names(path: Path) -> list[str]:
-    """The names of such a table, in order."""
-    return read(path).column("__index_level_0__").to_pylist() if path.is_file() else []
+    """The names of such a table, in the order of their place. pandas calls the column as it likes, and so does LeRobot."""
+    if not path.is_file():
+        return []
+    table = read(path)
+    index = [n for n in table.column_names if n.endswith("_index")]
+    names = [n for n in table.column_names if pa.types.is_string(table.schema.field(n).type) or pa.types.is_large_string(table.schema.field(n).type)]
+    if len(index) != 1 or len(names) != 1:
+        raise VipaError(f"{path}: columns {', '.join(table.column_names)}; allowed: names, and their place in one that ends in _index")
+    order = np.argsort(table.column(index[0]).to_numpy(), kind="stable")
+    found = table.column(names[0]).to_pylist()
+    return [found[i] for i in order]

@@ -1,6 +1,5 @@
 """Writes a dataset: episodes are staged one by one, then laid out as LeRobotDataset v3.0. See docs/dataset.md."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from vipa_ros import files
 from vipa_ros.dataset.episode import LOCK, EpisodeWriter, staged, sweep
 from vipa_ros.dataset.layout import Layout, derive, episode_rows
-from vipa_ros.dataset.spec import DatasetSpec, spec_of
+from vipa_ros.dataset.reader import read_info
+from vipa_ros.dataset.spec import DatasetSpec, has_section, spec_of
 from vipa_ros.errors import VipaError
 
 
@@ -36,15 +36,10 @@ class DatasetWriter:
 
     def _there(self) -> bool:
         """Whether the dataset is there. Raises VipaError if it is of another spec, or something else is there."""
-        info = self.root / "meta" / "info.json"
-        if info.is_file():
-            there = spec_of(json.loads(info.read_text(encoding="utf-8")), str(info))
-            if there != self.spec:
-                raise VipaError(f"{self.root}: holds a dataset of other content: {difference(there, self.spec)}")
-            return True
-        if self.root.is_dir() and any(p.name not in (".staging", LOCK, "meta") for p in self.root.iterdir()):
-            raise VipaError(f"{self.root}: holds files and no dataset; name a new folder")
-        return False
+        there = spec_at(self.root)
+        if there is not None and there != self.spec:
+            raise VipaError(f"{self.root}: holds a dataset of other content: {difference(there, self.spec)}")
+        return there is not None
 
     def keys(self) -> set[str]:
         """Keys of all episodes, staged or part of the dataset: what a resumed run need not make again."""
@@ -104,6 +99,23 @@ class DatasetWriter:
             if self._made_root and not any(self.root.iterdir()):
                 self.root.rmdir()
         return True
+
+
+def spec_at(root: Path) -> DatasetSpec | None:
+    """Of the dataset in `root`; None if there is none yet. Raises VipaError if something else is there, or a dataset that
+    nothing can be added to."""
+    info = root / "meta" / "info.json"
+    if info.is_file():
+        found = read_info(info)
+        if not has_section(found):
+            raise VipaError(
+                f"{root}: has no section 'vipa' in meta/info.json: other tools, such as LeRobot's, have written it, without "
+                "depth and without what tells which runs it holds; allowed: a new folder, built from the runs, which loses nothing"
+            )
+        return spec_of(found, str(info))
+    if root.is_dir() and any(p.name not in (".staging", LOCK, "meta") for p in root.iterdir()):
+        raise VipaError(f"{root}: holds files and no dataset; name a new folder")
+    return None
 
 
 def difference(a: DatasetSpec, b: DatasetSpec) -> str:
