@@ -37,7 +37,7 @@ def make_run(folder, source, change=lambda topic, ns, raw: raw, passes=((0, 10**
                 if made is not None:
                     while not out.write(ids[topic], ns, ns, made):
                         out.flush()
-    (folder / "scorecard.json").write_text(json.dumps({"episode_id": folder.name, "outcome": "success"} | card))
+    (folder / "scorecard.json").write_text(json.dumps({"episode_id": folder.name, "outcome": "success"} | card), encoding="utf-8")
     return folder
 
 

@@ -3,17 +3,14 @@
 import numpy as np
 
 from vipa_ros.dataset.commands import Commands
-from vipa_ros.dataset.readings import JOINT_STATES, color_topic, depth_topic, info_topic, reading
+from vipa_ros.dataset.readings import color_topic, depth_topic, info_topic, reading
 from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec
 from vipa_ros.dataset.ticks import Tick
 from vipa_ros.geometry import inverse, transform
 from vipa_ros.recording.reader import stamp_ns
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.measured import GroupReader
-
-CHUNKS = "/vipa/action_chunk"
-MOTION_STATUS = "/vipa/motion_status"
-GROUND_TRUTH = "/vipa/ground_truth"
+from vipa_ros.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS
 
 
 class FrameReader:
@@ -32,7 +29,7 @@ class FrameReader:
         self.truth: list[tuple[int, dict[str, np.ndarray]]] = []
         arms = [g for g in spec.groups if g["kind"] == "arm"]
         self.to_base = inverse(np.array(arms[0]["base_in_world"])) if arms else None
-        read = {CHUNKS: self.commands.chunk, MOTION_STATUS: self._status, GROUND_TRUTH: self._truth}
+        read = {ACTION_CHUNK: self.commands.chunk, MOTION_STATUS: self._status, GROUND_TRUTH: self._truth}
         for message in run.bag.messages([t for t in read if t in run.bag.topics]):
             reading(run.bag, message, read[message.topic])
 

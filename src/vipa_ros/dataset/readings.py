@@ -10,8 +10,8 @@ from vipa_ros.errors import VipaError
 from vipa_ros.recording.reader import BagReader, Message, image_array, stamp_ns
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.state import JointState
+from vipa_ros.topic_names import JOINT_STATES, camera_topics
 
-JOINT_STATES = "/joint_states"
 # what code that expects a whole message of its type raises at another one
 NO_SUCH_MESSAGE = (VipaError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
@@ -115,12 +115,12 @@ def _of_size(image: np.ndarray, shape: tuple[int, ...], dtype) -> np.ndarray:
 
 
 def color_topic(camera: str) -> str:
-    return f"/camera/{camera}/color/image_raw"
+    return camera_topics(camera)["color"]
 
 
 def depth_topic(camera: str) -> str:
-    return f"/camera/{camera}/aligned_depth_to_color/image_raw"
+    return camera_topics(camera)["depth"]
 
 
 def info_topic(camera: str) -> str:
-    return f"/camera/{camera}/color/camera_info"
+    return camera_topics(camera)["color_info"]

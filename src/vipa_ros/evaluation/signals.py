@@ -8,8 +8,7 @@ from vipa_ros.recording.reader import BagReader, stamp_ns
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.robot.state import JointState
-
-JOINT_STATES = "/joint_states"
+from vipa_ros.topic_names import JOINT_STATES
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 from vipa_ros.motion.chunk import Mode
 from vipa_ros.recording.reader import BagReader, stamp_ns
-
-EPISODE_STATUS = "/vipa/episode_status"
-MOTION_STATUS = "/vipa/motion_status"
-SAFETY_STATUS = "/vipa/safety_status"
+from vipa_ros.topic_names import EPISODE_STATUS, MOTION_STATUS, SAFETY_STATUS
 
 STATES = ("pending", "active", "done", "failed")
 

@@ -14,6 +14,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.drawing import Painter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import BagReader, image_array, stamp_ns
+from vipa_ros.topic_names import camera_topics
 
 END_CARD = 2.0  # seconds the last frame stays, so that the outcome can be read
 MAX_RATE = 30.0
@@ -36,7 +37,7 @@ def render_video(
                 f"bag {bag_folder}: no /camera/<name>/color/image_raw with messages; a video wants pictures"
             )
         timeline = read_timeline(bag)
-        topics = {f"/camera/{name}/color/image_raw": name for name in cameras}
+        topics = {camera_topics(name)["color"]: name for name in cameras}
         painter = Painter(timeline, cameras, *_captions(timeline, scorecard))
         last = timeline.states[-1] if timeline.states else None
         outcome = scorecard.get("outcome") or (last.outcome if last else "")

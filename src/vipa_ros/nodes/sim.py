@@ -55,11 +55,11 @@ class Sim(Node):
         def publisher(kind, name):
             return self.create_publisher(kind, name, PROFILES[table[name].qos])
 
-        self.clock = publisher(Clock, "/clock")
+        self.clock = publisher(Clock, topics.CLOCK)
         self.joints = publisher(JointState, topics.JOINT_STATES)
         self.truth = publisher(GroundTruth, topics.GROUND_TRUTH)
-        self.tf = publisher(TFMessage, "/tf")
-        self.tf_static = publisher(TFMessage, "/tf_static")
+        self.tf = publisher(TFMessage, topics.TF)
+        self.tf_static = publisher(TFMessage, topics.TF_STATIC)
         self.wrenches = {g.name: publisher(WrenchStamped, g.wrench_topic) for g in self.robot.arms}
         start = self.cell.stamp_ns
         self.every = {name: Every(rate, start) for name, rate in RATES.items()}

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-JOINT_STATES = "/joint_states"
+from vipa_ros.topic_names import JOINT_STATES
+
 BACK_NS = 200_000_000  # joint states of two arms may come in turns, each with its own age
 LOG_BACK_NS = 500_000_000  # threads of a recorder may swap messages; by this much they do not
 AHEAD_NS = 1_000_000_000  # joint states come at 30 Hz or more

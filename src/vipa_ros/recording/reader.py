@@ -14,6 +14,7 @@ from vipa_ros.recording.decoding import Undecodable, decoder
 from vipa_ros.recording.jumps import Jump, Seen, find_jump
 from vipa_ros.recording.skipped import SkipLog
 from vipa_ros.recording.storage import McapStorage, RosbagsStorage
+from vipa_ros.topic_names import camera_topics
 
 
 class Message(NamedTuple):
@@ -135,8 +136,8 @@ class BagReader:
 
     def camera_names(self) -> list[str]:
         """Names of the cameras whose colour images (`/camera/<name>/color/image_raw`) are in the bag, sorted."""
-        parts = (name.split("/") for name, info in self.topics.items() if info.count)
-        return sorted(p[2] for p in parts if p[:2] == ["", "camera"] and p[3:] == ["color", "image_raw"])
+        parts = {topic: [*topic.split("/"), "", ""] for topic, info in self.topics.items() if info.count}
+        return sorted(part[2] for topic, part in parts.items() if camera_topics(part[2])["color"] == topic)
 
 
 def _storage(folder: Path, information: dict) -> McapStorage | RosbagsStorage:

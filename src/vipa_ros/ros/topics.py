@@ -3,29 +3,34 @@
 from dataclasses import dataclass
 
 from vipa_ros.robot.description import Robot
-
-ACTION_CHUNK = "/vipa/action_chunk"
-MOTION_STATUS = "/vipa/motion_status"
-SAFETY_STATUS = "/vipa/safety_status"
-EPISODE_STATUS = "/vipa/episode_status"
-COMMANDER_STATUS = "/vipa/commander_status"
-GROUND_TRUTH = "/vipa/ground_truth"
-JOINT_STATES = "/joint_states"
-DIAGNOSTICS = "/diagnostics"
-
-SET_AUTHORITY = "/vipa/set_authority"
-ESTOP = "/vipa/estop"
-REARM = "/vipa/rearm"
-TASK_CONTEXT = "/vipa/task_context"
-ROBOT_STATUS = "/vipa/robot_status"
-RECOVER = "/vipa/recover"
-HOME = "/vipa/home"
-TIGHTEN_LIMITS = "/vipa/tighten_limits"
-PLAN_MOTION = "/vipa/plan_motion"
-RESET_CELL = "/vipa/reset_cell"
-RECORD_EPISODE = "/vipa/record_episode"
-RUN_EPISODE = "/vipa/run_episode"
-JUDGE_SUBTASK = "/vipa/judge_subtask"
+from vipa_ros.topic_names import (  # noqa: F401  whoever has the table has the names
+    ACTION_CHUNK,
+    CLOCK,
+    COMMANDER_STATUS,
+    DIAGNOSTICS,
+    EPISODE_STATUS,
+    ESTOP,
+    GROUND_TRUTH,
+    HOME,
+    JOINT_STATES,
+    JUDGE_SUBTASK,
+    MOTION_STATUS,
+    PLAN_MOTION,
+    REARM,
+    RECORD_EPISODE,
+    RECOVER,
+    RESET_CELL,
+    ROBOT_STATUS,
+    RUN_EPISODE,
+    SAFETY_STATUS,
+    SET_AUTHORITY,
+    TASK_CONTEXT,
+    TF,
+    TF_STATIC,
+    TIGHTEN_LIMITS,
+    camera_topics,
+    command_topic,
+)  # fmt: skip
 
 COMMANDERS = "policy, expert, teleop, replay"
 
@@ -44,28 +49,12 @@ class Topic:
     recorded: bool = True
 
 
-def camera_topics(name: str) -> dict[str, str]:
-    """Topics of the camera `name` as realsense-ros names them: color, color_info, depth, depth_info."""
-    base = f"/camera/{name}"
-    return {
-        "color": f"{base}/color/image_raw",
-        "color_info": f"{base}/color/camera_info",
-        "depth": f"{base}/aligned_depth_to_color/image_raw",
-        "depth_info": f"{base}/aligned_depth_to_color/camera_info",
-    }
-
-
-def command_topic(controller: str) -> str:
-    """Where a JointTrajectoryController listens."""
-    return f"/{controller}/joint_trajectory"
-
-
 def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
     """Every topic of the graph for `robot` in a `sim` or `real` cell."""
     rate = f"{robot.control_rate:g}"
     rows = [
-        Topic("/tf", "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
-        Topic("/tf_static", "tf2_msgs/msg/TFMessage", "latched", "once", "world", "cell", "any"),
+        Topic(TF, "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
+        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "once", "world", "cell", "any"),
         Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "motion, commanders"),
         Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", COMMANDERS, "motion"),
         Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", COMMANDERS, "task_manager"),
@@ -76,7 +65,7 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
     ]
     if cell == "sim":
         rows += [
-            Topic("/clock", "rosgraph_msgs/msg/Clock", "clock", "50", "", "cell", "all nodes"),
+            Topic(CLOCK, "rosgraph_msgs/msg/Clock", "clock", "50", "", "cell", "all nodes"),
             Topic(GROUND_TRUTH, "vipa_msgs/msg/GroundTruth", "stream", "20", "world", "cell", "task_manager, expert"),
         ]
     else:

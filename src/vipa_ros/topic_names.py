@@ -1,0 +1,43 @@
+"""The names of the graph's topics, services and action, for those who speak ROS and those who read bags without it."""
+
+ACTION_CHUNK = "/vipa/action_chunk"
+MOTION_STATUS = "/vipa/motion_status"
+SAFETY_STATUS = "/vipa/safety_status"
+EPISODE_STATUS = "/vipa/episode_status"
+COMMANDER_STATUS = "/vipa/commander_status"
+GROUND_TRUTH = "/vipa/ground_truth"
+JOINT_STATES = "/joint_states"
+CLOCK = "/clock"
+TF = "/tf"
+TF_STATIC = "/tf_static"
+DIAGNOSTICS = "/diagnostics"
+
+SET_AUTHORITY = "/vipa/set_authority"
+ESTOP = "/vipa/estop"
+REARM = "/vipa/rearm"
+TASK_CONTEXT = "/vipa/task_context"
+ROBOT_STATUS = "/vipa/robot_status"
+RECOVER = "/vipa/recover"
+HOME = "/vipa/home"
+TIGHTEN_LIMITS = "/vipa/tighten_limits"
+PLAN_MOTION = "/vipa/plan_motion"
+RESET_CELL = "/vipa/reset_cell"
+RECORD_EPISODE = "/vipa/record_episode"
+RUN_EPISODE = "/vipa/run_episode"
+JUDGE_SUBTASK = "/vipa/judge_subtask"
+
+
+def camera_topics(name: str) -> dict[str, str]:
+    """Topics of the camera `name` as realsense-ros names them: color, color_info, depth, depth_info."""
+    base = f"/camera/{name}"
+    return {
+        "color": f"{base}/color/image_raw",
+        "color_info": f"{base}/color/camera_info",
+        "depth": f"{base}/aligned_depth_to_color/image_raw",
+        "depth_info": f"{base}/aligned_depth_to_color/camera_info",
+    }
+
+
+def command_topic(controller: str) -> str:
+    """Where a JointTrajectoryController listens."""
+    return f"/{controller}/joint_trajectory"
