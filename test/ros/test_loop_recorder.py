@@ -37,7 +37,7 @@ def recorded(tmp_path_factory):
     with Loop(task, load_robot(task.robot), task.cameras, (48, 36)) as loop:
         recorder = LoopRecorder(loop, folder, "an-id", "expert", 3)
         witness = Witness(recorder)
-        run_episode(task, loop.robot, Expert(loop.robot, task.name), 3, loop=loop, time_limit=1.0, on_tick=witness)
+        run_episode(task, loop.robot, Expert(loop.robot, task), 3, loop=loop, time_limit=1.0, on_tick=witness)
         recorder.close()
     return folder, witness
 
