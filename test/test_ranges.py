@@ -1,7 +1,9 @@
 """No number of a robot, task, policy or URDF file may be NaN, infinite, huge, or negative where that means nothing."""
 
 import copy
+import dataclasses
 import re
+import typing
 from dataclasses import replace
 
 import pytest
@@ -11,9 +13,10 @@ from vipa_ros import config, documents, resources
 from vipa_ros.cli import main
 from vipa_ros.errors import VipaError
 from vipa_ros.robot import urdf
-from vipa_ros.robot.description import load_robot
-from vipa_ros.serving.mapping import load_mapping
-from vipa_ros.tasks.task import load_task
+from vipa_ros.robot.description import Robot, load_robot
+from vipa_ros.serving.mapping import Mapping, load_mapping
+from vipa_ros.tasks.checks import REGISTRY
+from vipa_ros.tasks.task import Task, load_task
 from vipa_sim.scenes import load_scene
 
 LOADERS = {"config/robots": load_robot, "tasks": lambda path: load_scene(load_task(path)), "config/policies": load_mapping}
@@ -160,3 +163,24 @@ def test_moveit_files_hold_finite_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(parameters, "folder", lambda _: tmp_path)
     with pytest.raises(VipaError, match=f"servo.yaml: .*{place[-1]}: nan; allowed"):
         parameters.settings(robot, "servo.yaml")
+
+
+def bare_numbers(cls, where):
+    """Fields below `cls` that hold numbers without a range of their own."""
+    if dataclasses.is_dataclass(cls):
+        hints = typing.get_type_hints(cls, include_extras=True)
+        for field in dataclasses.fields(cls):
+            yield from bare_numbers(hints[field.name], f"{where}.{field.name}")
+    elif typing.get_origin(cls) is typing.Annotated:
+        if typing.get_args(cls)[0] in (int, float) and not any(isinstance(a, config.Range) for a in cls.__metadata__):
+            yield where
+    elif cls in (int, float):
+        yield where
+    elif typing.get_origin(cls) is not typing.Literal:
+        for part in typing.get_args(cls):
+            yield from bare_numbers(part, where)
+
+
+@pytest.mark.parametrize("cls", [Robot, Task, Mapping, *(check.Params for check in REGISTRY.values())], ids=lambda cls: cls.__name__)
+def test_every_number_of_a_file_declares_its_range(cls):
+    assert list(bare_numbers(cls, cls.__name__)) == []

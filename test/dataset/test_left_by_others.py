@@ -26,7 +26,7 @@ def whole(tmp_path_factory):
     runs = []
     for name in ("one", "two", "three"):
         write_episode(base / name / "bag", seconds=0.5)
-        (base / name / "scorecard.json").write_text(json.dumps({"episode_id": name, "outcome": "success"}))
+        (base / name / "scorecard.json").write_text(json.dumps({"episode_id": name, "outcome": "success"}), encoding="utf-8")
         runs.append(base / name)
     build_from_bags(runs[:2], base / "set")
     build_from_bags(runs[2:], base / "set")
@@ -36,7 +36,7 @@ def whole(tmp_path_factory):
 def edited(root, out, keep, index_name=None):
     """`lerobot-edit-dataset`'s deletion of all episodes but `keep`, whole files: columns of lists, new numbers, nothing of
     ours. index_name: what pandas calls the tasks' column."""
-    info = json.loads((root / "meta/info.json").read_text())
+    info = json.loads((root / "meta/info.json").read_text(encoding="utf-8"))
     del info["vipa"]
     rows = [r for r in Dataset(root).rows if r["episode_index"] in keep]
     first = rows[0]["dataset_from_index"]
@@ -59,7 +59,7 @@ def edited(root, out, keep, index_name=None):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(video, target)
     info |= {"total_episodes": len(new), "total_frames": new[-1]["dataset_to_index"], "splits": {"train": f"0:{len(new)}"}}
-    (out / "meta/info.json").write_text(json.dumps(info))
+    (out / "meta/info.json").write_text(json.dumps(info), encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(new), out / "meta/episodes/chunk-000/file-000.parquet")
     shutil.copyfile(root / "meta/stats.json", out / "meta/stats.json")
     names = {"task_index": pa.array([0]), index_name or "__index_level_0__": pa.array([new[0]["tasks"][0]])}
@@ -125,10 +125,10 @@ NONSENSE = [
 def test_an_info_of_nonsense_is_no_dataset(whole, tmp_path, change, said):
     root = shutil.copytree(whole[0], tmp_path / "set")
     path = root / "meta/info.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(VipaError, match=f"info.json: .*{said}"):
         check(root)
-    path.write_text("[]")
+    path.write_text("[]", encoding="utf-8")
     with pytest.raises(VipaError, match="codebase_version list"):
         check(root)
 
@@ -137,16 +137,16 @@ def test_an_info_of_nonsense_is_no_dataset(whole, tmp_path, change, said):
 def test_check_finds_what_an_info_claims(whole, tmp_path, key, value):
     root = shutil.copytree(whole[0], tmp_path / "set")
     path = root / "meta/info.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {key: value}), encoding="utf-8")
     assert any(f.level == "error" and key in f.what for f in check(root))
 
 
 def test_check_finds_a_feature_of_another_size(whole, tmp_path):
     root = shutil.copytree(whole[0], tmp_path / "set")
     path = root / "meta/info.json"
-    info = json.loads(path.read_text())
+    info = json.loads(path.read_text(encoding="utf-8"))
     info["features"]["action"] |= {"shape": [3], "names": ["a", "b", "c"]}
-    path.write_text(json.dumps(info))
+    path.write_text(json.dumps(info), encoding="utf-8")
     assert any("action has 8 elements in data/, 3 in meta/info.json" in f.what for f in check(root))
 
 

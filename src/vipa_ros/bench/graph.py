@@ -95,7 +95,7 @@ def measure(case: Case, runs: Path) -> Row:
 
 def row(case: Case, folder: RunFolder) -> Row:
     """What the scorecard and the bag of a case say."""
-    card = json.loads(folder.scorecard.read_text())
+    card = json.loads(folder.scorecard.read_text(encoding="utf-8"))
     timing, ros = card["timing"], card["duration_s"]
     dropped = (timing["dropped_frames"] or 0) + (missing_frames(folder.bag) if case.cameras else 0)
     age = timing["observation_age_ms_p50"], timing["observation_age_ms_p99"]
@@ -108,7 +108,7 @@ def missing_frames(bag: Path) -> int:
     camera has none."""
     missing = 0
     with BagReader(bag) as reader:
-        names = [name for name in reader.topics if name.startswith("/camera/") and name.endswith("image_raw")]
+        names = [name for name in reader.topics if name.endswith("/image_raw")]
         numbers: dict[str, list[int]] = {name: [] for name in names}
         for message in reader.messages(names):
             numbers[message.topic].append(cameras.number(message.data.data))
@@ -133,7 +133,7 @@ def run(seeds: Sequence[int], json_path: Path | None, loads: Sequence[int] = LOA
             with tempfile.TemporaryDirectory(dir=runs) as one:  # bags of cameras are large
                 rows.append(measure(case, Path(one)))
             if json_path is not None:
-                json_path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+                json_path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
     print("\n".join(table(rows)))
 
 
