@@ -1,19 +1,24 @@
 """The report of a run folder."""
 
+import base64
 import json
 import re
 import shutil
 import sys
 
+import av
+import cv2
 import numpy as np
 import pytest
-from synthetic_bag import EPISODE_ID, INSTRUCTION, SUBTASKS, write_episode
+from synthetic_bag import EPISODE_ID, INSTRUCTION, SUBTASKS, Messages, write_episode
 
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import report
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import read_signals
+from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
+from vipa_ros.recording.repair import repair
 from vipa_ros.robot.description import load_robot
 
 
@@ -143,3 +148,61 @@ def test_plots_take_what_comes():
     assert line_plot("a", "", [Line("a", x, gap)], (0, 10)).count("<polyline") == 2
     assert "not recorded" in line_plot("a", "", [Line("a", x[:0], x[:0])], (0, 10))
     assert "<polyline" in line_plot("a", "", [Line("a", x, np.zeros_like(x))], (0, 0.0001))
+
+
+def test_the_heading_names_the_policy(made, tmp_path):
+    run = _copy(made, tmp_path, without=("bag", "video.mp4"))
+    policy = {"name": "water_plant", "checkpoint_sha256": "00ff"}
+    (run / "scorecard.json").write_text(json.dumps(_card(commander="policy", policy=policy)))
+    page = report.write_report(run).read_text()
+    assert "· water_plant" in page and "· policy" not in page
+
+
+def test_the_poster_is_a_picture_of_the_middle(tmp_path):
+    """And not the first frame, at which nothing has happened yet."""
+    path = tmp_path / "video.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"sc_threshold": "0"}  # as in an episode's video, the first frame is the only key frame
+        for k in range(100):
+            picture = np.full((48, 64, 3), 250 if k >= 38 else 0, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode(None))
+    data = base64.b64decode(report._poster(path).split(",")[1])
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).mean() > 200
+
+
+@pytest.mark.parametrize("card", [True, False], ids=["with a scorecard", "alone"])
+def test_an_empty_bag_makes_a_report(tmp_path, card):
+    """As one that was cut off before its first message, and repaired."""
+    BagWriter(tmp_path / "bag", {"task": "put_three_obj"}).close()
+    if card:
+        (tmp_path / "scorecard.json").write_text(json.dumps(_card()))
+    page = report.rebuild(tmp_path).read_text()
+    assert "the bag holds no messages" in page and "put three obj" in page and "<video" not in page
+
+
+def test_a_file_of_no_bytes_makes_a_report_once_repaired(tmp_path):
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "bag_0.mcap").write_bytes(b"")
+    with pytest.raises(VipaError, match="vipa record --repair"):
+        report.rebuild(tmp_path)
+    repair(tmp_path / "bag")
+    assert "the bag holds no messages" in report.rebuild(tmp_path).read_text()
+
+
+def test_what_was_skipped_is_named(made, tmp_path):
+    run = _copy(made, tmp_path, without=("bag", "video.mp4"))
+    m = Messages()
+    odd = m.serialize(m("sensor_msgs/msg/Image", header=m.header(10**9), encoding="odd"))
+    with BagWriter(run / "bag") as bag:
+        image = bag.add_topic("/camera/wrist/color/image_raw", "sensor_msgs/msg/Image")
+        bag.write(image, 10**9, 10**9, odd)
+        joints = bag.add_topic("/joint_states", "sensor_msgs/msg/JointState")
+        for k in [*range(100), *range(50)]:
+            at = 10**9 + k * 20_000_000
+            bag.write(joints, at, at, m.serialize(m("sensor_msgs/msg/JointState", header=m.header(at), name=["a"])))
+    page = report.rebuild(run).read_text()
+    assert "time jumps back 2.0 s" in page and "<video" not in page
+    assert "/camera/wrist/color/image_raw: 1 message skipped: unknown image encoding" in page

@@ -12,6 +12,9 @@ from vipa_ros.motion.chunk import Mode
 
 WIDTH, HEADER, CAMERAS, BAR = 960, 46, 360, 22
 ROW = 27  # pixels a row of the checklist
+TIME = 84  # pixels beside a sub-task's name for the time it was done at, or its progress
+CLOCK = 170  # pixels the clock is wide
+CAPTION = 28  # pixels the line under checklist and clock is high
 MARGIN = 16
 
 BACKGROUND, PANEL, LINE = (13, 17, 23), (22, 27, 34), (48, 54, 61)
@@ -35,7 +38,7 @@ class Sizes:
 
     @property
     def panel(self) -> int:
-        return max(self.rows, 3) * ROW + 24
+        return max(self.rows, 3) * ROW + 14 + CAPTION
 
     @property
     def height(self) -> int:
@@ -81,7 +84,8 @@ class Painter:
     def frame(self, at_ns: int, pictures: dict[str, np.ndarray], outcome: str = "") -> np.ndarray:
         """(H, W, 3) uint8 RGB at `at_ns`. pictures: (h, w, 3) uint8 RGB by camera. outcome: shown if not empty."""
         image = self._base.copy()
-        state = self.timeline.state_at(at_ns)
+        states = self.timeline.states
+        state = self.timeline.state_at(at_ns) or (states[0] if states else None)
         panel_top = HEADER + CAMERAS
         if state is not None:
             image.paste(self._checklist_of(state), (0, panel_top))
@@ -92,6 +96,8 @@ class Painter:
         for name, slot in zip(self.cameras, self._slots, strict=True):
             if name in pictures:
                 _place(pixels, pictures[name], slot)
+            else:
+                _label(pixels, "no picture yet", (slot[0], slot[1] - slot[3] // 2, slot[2], slot[3]))
             _label(pixels, name, slot)
         return pixels
 
@@ -102,14 +108,15 @@ class Painter:
         draw.rectangle((0, HEADER + CAMERAS, WIDTH, self.sizes.height), fill=PANEL)
         room = WIDTH - 2 * MARGIN
         draw.text((MARGIN, HEADER / 2), fit(title, 19, room), TEXT, _font(19), anchor="lm")
-        y = HEADER + CAMERAS + self.sizes.panel - 22
-        draw.text((WIDTH - MARGIN, y), fit(caption, 13, 330), MUTED, _font(13), anchor="rm")
+        y = HEADER + CAMERAS + self.sizes.panel - CAPTION / 2
+        draw.text((MARGIN, y), fit(caption, 13, room - CLOCK), MUTED, _font(13), anchor="lm")
         return image
 
     def _paint_clock(self, draw, at_ns: int, top: int, outcome: str) -> None:
         seconds = min(max(self.timeline.seconds(at_ns), 0.0), self.timeline.duration)
         draw.text((WIDTH - MARGIN, top + 10), f"{seconds:.1f} s", TEXT, _font(30), anchor="ra")
-        draw.text((WIDTH - MARGIN, top + 88), f"ROS time {at_ns / 1e9:.2f}", MUTED, _font(13), anchor="ra")
+        y = top + self.sizes.panel - CAPTION / 2
+        draw.text((WIDTH - MARGIN, y), f"ROS time {at_ns / 1e9:.2f}", MUTED, _font(13), anchor="rm")
         if outcome:
             _pill(draw, WIDTH - MARGIN, top + 62, outcome, OUTCOME_COLOURS.get(outcome, MUTED))
         else:
@@ -124,12 +131,14 @@ class Painter:
         return self._checklist[1]
 
     def _paint_checklist(self, subtasks: tuple[SubTaskState, ...]) -> Image.Image:
-        width = (WIDTH - 330 - 2 * MARGIN) // self.sizes.columns
-        image = Image.new("RGB", (WIDTH - 330, self.sizes.rows * ROW + 14), PANEL)
+        width = (WIDTH - CLOCK - 2 * MARGIN) // self.sizes.columns
+        widest = max((_font(17).getlength(s.name) for s in subtasks), default=0)
+        name_width = min(28 + round(widest) + TIME, 320, width - 12)
+        image = Image.new("RGB", (WIDTH - CLOCK, self.sizes.rows * ROW + 14), PANEL)
         draw = ImageDraw.Draw(image)
         for number, subtask in enumerate(subtasks):
             column, row = divmod(number, self.sizes.rows)
-            _paint_row(draw, MARGIN + column * width, 10 + row * ROW, width - 12, subtask)
+            _paint_row(draw, MARGIN + column * width, 10 + row * ROW, width - 12, name_width, subtask)
         return image
 
     def _x(self, at_ns: int) -> float:
@@ -205,18 +214,19 @@ def _pill(draw, right: float, y: float, text: str, colour) -> None:
     draw.text((right - width / 2, y), text, (13, 17, 23) if light else TEXT, _font(15), anchor="mm")
 
 
-def _paint_row(draw, x: int, y: int, width: int, subtask: SubTaskState) -> None:
+def _paint_row(draw, x: int, y: int, width: int, name_width: int, subtask: SubTaskState) -> None:
+    """One sub-task: name and time in `name_width` pixels, and its evidence where that leaves room for it."""
     middle = y + ROW / 2 - 2
     _icon(draw, x + 9, middle, subtask.status)
     when = f"{subtask.t_done:.1f} s" if subtask.t_done is not None else ""
     colour = {"pending": MUTED, "active": TEXT, "done": TEXT, "failed": RED}[subtask.status]
-    right = x + min(width, 320)
-    draw.text((x + 28, middle), fit(subtask.name, 17, right - x - 95), colour, _font(17), anchor="lm")
+    right = x + name_width
+    draw.text((x + 28, middle), fit(subtask.name, 17, name_width - 28 - TIME + 1), colour, _font(17), anchor="lm")
     draw.text((right, middle), when, TEXT, _font(15), anchor="rm")
     if width > 480 and subtask.status != "pending":
-        draw.text(
-            (right + 24, middle), fit(subtask.evidence, 13, x + width - right - 24), MUTED, _font(13), anchor="lm"
-        )
+        room = x + width - right - 24
+        size = next((size for size in (13, 12) if _font(size).getlength(subtask.evidence) <= room), 11)
+        draw.text((right + 24, middle), fit(subtask.evidence, size, room), MUTED, _font(size), anchor="lm")
     if subtask.status == "active" and subtask.progress > 0:
         left = right - 60
         draw.rounded_rectangle((left, middle - 3, right, middle + 3), 3, fill=LINE)

@@ -23,9 +23,11 @@ from vipa_ros.evaluation.bars import axis, timeline_rows
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import ArmSignals, read_signals
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
-from vipa_ros.evaluation.video import render_video
-from vipa_ros.recording.reader import BagReader, TopicInfo
+from vipa_ros.evaluation.video import NoPictures, render_video
+from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, TopicInfo, image_array
 from vipa_ros.robot.description import Robot, load_robot
+from vipa_ros.tasks.scorecard import commander_name
+from vipa_ros.topic_names import camera_topics
 
 EMBED_BYTES = 30_000_000  # a larger video is linked: a page of 40 MB opens badly on a phone
 
@@ -52,7 +54,10 @@ def rebuild(run_folder: Path, progress: Callable[[float], None] | None = None) -
     with BagReader(run_folder / "bag") as bag:
         has_pictures = bool(bag.camera_names())
     if has_pictures:
-        render_video(run_folder / "bag", card, run_folder / "video.mp4", progress)
+        try:
+            render_video(run_folder / "bag", card, run_folder / "video.mp4", progress)
+        except NoPictures:
+            pass  # the report says why
     return write_report(run_folder)
 
 
@@ -64,7 +69,7 @@ def write_report(run_folder: Path) -> Path:
     run_folder = Path(run_folder)
     card = _read_json(run_folder / "scorecard.json")
     scene = _read_json(run_folder / "scene.json")
-    timeline, arms, topics, custom = None, [], [], {}
+    timeline, arms, topics, custom, remarks = None, [], [], {}, []
     robot = _robot(run_folder, card)
     if (run_folder / "bag" / "metadata.yaml").is_file():
         with BagReader(run_folder / "bag") as bag:
@@ -72,9 +77,10 @@ def write_report(run_folder: Path) -> Path:
             topics, custom = sorted(bag.topics.values(), key=lambda t: t.name), bag.custom_data
             robot = robot or _robot_named(timeline.states[-1].robot if timeline.states else "")
             arms = read_signals(bag, robot) if robot else []
+            remarks = _remarks(bag)
     elif card is None:
         raise VipaError(f"{run_folder}: neither scorecard.json nor a bag in bag/; name a run folder")
-    page = _render(run_folder, card or _card_of(timeline, custom), scene, timeline, arms, robot, topics)
+    page = _render(run_folder, card or _card_of(timeline, custom), scene, timeline, arms, robot, topics, remarks)
     files.write_bytes(run_folder / "report.html", page.encode())
     return run_folder / "report.html"
 
@@ -132,7 +138,24 @@ def _card_of(timeline: Timeline | None, custom: dict) -> dict:
     }
 
 
-def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicInfo]) -> str:
+def _remarks(bag: BagReader) -> list[str]:
+    """What a person should know of how the bag was read."""
+    if not any(topic.count for topic in bag.topics.values()):
+        return ["the bag holds no messages"]
+    for camera in bag.camera_names():  # pictures are looked at only for the video
+        topic = camera_topics(camera)["color"]
+        for message in bag.messages([topic]):
+            try:
+                image_array(message.data)
+                break
+            except NOT_AS_EXPECTED as error:
+                bag.skipped.add(topic, message.log_time_ns, str(error))
+    jump = bag.jump
+    ends = ["the bag is read to there: " if jump.back else ""] if jump else []
+    return [*(f"{end}{jump}" for end in ends), *bag.skipped.lines()]
+
+
+def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicInfo], remarks: list[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -149,6 +172,8 @@ def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicIn
     return environment.get_template("report.html.j2").render(
         card=card,
         done=done,
+        commander=commander_name(card),
+        remarks=remarks,
         title=str(card["task"] or "episode").replace("_", " "),
         made=datetime.now().strftime("%Y-%m-%d %H:%M"),
         video=_video(run_folder),
@@ -180,8 +205,9 @@ def _video(run_folder: Path) -> dict | None:
 def _poster(path: Path) -> str:
     """A picture from the first half of the video as a data URI: what stands there until it plays."""
     with av.open(str(path)) as file:
-        file.seek((file.duration or 0) * 2 // 5)
-        frame = next(file.decode(video=0))
+        stream = file.streams.video[0]
+        wanted = stream.frames * 2 // 5  # seeking would lead to the key frame before it, which is the first one
+        frame = next(f for number, f in enumerate(file.decode(stream)) if number >= wanted)
         _, jpeg = cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"), [cv2.IMWRITE_JPEG_QUALITY, 80])
     return _data_uri("image/jpeg", jpeg.tobytes())
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros.recording.reader import BagReader, stamp_ns
+from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, stamp_ns
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.robot.state import JointState
@@ -34,18 +34,31 @@ def read_signals(bag: BagReader, robot: Robot) -> list[ArmSignals]:
     moves: dict[str, list] = {g.name: [] for g in robot.arms}
     forces: dict[str, list] = {g.name: [] for g in robot.arms}
     for message in bag.messages([t for t in (JOINT_STATES, *wrenches) if t in bag.topics]):
-        at, data = stamp_ns(message.data), message.data
-        if message.topic in wrenches:
-            f = data.wrench.force
-            forces[wrenches[message.topic]].append((at, (f.x**2 + f.y**2 + f.z**2) ** 0.5))
-        elif needed <= set(data.name):
-            velocity = data.velocity if len(data.velocity) == len(data.name) else np.full(len(data.name), np.nan)
-            groups = reader.groups(JointState(at, tuple(data.name), data.position, velocity))
-            for name, rows in moves.items():
-                group = groups[name]
-                twist = reader.kinematics.group(name).jacobian(group.positions) @ group.velocities
-                rows.append((at, group.tool_pose[:3], np.linalg.norm(twist[:3]), group.hand))
+        try:
+            at, data = stamp_ns(message.data), message.data
+            if message.topic in wrenches:
+                f = data.wrench.force
+                forces[wrenches[message.topic]].append((at, (f.x**2 + f.y**2 + f.z**2) ** 0.5))
+            elif needed <= set(data.name):
+                for name, row in _rows(reader, at, data):
+                    moves[name].append(row)
+        except NOT_AS_EXPECTED as error:
+            bag.skipped.add(message.topic, message.log_time_ns, f"not what this topic says ({error})")
     return [_signals(g.name, moves[g.name], forces[g.name]) for g in robot.arms]
+
+
+def _rows(reader: GroupReader, at: int, data) -> list[tuple]:
+    """(arm, (time, position, speed, opening)) of a JointState."""
+    velocity = data.velocity if len(data.velocity) == len(data.name) else np.full(len(data.name), np.nan)
+    if len(data.position) != len(data.name):
+        raise ValueError(f"{len(data.position)} positions of {len(data.name)} joints")
+    groups = reader.groups(JointState(at, tuple(data.name), data.position, velocity))
+    rows = []
+    for arm in reader.robot.arms:
+        group = groups[arm.name]
+        twist = reader.kinematics.group(arm.name).jacobian(group.positions) @ group.velocities
+        rows.append((arm.name, (at, group.tool_pose[:3], np.linalg.norm(twist[:3]), group.hand)))
+    return rows
 
 
 def _signals(name: str, rows: list, forces: list) -> ArmSignals:
@@ -56,7 +69,7 @@ def _signals(name: str, rows: list, forces: list) -> ArmSignals:
         times=times,
         position=position,
         speed=np.array([r[2] for r in rows], float),
-        opening=np.array([r[3] for r in rows], float).reshape(len(rows), -1),
+        opening=np.array([r[3] for r in rows], float).reshape(len(rows), len(rows[0][3]) if rows else 0),
         force_times=np.array([f[0] for f in forces], np.int64),
         force=np.array([f[1] for f in forces], float),
     )

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from vipa_ros.motion.chunk import Mode
-from vipa_ros.recording.reader import BagReader, stamp_ns
+from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, stamp_ns
 from vipa_ros.topic_names import EPISODE_STATUS, MOTION_STATUS, SAFETY_STATUS
 
 STATES = ("pending", "active", "done", "failed")
@@ -84,7 +84,8 @@ class Timeline:
 
 
 def read_timeline(bag: BagReader) -> Timeline:
-    """The timeline of the bag's episode. Topics that the bag lacks leave their part empty."""
+    """The timeline of the bag's episode. Topics that the bag lacks leave their part empty; messages that say nothing that
+    could be are skipped and named in `bag.skipped`."""
     topics = [t for t in (EPISODE_STATUS, MOTION_STATUS, SAFETY_STATUS) if t in bag.topics]
     episode_id = bag.custom_data.get("episode_id", "")
     states: list[EpisodeState] = []
@@ -98,27 +99,27 @@ def read_timeline(bag: BagReader) -> Timeline:
                 if not episode_id or data.episode_id in ("", episode_id):
                     states.append(_state(data, at))
             elif message.topic == MOTION_STATUS:
-                Mode(data.mode)
-                motion.append((at, data))
+                motion.append((at, Mode(data.mode), data.clamps, data.refusals, data.jitter_ms_p99))
             else:
                 if data.estop and not stopped:
                     stops.append((at, "; ".join(data.stop_reasons)))
                 stopped = data.estop
-        except (AttributeError, IndexError, TypeError, ValueError) as error:  # of another type, or a number that means nothing
-            bag.skipped.add(message.topic, message.log_time_ns, f"{type(error).__name__}: {error}")
+        except NOT_AS_EXPECTED as error:
+            bag.skipped.add(message.topic, message.log_time_ns, f"not what this topic says ({error})")
     running = [s for s in states if s.running]
     start = running[0].stamp_ns - round(running[0].elapsed * 1e9) if running else bag.start_ns
     finished = next((s.stamp_ns for s in states if s.outcome), None)
-    end = finished if finished is not None else max(bag.end_ns, start)
+    last = bag.jump.at_ns if bag.jump and bag.jump.back else bag.end_ns
+    end = finished if finished is not None else max(last, start)
     return Timeline(
         start_ns=start,
         end_ns=end,
         states=tuple(states),
-        modes=_spans([(at, Mode(data.mode)) for at, data in motion], end),
-        clamps=_growth([(at, data.clamps) for at, data in motion]),
-        refusals=_growth([(at, data.refusals) for at, data in motion]),
+        modes=_spans([(at, mode) for at, mode, *_ in motion], end),
+        clamps=_growth([(at, clamps) for at, _, clamps, _, _ in motion]),
+        refusals=_growth([(at, refusals) for at, _, _, refusals, _ in motion]),
         stops=tuple(stops),
-        jitter_ms=tuple((at, data.jitter_ms_p99) for at, data in motion),
+        jitter_ms=tuple((at, jitter) for at, *_, jitter in motion),
     )
 
 

@@ -13,11 +13,17 @@ import numpy as np
 from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.drawing import Painter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
-from vipa_ros.recording.reader import BagReader, image_array, stamp_ns
+from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, image_array, stamp_ns
+from vipa_ros.tasks.scorecard import commander_name
 from vipa_ros.topic_names import camera_topics
 
 END_CARD = 2.0  # seconds the last frame stays, so that the outcome can be read
 MAX_RATE = 30.0
+PATIENCE_NS = 1_000_000_000  # the video begins when every camera has delivered, at the latest this long after the first
+
+
+class NoPictures(VipaError):
+    """A bag of which no picture can be shown."""
 
 
 def render_video(
@@ -27,13 +33,14 @@ def render_video(
 
     `scorecard` (scorecard.json's content) gives outcome and names where the bag has none. The frame rate is the cameras'
     (at most MAX_RATE); every frame shows the newest picture of each camera at its time. `progress` is called with 0..1.
-    Raises VipaError if the bag is unreadable or has no colour pictures.
+    It begins when every camera has delivered a picture. Pictures that cannot be read are skipped and named in the bag's
+    `skipped`. Raises VipaError if the bag is unreadable, NoPictures if it has no colour pictures.
     """
     scorecard = scorecard or {}
     with BagReader(bag_folder) as bag:
         cameras = bag.camera_names()
         if not cameras:
-            raise VipaError(
+            raise NoPictures(
                 f"bag {bag_folder}: no /camera/<name>/color/image_raw with messages; a video wants pictures"
             )
         timeline = read_timeline(bag)
@@ -56,18 +63,23 @@ def render_video(
 def _render(bag, topics, timeline: Timeline, painter: Painter, encoder, outcome: str, progress) -> None:
     period = 1e9 / float(encoder.rate)
     pictures: dict[str, np.ndarray] = {}
-    start = frames = None
-    for message in bag.messages(list(topics)):
-        at = stamp_ns(message.data)
-        if start is None:
-            start, frames = at, 0
-        while start + round(frames * period) < at:  # frames that are due before this picture was taken
+    start = first = newest = None
+    frames = 0
+    for at, name, pixels in _pictures(bag, topics):
+        if start is None and pictures and (len(pictures) == len(topics) or at > first + PATIENCE_NS):
+            start = newest if len(pictures) == len(topics) else first + PATIENCE_NS
+        # frames that are due before this picture was taken
+        while start is not None and start + round(frames * period) < at:
             now = start + round(frames * period)
             encoder.add(painter.frame(now, pictures, outcome if now >= timeline.end_ns else ""))
             frames += 1
             if progress and frames % 16 == 0:
                 progress(min(1.0, (now - start) / max(bag.end_ns - start, 1)))
-        pictures[topics[message.topic]] = image_array(message.data)
+        pictures[name] = pixels
+        first, newest = at if first is None else first, at
+    if not pictures:
+        raise NoPictures(f"bag {bag.folder}: {'; '.join(bag.skipped.lines())}")
+    start = newest if start is None else start
     final = painter.frame(max(start + round(frames * period), timeline.end_ns), pictures, outcome)
     for _ in range(1 + round(END_CARD * float(encoder.rate))):
         encoder.add(final)
@@ -75,19 +87,37 @@ def _render(bag, topics, timeline: Timeline, painter: Painter, encoder, outcome:
         progress(1.0)
 
 
+def _pictures(bag, topics):
+    """(stamp, camera, (h, w, 3) uint8 RGB) of all colour pictures that can be read."""
+    for message in bag.messages(list(topics)):
+        try:
+            at, pixels = stamp_ns(message.data), image_array(message.data)
+            if pixels.ndim != 3 or not pixels.size:
+                raise ValueError(f"no colour picture: {message.data.encoding}, {pixels.shape}")
+        except NOT_AS_EXPECTED as error:
+            bag.skipped.add(message.topic, message.log_time_ns, str(error))
+            continue
+        yield at, topics[message.topic], pixels
+
+
 def _captions(timeline: Timeline, scorecard: dict) -> tuple[str, str]:
     """(instruction, who did what in which scene)."""
     state = next((s for s in timeline.states if s.instruction), None)
     get = lambda key: str(scorecard.get(key, getattr(state, key, "")))  # noqa: E731
     title = get("instruction") or get("task") or "episode"
-    parts = [get("commander"), get("cell"), f"seed {get('seed')}" if get("seed") else "", get("variant")]
+    parts = [
+        commander_name(scorecard) or get("commander"),
+        get("cell"),
+        f"seed {get('seed')}" if get("seed") else "",
+        get("variant"),
+    ]
     return title, " · ".join(p for p in parts if p)
 
 
 def _rate(bag: BagReader, topic: str) -> Fraction:
     """Frames a second of the pictures of `topic`, from the stamps of the first hundred."""
-    stamps = [stamp_ns(m.data) for m in islice(bag.messages([topic]), 100)]
-    seconds = (stamps[-1] - stamps[0]) / 1e9
+    stamps = [stamp_ns(m.data) for m in islice(bag.messages([topic]), 100) if hasattr(m.data, "header")]
+    seconds = (stamps[-1] - stamps[0]) / 1e9 if stamps else 0.0
     rate = (len(stamps) - 1) / seconds if seconds > 0 else 10.0
     return Fraction(min(max(rate, 1.0), MAX_RATE)).limit_denominator(10)
 

@@ -16,6 +16,9 @@ from vipa_ros.recording.skipped import SkipLog
 from vipa_ros.recording.storage import McapStorage, RosbagsStorage
 from vipa_ros.topic_names import camera_topics
 
+# what a reader of fields meets in a message of another type, or with values that cannot be: it skips that message
+NOT_AS_EXPECTED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, VipaError)
+
 
 class Message(NamedTuple):
     """A message of a bag. `data`: the decoded message, with the fields of its type; arrays are numpy arrays."""

@@ -179,7 +179,7 @@ def render(card: Scorecard) -> str:
     """A short table for the terminal."""
     marks = {"done": "✓", "failed": "✗", "pending": "·"}
     width = max(len(s.name) for s in card.subtasks)
-    lines = [f"{card.task} · {card.commander} · seed {card.seed} · {card.variant} · {card.cell}"]
+    lines = [f"{card.task} · {card.policy.name if card.policy else card.commander} · seed {card.seed} · {card.variant} · {card.cell}"]
     for s in card.subtasks:
         when = f"{s.t_done_s:6.1f} s" if s.t_done_s is not None else "      - "
         lines.append(f"  {marks[s.status]} {s.name:<{width}}  {when}  {s.evidence}".rstrip())
@@ -211,3 +211,10 @@ def _plain(value):
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def commander_name(card: dict) -> str:
+    """Who commanded, of a scorecard's JSON: the policy by name where there is one, else the commander; empty if unknown."""
+    policy = card.get("policy")
+    name = policy.get("name") if isinstance(policy, dict) else None
+    return str(name or card.get("commander") or "")
