@@ -109,8 +109,7 @@ def read_timeline(bag: BagReader) -> Timeline:
     running = [s for s in states if s.running]
     start = running[0].stamp_ns - round(running[0].elapsed * 1e9) if running else bag.start_ns
     finished = next((s.stamp_ns for s in states if s.outcome), None)
-    last = bag.jump.at_ns if bag.jump and bag.jump.back else bag.end_ns
-    end = finished if finished is not None else max(last, start)
+    end = finished if finished is not None else max(bag.end_ns, start)
     return Timeline(
         start_ns=start,
         end_ns=end,
