@@ -64,7 +64,7 @@ def test_an_episode_is_scored_recorded_and_reported(tmp_path):
     card = card_of(tmp_path)
     assert card["outcome"] == "timeout" and card["duration_s"] == pytest.approx(8.0, abs=0.1)
     assert [s["status"] for s in card["subtasks"]][0] == "done"
-    assert isinstance(card["timing"]["dropped_frames"], int)  # how many depends on the machine
+    assert card["timing"]["dropped_frames"] == 0
     assert card["timing"]["policy_ms_p50"] > 0
     for name in ("scene.json", "config.yaml", "video.mp4", "report.html", "bag/metadata.yaml"):
         assert (run / name).stat().st_size > 0, name

@@ -10,7 +10,7 @@ def _profile(reliability, durability, depth):
 
 
 PROFILES = {
-    # depth is what a reader on a busy machine may lag behind before a reliable message is lost: a second of it
+    # depth is how far a reader may lag behind before a reliable message is lost: a second
     "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
     "latched": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1),
     "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 30),
