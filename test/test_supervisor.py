@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from vipa_ros import environment, supervisor
+from vipa_ros import environment, lifeline, supervisor
 from vipa_ros.bringup import NodeSpec
 from vipa_ros.errors import VipaError
 from vipa_ros.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
+SLOW = (  # to end
+    "import signal, sys, time\ndef end(*_):\n    time.sleep(0.5)\n    print('said goodbye', file=open(sys.argv[1] + '/farewell', 'w'))"
+    "\n    sys.exit()\nsignal.signal(signal.SIGTERM, end); print('awake', flush=True); time.sleep(60)"
+)
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
 
 
@@ -71,6 +75,90 @@ def test_a_process_that_ignores_the_interrupt_is_killed(programs, tmp_path):
     with Supervisor([NodeSpec("a", STUBBORN)], dict(os.environ), tmp_path) as graph:
         wait_for(lambda: graph.last_lines("a"))
     assert graph.processes["a"].returncode == -signal.SIGKILL
+
+
+TIED = "from vipa_ros import lifeline; lifeline.tie(); "
+KEEPER = f"""
+import os, sys, time
+from vipa_ros import environment, supervisor
+from vipa_ros.bringup import NodeSpec
+supervisor.command = lambda spec, python: [python, "-c", spec.executable, sys.argv[1]]
+domain = environment.Domain()
+specs = [NodeSpec("node", {TIED + SLEEPER!r}), NodeSpec("slow", {TIED + SLOW!r})]
+beside = {{"servo": [sys.executable, "-c", {SLEEPER!r}]}}
+with supervisor.Supervisor(specs, dict(os.environ), sys.argv[1], beside=beside, held=(domain.handle,)) as graph:
+    while len([t for t in graph.tails.values() if t]) < 3:
+        time.sleep(0.01)
+    print(domain.id, *(p.pid for p in graph.processes.values()), flush=True)
+    time.sleep(60)
+"""
+
+
+def taken(lock):
+    with open(lock, "rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def test_everybody_ends_with_who_started_them_and_holds_the_domain_until_then(tmp_path):
+    """`slow` takes half a second to end."""
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # domains of its own, that nobody else takes meanwhile
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8", env=env)
+    domain, *pids = map(int, keeper.stdout.readline().split())
+    lock = tmp_path / f"vipa-domain-{domain}.lock"
+    assert len(pids) == 3 and all(map(lifeline.is_running, pids)) and taken(lock)
+    keeper.kill()
+    keeper.wait()
+    while lifeline.is_running(pids[1]):
+        held = taken(lock)
+        assert held or not lifeline.is_running(pids[1])
+        time.sleep(0.01)
+    assert "said goodbye" in (tmp_path / "farewell").read_text(encoding="utf-8")
+    wait_for(lambda: not any(map(lifeline.is_running, pids)) and not taken(lock))
+
+
+def test_who_is_started_too_late_ends_at_once():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    env = {**os.environ, lifeline.PARENT: str(ended.pid)}
+    done = subprocess.run([sys.executable, "-c", TIED + "print('lived on')"], env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+
+
+ORPHAN = (  # waits for ever once it is asked to end
+    "import signal, time; from vipa_ros import lifeline; lifeline.END_GRACE = 0.2; lifeline.tie()\n"
+    "def asked(number, frame):\n    lifeline.bound_end()\n    signal.sigwait({signal.SIGUSR1})\n"
+    "signal.signal(signal.SIGTERM, asked); print('ready', flush=True); time.sleep(60)"
+)
+
+
+def test_an_orphan_that_cannot_end_is_ended_by_the_kernel(tmp_path):
+    parent = (
+        "import os, subprocess, sys, time; from vipa_ros import lifeline\n"
+        f"line, env = [sys.executable, '-c', {ORPHAN!r}], {{**os.environ, **lifeline.environment()}}\n"
+        "child = subprocess.Popen(line, env=env, stdout=subprocess.PIPE); child.stdout.readline()\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
+    pid = int(process.stdout.readline())
+    assert lifeline.is_running(pid)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not lifeline.is_running(pid))
+
+
+def test_a_log_that_cannot_be_written_stops_no_node(programs, tmp_path, capsys):
+    """More than a pipe holds, to a log on a disk that is full."""
+    (tmp_path / "talker.log").symlink_to("/dev/full")
+    talker = "print('x' * 300_000, flush=True); print('all said', flush=True)"
+    with Supervisor([NodeSpec("talker", talker)], dict(os.environ), tmp_path) as graph:
+        assert graph.wait() == ("talker", 0)
+        wait_for(lambda: "all said" in graph.last_lines("talker"))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{tmp_path / 'talker.log'}: No space left on device (disk " in said
 
 
 def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):

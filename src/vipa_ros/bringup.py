@@ -1,7 +1,7 @@
 """The graph of an episode as a list of node specs, from which the CLI's supervisor and the launch files both start it."""
 
 import importlib.util
-from dataclasses import dataclass, field, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Annotated
 
 from vipa_ros import config, resources
@@ -35,6 +35,11 @@ class NodeSpec:
     leader: bool = False
 
 
+def argument(default, text: str):
+    """A field that is an argument of `vipa` and of the launch files, with its help."""
+    return field(default=default, metadata={"help": text})
+
+
 @dataclass(frozen=True)
 class EpisodeConfig:
     """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert", a checkpoint folder, or a policy that
@@ -47,23 +52,25 @@ class EpisodeConfig:
     simulated arms follow, see vipa_sim.following.parse.
     """
 
-    task: str
-    policy: str = "expert"
-    robot: str = ""
-    cell: str = "sim"
-    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
-    variant: str = ""
-    time_limit: Annotated[float, Range(0, 86_400)] = 0.0
-    speed: Annotated[float, Range(0, 1000)] = 1.0
-    driver: str = ""
+    task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
+    policy: str = argument("expert", "'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
+    robot: str = argument("", "name in config/robots/ or path; empty: the task's")
+    cell: str = argument("sim", "sim or real")
+    seed: Annotated[int, Range(0, 2**31 - 1)] = argument(0, "initial scene")
+    variant: str = argument("", "appearance; empty: drawn by the seed from the seen ones")
+    time_limit: Annotated[float, Range(0, 86_400)] = argument(0.0, "seconds of ROS time; 0: the task's")
+    speed: Annotated[float, Range(0, 1000)] = argument(1.0, "simulated over wall time at most; 0: as fast as it goes")
+    driver: str = argument("", "make of the robot in a real cell: franka or ur")
     run_folder: str = ""
-    require_success: bool = False
+    require_success: bool = argument(False, "exit 1 unless every sub-task is done")
     policy_sha256: str = ""
-    backend: str = "onnxruntime"
-    precision: str = ""
-    device: str = "auto"
-    motion_backend: str = "embedded"
-    following: str = ""
+    backend: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
+    precision: str = argument("", "fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
+    device: str = argument("auto", "of torch: cpu, cuda, or auto: cuda where there is one")
+    motion_backend: str = argument("embedded", "embedded, or moveit: poses by MoveIt Servo, which must be there")
+    following: str = argument(
+        "", "how simulated arms follow: lag=S,dead_time=S,velocity_noise=RAD/S,interpolate_from_desired_state=BOOL"
+    )
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
         """Itself with the robot filled in and files by their whole paths; raises VipaError for what cannot be run, before anything is started. commander: False
@@ -101,6 +108,7 @@ class EpisodeConfig:
         return EpisodeConfig(**{**self.__dict__, **filled})
 
 
+
 def check_instruction(policy: str, instruction: str) -> None:
     """Raises VipaError if `instruction` does not fit into the prompt of the checkpoint `policy`."""
     from vipa_model.processing_vipa import VipaProcessor
@@ -110,6 +118,30 @@ def check_instruction(policy: str, instruction: str) -> None:
         processor.prompt(instruction, len(processor.cameras))
     except (OSError, ValueError, KeyError) as error:
         raise VipaError(f"policy '{policy}': {error}") from None
+
+
+def arguments_of(names=None) -> list[Field]:
+    """The fields of EpisodeConfig that are arguments, or those of them in `names`."""
+    return [f for f in fields(EpisodeConfig) if "help" in f.metadata and (names is None or f.name in names)]
+
+
+def kind(argument: Field) -> type:
+    """str, int, float or bool."""
+    return getattr(argument.type, "__origin__", argument.type)
+
+
+CELL_ARGUMENTS = ("task", "robot", "cell", "driver", "seed", "variant", "speed", "motion_backend", "following")
+
+
+def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
+    """A cell that stands: robot, motion, planner and what homes and recovers the robot, for whoever wants to move it. `config` has
+    been checked."""
+    specs = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver,
+                       config.following)
+    if config.cell == "sim":
+        ours = {"robot": config.robot, "use_sim_time": True}
+        specs += [NodeSpec("planner", "planner", {**ours, "task": config.task}), NodeSpec("robot", "robot", {**ours, "cell": "sim"})]
+    return solved_by(config.motion_backend, specs, "motion")
 
 
 def check_cell(config: EpisodeConfig, commander: bool) -> None:
@@ -233,6 +265,7 @@ def served_sha256(robot: Robot, policy: str) -> str:
     """Asks the server of `policy` whether it is there and fits `robot`: its checkpoint's hash, "" if it does not say."""
     from vipa_ros.policy.remote import connect  # Pinocchio and sockets, for these policies alone
 
+    print(f"asking {policy} a first question", flush=True)
     commander = connect(robot, policy)
     commander.close()
     return commander.sha256 or ""

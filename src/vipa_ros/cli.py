@@ -4,16 +4,21 @@ Exit status: 0 it did its job; 1 it ran and did not succeed; 2 the request was w
 """
 
 import argparse
+import errno
 import importlib
 import signal
 import sys
+from pathlib import Path
 
-from vipa_ros import __version__
+from vipa_ros import __version__, files, output
 from vipa_ros.errors import VipaError
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a disk that takes no more: no fault of ours
 
 # verb → what it does; its module has `arguments(parser)` and `run(args) -> int`
 VERBS = {
     "episode": "run one scored task episode",
+    "cell": "start a cell without an episode, for operator, teleoperation, debugging",
     "evaluate": "run many episodes in-process and give their rates",
     "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
     "report": "rebuild the video and the report of a run from its bag",
@@ -45,14 +50,22 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> None:
     """Parses, runs, exits."""
+    output.settle()
     args = parser().parse_args(argv)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background had them ignored
         signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # the terminal has closed; nohup has it ignored
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         status = args.run(args)
     except VipaError as error:
         print(f"vipa {args.verb}: {error}", file=sys.stderr)
         status = 2
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        print(f"vipa {args.verb}: {files.disk_error(error.filename or Path.cwd(), error)}", file=sys.stderr)
+        status = 1
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)

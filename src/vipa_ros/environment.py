@@ -13,13 +13,14 @@ DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE
 
 
 class Domain:
-    """A ROS domain id that nobody else who asks this way has; held until `release` or the end of the process.
+    """A ROS domain id that nobody else who asks this way has; held until `release` or the end of the process, and by every
+    process that has inherited `handle` (a descriptor, None: nothing is held) until that one has ended as well.
 
     `wanted` (e.g. the user's ROS_DOMAIN_ID) is taken without asking whether others use it: they may mean to share it.
     """
 
     def __init__(self, wanted: str | None = None):
-        self._lock = None
+        self.handle: int | None = None
         if wanted:
             if not wanted.isdigit() or int(wanted) not in DOMAINS:
                 raise VipaError(f"ROS_DOMAIN_ID='{wanted}'; allowed: 0 to {DOMAINS[-1]}")
@@ -36,14 +37,14 @@ class Domain:
             except OSError:
                 os.close(handle)
                 continue
-            self._lock = handle
+            self.handle = handle
             return
         raise VipaError(f"all ROS domains 0 to {DOMAINS[-1]} are taken (lock files vipa-domain-*.lock)")
 
     def release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
 
 def _lock_file(domain: int) -> Path:

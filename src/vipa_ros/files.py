@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,19 @@ from pathlib import Path
 
 import yaml
 
+from vipa_ros.errors import VipaError
+
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `path`; whoever reads it sees all of `data` or what was there before."""
+    """Writes `path`; whoever reads it sees all of `data` or what was there before. Raises VipaError, disk_error's."""
     path = Path(path)
+    try:
+        _write_bytes(path, data)
+    except OSError as error:
+        raise disk_error(path, error) from None
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -44,6 +54,33 @@ def point_link(link: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(os.path.relpath(target, link.parent))
     os.replace(temporary, link)
+
+
+def disk_error(path: Path, error: OSError) -> VipaError:
+    """`error`, met in writing `path`, in one line that names the path, and the disk that it is on with its free space."""
+    return VipaError(f"{path}: {error.strerror or error} ({disk_words(path)})")
+
+
+def disk_words(path: Path) -> str:
+    """The disk that `path` is, or will be, on, with its free space."""
+    place = disk_of(path)
+    try:
+        return f"disk {place}: {megabytes(shutil.disk_usage(place).free)} free"
+    except OSError as error:
+        return f"disk {place}: {error.strerror}"
+
+
+def disk_of(path: Path) -> Path:
+    """Where the file system that `path` is on, or will be, is mounted."""
+    place = Path(path).resolve()
+    while not place.is_mount() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def megabytes(count: float) -> str:
+    """Bytes in words."""
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
 
 
 @contextmanager

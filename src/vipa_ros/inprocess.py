@@ -25,6 +25,7 @@ from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.samples import Samples
 from vipa_ros.tasks.scorecard import PolicyId, Scorecard
+from vipa_ros.tasks.silence import Silence
 from vipa_ros.tasks.task import Task
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
@@ -214,7 +215,7 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
     under_way: deque[tuple[int, ActionChunk]] = deque()
     step_due = Every(1.0 / commander.period, loop.now_ns)
     status_due = Every(STATUS_RATE, loop.now_ns)
-    heard_ns = loop.now_ns
+    silence = Silence(loop.now_ns)
     while scorer.outcome is None:
         tick = loop.tick()
         if status_due(tick.stamp_ns) and tick.status.observation_age >= 0:
@@ -227,10 +228,11 @@ def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_i
                 chunk = None
                 try:
                     chunk = commander.step(seen)
-                    heard_ns = tick.stamp_ns
+                    silence.heard("", tick.stamp_ns)
                 except NoChunk as reason:
-                    if tick.stamp_ns - heard_ns > COMMANDER_SILENCE * 1e9:
-                        scorer.stop("error", "commander", str(reason))
+                    silence.heard(str(reason), tick.stamp_ns)
+                    if silence.seconds(tick.stamp_ns) > COMMANDER_SILENCE:
+                        scorer.stop("error", "commander", silence.longest(tick.stamp_ns) or str(reason))
                 if chunk is not None:
                     samples.policy_ms.append((time.perf_counter() - began) * 1e3)
                     chunks.append(chunk)

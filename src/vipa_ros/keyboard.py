@@ -6,7 +6,7 @@ import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -23,7 +23,8 @@ def single_keys(stream=None) -> Iterator[bool]:
     try:
         yield True
     finally:
-        termios.tcsetattr(stream, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it has been closed
+            termios.tcsetattr(stream, termios.TCSADRAIN, before)
 
 
 def is_terminal(stream=None) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.scorecard import Scorecard
 
 LATEST = "latest"
+BYTES = 5  # of a pixel: colour and depth
+PACKED = 6.5  # raw over packed bytes of rendered pictures, measured: recording/bag.py
+FIXED = 64 << 20  # bytes for logs, video and report
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class RunFolder:
         files.write_json(self.scene, json.loads(card) if isinstance(card, str) else _plain(card))
 
     def write_scorecard(self, card: Scorecard) -> None:
-        scorecard.write(card, self.scorecard)
+        if problem := scorecard.save(card, self.path):
+            raise VipaError(problem)
 
 
 def new_episode_id() -> str:
@@ -65,7 +70,7 @@ def new_episode_id() -> str:
 def create(base: Path, task: str, episode_id: str, now: datetime) -> RunFolder:
     """Makes `base`/<time>-<task>-<id>/ and points `base`/latest at it. now: local wall-clock time, for the name only.
 
-    Raises VipaError if `base` can't be written.
+    Keeps space for the scorecard. Raises VipaError if `base` can't be written.
     """
     base = Path(base)
     path = base / f"{now:%Y%m%d-%H%M%S}-{task}-{episode_id[:8]}"
@@ -76,8 +81,26 @@ def create(base: Path, task: str, episode_id: str, now: datetime) -> RunFolder:
             raise VipaError(f"{latest}: is not a link; move it away, it shall point at the newest run")
         files.point_link(latest, path)
     except OSError as error:
-        raise VipaError(f"{path}: {error.strerror}") from None
+        raise files.disk_error(path, error) from None
+    scorecard.reserve(path)
     return RunFolder(path)
+
+
+def check_space(base: Path, robot, cell: str, seconds: float) -> None:
+    """Raises VipaError if the disk of `base` has no room for an episode of `seconds` with all cameras of `robot`: colour and depth as
+    they come in a real cell, whose noise no packing removes for sure; as they are packed in a simulated one."""
+    place = files.disk_of(base)
+    raw = sum(c.width * c.height * BYTES * c.rate for c in robot.cameras)
+    wanted = FIXED + seconds * (raw if cell == "real" else raw / PACKED)
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise files.disk_error(base, error) from None
+    if free < wanted:
+        raise VipaError(
+            f"{base}: disk {place} has {files.megabytes(free)} free; an episode of {seconds:g} s with {len(robot.cameras)} cameras may "
+            f"take {files.megabytes(wanted)}; allowed: that much, another --runs, or a shorter --time-limit"
+        )
 
 
 def _plain(value):

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 
+from vipa_ros import files, lifeline
 from vipa_ros.bringup import NodeSpec, command
 
 GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
@@ -18,24 +20,27 @@ LAST_LINES = 15
 
 
 class Supervisor:
-    """Runs node specs as processes in sessions of their own until the leader ends, one dies, or `stop`.
+    """Runs node specs as processes in sessions of their own until the leader ends, one dies, or `stop`. They end with this process,
+    however it ends.
 
     Output of every node but the leader goes to <log_folder>/<name>.log, and with `verbose` to the terminal behind the
     node's name. Use as a context manager; main thread.
 
     beside: label → command line of processes of other packages, started with the graph and again whenever they die: the nodes
-    that want them say what they lack meanwhile. keys: the leader reads our standard input.
+    that want them say what they lack meanwhile. keys: the leader reads our standard input. held: descriptors that every process
+    inherits, as a domain's lock.
     """
 
     def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False,
-                 beside: dict[str, list[str]] | None = None, keys: bool = False):  # fmt: skip
+                 beside: dict[str, list[str]] | None = None, keys: bool = False, held: tuple[int, ...] = ()):  # fmt: skip
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
-        self.beside, self.keys = beside or {}, keys
+        self.beside, self.keys, self.held = {k: lifeline.tied(v) for k, v in (beside or {}).items()}, keys, held
         self.processes: dict[str, subprocess.Popen] = {}
         self.tails: dict[str, deque[str]] = {name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)}
         self._died: dict[str, float] = {}
         self._pumps: list[threading.Thread] = []
         self._began = time.time()
+        self._complained = False
 
     def __enter__(self) -> "Supervisor":
         self.log_folder.mkdir(parents=True, exist_ok=True)
@@ -54,13 +59,17 @@ class Supervisor:
 
     def _start(self, name, line, leader=False):
         pipe = None if leader else subprocess.PIPE
-        env = {**self.env, "VIPA_RUN": str(self.log_folder.parent.resolve())}  # whose process it is, for `ps` and tests
+        # whose process it is, for `ps` and tests, and with whom it ends
+        env = {**self.env, **lifeline.environment(), "VIPA_RUN": str(self.log_folder.parent.resolve())}
+        if pipe:
+            env["PYTHONIOENCODING"] = "utf-8"  # as it is read; the leader speaks to the terminal
         process = subprocess.Popen(
             line,
             env=env,
             stdin=None if leader and self.keys else subprocess.DEVNULL,
             stdout=pipe,
             stderr=subprocess.STDOUT if pipe else None,
+            pass_fds=self.held,
             start_new_session=True,  # Ctrl-C reaches us alone, we pass it on in order
             text=True if pipe else None,
             errors="replace" if pipe else None,
@@ -73,13 +82,27 @@ class Supervisor:
             self._pumps.append(pump)
 
     def _pump(self, name, process):
-        with open(self.log_folder / f"{name}.log", "a", encoding="utf-8") as log:
+        """What the node prints, read to its end: a pipe that nobody reads would stop the node."""
+        with ExitStack() as end:
+            path, log = self.log_folder / f"{name}.log", None
+            try:
+                log = end.enter_context(open(path, "ab", buffering=0))
+            except OSError as error:
+                self._complain(path, error)
             for line in process.stdout:
-                log.write(line)
-                log.flush()
                 self.tails[name].append(line.rstrip())
+                try:
+                    if log is not None:
+                        log.write(line.encode("utf-8", "replace"))
+                except OSError as error:  # costs this line
+                    self._complain(path, error)
                 if self.verbose:
                     print(f"[{name}] {line}", end="", flush=True)
+
+    def _complain(self, path, error):
+        if not self._complained:
+            self._complained = True
+            print(f"lines of logs are lost: {files.disk_error(path, error)}", file=sys.stderr, flush=True)
 
     def wait(self) -> tuple[str, int]:
         """Blocks until the leader ends or any other process dies: (its name, exit status). KeyboardInterrupt passes."""

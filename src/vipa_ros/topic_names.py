@@ -11,6 +11,8 @@ CLOCK = "/clock"
 TF = "/tf"
 TF_STATIC = "/tf_static"
 DIAGNOSTICS = "/diagnostics"
+ROBOT_DESCRIPTION = "/robot_description"
+ROSOUT = "/rosout"
 
 SET_AUTHORITY = "/vipa/set_authority"
 ESTOP = "/vipa/estop"

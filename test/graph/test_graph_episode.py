@@ -1,16 +1,21 @@
 """Whole graphs of real processes, started as a user starts them."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from vipa_ros.recording import repair
+from vipa_ros import environment, lifeline
+from vipa_ros.recording import reader, repair
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which a test gives up; nothing is measured by it
@@ -20,7 +25,7 @@ def vipa(tmp_path, *args, **kwargs):
     """`vipa episode` with runs below tmp_path, as a process."""
     line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", str(tmp_path / "runs"), *args]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **kwargs)
 
 
 def finish(process):
@@ -69,6 +74,12 @@ def test_an_episode_is_scored_recorded_and_reported(tmp_path):
     for name in ("scene.json", "config.yaml", "video.mp4", "report.html", "bag/metadata.yaml"):
         assert (run / name).stat().st_size > 0, name
     assert json.loads((run / "scene.json").read_text(encoding="utf-8"))["seed"] == 1
+    with reader.BagReader(run / "bag") as bag:
+        (description,) = bag.messages(["/robot_description"])
+        assert description.data.data.lstrip().startswith("<?xml") and "<robot" in description.data.data
+        assert any(m.data.name == "task_manager" for m in bag.messages(["/rosout"]))
+        stamps = [m.data.header.stamp for m in bag.messages(["/diagnostics"])]
+        assert stamps and all(s.sec or s.nanosec for s in stamps)
 
 
 def test_interrupted_it_is_scored_as_stopped_and_leaves_no_process(tmp_path):
@@ -102,6 +113,80 @@ def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, bl
     # on a slow machine the node may die before the episode has begun, or the supervisor be the one who says so
     assert card["outcome"] == "error" and card["failure"]["type"] in (blamed, "bring-up", "node")
     assert processes_of(run) == []
+
+
+def domain_of(pid):
+    """(the graph's ROS domain, whether its lock is held)"""
+    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    domain = int(next(w for w in words if w.startswith(b"ROS_DOMAIN_ID=")).partition(b"=")[2])
+    return domain, is_taken(domain)
+
+
+def is_taken(domain):
+    with open(environment._lock_file(domain), "rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("number, ended", [(signal.SIGHUP, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_graph_ends_with_vipa_and_leaves_scorecard_and_bag(tmp_path, number, ended):
+    """SIGHUP: the terminal has closed. SIGKILL: nobody is left who could end the nodes in order."""
+    process = vipa(tmp_path, "--task", "put_three_obj", "--no-video")
+    wait_until(lambda: recording(tmp_path), process)
+    run = (tmp_path / "runs/latest").resolve()
+    pids = processes_of(run)
+    domain, held = domain_of(pids[0])
+    assert len(pids) == 6 and held
+    process.send_signal(number)
+    process.wait(WALL)
+    deadline = time.monotonic() + WALL
+    while alive := [pid for pid in pids if lifeline.is_running(pid)]:
+        held = is_taken(domain)
+        assert held or not any(map(lifeline.is_running, alive)), "a node lives in a domain that is free"
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.01)
+    assert process.returncode == ended
+    assert card_of(tmp_path)["outcome"] == "stopped"
+    assert (run / "bag/metadata.yaml").is_file() and reader.BagReader(run / "bag").topics
+
+
+def test_nohup_is_heeded(tmp_path):
+    process = vipa(tmp_path, "--task", "put_three_obj", "--no-video", "--time-limit", "3",
+                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))  # fmt: skip
+    wait_until(lambda: recording(tmp_path), process)
+    for pid in (process.pid, *processes_of((tmp_path / "runs/latest").resolve())):
+        os.kill(pid, signal.SIGHUP)
+    status, output = finish(process)
+    assert status == 0 and card_of(tmp_path)["outcome"] == "timeout", output
+
+
+def test_when_the_terminal_closes_the_episode_is_scored(tmp_path):
+    """Writing to it is an error from then on."""
+    master, slave = pty.openpty()
+    line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", str(tmp_path / "runs"), "--task", "put_three_obj"]
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
+    process = subprocess.Popen(
+        line, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(slave)
+
+    def recording_while_read():
+        while select.select([master], [], [], 0)[0]:
+            os.read(master, 4096)
+        return recording(tmp_path)
+
+    deadline = time.monotonic() + WALL
+    while not recording_while_read():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    pids = processes_of((tmp_path / "runs/latest").resolve())
+    os.close(master)
+    assert process.wait(WALL) == 130
+    assert card_of(tmp_path)["outcome"] == "stopped" and not any(map(lifeline.is_running, pids))
 
 
 def test_when_all_is_killed_the_bag_can_be_repaired(tmp_path):

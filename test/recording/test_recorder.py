@@ -47,3 +47,27 @@ def test_losses_are_in_the_summary(tmp_path):
     assert data["dropped"] == {"/a": 3} and data["messages"] == {"/a": 0}
     recorder.start(tmp_path / "next", {}, 0)
     assert recorder.stop().dropped == {}
+
+
+def test_the_recorder_answers_again_what_it_answered_before(tmp_path):
+    """Its answer may have been lost; the bag is neither begun nor closed twice."""
+    rclpy = pytest.importorskip("rclpy")
+    from vipa_msgs.srv import RecordEpisode
+    from vipa_ros.nodes.recorder import RecorderNode
+
+    rclpy.init(args=["--ros-args", "-p", "robot:='fr3_single'"])
+    try:
+        node = RecorderNode()
+
+        def ask(record, folder="", episode="a"):
+            request = RecordEpisode.Request(record=record, folder=str(tmp_path / folder), episode_id=episode)
+            return node.on_record(request, RecordEpisode.Response())
+
+        assert ask(True, "one").success and ask(True, "one").success
+        assert not ask(True, "two", "b").success, "another episode is refused while one is recorded"
+        closed = ask(False)
+        assert closed.success and ask(False) is closed
+        assert ask(True, "two", "b").success and ask(False, episode="b").success and not ask(False, episode="c").success
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()

@@ -1,5 +1,6 @@
 """The commander whose policy is served: the same chunks as in-process, and silence with a reason when there is no good answer."""
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.motion.chunk import Mode, MotionStatus
+from vipa_ros.policy import remote as remote_module
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.remote import RemoteCommander
 from vipa_ros.robot.description import load_robot
@@ -174,3 +176,46 @@ def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkp
     assert prefixed == [False, True, True, True, True]
     for a, b in zip(far.chunks, near.chunks, strict=True):
         same(a, b)
+
+
+class Waking(Creeping):
+    """Takes `first` seconds for its first answer, and gives others at once."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def act(self, observation, prefix=None):
+        time.sleep(self.first if not self.asked else 0.0)
+        return super().act(observation, prefix)
+
+
+def hasty(monkeypatch, timeout, first_answer):
+    """Policies whose answers are waited for `timeout` seconds, the first one for `first_answer`."""
+    monkeypatch.setattr(remote_module, "parse", lambda text: replace(p := parse(text), mapping=replace(p.mapping, timeout=timeout)))
+    monkeypatch.setattr(remote_module, "FIRST_ANSWER", first_answer)
+
+
+def test_the_first_answer_has_a_patience_of_its_own(monkeypatch):
+    policy = Waking(3.0)
+    hasty(monkeypatch, 1.0, WAIT)
+    with served(policy) as server:
+        remote = remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        assert len(policy.asked) == 1 and remote.link.timeout == 1.0
+        shown = policy.asked[0][0]
+        assert shown["images"]["scene"].shape == (240, 320, 3) and shown["depths"]["scene"].min() >= 500
+        np.testing.assert_allclose(np.linalg.norm(shown["state"]["arm"]["tool_pose"][3:]), 1.0, atol=1e-6)
+        remote.reset(START)
+        assert remote.step(seen()).seq == 1
+        remote.close()
+
+
+def test_a_server_that_gives_no_first_answer_is_refused_before_anything_starts(monkeypatch):
+    policy = Waking(1.0)
+    hasty(monkeypatch, WAIT, 0.1)
+    with served(policy) as server, pytest.raises(VipaError, match="asked before the episode: policy vipa@.*: no answer within 0.1 s"):
+        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+    policy = Creeping()
+    policy.bad = True
+    with served(policy) as server, pytest.raises(VipaError, match="asked before the episode: .* the model gave NaN"):
+        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")

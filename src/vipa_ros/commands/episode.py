@@ -2,16 +2,18 @@
 configuration, video, report."""
 
 import os
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
 
-from vipa_ros import bringup, environment, keyboard, runfolder
+from vipa_ros import bringup, environment, files, keyboard, runfolder
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.commands.runtime import runtime_arguments
+from vipa_ros.commands import arguments as arguments_
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
+from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.task import load_task
 from vipa_sim import following
 
@@ -19,43 +21,15 @@ FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a
 
 
 def arguments(parser):
-    parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
-    runtime_arguments(parser)
-    parser.add_argument("--robot", default="", help="name in config/robots/ or path; empty: the task's")
-    parser.add_argument("--cell", default="sim", help="sim or real")
-    parser.add_argument("--driver", default="", help="make of the robot in a real cell: franka or ur")
-    parser.add_argument("--seed", type=int, default=0, help="initial scene")
-    parser.add_argument("--variant", default="", help="appearance; empty: drawn by the seed from the seen ones")
-    parser.add_argument("--time-limit", type=float, default=0.0, help="seconds of ROS time; 0: the task's")
-    parser.add_argument("--speed", type=float, default=1.0, help="simulated over wall time at most; 0: as fast as it goes")
+    arguments_.add(parser)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
-    parser.add_argument("--require-success", action="store_true", help="exit 1 unless every sub-task is done")
-    parser.add_argument("--motion-backend", default="embedded", help="embedded, or moveit: poses by MoveIt Servo, which must be there")
-    parser.add_argument("--following", default="", help="how simulated arms follow: lag=S,dead_time=S,velocity_noise=RAD/S,interpolate_from_desired_state=BOOL")
     parser.add_argument("--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
 def run(args) -> int:
-    config = EpisodeConfig(
-        task=args.task,
-        policy=args.policy,
-        robot=args.robot,
-        cell=args.cell,
-        driver=args.driver,
-        seed=args.seed,
-        variant=args.variant,
-        time_limit=args.time_limit,
-        speed=args.speed,
-        require_success=args.require_success,
-        backend=args.backend,
-        precision=args.precision,
-        device=args.device,
-        motion_backend=args.motion_backend,
-        following=args.following,
-    ).checked()
+    config = arguments_.config(args).checked()
     if args.in_process and config.cell != "sim":
         raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
     if args.in_process and config.motion_backend != "embedded":
@@ -72,7 +46,7 @@ def run(args) -> int:
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
     env = environment.child_environment(domain.id)
     try:
-        status = supervise(config, folder, env, args.verbose, servos)
+        status = supervise(config, folder, env, args.verbose, servos, (domain.handle,) if domain.handle is not None else ())
     finally:
         domain.release()
     if folder.scorecard.is_file() and not args.no_video and status != 130:
@@ -84,6 +58,7 @@ def run(args) -> int:
 def prepare(config: EpisodeConfig, runs: Path) -> tuple[runfolder.RunFolder, EpisodeConfig]:
     """The run folder of an episode, with its resolved config.yaml."""
     task, robot = load_task(config.task), load_robot(config.robot)
+    runfolder.check_space(runs, robot, config.cell, config.time_limit or task.time_limit)
     folder = runfolder.create(runs, task.name, runfolder.new_episode_id(), datetime.now())
     folder.write_config(episode=config, task=task, robot=robot)
     return folder, EpisodeConfig(**{**config.__dict__, "run_folder": str(folder.path.resolve())})
@@ -94,7 +69,6 @@ def run_in_process(config, folder) -> int:
     from vipa_ros.evaluation.trials import Trial, commander_for
     from vipa_ros.inprocess import Loop, run_episode
     from vipa_ros.ros.loop_recorder import LoopRecorder
-    from vipa_ros.tasks import scorecard
 
     task, episode_id = load_task(config.task), runfolder.new_episode_id()
     runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
@@ -109,12 +83,15 @@ def run_in_process(config, folder) -> int:
                 policy=scorecard.policy_id(config.policy, config.policy_sha256),
             )  # fmt: skip
         finally:
-            recorder.close()
+            lost = recorder.close()
             if hasattr(commander, "close"):  # a served policy's connection
                 commander.close()
-    folder.write_scene(record.scene)
-    folder.write_scorecard(record.scorecard)
     print(scorecard.render(record.scorecard))
+    problem = scorecard.save(record.scorecard, folder.path) or lost
+    if problem:
+        print(problem, file=sys.stderr, flush=True)
+        return 1
+    folder.write_scene(record.scene)
     return scorecard.exit_status(record.scorecard, config.require_success)
 
 
@@ -135,40 +112,53 @@ def servo_nodes(config) -> list:
     return nodes
 
 
-def supervise(config, folder, env, verbose, servos=()) -> int:
-    """Runs the graph to its end, MoveIt's nodes `servos` beside it, and returns the exit status."""
+def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
+    """Runs the graph to its end, MoveIt's nodes `servos` beside it, and returns the exit status. held: see Supervisor."""
     from vipa_ros.moveit.graph import commands
 
     specs, beside = bringup.episode_graph(config), commands(servos, folder.path / "logs")
-    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside, typing) as graph:
+    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside, typing, held) as graph:
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""
             print(f"space: emergency stop{verdicts}; Ctrl-C: end", flush=True)
         try:
             name, status = graph.wait()
             if name != "episode":
-                print(f"\nnode '{name}' died (exit status {status}); its last lines:", file=sys.stderr)
-                print("\n".join(f"  [{name}] {line}" for line in graph.last_lines(name)), file=sys.stderr, flush=True)
+                report_death(graph, name, status)
                 died, wrong_request = name, status == 2
                 if not wrong_request and died != "task_manager":  # without it nobody scores, and nobody ends the episode
                     graph.wait_leader(FAULT_GRACE)
-                status = 2 if wrong_request else 1
-                if not folder.scorecard.is_file():
-                    write_error_card(config, folder, f"node '{died}' died")
+                status, why = 2 if wrong_request else 1, ("error", "node", f"node '{died}' died")
+            else:
+                why = "error", "node", "the task manager gave no result"
         except KeyboardInterrupt:
+            ignore_ends()
             print("\ninterrupted: closing the episode", file=sys.stderr, flush=True)
             graph.interrupt_leader(1.5)
-            status = 130
+            status, why = 130, ("stopped", "interrupted", "before the episode began")
+    if not folder.scorecard.is_file() and not scorecard.elsewhere(folder.path).is_file():
+        write_card(config, folder, *why)
     return status
 
 
-def write_error_card(config, folder, detail):
+def ignore_ends() -> None:
+    """From here to the end of the process: a second Ctrl-C must not tear the clean-up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def report_death(graph, name, status) -> None:
+    """Says which node of `graph` died, and what it said last."""
+    print(f"\nnode '{name}' died (exit status {status}); its last lines:", file=sys.stderr)
+    print("\n".join(f"  [{name}] {line}" for line in graph.last_lines(name)), file=sys.stderr, flush=True)
+
+
+def write_card(config, folder, outcome, kind, detail):
     """The scorecard of an episode that nobody could score any more."""
-    from vipa_ros.tasks import scorecard
     from vipa_ros.tasks.episode import EpisodeScorer
 
     scorer = EpisodeScorer(load_task(config.task))
-    scorer.stop("error", "node", detail)
+    scorer.stop(outcome, kind, detail)
     card = scorecard.score(
         scorer,
         episode_id=folder.path.name.rsplit("-", 1)[-1],
@@ -179,7 +169,8 @@ def write_error_card(config, folder, detail):
         variant=config.variant,
         wall_s=0.0,
     )
-    folder.write_scorecard(card)
+    if problem := scorecard.save(card, folder.path):
+        print(problem, file=sys.stderr, flush=True)
 
 
 def make_report(folder) -> None:
@@ -194,6 +185,10 @@ def make_report(folder) -> None:
 
 
 def print_paths(folder) -> None:
+    """What the run left, and where the scorecard is if the run folder's disk did not take it."""
+    other = scorecard.elsewhere(folder.path)
+    if not folder.scorecard.is_file() and other.is_file():
+        print(f"{folder.path}: not written whole ({files.disk_words(folder.path)}); the scorecard is {other}", file=sys.stderr)
     for label, path in (
         ("bag", folder.bag),
         ("scorecard", folder.scorecard),

@@ -1,9 +1,9 @@
 """What the verbs that run a checkpoint have in common: how it is run."""
 
-
 import argparse
 from collections.abc import Callable
 
+from vipa_ros.commands import arguments
 from vipa_ros.config import Range
 from vipa_ros.errors import VipaError
 
@@ -24,6 +24,4 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 def runtime_arguments(parser) -> None:
     """--backend, --precision and --device of a checkpoint folder."""
-    parser.add_argument("--backend", default="onnxruntime", help="of a checkpoint: onnxruntime or torch")
-    parser.add_argument("--precision", default="", help="fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
-    parser.add_argument("--device", default="auto", help="of torch: cpu, cuda, or auto: cuda where there is one")
+    arguments.add(parser, ("backend", "precision", "device"))

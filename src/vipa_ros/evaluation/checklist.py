@@ -26,8 +26,8 @@ class Row:
 class Checklist:
     """Context manager; `show` at every change or tick. One thread."""
 
-    def __init__(self, stream=sys.stdout):
-        self.console = Console(file=stream, highlight=False)
+    def __init__(self, stream=None):
+        self.console = Console(file=stream or sys.stdout, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal else None
         self.said: dict[str, str] = {}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vipa_ros import environment, files
+from vipa_ros import environment, files, lifeline
 from vipa_ros.bringup import NodeSpec, solved_by
 from vipa_ros.errors import VipaError
 from vipa_ros.moveit import parameters
@@ -53,9 +53,14 @@ def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[For
 
 
 def render(nodes: list[ForeignNode], make: Callable[..., Any]) -> list:
-    """Every node by `make`, launch_ros.actions.Node or what takes its arguments."""
+    """Every node by `make`, launch_ros.actions.Node or what takes its arguments. They end with the launch. Raises VipaError where one
+    is not installed, before anything is started."""
+    for node in nodes:
+        executable(node)
+    tied = " ".join(lifeline.tied([]))
     return [make(package=n.package, executable=n.executable, name=n.name, namespace=n.namespace, parameters=[n.parameters],
-                 additional_env=environment.dds_additions(), output="screen", respawn=True, respawn_delay=RESPAWN) for n in nodes]
+                 exec_name=n.name, prefix=tied, additional_env={**environment.dds_additions(), **lifeline.environment()},
+                 output="screen", respawn=True, respawn_delay=RESPAWN) for n in nodes]
 
 
 def executable(node: ForeignNode) -> Path:

@@ -8,6 +8,7 @@ require_success is set; 130 it was interrupted, and scored as stopped.
 import json
 import sys
 import time
+from pathlib import Path
 
 import rclpy
 from rclpy.action import ActionClient
@@ -23,6 +24,7 @@ from vipa_ros.tasks import scorecard
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
 CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel
+GONE = 1.0  # wall seconds without the task manager after which nothing more is expected of it
 STATUS = ("pending", "active", "done", "failed")
 PHASE = ("waiting", "resetting", "running", "finished")
 
@@ -49,16 +51,19 @@ class Episode(Node):
             keyboard.listen(self.requests.press)
 
     def wait(self, future, timeout=None):
-        """The future's result, None after `timeout` wall seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """The future's result, None after `timeout` wall seconds or when the task manager has gone."""
+        seen, deadline = time.monotonic(), None if timeout is None else time.monotonic() + timeout
         while rclpy.ok() and not future.done():
-            if deadline is not None and time.monotonic() > deadline:
+            now = time.monotonic()
+            if self.client.server_is_ready():
+                seen = now
+            if now - seen > GONE or (deadline is not None and now > deadline):
                 return None
             rclpy.spin_once(self, timeout_sec=0.1)
         return future.result() if future.done() else None
 
     def run(self):
-        """The episode, from waiting for the graph to the scorecard. Raises VipaError."""
+        """The episode, from waiting for the graph to the scorecard. Raises VipaError if it is refused."""
         began = time.monotonic()
         while not self.client.server_is_ready():
             rclpy.spin_once(self, timeout_sec=0.05)
@@ -74,11 +79,19 @@ class Episode(Node):
             except KeyboardInterrupt:
                 self.wait(handle.cancel_goal_async(), CANCEL_WAIT)
                 answer, interrupted = self.wait(result, CANCEL_WAIT), True
-        if answer is None or not answer.result.scorecard:
-            raise VipaError("the task manager gave no result")
-        card = scorecard.from_dict(json.loads(answer.result.scorecard), "result of the episode")
+        card = self.card(answer)
+        if card is None:
+            print("error: the task manager gave no result", file=sys.stderr, flush=True)
+            return
         print(scorecard.render(card), flush=True)
         self.exit_status = 130 if interrupted else scorecard.exit_status(card, self.require_success)
+
+    def card(self, answer):
+        """The scorecard in the answer; without one, what the task manager wrote before it ended, None if it did not."""
+        if answer is not None and answer.result.scorecard:
+            return scorecard.from_dict(json.loads(answer.result.scorecard), "result of the episode")
+        path = Path(self.goal.run_folder) / "scorecard.json"
+        return scorecard.read(path) if self.goal.run_folder and path.is_file() else None
 
     def on_feedback(self, message):
         status = message.feedback.status

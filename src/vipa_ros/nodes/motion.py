@@ -8,7 +8,7 @@ import time
 from collections import deque
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -21,6 +21,7 @@ from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics
+from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.qos import MOTION_READER, PROFILES
 from vipa_ros.tasks.task import load_task
 
@@ -202,18 +203,7 @@ class MotionNode(Node):
         if self.servos is not None:
             for name, link in self.motion.servo.links.items():
                 values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}
-        self.diagnostics.publish(
-            DiagnosticArray(
-                status=[
-                    DiagnosticStatus(
-                        level=DiagnosticStatus.OK if ok else DiagnosticStatus.ERROR,
-                        name="vipa: motion",
-                        message=status.mode.name.lower(),
-                        values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
-                    )
-                ]
-            )
-        )
+        self.diagnostics.publish(diagnostics(self, ok, status.mode.name.lower(), values))
 
 
 def main():

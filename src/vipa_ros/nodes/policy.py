@@ -9,6 +9,7 @@ from rclpy.node import Node
 
 from vipa_ros.errors import VipaError
 from vipa_ros.policy.commander import PolicyCommander, load_policy
+from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.remote import connect
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node
@@ -31,6 +32,7 @@ def make(self: Node):
     else:
         commander = PolicyCommander(robot, load_policy(checkpoint, precision, backend, device), period)
         commander.check_instruction(task.instruction)
+        ask_once(commander, robot)
     simulated = self.get_parameter("use_sim_time").value
     return robot, commander, CameraReader(self, robot, commander.cameras, task.instruction, simulated).observe
 

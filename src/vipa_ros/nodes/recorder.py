@@ -6,6 +6,7 @@ Parameters: robot (name or path); cell (sim|real).
 from importlib import import_module
 from pathlib import Path
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 
@@ -14,6 +15,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.recording.recorder import Recorder, summary_json
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics
+from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.qos import PROFILES, bag_profile, recorder_profile
 
 
@@ -31,9 +33,13 @@ class RecorderNode(Node):
         robot = load_robot(node.parameter(self, "robot", str))
         cell = node.parameter(self, "cell", "sim")
         self.recorder = Recorder()
+        self.began: tuple[str, str] | None = None  # folder and episode of the bag that is written
+        self.closed: tuple[str, RecordEpisode.Response] | None = None  # the last episode, and what was said of it
         for topic in topics.topic_table(robot, cell):
             if topic.recorded:
                 self.add(topic)
+        self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, PROFILES["stream"])
+        self.create_timer(0.5, self.on_diagnostics, clock=node.steady_clock())
         self.create_service(RecordEpisode, topics.RECORD_EPISODE, self.on_record)
         self.get_logger().info("recorder ready")
 
@@ -58,18 +64,38 @@ class RecorderNode(Node):
         )
 
     def on_record(self, request, response):
+        """The same question again, whose answer was lost, gets the same answer again."""
+        asked = (request.folder, request.episode_id)
         try:
-            if request.record:
+            if request.record and not (request.episode_id and asked == self.began):
                 data = {"episode_id": request.episode_id, "task": request.task}
                 self.recorder.start(Path(request.folder), data, self.get_clock().now().nanoseconds)
-                response.success = True
-            else:
-                summary = self.recorder.stop()
-                response.success = summary is not None and not summary.error
-                response.message = "nothing was being recorded" if summary is None else summary.error
-                response.summary = summary_json(summary) if summary else ""
+                self.began = asked
+            elif not request.record and request.episode_id and self.closed and self.closed[0] == request.episode_id:
+                return self.closed[1]
+            elif not request.record:
+                return self.stop(response)
+            response.success = True
         except VipaError as error:
             response.success, response.message = False, str(error)
+        return response
+
+    def on_diagnostics(self):
+        summary = self.recorder.summary()
+        if summary is None:
+            values, error, doing = {}, "", "idle"
+        else:
+            values = {"messages": sum(summary.messages.values()), "dropped": sum(summary.dropped.values())}
+            error, doing = summary.error and f"bag {self.began[0]}: {summary.error}", "recording"
+        self.diagnostics.publish(diagnostics(self, not error, error or doing, values))
+
+    def stop(self, response):
+        summary = self.recorder.stop()
+        response.success = summary is not None and not summary.error
+        response.message = "nothing was being recorded" if summary is None else summary.error
+        response.summary = summary_json(summary) if summary else ""
+        if self.began:
+            self.closed, self.began = (self.began[1], response), None
         return response
 
     def close(self):

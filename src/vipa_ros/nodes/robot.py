@@ -22,7 +22,7 @@ from vipa_ros.ros import node, topics
 from vipa_ros.ros.homing import Homing
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.robot_links import link
-from vipa_ros.ros.services import Services
+from vipa_ros.ros.services import AGAIN, Services
 
 PERIOD = 0.05      # wall seconds between two looks at the robot
 LIST = "/controller_manager/list_controllers"
@@ -131,7 +131,7 @@ class Robot(Node):
             raise VipaError(f"recovery: {state.message}")
         if not self.wanted:
             return
-        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT)
+        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT, AGAIN)
         active = {c.name for c in listed.controller if c.state == ACTIVE}
         idle = [name for name in self.wanted if name not in active]
         if idle:

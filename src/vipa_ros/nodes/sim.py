@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
 
@@ -22,6 +23,7 @@ from vipa_msgs.msg import GroundTruth, MotionStatus
 from vipa_msgs.srv import ResetCell
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.rates import Every
+from vipa_ros.robot import urdf
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.camera_publisher import CameraPublisher
@@ -84,6 +86,8 @@ class Sim(Node):
         self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
         self.cameras = CameraPublisher(self, self.cell) if self.cell.cameras else None
         self.publish_static()
+        self.description = publisher(String, topics.ROBOT_DESCRIPTION)  # a real cell has it from robot_state_publisher
+        self.description.publish(String(data=urdf.read(self.robot)))
         self.get_logger().info(f"cell ready: {self.task.name}, {self.robot.name}")
 
     def publish_static(self):

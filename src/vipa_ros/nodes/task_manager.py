@@ -6,6 +6,7 @@ Parameters: robot (name or path); cell (sim|real); policy, policy_sha256 (for th
 import json
 import time
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -19,14 +20,18 @@ from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.diagnostics import name_of
 from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.running import Running
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
+from vipa_ros.tasks.silence import Silence
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing
+COMMANDER_WAIT = 300.0  # wall seconds for a commander to appear: a large model takes its time to load
+COMMANDER_HEARD = 3.0  # wall seconds since its last word within which a commander counts as there
 CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
 ASLEEP = 1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
 LOOK = 50_000_000  # ns between two looks at an episode in a real cell
@@ -49,7 +54,8 @@ class TaskManager(Node):
         self.joints = self.motion = self.safety = None
         self.stamp_ns = 0
         self.heard: dict[str, float] = {}  # who → monotonic time of its last message
-        self.commander_ns, self.commander_reason = 0, ""
+        self.silence = Silence(0)  # the commander's
+        self.commanders: dict[str, float] = {}  # commander → monotonic time of its last word
         self.timer_time = time.monotonic()
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
@@ -59,6 +65,7 @@ class TaskManager(Node):
         self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
         self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
+        self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, stream)
         self.create_service(JudgeSubTask, topics.JUDGE_SUBTASK, self.on_judge)
         self.others = EpisodeServices(self)
         group = ReentrantCallbackGroup()
@@ -89,8 +96,14 @@ class TaskManager(Node):
             await run.finished
         except VipaError as error:
             run.scorer.stop("error", "bring-up", str(error))
-        recorded = await self.end(run)
-        samples = run.samples
+        card = self.finish(run, await self.end(run))
+        handle.canceled() if handle.is_cancel_requested else handle.succeed()
+        result = RunEpisode.Result(outcome=card.outcome, success=card.success, subtask_score=card.subtask_score)
+        result.scorecard = json.dumps(scorecard.to_dict(card))
+        return result
+
+    def finish(self, run, recorded):
+        """Scores the episode that has ended and writes its scorecard. recorded: the recorder's summary."""
         card = scorecard.score(
             run.scorer,
             episode_id=run.id,
@@ -101,20 +114,26 @@ class TaskManager(Node):
             variant=run.variant,
             wall_s=time.monotonic() - run.wall,
             policy=scorecard.policy_id(self.policy, self.policy_sha256),
-            timing=samples.timing(sum(recorded["dropped"].values()) if "dropped" in recorded else None),
+            timing=run.samples.timing(sum(recorded["dropped"].values()) if "dropped" in recorded else None),
         )
         if run.folder:
-            scorecard.write(card, run.folder / "scorecard.json")
+            if problem := scorecard.save(card, run.folder):
+                self.get_logger().error(problem)
         self.publish(run)
         self.running = None
-        handle.canceled() if handle.is_cancel_requested else handle.succeed()
-        result = RunEpisode.Result(outcome=card.outcome, success=card.success, subtask_score=card.subtask_score)
-        result.scorecard = json.dumps(scorecard.to_dict(card))
-        return result
+        return card
+
+    def close(self):
+        """Ended in the middle of an episode it scores that one still; recorder and motion end by themselves."""
+        if run := self.running:
+            run.scorer.stop("stopped", "interrupted", "the graph was ended")
+            run.state = EpisodeStatus.FINISHED
+            self.finish(run, {})
 
     async def begin(self, run):
         """From the goal to the first tick of the episode. Raises VipaError."""
         self.publish(run)
+        await self.commander(run)
         card = await self.others.reset(run)
         run.variant = card["variant"]
         if self.cell == "sim":
@@ -126,9 +145,20 @@ class TaskManager(Node):
             await self.others.pause(SETTLE)
         await self.others.grant(run.goal.commander)
         self.heard = dict.fromkeys(SILENCE, time.monotonic())
-        self.commander_ns, self.commander_reason = self.stamp_ns, ""
+        self.silence = Silence(self.stamp_ns)
         run.state = EpisodeStatus.RUNNING
+        self.get_logger().info(f"episode {run.id} of {run.task.name} begins; {run.goal.commander} moves")
         self.publish(run)
+
+    async def commander(self, run):
+        """Until the commander of `run` is there: it may load a model first, and ask it. Raises VipaError."""
+        who, began = run.goal.commander, time.monotonic()
+        while time.monotonic() - self.commanders.get(who, -COMMANDER_HEARD) > COMMANDER_HEARD:
+            if run.handle.is_cancel_requested:
+                run.scorer.stop("stopped", "cancelled", "cancelled by the client")
+            if run.scorer.outcome or time.monotonic() - began > COMMANDER_WAIT:
+                raise VipaError(f"commander '{who}' is not there after {time.monotonic() - began:.0f} s")
+            await self.others.pause(0.05)
 
     async def rearm(self):
         """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
@@ -148,7 +178,7 @@ class TaskManager(Node):
         """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""
         run.state = EpisodeStatus.FINISHED
         self.publish(run)
-        return await self.others.farewell(run.folder is not None)
+        return await self.others.farewell(run)
 
     def on_joints(self, msg):
         self.joints = msg
@@ -164,7 +194,7 @@ class TaskManager(Node):
         """A look at the episode: 20 Hz. truth: None in a real cell."""
         before, self.stamp_ns = self.stamp_ns, stamp_ns
         if not 0 <= self.stamp_ns - before < CLOCK_JUMP * 1e9:
-            self.commander_ns = self.stamp_ns
+            self.silence = Silence(self.stamp_ns)
         self.heard["cell"] = time.monotonic()
         run = self.running
         if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
@@ -206,13 +236,21 @@ class TaskManager(Node):
             self.running.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
 
     def on_commander(self, msg):
+        self.commanders[msg.commander_id] = time.monotonic()
         if self.running is None or msg.commander_id != self.running.goal.commander:
             return
-        self.commander_reason = msg.reason
-        if not msg.reason:
-            self.commander_ns = self.stamp_ns
+        self.silence.heard(msg.reason, self.stamp_ns)
         if self.running.state == EpisodeStatus.RUNNING and msg.sent:
             self.running.samples.policy_ms.append(msg.step_ms)
+
+    def on_diagnostics(self, msg):
+        """An episode that can't be recorded any more ends."""
+        run = self.running
+        if run is None or run.folder is None or run.state != EpisodeStatus.RUNNING:
+            return
+        for status in msg.status:
+            if status.name == name_of("recorder") and status.level == DiagnosticStatus.ERROR:
+                run.scorer.stop("error", "recorder", status.message)
 
     def on_timer(self):
         now, run = time.monotonic(), self.running
@@ -229,8 +267,8 @@ class TaskManager(Node):
         for who, limit in SILENCE.items():
             if now - self.heard[who] > limit:
                 run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
-        if self.stamp_ns - self.commander_ns > COMMANDER_SILENCE * 1e9:
-            why = self.commander_reason or "nothing heard from it"
+        if self.silence.seconds(self.stamp_ns) > COMMANDER_SILENCE:
+            why = self.silence.longest(self.stamp_ns) or "nothing heard from it"
             run.scorer.stop("error", "commander", f"{why}, for {COMMANDER_SILENCE:g} s of ROS time")
         if run.scorer.outcome:
             run.finished.set_result(None)

@@ -7,6 +7,7 @@ import numpy as np
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, Mode
+from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.prefix import committed_prefix
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
@@ -19,6 +20,7 @@ from vipa_ros.serving.openpi_client import OpenpiTransport
 from vipa_ros.serving.request import RequestBuilder
 
 TOKEN = "VIPA_TOKEN"
+FIRST_ANSWER = 300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it
 
 
 class RemoteCommander:
@@ -82,13 +84,27 @@ class RemoteCommander:
         )
         return self.last
 
+    def first_answer(self) -> None:
+        """Asks once, with the patience of FIRST_ANSWER. Raises VipaError if no answer comes that could be used."""
+        patience, self.link.timeout = self.link.timeout, FIRST_ANSWER
+        try:
+            ask_once(self, self.robot)
+        finally:
+            self.link.timeout = patience
+
     def close(self) -> None:
         self.link.close()
 
 
 def connect(robot: Robot, policy: str) -> RemoteCommander:
-    """The commander for `NAME@HOST[:PORT]`. Raises VipaError."""
-    return RemoteCommander(robot, parse(policy))
+    """The commander for `NAME@HOST[:PORT]`, whose server has answered once. Raises VipaError."""
+    commander = RemoteCommander(robot, parse(policy))
+    try:
+        commander.first_answer()
+    except BaseException:
+        commander.close()
+        raise
+    return commander
 
 
 def make_transport(remote: RemotePolicy) -> Transport:

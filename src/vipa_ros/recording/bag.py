@@ -18,6 +18,7 @@ from typing import Self
 from mcap.writer import CompressionType, Writer
 
 from vipa_ros.errors import VipaError
+from vipa_ros.files import disk_words
 from vipa_ros.recording import definitions, in_use
 from vipa_ros.recording.metadata import Qos, TopicEntry, bag_information, dump, qos_text, write_metadata
 
@@ -44,8 +45,12 @@ class BagSummary:
         return (self.end_ns - self.start_ns) / 1e9
 
 
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, VipaError):  # files', which names it all
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({disk_words(path)})"
+    return f"{type(error).__name__}: {error}"
 
 
 class _Topic:
@@ -190,8 +195,8 @@ class BagWriter:
                 self._mcap.finish()
             self._file.close()
             write_metadata(self.folder, self._information())
-        except OSError as error:
-            self._error = self._error or _reason(error)
+        except (OSError, VipaError) as error:
+            self._error = self._error or _reason(error, self.path)
 
     def _run(self) -> None:
         """The writing thread. It looks at the queue every TICK, so that a message costs its sender no wake-up."""
@@ -212,7 +217,7 @@ class BagWriter:
                         self._mcap.flush()
                         due = None
             except Exception as error:  # noqa: BLE001 - whatever it is, senders go on and flush() returns
-                self._error = _reason(error)
+                self._error = _reason(error, self.path)
             for event in events:
                 event.set()
 

@@ -105,7 +105,9 @@ class CommanderNode(Node):
 
     def step(self):
         """One step of the commander, if it may move the robot."""
-        if not self.may_move() or (seen := self.see()) is None:
+        if not self.may_move():
+            return self.wait()
+        if (seen := self.see()) is None:
             return
         started = time.monotonic()
         try:
@@ -113,6 +115,10 @@ class CommanderNode(Node):
         except NoChunk as reason:
             return self.say(str(reason))
         self.send(chunk, started)
+
+    def wait(self):
+        """Says that it is there, and why it does nothing in an episode of its own."""
+        self.say("motion has not given it the authority" if self.running else "")
 
     def send(self, chunk: ActionChunk | None, started: float):
         """Publishes `chunk` and that it was sent; started: monotonic seconds when the commander began with it."""

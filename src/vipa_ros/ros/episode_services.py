@@ -8,10 +8,11 @@ from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTask
 from vipa_ros.errors import VipaError
 from vipa_ros.ros import topics
 from vipa_ros.ros.running import Running
-from vipa_ros.ros.services import Services
+from vipa_ros.ros.services import AGAIN, Services
 
 WHO = "task_manager"
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
+RESET_AGAIN = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 KINDS = {
     topics.RESET_CELL: ResetCell,
@@ -40,9 +41,9 @@ class EpisodeServices:
         await self.remote.pause(seconds)
 
     async def reset(self, run: Running) -> dict:
-        """The scene card of the cell, reset for `run`."""
+        """The scene card of the cell, reset for `run`. A real one, which moves for it, is asked once."""
         request = ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant)
-        answer = await self.remote.call(topics.RESET_CELL, request, SERVICE_WAIT)
+        answer = await self.remote.call(topics.RESET_CELL, request, SERVICE_WAIT, RESET_AGAIN if run.cell == "sim" else 0.0)
         if not answer.success:
             raise VipaError(f"reset of the cell: {answer.message}")
         card = json.loads(answer.scene_card)
@@ -59,14 +60,14 @@ class EpisodeServices:
         request = RecordEpisode.Request(
             record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
         )
-        answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT)
+        answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN)  # the recorder knows the episode
         if not answer.success:
             raise VipaError(f"recorder: {answer.message}")
 
     async def grant(self, commander: str) -> None:
         """`commander` may move the robot from now on."""
         request = SetAuthority.Request(commander_id=commander, requester_id=WHO)
-        answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT)
+        answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT, AGAIN)
         if not answer.granted:
             raise VipaError(f"authority: {answer.message}")
 
@@ -75,19 +76,22 @@ class EpisodeServices:
         request = SetTaskContext.Request(requester_id=WHO, allowed_contacts=["|".join(pair) for pair in pairs])
         self.remote.send(topics.TASK_CONTEXT, request)
 
-    async def farewell(self, recorded: bool) -> dict:
+    async def farewell(self, run: Running) -> dict:
         """Takes authority and allowed contacts back and closes the bag, whoever does not answer. The recorder's summary."""
         for request, name in (
             (SetAuthority.Request(requester_id=WHO), topics.SET_AUTHORITY),
             (SetTaskContext.Request(requester_id=WHO), topics.TASK_CONTEXT),
         ):
             try:
-                await self.remote.call(name, request, FAREWELL_WAIT)
+                await self.remote.call(name, request, FAREWELL_WAIT, AGAIN / 2)
             except VipaError as error:
                 self.logger.error(str(error))
-        if recorded:
+        if run.folder:
+            request = RecordEpisode.Request(record=False, episode_id=run.id)
             try:
-                answer = await self.remote.call(topics.RECORD_EPISODE, RecordEpisode.Request(record=False), SERVICE_WAIT)
+                answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN)
+                if not answer.success:
+                    self.logger.error(f"recorder: {answer.message}")
                 return json.loads(answer.summary) if answer.success else {}
             except VipaError as error:
                 self.logger.error(str(error))

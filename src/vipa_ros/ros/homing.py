@@ -10,7 +10,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import Robot
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import PROFILES, newest
-from vipa_ros.ros.services import Services
+from vipa_ros.ros.services import AGAIN, Services
 
 COMMANDER = "home"
 WAIT = 30.0      # wall seconds for a plan
@@ -44,7 +44,7 @@ class Homing:
         if self.motion.authority not in ("", COMMANDER):
             raise VipaError(f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}")
         request = SetAuthority.Request(commander_id=COMMANDER, requester_id=COMMANDER)
-        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT)
+        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, AGAIN)
         if not grant.granted:
             raise VipaError(f"homing: {grant.message}")
         try:
@@ -53,7 +53,7 @@ class Homing:
             for group in self.robot.groups:
                 await self._home(group, grant.epoch)
         finally:
-            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER), WAIT)
+            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER), WAIT, AGAIN)
 
     async def _home(self, group, epoch: int) -> None:
         if self._distance(group) < NEAR / 4:

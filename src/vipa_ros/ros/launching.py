@@ -3,36 +3,50 @@
 import sys
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    TimerAction,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown, matches_action
 from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vipa_ros import environment
+from vipa_ros import environment, lifeline
 from vipa_ros.bringup import EpisodeConfig, NodeSpec, episode_graph
-from vipa_ros.commands.episode import prepare
-from vipa_ros.errors import unknown
+from vipa_ros.commands.episode import FAULT_GRACE, prepare, servo_nodes, write_card
+from vipa_ros.moveit import graph
+from vipa_ros.ros import launch_arguments
+
+KILL = "15"  # wall seconds that launch leaves between SIGTERM and SIGKILL: a bag is closed meanwhile
 
 
-def declare(arguments: dict[str, tuple[str, str]]) -> list[DeclareLaunchArgument]:
-    """Launch arguments from name → (default, description)."""
-    return [DeclareLaunchArgument(n, default_value=d, description=text) for n, (d, text) in arguments.items()]
+def description(file: str, names, more: launch_arguments.Table, make) -> LaunchDescription:
+    """What the launch file `file` launches: make(config, more) → actions.
 
+    names: arguments of EpisodeConfig, None: all; more: what the file takes besides. An argument of `ros2 launch FILE` that is
+    neither is refused.
+    """
+    own = launch_arguments.table(names)
+    table = own | more
 
-def opaque(names, make) -> OpaqueFunction:
-    """Calls `make(values: dict[str, str]) -> actions` when the launch arguments are known."""
-    return OpaqueFunction(
-        function=lambda context: make({n: LaunchConfiguration(n).perform(context) for n in names})
-    )
+    def perform(context):
+        launch_arguments.refuse_unknown(Path(file).name, table, context.argv, sys.argv)
+        texts = {n: LaunchConfiguration(n).perform(context) for n in table}
+        values = {n: launch_arguments.typed(n, table[n][0], text) for n, text in texts.items()}
+        return make(EpisodeConfig(**{n: values[n] for n in own}), {n: values[n] for n in more})
 
-
-def truth(name: str, value: str) -> bool:
-    """A launch argument that is true or false. Raises VipaError for anything else."""
-    if value not in ("true", "false"):
-        raise unknown(f"value of {name}", value, ("true", "false"))
-    return value == "true"
+    declared = [
+        DeclareLaunchArgument(n, default_value=launch_arguments.text(default), description=help_)
+        for n, (_, default, help_) in table.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=perform)])
 
 
 def launch_node(spec: NodeSpec) -> Node:
@@ -41,8 +55,10 @@ def launch_node(spec: NodeSpec) -> Node:
         executable=sys.executable,
         arguments=["-m", f"vipa_ros.nodes.{spec.executable}"],
         name=spec.name,
+        exec_name=spec.name,  # in the log, where it would be "python"
+        sigkill_timeout=KILL,
         parameters=[{k: v for k, v in spec.parameters.items() if v != ""}],
-        additional_env=environment.child_additions(),
+        additional_env={**environment.child_additions(), **lifeline.environment()},
         output="screen",
     )
 
@@ -58,16 +74,36 @@ def actions(specs: list[NodeSpec]) -> list:
 
 
 def episode_actions(config: EpisodeConfig, runs: str) -> list:
-    """An episode with its run folder; when it is over the graph ends, then video and report are made, then the launch ends."""
+    """An episode with its run folder, which ends as `vipa episode` does: when it is over the graph ends, then video and report are
+    made, then the launch ends; when a node dies the episode has FAULT_GRACE seconds to score itself."""
     folder, config = prepare(config.checked(), Path(runs))
-    nodes, leader = [], None
-    for spec in episode_graph(config):
-        node = launch_node(spec)
-        nodes.append(node)
-        leader = node if spec.leader else leader
-    report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_ros.cli", "report", str(folder.path)], output="screen")
-    others = [n for n in nodes if n is not leader]
-    stop = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(n))) for n in others]
-    over = RegisterEventHandler(OnProcessExit(target_action=leader, on_exit=[*stop, report]))
+    specs = episode_graph(config)
+    nodes = {spec.name: launch_node(spec) for spec in specs}
+    leader = next(nodes[spec.name] for spec in specs if spec.leader)
+    servos = graph.render(servo_nodes(config), Node)
+    others = {name: node for name, node in nodes.items() if node is not leader}
+    report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_ros.cli", "report", str(folder.path)], name="report", output="screen")
+    stop = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(n))) for n in (*others.values(), *servos)]
+    dead: list[str] = []
+
+    def on_over(event, context):
+        if not folder.scorecard.is_file():
+            why = ("error", "node", f"node '{dead[0]}' died") if dead else ("stopped", "interrupted", "before the episode began")
+            write_card(config, folder, *why)
+        return [] if context.is_shutdown else [*stop, report]
+
+    def on_death(name):
+        def handle(event, context):
+            if context.is_shutdown or leader.process_details is None or leader.return_code is not None:
+                return []
+            dead.append(name)
+            asked = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(leader)))
+            alone = name == "task_manager" or event.returncode == 2  # nobody scores, or what was wrong is said already
+            return [asked] if alone else [TimerAction(period=FAULT_GRACE, actions=[asked])]
+
+        return handle
+
+    ends = [RegisterEventHandler(OnProcessExit(target_action=leader, on_exit=on_over))]
+    ends += [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=on_death(name))) for name, n in others.items()]
     done = RegisterEventHandler(OnProcessExit(target_action=report, on_exit=[EmitEvent(event=Shutdown(reason="done"))]))
-    return [*nodes, over, done]
+    return [*ends, done, *servos, *nodes.values()]

@@ -33,7 +33,9 @@ class LookingCommanderNode(CommanderNode):
             self.due = True
             return
         self.due = False
-        if not self.may_move() or (seen := self.see()) is None:
+        if not self.may_move():
+            return self.wait()
+        if (seen := self.see()) is None:
             return
         start, self.start = self.start, None
         self.asked = seen, self.episode_id, time.monotonic()

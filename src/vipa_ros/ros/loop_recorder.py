@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from rclpy.serialization import serialize_message
+from std_msgs.msg import String
 
 from vipa_msgs.msg import EpisodeStatus
 from vipa_ros.inprocess import STATUS_RATE, Loop, Tick
 from vipa_ros.rates import Every
 from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagWriter
+from vipa_ros.robot import urdf
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import bag_profile
 from vipa_ros.ros.running import status_msg
@@ -35,6 +37,8 @@ class LoopRecorder:
 
     def on_tick(self, tick: Tick) -> None:
         now = tick.stamp_ns
+        if topics.ROBOT_DESCRIPTION not in self.ids:
+            self.write(topics.ROBOT_DESCRIPTION, String(data=urdf.read(self.loop.robot)), now)
         self.write(topics.JOINT_STATES, convert.joint_state_msg(tick.joints), now)
         for controller, command in tick.commands.items():
             self.write(topics.command_topic(controller), convert.trajectory_msg(command), now)
@@ -59,5 +63,7 @@ class LoopRecorder:
             variant = self.loop.cell.card.variant
             self.write(topics.EPISODE_STATUS, status_msg(self.loop.scorer, now, state=state, variant=variant, **self.fields), now)
 
-    def close(self) -> None:
-        self.bag.close()
+    def close(self) -> str:
+        """Ends the bag: '' or why it is not whole, in one line."""
+        error = self.bag.close().error
+        return f"bag {self.bag.path}: {error}" if error else ""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, ParameterUninitializedException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -12,21 +13,28 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from vipa_ros import lifeline, output
 from vipa_ros.errors import VipaError
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
 
 
 def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> Node:
-    """Initialises rclpy, makes the node, spins it until SIGINT or SIGTERM, and takes it down.
+    """Initialises rclpy, makes the node, spins it until SIGINT, SIGTERM, SIGHUP (unless ignored, as under nohup) or the end of the
+    process that started it, and takes it down.
 
     A VipaError becomes one line on standard error and exit status 2. `spin` replaces the single-threaded spin; it
     returns when `rclpy.ok()` is false. The node's `close`, if it has one, is called on the way out. Returns the node, taken down.
     Main thread.
     """
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    output.settle()
+    ends = [n for n in ENDS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    for number in ends:
         signal.signal(number, _interrupt)
     node, status = None, 0
     try:
+        lifeline.tie()
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
         (spin or _spin)(node)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -35,7 +43,7 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
         print(f"error: {error}", file=sys.stderr, flush=True)
         status = 2
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not tear the clean-up
+        for number in ends:  # a second Ctrl-C must not tear the clean-up
             signal.signal(number, signal.SIG_IGN)
         if node is not None:
             if hasattr(node, "close"):
@@ -47,32 +55,48 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
     return node
 
 
+class _Asked:
+    """Whether this process has been asked to end, and whether it looks at that by itself."""
+
+    to_end = looks = False
+
+
 def _spin(node: Node) -> None:
-    """Spins in short waits: Python handles a signal only when a wait returns."""
+    """Spins in short waits, since Python handles a signal only when a wait returns, and ends between two callbacks: torn out of one, a
+    node may hold a lock that its clean-up wants."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while rclpy.ok():
+    _Asked.looks = True
+    while rclpy.ok() and not _Asked.to_end:
         executor.spin_once(timeout_sec=0.2)
 
 
 def _interrupt(number, frame):
-    raise KeyboardInterrupt
+    lifeline.bound_end()
+    before, _Asked.to_end = _Asked.to_end, True
+    if before or not _Asked.looks:  # the second time a callback is torn: it may never end
+        raise KeyboardInterrupt
 
 
 def parameter(node: Node, name: str, default):
-    """Declares and reads a parameter; `default` gives its type, or is a type: then it must be set.
+    """Declares and reads a parameter; `default` gives its type, or is a type: then it must be set. It is read once and can't be
+    set while the node runs.
 
     Raises VipaError if it is not set or of another type.
     """
+    fixed = ParameterDescriptor(read_only=True)
     try:
-        if isinstance(default, type):
-            kind = {str: Parameter.Type.STRING, float: Parameter.Type.DOUBLE, int: Parameter.Type.INTEGER}[default]
-            return node.declare_parameter(name, kind).value
-        return node.declare_parameter(name, default).value
+        if not isinstance(default, type):
+            return node.declare_parameter(name, default, fixed).value
+        kind = {str: Parameter.Type.STRING, float: Parameter.Type.DOUBLE, int: Parameter.Type.INTEGER}[default]
+        value = node.declare_parameter(name, kind, fixed).value
     except ParameterUninitializedException:
-        raise VipaError(f"{node.get_name()}: parameter '{name}' must be set ({default.__name__})") from None
+        value = None
     except InvalidParameterTypeException as error:
         raise VipaError(f"{node.get_name()}: parameter '{name}': {error}") from None
+    if value is None:
+        raise VipaError(f"{node.get_name()}: parameter '{name}' must be set ({default.__name__})")
+    return value
 
 
 def steady_clock() -> Clock:

@@ -10,6 +10,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.ros.node import steady_clock
 
 POLL = 0.02  # wall seconds between looks for a service that is not there yet
+AGAIN = 1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
 
 
 class Services:
@@ -28,17 +29,25 @@ class Services:
         """Calls a service without asking for its answer."""
         self.clients[name].call_async(request)
 
-    async def call(self, name: str, request, wait: float):
-        """The answer of a service; VipaError if it is not there, or does not answer, within `wait` wall seconds."""
+    async def call(self, name: str, request, wait: float, again: float = 0.0):
+        """The answer of a service; VipaError if it is not there, or does not answer, within `wait` wall seconds.
+
+        again: wall seconds without an answer after which the request, which may be executed twice, is sent again; 0: never. A
+        client knows that the server is there, not that the server knows of the client: rmw_fastrtps waits 0.1 s for that and then
+        drops the answer for good.
+        """
         client, began, sent = self.clients[name], time.monotonic(), []
         answer = Future(executor=self.node.executor)
 
         def look():
-            if not sent and client.service_is_ready():
-                sent.append(client.call_async(request))
-                sent[0].add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
-            elif time.monotonic() - began > wait and not answer.done():
+            now = time.monotonic()
+            if answer.done():
+                return
+            if now - began > wait:
                 answer.set_result(None)
+            elif (not sent or (again and now - sent[-1] > again)) and client.service_is_ready():
+                sent.append(now)
+                client.call_async(request).add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
 
         timer = self.node.create_timer(POLL, look, clock=steady_clock(), callback_group=self.group)
         result = await answer

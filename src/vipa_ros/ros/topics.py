@@ -20,7 +20,9 @@ from vipa_ros.topic_names import (  # noqa: F401  whoever has the table has the 
     RECORD_EPISODE,
     RECOVER,
     RESET_CELL,
+    ROBOT_DESCRIPTION,
     ROBOT_STATUS,
+    ROSOUT,
     RUN_EPISODE,
     SAFETY_STATUS,
     SET_AUTHORITY,
@@ -61,7 +63,9 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
         Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "commanders, task_manager"),
         Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "task_manager"),
         Topic(EPISODE_STATUS, "vipa_msgs/msg/EpisodeStatus", "latched", "5 and on change", "", "task_manager", "any"),
-        Topic(DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "all nodes", "any"),
+        Topic(DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"),
+        Topic(ROBOT_DESCRIPTION, "std_msgs/msg/String", "latched", "once", "", "cell", "any"),
+        Topic(ROSOUT, "rcl_interfaces/msg/Log", "stream", "", "", "all nodes", "any"),
     ]
     if cell == "sim":
         rows += [

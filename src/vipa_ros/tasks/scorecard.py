@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import math
+import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,10 +12,12 @@ from typing import Literal
 import numpy as np
 
 from vipa_ros import config, documents, provenance, resources
-from vipa_ros.files import write_json
+from vipa_ros.errors import VipaError
+from vipa_ros.files import disk_error, write_json
 from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
 
 SCHEMA = "vipa/scorecard/1"
+RESERVE, RESERVED = ".reserve", 1 << 18  # file, and its bytes, that keep space for the scorecard
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,39 @@ def from_dict(data, where: str) -> Scorecard:
 def write(card: Scorecard, path: Path) -> None:
     """Writes scorecard.json; `path` holds all of it or what was there before."""
     write_json(path, to_dict(card))
+
+
+def save(card: Scorecard, folder: Path) -> str:
+    """Writes scorecard.json of the run in `folder`, into the space kept for it, or where `elsewhere` says if the disk does not take it.
+    '' or, in one line, why it is not in the folder and where it is."""
+    folder = Path(folder)
+    try:
+        (folder / RESERVE).unlink(missing_ok=True)
+        write(card, folder / "scorecard.json")
+        return ""
+    except (VipaError, OSError) as error:
+        other = elsewhere(folder)
+        why = error if isinstance(error, VipaError) else disk_error(folder, error)
+        try:
+            write(card, other)
+            return f"{why}; the scorecard is {other}"
+        except VipaError as second:
+            return f"{why}; {second}"
+
+
+def reserve(folder: Path) -> None:
+    """Keeps space in the run folder for its scorecard, whatever fills the disk meanwhile. Raises VipaError."""
+    path = Path(folder) / RESERVE
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVED)
+    except OSError as error:
+        raise disk_error(path, error) from None
+
+
+def elsewhere(folder: Path) -> Path:
+    """Where the scorecard of the run `folder` is if its own disk did not take it."""
+    return Path(tempfile.gettempdir()) / f"vipa-{Path(folder).name}-scorecard.json"
 
 
 def read(path: Path) -> Scorecard:

@@ -1,0 +1,48 @@
+"""One question before the episode: a policy's first answer may take many times as long as those that follow (compilation, graphs,
+memory), and a policy that answers nothing is known before anything moves."""
+
+import math
+
+import numpy as np
+
+from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
+from vipa_ros.errors import VipaError
+from vipa_ros.motion.chunk import Mode, MotionStatus
+from vipa_ros.robot.cameras import CameraPoses
+from vipa_ros.robot.description import Robot
+from vipa_ros.robot.measured import GroupReader
+from vipa_ros.robot.state import CameraFrame, JointState, Observation
+
+STAMP_NS = 1_000_000_000
+
+
+def ask_once(commander: Commander, robot: Robot) -> None:
+    """Asks `commander`, which has `cameras`, what it would do at home in a room of noise. Raises VipaError if it does not say."""
+    commander.reset(EpisodeStart("", "", "", 0, ""))
+    try:
+        commander.step(at_home(robot, commander.cameras))
+    except NoChunk as reason:
+        raise VipaError(f"asked before the episode: {reason}") from None
+
+
+def at_home(robot: Robot, cameras) -> CommanderInput:
+    """What a commander may see of `robot` at home with open hands: valid in every part, and of no scene at all."""
+    names, positions = [], []
+    for group in robot.groups:
+        names += [*group.joints, *(group.hand.joints if group.hand else ())]
+        positions += [*group.home, *(group.hand.open if group.hand else ())]
+    joints = JointState(STAMP_NS, tuple(names), np.array(positions, float), np.zeros(len(names)))
+    reader, poses = GroupReader(robot), CameraPoses(robot)
+    groups, q = reader.groups(joints), reader.vector(joints)
+    frames = {c.name: _frame(c, poses.extrinsics(c.name, q)) for c in robot.cameras if c.name in cameras}
+    status = MotionStatus(STAMP_NS, 0, "", Mode.HOLDING)
+    return CommanderInput(STAMP_NS, groups, status, Observation(STAMP_NS, frames, groups, ""))
+
+
+def _frame(camera, extrinsics) -> CameraFrame:
+    noise = np.random.default_rng(0)
+    size = camera.height, camera.width
+    focal = camera.height / 2 / math.tan(math.radians(camera.vertical_fov) / 2)
+    intrinsics = np.array([[focal, 0, camera.width / 2], [0, focal, camera.height / 2], [0, 0, 1.0]])
+    color, depth = noise.integers(0, 256, (*size, 3), np.uint8), noise.integers(500, 1500, size, np.uint16)
+    return CameraFrame(camera.name, STAMP_NS, color, depth, intrinsics, extrinsics)

@@ -1,0 +1,55 @@
+"""A cell that stands without an episode: e-stop, re-arm and home as often as one likes, until Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from test_graph_episode import processes_of
+
+from vipa_ros import lifeline
+
+pytestmark = pytest.mark.graph
+WALL = 240  # seconds after which a test gives up; nothing is measured by it
+
+
+def operator(domain, ask):
+    env = {**os.environ, "ROS_DOMAIN_ID": domain}
+    done = subprocess.run([sys.executable, "-m", "vipa_ros.cli", "operator", ask], env=env, capture_output=True, text=True, encoding="utf-8",
+                          timeout=WALL, check=False)  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def standing(tmp_path):
+    """(`vipa cell` as a process, its ROS domain, the pids of its nodes)."""
+    line = [sys.executable, "-m", "vipa_ros.cli", "cell", "--task", "water_plant", "--logs", str(tmp_path)]
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
+    process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
+    killer = threading.Timer(WALL, process.kill)
+    killer.start()
+    first = process.stdout.readline()
+    assert "ROS domain" in first, first + process.stdout.read()
+    (folder,) = tmp_path.iterdir()
+    yield process, first.split("ROS domain ")[1].split(";")[0], processes_of(folder.resolve())
+    killer.cancel()
+    process.kill()
+    process.wait()
+
+
+def test_an_emergency_stop_does_not_end_it(standing):
+    process, domain, pids = standing
+    assert len(pids) == 4  # sim, motion, planner, robot
+    for ask, words in (("home", "home the robot"), ("estop", "motion is stopped"), ("rearm", "motion is armed"), ("home", "home the robot")):
+        while True:  # until the graph is up
+            code, said = operator(domain, ask)
+            if "nobody offers" not in said and "nothing heard" not in said and "no joint states" not in said:
+                break
+            assert process.poll() is None
+        assert code == 0 and words in said, (ask, said)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WALL) == 0, process.stdout.read()
+    assert not any(map(lifeline.is_running, pids))

@@ -1,0 +1,56 @@
+"""The launch files take what `vipa` takes, and nothing else."""
+
+import argparse
+import re
+
+import pytest
+
+from vipa_ros import resources
+from vipa_ros.bringup import CELL_ARGUMENTS, EpisodeConfig
+from vipa_ros.commands import arguments, cell, episode
+from vipa_ros.errors import VipaError
+from vipa_ros.ros import launch_arguments
+
+
+def test_names_and_defaults_are_those_of_the_command_line():
+    parser = argparse.ArgumentParser()
+    episode.arguments(parser)
+    args = parser.parse_args(["--task", launch_arguments.TASK])
+    table = launch_arguments.table()
+    assert {n: launch_arguments.typed(n, kind, launch_arguments.text(d)) for n, (kind, d, _) in table.items()} == {
+        n: getattr(args, n) for n in table
+    }
+    assert arguments.config(args) == EpisodeConfig(**{n: d for n, (_, d, _) in table.items()})
+    assert set(vars(args)) - set(table) == {"runs", "no_video", "in_process", "verbose"}
+
+
+def test_a_cell_takes_its_share():
+    parser = argparse.ArgumentParser()
+    cell.arguments(parser)
+    args = parser.parse_args(["--seed", "3"])
+    assert arguments.config(args, CELL_ARGUMENTS) == EpisodeConfig(launch_arguments.TASK, seed=3)
+
+
+@pytest.mark.parametrize("name, kind, value, message", [
+    ("seed", int, "x", "launch argument seed:='x'; allowed: int"),
+    ("speed", float, "fast", "launch argument speed:='fast'; allowed: float"),
+    ("move_group", bool, "yes", "unknown value of move_group 'yes'; allowed: false, true"),
+])  # fmt: skip
+def test_a_value_of_another_type_is_refused_by_name(name, kind, value, message):
+    with pytest.raises(VipaError, match=re.escape(message)):
+        launch_arguments.typed(name, kind, value)
+
+
+def test_a_typo_is_refused_by_name_where_ours_is_the_file_that_is_launched():
+    line = ["/opt/ros/jazzy/bin/ros2", "launch", "vipa_ros", "episode.launch.py", "tsk:=water_plant"]
+    with pytest.raises(VipaError, match="unknown launch argument 'tsk'; allowed: seed, task"):
+        launch_arguments.refuse_unknown("episode.launch.py", ("task", "seed"), ["tsk:=water_plant"], line)
+    launch_arguments.refuse_unknown("episode.launch.py", ("task",), ["task:=water_plant", "launch-prefix:=gdb"], line)
+    included = ["ros2", "launch", "mine", "all.launch.py", "rviz:=true"]
+    launch_arguments.refuse_unknown("episode.launch.py", ("task",), ["rviz:=true"], included)
+
+
+@pytest.mark.parametrize("name", ["episode", "cell", "moveit"])
+def test_every_launch_file_takes_its_arguments_from_there(name):
+    source = (resources.root() / "launch" / f"{name}.launch.py").read_text(encoding="utf-8")
+    assert "launching.description(__file__, " in source and "DeclareLaunchArgument" not in source
