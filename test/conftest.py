@@ -2,11 +2,14 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from vipa_ros import environment
+from vipa_ros.supervisor import remove_dead_shared_memory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,3 +21,12 @@ if os.environ.get("CI"):
 
 # The tests' own nodes speak as those of a graph do. Before any of them is made: Fast DDS reads its profile once a process.
 os.environ.update(environment.dds_additions())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_in_shared_memory(request):
+    """Graph tests kill processes, and each leaves 70 MB in /dev/shm that no supervisor is there to remove."""
+    began = time.time()
+    yield
+    if request.node.get_closest_marker("graph") is not None:
+        remove_dead_shared_memory(began)

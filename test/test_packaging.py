@@ -211,7 +211,8 @@ def test_torch_is_not_in_the_base():
 
 
 @wheels
-def test_doctor_finds_this_machine_fit():
+def test_doctor_finds_this_machine_fit(monkeypatch):
+    monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: [])  # what others left here is no fault of ours
     assert [finding for finding in doctor.check() if not finding.ok] == []
 
 
@@ -221,6 +222,14 @@ def test_doctor_says_how_to_mend(monkeypatch):
     finding = doctor._rendering()
     assert not finding.ok
     assert finding.fix == "sudo apt-get update && sudo apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
+
+
+def test_doctor_finds_what_killed_processes_left(monkeypatch, tmp_path):
+    (tmp_path / "fastrtps_0123456789abcdef").write_bytes(bytes(2_000_000))
+    monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: list(tmp_path.iterdir()))
+    finding = doctor._shared_memory()
+    assert not finding.ok and "1 files of killed processes take 2 MB" in finding.detail
+    assert finding.fix == f"rm -f {tmp_path}/fastrtps_0123456789abcdef"
 
 
 def test_doctor_reports_a_crash_in_one_line():
