@@ -70,3 +70,11 @@ def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
     whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "models/x"}))
     assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
     assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {s.name for s in whole}
+
+
+def test_a_standing_cell_homes_and_recovers_simulated_or_real():
+    sim = {s.name: s for s in bringup.standing_graph(EpisodeConfig("water_plant").checked(commander=False))}
+    assert set(sim) == {"sim", "motion", "planner", "robot"} and not any(s.leader for s in sim.values())
+    assert sim["robot"].parameters["cell"] == "sim" and "driver" not in sim["robot"].parameters
+    config = EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(commander=False)
+    assert [s.executable for s in bringup.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]
