@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import ruckig
 
+from vipa_ros.motion.behind import Behind
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 
@@ -84,14 +85,16 @@ class Plan:
 class SafetyGate:
     """Joint velocities in, verified plans out. One for the whole robot; not for several threads.
 
-    clamps: how many ticks each limit has cost the wish, by the limit's name.
+    clamps: how many ticks each limit has cost the wish, by the limit's name. measured: where the arms are measured (n,); distances
+    are kept from there as well.
     """
 
     LIMITS = ("not finite", "position", "velocity", "acceleration", "jerk", "workspace", "tool speed", "distance")
 
     def __init__(self, kinematics: Kinematics, dt: float, clearance: Clearance | None = None):
         groups = kinematics.robot.groups
-        self.kinematics, self.dt, self.clearance = kinematics, dt, clearance
+        self.kinematics, self.dt = kinematics, dt
+        self.keep_clear(clearance)
         self.limit()
         self.acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
         self.jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups])
@@ -113,8 +116,19 @@ class SafetyGate:
         """The robot's velocity limits are others now. (Tool speeds and workspaces are looked up where they are used.)"""
         self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in self.kinematics.robot.groups])
 
+    def keep_clear(self, clearance: Clearance | None) -> None:
+        """Distances are those of `clearance` from now on."""
+        self.clearance = clearance
+        self.behind = Behind(clearance.collisions, self.dt) if clearance is not None else None
+
+    def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
+        """From now on the pairs of names `contacts` may touch."""
+        self.clearance.allow(contacts)
+        self.behind.allow(contacts)
+
     def reset(self, q: np.ndarray) -> None:
         """The arms stand at `q` (n,)."""
+        self.measured = np.array(q, float)
         zero = np.zeros(len(q))
         self.state = State(np.array(q, float), zero, zero)
         self.plan = Plan(self.state, zero, self.dt, None)
@@ -122,6 +136,7 @@ class SafetyGate:
         self._goals: dict[str, np.ndarray] = {}  # where the plan goes, if it is one of `go`
         if self.clearance is not None:
             self.clearance.reset()
+            self.behind.reset()
 
     def advance(self, elapsed: float) -> State:
         """The state now, `elapsed` seconds into the plan that was sent."""
@@ -142,11 +157,16 @@ class SafetyGate:
         """True if the hands may go from the openings `before` to `after`, where the arms are and on all of the plan left."""
         if self.clearance is None or all(np.array_equal(before[name], after[name]) for name in before):
             return True
-        self.clearance.here(self.state.q, before)
-        if not self.clearance.hands_pass(self.state.q, after):
+        self._here(before)
+        if not self.clearance.hands_pass(self.state.q, after) or not self.behind.hands_pass(after):
             return False
-        self.clearance.here(self.state.q, after)
-        return not self.clearance.verify(self.state.q, self.plan.rest(self._elapsed).samples(self.dt)[1])
+        self._here(after)
+        path = self.plan.rest(self._elapsed).samples(self.dt)[1]
+        return not (self.clearance.verify(self.state.q, path) or self.behind.verify(path))
+
+    def _here(self, hands: dict[str, np.ndarray]) -> None:
+        self.clearance.here(self.state.q, hands)
+        self.behind.here(self.state.q, self.measured, hands)
 
     def step(self, wish: np.ndarray | None, hands: dict[str, np.ndarray]) -> str:
         """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None). hands: openings (H,) by group.
@@ -154,7 +174,7 @@ class SafetyGate:
         Returns '' if the wish passed, else the limit that stood against it; then the arms go slower, or brake.
         """
         if self.clearance is not None:
-            self.clearance.here(self.state.q, hands)
+            self._here(hands)
         if wish is None:
             self._follow()
             return ""
@@ -184,7 +204,7 @@ class SafetyGate:
         stands against it: then they brake.
         """
         if self.clearance is not None:
-            self.clearance.here(self.state.q, hands)
+            self._here(hands)
         left = self.plan.rest(self._elapsed).duration
         if left <= LET_GO and self._goals.keys() == goals.keys() and all(np.array_equal(self._goals[k], goals[k]) for k in goals):
             self._follow()
@@ -218,8 +238,9 @@ class SafetyGate:
         if self.clearance is not None:
             if self.clearance.verify(s.q, state.q[None]):
                 return
-            self.clearance.here(state.q, hands)
         self.state = state
+        if self.clearance is not None:
+            self._here(hands)
 
     def _way(self, goals: dict[str, np.ndarray], share: float) -> ruckig.Trajectory | None:
         """From the state now to rest at `goals`, joints that are not theirs to rest anywhere. share: of the velocity limits."""
@@ -302,7 +323,9 @@ class SafetyGate:
             why = self._verify_tool(group, now.q[columns], positions[:, columns], velocities[:, columns])
             if why:
                 return why
-        return self.clearance.verify(now.q, positions) if self.clearance is not None else ""
+        if self.clearance is None:
+            return ""
+        return self.clearance.verify(now.q, positions) or self.behind.verify(positions)
 
     def _worst_joint(self, positions, low, high) -> str:
         over = np.maximum(positions - high, low - positions).max(axis=0)

@@ -29,8 +29,12 @@ class HandBuffer:
     def restart(self, positions: np.ndarray) -> None:
         """The hand's joints stand at `positions` (H,), metres or radians."""
         self.clear()
-        self.opening = np.clip((positions - self.closed) / self.span, 0.0, 1.0)
+        self.opening = self.opening_at(positions)
         self._decided = np.round(self.opening)
+
+    def opening_at(self, positions: np.ndarray) -> np.ndarray:
+        """Opening (H,), 0 .. 1, of the joints' `positions` (H,)."""
+        return np.clip((positions - self.closed) / self.span, 0.0, 1.0)
 
     def splice(self, times: np.ndarray, values: np.ndarray, now: float) -> None:
         """Take the openings `values` (T, H) due at `times` (T,) from now on; earlier steps of before stay."""

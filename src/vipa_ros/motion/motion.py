@@ -22,6 +22,7 @@ from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
 from vipa_ros.motion.relief import Relief
 from vipa_ros.motion.servo import Servo, Target
+from vipa_ros.motion.standstill import Standstill
 from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.motion.tick_clock import Due, TickClock
@@ -59,6 +60,7 @@ class Motion:
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
         self.relief = Relief(self.kinematics, self.dt)
+        self.standstill = Standstill(self.kinematics.joint_names)
         self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
         self.task = TaskContext()
@@ -82,11 +84,11 @@ class Motion:
 
     def _rebuild(self) -> None:
         self.collisions = CollisionModel(self.kinematics, self.fixtures, self.task.tools)
-        self.gate.clearance = Clearance(self.collisions)
+        self.gate.keep_clear(Clearance(self.collisions))
         self._allow()
 
     def _allow(self) -> None:
-        self.gate.clearance.allow(self.task.contacts)
+        self.gate.allow(self.task.contacts)
         self.servo.avoid(self.collisions, self.gate.clearance.margins)
 
     # joint states and the control step
@@ -112,9 +114,11 @@ class Motion:
             self._adopt()
         else:
             if due.broken:
+                self.standstill.reset()
                 self._hold(due.broken)
             self.gate.advance(self._elapsed(due))
             self._watch_tracking(due.elapsed)
+        self.gate.measured = self.measured.q
         self._before = self.measured.q
         self._watch_liveness(state.stamp_ns, ros_ns)
         self._watch_backend(min(state.stamp_ns, ros_ns), monotonic)
@@ -130,6 +134,7 @@ class Motion:
 
     def _adopt(self) -> None:
         """What is measured becomes what is commanded: at the start and at a re-arm."""
+        self.standstill.reset()
         self.gate.reset(self.measured.q)
         self.relief.clear()
         for name, hand in self.references.hands.items():
@@ -162,6 +167,10 @@ class Motion:
         reset) does not leap to where its arm is not."""
         error = np.abs(self.measured.q - self.gate.state.q)
         leap = np.abs(self.measured.q - self._before) - 2 * self.gate.velocity * elapsed - LEAP
+        stands = "" if self.lost else self.standstill.take(self.clock.stamp_ns / 1e9, self.gate.state.q, self.measured.q)
+        if stands:
+            self.lost = True
+            self._stop(stands)
         if not self.lost and (error.max() > TRACKING_ERROR or leap.max() > 0):
             joint, self.lost = int(np.argmax(error)), True
             self._stop(f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
@@ -179,7 +188,7 @@ class Motion:
             return
         self.relief.record(self.measured.q, self.load.loaded)
         if self.braking:
-            self.gate.step(None, self.references.openings())
+            self.gate.step(None, self._widest(self.references.openings()))
             return
         self._expire(now)
         targets = self.references.advance(now, self.dt)
@@ -195,7 +204,7 @@ class Motion:
 
     def _relieve(self) -> None:
         """Stopped: an arm that presses too hard lets go and backs off, the others brake."""
-        hands, pressing = self.references.openings(), self.load.pressing(self.clock.stamp_ns)
+        hands, pressing = self._widest(self.references.openings()), self.load.pressing(self.clock.stamp_ns)
         if not pressing:
             self.gate.step(None, hands)
             return
@@ -216,12 +225,17 @@ class Motion:
         for hand in self.references.hands.values():
             hand.advance(now + self.dt, self.dt)
         after = self.references.openings()
-        if self.gate.hands_pass(before, after):
-            return after
+        if self.gate.hands_pass(self._widest(before), self._widest(after)):
+            return self._widest(after)
         for name, hand in self.references.hands.items():
             hand.opening = before[name]
         self._clamped("distance: a hand's opening")
-        return before
+        return self._widest(before)
+
+    def _widest(self, openings: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The wider of the commanded `openings` (H,) and the measured ones: a hand that holds something does not close."""
+        hands = self.references.hands
+        return {name: np.maximum(opening, hands[name].opening_at(self.measured.hands[name])) for name, opening in openings.items()}
 
     def _clamped(self, why: str) -> None:
         if why:

@@ -18,8 +18,7 @@ def measured(motion: Motion) -> dict[str, GroupState]:
     """From the last joint state and wrench; {} before the first joint state."""
     if not motion.started:
         return {}
-    hands = {name: np.clip((motion.measured.hands[name] - hand.closed) / hand.span, 0, 1)
-             for name, hand in motion.references.hands.items()}
+    hands = {name: hand.opening_at(motion.measured.hands[name]) for name, hand in motion.references.hands.items()}
     return _states(motion, motion.measured.q, motion.measured.v, hands)
 
 
