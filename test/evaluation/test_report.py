@@ -153,8 +153,8 @@ def test_plots_take_what_comes():
 def test_the_heading_names_the_policy(made, tmp_path):
     run = _copy(made, tmp_path, without=("bag", "video.mp4"))
     policy = {"name": "water_plant", "checkpoint_sha256": "00ff"}
-    (run / "scorecard.json").write_text(json.dumps(_card(commander="policy", policy=policy)))
-    page = report.write_report(run).read_text()
+    (run / "scorecard.json").write_text(json.dumps(_card(commander="policy", policy=policy)), encoding="utf-8")
+    page = report.write_report(run).read_text(encoding="utf-8")
     assert "· water_plant" in page and "· policy" not in page
 
 
@@ -178,8 +178,8 @@ def test_an_empty_bag_makes_a_report(tmp_path, card):
     """As one that was cut off before its first message, and repaired."""
     BagWriter(tmp_path / "bag", {"task": "put_three_obj"}).close()
     if card:
-        (tmp_path / "scorecard.json").write_text(json.dumps(_card()))
-    page = report.rebuild(tmp_path).read_text()
+        (tmp_path / "scorecard.json").write_text(json.dumps(_card()), encoding="utf-8")
+    page = report.rebuild(tmp_path).read_text(encoding="utf-8")
     assert "the bag holds no messages" in page and "put three obj" in page and "<video" not in page
 
 
@@ -189,7 +189,7 @@ def test_a_file_of_no_bytes_makes_a_report_once_repaired(tmp_path):
     with pytest.raises(VipaError, match="vipa record --repair"):
         report.rebuild(tmp_path)
     repair(tmp_path / "bag")
-    assert "the bag holds no messages" in report.rebuild(tmp_path).read_text()
+    assert "the bag holds no messages" in report.rebuild(tmp_path).read_text(encoding="utf-8")
 
 
 def test_what_was_skipped_is_named(made, tmp_path):
@@ -203,6 +203,6 @@ def test_what_was_skipped_is_named(made, tmp_path):
         for k in [*range(100), *range(50)]:
             at = 10**9 + k * 20_000_000
             bag.write(joints, at, at, m.serialize(m("sensor_msgs/msg/JointState", header=m.header(at), name=["a"])))
-    page = report.rebuild(run).read_text()
+    page = report.rebuild(run).read_text(encoding="utf-8")
     assert "time jumps back 2.0 s" in page and "<video" not in page
     assert "/camera/wrist/color/image_raw: 1 message skipped: unknown image encoding" in page

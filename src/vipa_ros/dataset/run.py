@@ -1,6 +1,5 @@
 """One run folder on its way into a dataset: what it says of itself, and its bag read at the ticks of one rate."""
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -8,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from vipa_ros import config
+from vipa_ros import config, documents
 from vipa_ros.dataset.frames import FrameReader
 from vipa_ros.dataset.readings import (
     JOINT_STATES,
@@ -172,16 +170,10 @@ def recorded(folder: Path) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     """A JSON or YAML mapping; empty if there is no such file."""
-    try:
-        text = path.read_text("utf-8")
-        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise VipaError(f"{path}: {error}") from None
-    if not isinstance(data, dict):
-        raise VipaError(f"{path}: expected a mapping")
-    return data
+    data = documents.read_json(path) if path.suffix == ".json" else documents.read_yaml(path, finite=False)
+    return config.build(data, dict[str, Any], str(path))
 
 
 def _task(settings: dict[str, Any], name: str, folder: Path) -> Task | None:

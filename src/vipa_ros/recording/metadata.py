@@ -7,6 +7,9 @@ from typing import Literal
 
 import yaml
 
+from vipa_ros import documents
+from vipa_ros.errors import VipaError
+
 VERSION = 9
 FOREVER = {"sec": 9223372036, "nsec": 854775807}
 
@@ -88,8 +91,8 @@ def bag_information(
 
 def _profiles(text: str) -> list:
     try:
-        profiles = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):  # a channel of a damaged or foreign file
+        profiles = documents.parse_yaml(text, "profiles", finite=False)
+    except VipaError:  # a channel of a damaged or foreign file
         return []
     return profiles if isinstance(profiles, list) else []
 
@@ -136,15 +139,7 @@ def write_metadata(folder: Path, information: dict) -> None:
 def read_metadata(folder: Path) -> dict | None:
     """`rosbag2_bagfile_information` of a bag, or None if metadata.yaml is absent or is no such file."""
     try:
-        data = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
-        information = data["rosbag2_bagfile_information"]
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-        yaml.YAMLError,
-        KeyError,
-        TypeError,
-    ):  # YAML of any text raises all these
+        information = documents.read_yaml(folder / "metadata.yaml")["rosbag2_bagfile_information"]
+    except (VipaError, KeyError, TypeError):
         return None
     return information if isinstance(information, dict) else None
