@@ -231,6 +231,11 @@ class VipaConfig:
         return sum(g.action_dim for g in self.groups)
 
     @property
+    def uses_depth(self) -> bool:
+        """Whether the model looks at depth, with intrinsics and extrinsics to lift it; without, it is blind there."""
+        return self.spatial.kind == "pointmap"
+
+    @property
     def state_dim(self) -> int:
         """Width of the state: per group tool pose 9, velocity 3, hand, and joints if ``use_joints``."""
         return sum(12 + g.hand + (g.joints if self.use_joints else 0) for g in self.groups)

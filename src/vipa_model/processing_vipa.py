@@ -57,7 +57,7 @@ class VipaProcessor:
             config.spatial.stride,
             config.vision.tokens,
         )
-        self.uses_depth = config.spatial.kind == "pointmap"
+        self.uses_depth = config.uses_depth
         self.image_token, self.max_tokens = config.text.image_token, config.text.max_tokens
         self.horizon, self.rate_hz, self.use_joints = config.head.horizon, config.rate_hz, config.use_joints
         self.tokenizer = tokenizer

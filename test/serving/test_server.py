@@ -2,6 +2,8 @@
 
 import http.client
 import socket
+import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -131,3 +133,46 @@ def test_a_taken_port_gives_another():
             assert openpi_wire.unpack(client.recv(WAIT)) == {"who": "test"}
     with pytest.raises(VipaError, match="host 'no.such.host.invalid'"):
         bind("no.such.host.invalid", 0)
+
+
+def test_idle_clients_hold_no_place():
+    with Running(Echo().infer, max_clients=2, idle=0.0) as server, ExitStack() as open_ones:
+        clients = [open_ones.enter_context(connect(server)) for _ in range(2)]
+        for client in clients:
+            client.recv(WAIT)
+        assert "actions" in ask(clients[0], {"x": np.zeros(1)})  # the second one has been idle longest
+        with connect(server) as third:
+            third.recv(WAIT)
+            assert "actions" in ask(third, {"x": np.zeros(1)})
+            with pytest.raises(ConnectionClosedError, match="1013.*others want the place"):
+                clients[1].recv(WAIT)
+            assert "actions" in ask(clients[0], {"x": np.zeros(1)})
+
+
+def test_who_waits_for_an_answer_is_not_idle():
+    echo = Echo()
+    with Running(echo.infer, max_clients=1, idle=0.0) as server, connect(server) as client:
+        client.recv(WAIT)
+        echo.gate.clear()
+        client.send(openpi_wire.pack({"x": np.zeros(1)}))
+        assert echo.began.wait(WAIT)
+        with pytest.raises(InvalidStatus, match="503"):
+            connect(server)
+        echo.gate.set()
+        assert "actions" in openpi_wire.unpack(client.recv(WAIT))
+
+
+def test_messages_are_read_beside_the_loop(monkeypatch):
+    read_in, unpack = [], openpi_wire.unpack
+
+    def where(data):
+        read_in.append(threading.current_thread().name)
+        return unpack(data)
+
+    with Running(Echo().infer) as server, connect(server) as client:
+        client.recv(WAIT)
+        with monkeypatch.context() as patch:
+            patch.setattr(openpi_wire, "unpack", where)
+            client.send(openpi_wire.pack({"x": np.zeros(1)}))
+            client.recv(WAIT)
+    assert len(read_in) == 1 and read_in[0].startswith("policy")

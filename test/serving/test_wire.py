@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import tracemalloc
 
 import msgpack
 import numpy as np
@@ -97,3 +98,27 @@ def test_the_forms_are_those_of_their_sources():
     np.testing.assert_array_equal(np.load(io.BytesIO(raw["as_npy"]), allow_pickle=False), x)
     by_columns = np.asfortranarray(x)
     np.testing.assert_array_equal(groot_wire.unpack(groot_wire.pack({"x": by_columns}))["x"], x)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    "inner", [b"\x80", b"\x90", b"\x01", b"\x81\xa0\x80", b"\xa0"], ids=["maps", "lists", "numbers", "maps in maps", "texts"]
+)
+def test_thirty_million_items_take_no_memory(wire, inner):
+    """Each item of one byte is an object of some sixty: a message must not be able to ask for gigabytes."""
+    row = b"\xdc\x0f\xff" + inner * 4095
+    data = b"\xdc\x0f\xff" + row * 4095
+    data = data[: 30 * 2**20]
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError, match="more than 65536 items|not a msgpack message"):
+            wire.unpack(data)
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("head", [b"\xdd\x01\xc9\xc3\x80", b"\xdf\x01\xc9\xc3\x80", b"\x91" * 100_000, b"\x81\xa0" * 100_000])
+def test_headers_and_nesting_are_bounded(head):
+    with pytest.raises(WireError):
+        openpi_wire.unpack(head + b"\x80" * 1000)

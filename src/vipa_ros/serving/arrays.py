@@ -8,6 +8,8 @@ import numpy as np
 
 KINDS = "biuf"  # booleans, integers, floats; no objects, records, strings, complex numbers
 MAX_DIMENSIONS = 8
+MAX_LENGTH = 4096  # of one list or map: numbers in plenty come as arrays, which are bytes
+MAX_ITEMS = 65536  # of all lists and maps of a message: each costs a hundred times the byte it comes as
 
 
 class WireError(ValueError):
@@ -51,9 +53,26 @@ def pack(message, encode: Callable) -> bytes:
 
 
 def unpack(data: bytes, decode: Callable[[dict], object]):
-    """The msgpack message in `data`, each of its dicts as `decode` makes it. Raises WireError for what is no such message."""
+    """The msgpack message in `data`, each of its dicts as `decode` makes it. Raises WireError for what is no such message, or
+    one of more than MAX_ITEMS items: whatever it holds, it takes little more memory than `data`."""
+    left = MAX_ITEMS
+
+    def count(items):
+        nonlocal left
+        left -= 1 + len(items)
+        if left < 0:
+            raise WireError(f"message of more than {MAX_ITEMS} items; allowed: numbers in plenty as arrays")
+        return items
+
     try:
-        return msgpack.unpackb(data, object_hook=decode, ext_hook=_no_extension)
+        return msgpack.unpackb(
+            data,
+            object_hook=lambda found: decode(count(found)),
+            list_hook=count,
+            ext_hook=_no_extension,
+            max_array_len=MAX_LENGTH,
+            max_map_len=MAX_LENGTH,
+        )
     except WireError:
         raise
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:

@@ -1,7 +1,7 @@
 """A policy behind openpi's websocket protocol.
 
 First frame: metadata. Then observation → answer with server_timing, one at a time over all connections: a policy is one
-machine. An error is one text frame, after which the connection is closed, as openpi's server does. `GET /healthz` answers
+machine. Messages are read in its thread, too: the loop stays free for others whatever they hold. An error is one text frame, after which the connection is closed, as openpi's server does. `GET /healthz` answers
 also while the policy works.
 """
 
@@ -29,11 +29,13 @@ log = logging.getLogger("vipa.serve")
 @dataclass(frozen=True)
 class Limits:
     """max_bytes: of one message. timeout: seconds an answer may take, and a client may take to read it. max_clients: open
-    connections; more are refused with HTTP 503."""
+    connections; another one takes the place of who has asked nothing for `idle` seconds, longest first, or is refused with
+    HTTP 503."""
 
     max_bytes: int = 32 * 2**20
     timeout: float = 30.0
     max_clients: int = 8
+    idle: float = 10.0
 
 
 class PolicyServer:
@@ -44,9 +46,10 @@ class PolicyServer:
 
     def __init__(self, infer: Callable[[dict], dict], metadata: dict, token: str | None, limits: Limits = Limits()):
         self.infer, self.metadata, self.token, self.limits = infer, openpi_wire.pack(metadata), token, limits
-        self.clients = 0
+        self.clients: dict[ServerConnection, float | None] = {}  # since when each has been idle, monotonic; None: it waits
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._turn = asyncio.Lock()
+        self._closing: set[asyncio.Future] = set()
 
     async def run(self, host: str, port: int, ready: Callable[[int], None], stop: asyncio.Event) -> None:
         """Serves until `stop`. ready: called with the port, another one if `port` is taken. Raises VipaError."""
@@ -81,12 +84,27 @@ class PolicyServer:
             if len(given) != 1 or not hmac.compare_digest(given[0].encode(), wanted):
                 log.warning("%s refused: no or another token", _who(connection))
                 return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wants the header Authorization: Api-Key TOKEN\n")
-        if self.clients >= self.limits.max_clients:
-            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{self.clients} clients are connected already\n")
+        if len(self.clients) >= self.limits.max_clients and not self._make_room():
+            text = f"{len(self.clients)} clients are connected already and at work\n"
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, text)
         return None
 
+    def _make_room(self) -> bool:
+        """Ends the connection that has been idle longest, if any has for `idle` seconds; a client that wants to go on opens
+        another one."""
+        since = {c: at for c, at in self.clients.items() if at is not None}
+        longest = min(since, key=since.get, default=None)
+        if longest is None or time.monotonic() - since[longest] < self.limits.idle:
+            return False
+        del self.clients[longest]
+        log.info("%s has asked nothing for %.0f s: its place goes to another client", _who(longest), time.monotonic() - since[longest])
+        closing = asyncio.ensure_future(longest.close(CloseCode.TRY_AGAIN_LATER, "idle, and others want the place"))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        return True
+
     async def _talk(self, connection: ServerConnection) -> None:
-        self.clients += 1
+        self.clients[connection] = time.monotonic()
         times: list[float] = []
         log.info("%s connected", _who(connection))
         why = "lost"
@@ -99,7 +117,7 @@ class PolicyServer:
         except (ConnectionClosed, TimeoutError):
             why = "lost"
         finally:
-            self.clients -= 1
+            self.clients.pop(connection, None)
             middle = f", {sorted(times)[len(times) // 2]:.1f} ms each (median)" if times else ""
             log.info("%s %s: %d answers%s", _who(connection), why, len(times), middle)
 
@@ -108,11 +126,12 @@ class PolicyServer:
         previous = None
         while True:
             message = await connection.recv()
+            self._idle(connection, False)
             began = time.monotonic()
             try:
                 if isinstance(message, str):
                     raise ValueError("a text frame; allowed: binary frames of msgpack")
-                answer, took = await self._infer(connection, openpi_wire.unpack(message))
+                answer, took = await self._infer(connection, message)
             except ValueError as error:
                 return await self._refuse(connection, str(error))
             except TimeoutError:
@@ -125,17 +144,25 @@ class PolicyServer:
                 answer["server_timing"]["prev_total_ms"] = previous * 1e3
             async with asyncio.timeout(self.limits.timeout):
                 await connection.send(openpi_wire.pack(answer))
+            self._idle(connection, True)
             previous = time.monotonic() - began
             times.append(took * 1e3)
 
-    async def _infer(self, connection, message) -> tuple[dict, float]:
+    def _idle(self, connection, idle: bool) -> None:
+        if connection in self.clients:  # else its place is another's already
+            self.clients[connection] = time.monotonic() if idle else None
+
+    async def _infer(self, connection, message: bytes) -> tuple[dict, float]:
         """The answer and its seconds. Who has gone while waiting for its turn costs nothing."""
         async with asyncio.timeout(self.limits.timeout), self._turn:
             if connection.close_code is not None:
                 raise ValueError("the client has gone")
-            began = time.monotonic()
-            answer = await asyncio.get_running_loop().run_in_executor(self._thread, self.infer, message)
-            return answer, time.monotonic() - began
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, message)
+
+    def _answer(self, message: bytes) -> tuple[dict, float]:
+        read = openpi_wire.unpack(message)
+        began = time.monotonic()
+        return self.infer(read), time.monotonic() - began
 
     async def _refuse(self, connection, reason) -> str:
         async with asyncio.timeout(self.limits.timeout):
