@@ -2,6 +2,7 @@
 
 import pytest
 
+from vipa_ros import resources
 from vipa_ros.bringup import EpisodeConfig, commander_spec, episode_graph
 from vipa_ros.errors import VipaError
 from vipa_ros.serving.address import is_remote, parse
@@ -50,9 +51,8 @@ def test_bring_up_and_scorecard_know_them(tmp_path):
         EpisodeConfig("water_plant", "vipa@127.0.0.1:9").checked()  # nothing is started without the server
 
 
-def test_how_a_checkpoint_runs_is_checked_and_handed_on(tmp_path):
-    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    folder = str(tmp_path)
+def test_how_a_checkpoint_runs_is_checked_and_handed_on():
+    folder = str(resources.checkpoint("water_plant"))
     for given, said in (
         ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; allowed: onnxruntime, torch"),
         ({"precision": "bf16"}, "unknown precision for onnxruntime 'bf16'; allowed: fp32, int8"),
