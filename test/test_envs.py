@@ -1,5 +1,7 @@
 """gymnasium environments."""
 
+import subprocess
+import sys
 import warnings
 
 import gymnasium
@@ -9,6 +11,8 @@ from gymnasium.utils.env_checker import check_env
 
 from vipa_ros import envs, geometry
 from vipa_ros.errors import VipaError
+from vipa_ros.policy.commander import PolicyCommander, load_policy
+from vipa_ros.policy.gym import EnvPolicy
 
 
 @pytest.mark.parametrize("name", envs.ENVIRONMENTS)
@@ -64,3 +68,109 @@ def test_what_is_refused(env):
         env.reset(options={"variant": "pink"})
     with pytest.raises(VipaError, match="absolute, relative"):
         envs.TaskEnv("water_plant", actions="joints")
+
+
+@pytest.mark.parametrize("actions", ["absolute", "relative"])
+def test_sampled_actions_are_valid(actions):
+    env = gymnasium.make("vipa/WaterPlant-v0", actions=actions, cameras=())
+    env.action_space.seed(5)
+    for seed in range(3):
+        env.reset(seed=seed)
+        ended = False
+        while not ended:
+            _, _, terminated, truncated, info = env.step(env.action_space.sample())
+            assert not info["refused"] or info["outcome"] == "stopped", info["refused"]
+            ended = terminated or truncated or env.unwrapped.seq >= 60
+    env.close()
+
+
+VECTOR = """
+import sys
+import gymnasium, numpy as np, vipa_ros.envs
+made = gymnasium.make_vec("vipa/WaterPlant-v0", num_envs=2, vectorization_mode=sys.argv[1], image_size=(48, 36))
+made.action_space.seed(1)
+seen, info = made.reset(seed=[1, 1])
+assert seen["rgb_wrist"].shape == (2, 36, 48, 3) and seen["rgb_wrist"].std() > 5
+np.testing.assert_array_equal(seen["rgb_wrist"][0], seen["rgb_wrist"][1])  # the same seed
+for _ in range(3):
+    seen, *_, info = made.step(made.action_space.sample())
+    assert not any(info["refused"]), info["refused"]
+assert np.abs(seen["tool_pose"][0] - seen["tool_pose"][1]).max() > 1e-4  # different actions
+made.close()
+print("done")
+"""
+
+
+def _script(tmp_path, text, *arguments):
+    """What a Python program of its own prints, and what it says of errors: this process may have rendered already."""
+    script = tmp_path / "script.py"  # spawning runs the main module again, up to its guard
+    body = "\n".join(f"    {line}" for line in text.strip().splitlines())
+    script.write_text(f"if __name__ == '__main__':\n{body}\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, encoding="utf-8")
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_vector_environments(mode, tmp_path):
+    """Async ones are forked, and each renders for itself."""
+    out, errors = _script(tmp_path, VECTOR, mode)
+    assert out.endswith("done\n"), errors
+
+
+FORKED_AFTER_RENDERING = """
+import gymnasium, vipa_ros.envs
+from vipa_ros.errors import VipaError
+first = gymnasium.make("vipa/WaterPlant-v0", image_size=(48, 36))
+first.reset(seed=1)
+forked = gymnasium.make_vec("vipa/WaterPlant-v0", 1, "async", image_size=(48, 36))
+try:
+    forked.reset(seed=1)
+except VipaError as error:
+    print("refused:", error)
+forked.close(terminate=True)
+spawned = gymnasium.make_vec("vipa/WaterPlant-v0", 1, "async", image_size=(48, 36), vector_kwargs={"context": "spawn"})
+print("spawned:", spawned.reset(seed=1)[0]["rgb_wrist"].shape)
+spawned.close()
+"""
+
+
+def test_an_environment_forked_from_one_that_renders_says_so(tmp_path):
+    """It would wait for ever for the drivers' threads, which no fork copies."""
+    out, errors = _script(tmp_path, FORKED_AFTER_RENDERING)
+    assert "refused:" in out and "'spawn'" in out, errors
+    assert "spawned: (1, 36, 48, 3)" in out, errors
+
+
+def test_the_shipped_policy_acts_in_the_environment():
+    env = gymnasium.make("vipa/WaterPlant-v0", image_size=None)
+    seen, info = env.reset(seed=1)
+    act = EnvPolicy(load_policy("water_plant"), info["instruction"])
+    reward, ended = 0.0, False
+    while not ended:
+        seen, new, terminated, truncated, info = env.step(act(seen))
+        assert not info["refused"]
+        reward, ended = reward + new, terminated or truncated
+    assert info["outcome"] == "success" and reward == 3.0
+    env.close()
+
+
+def test_observations_are_what_the_commander_sees():
+    """Cameras' poses in the arm's base frame, intrinsics of the size that was asked for."""
+    env = gymnasium.make("vipa/WaterPlant-v0", image_size=(96, 72))
+    seen, _ = env.reset(seed=1)
+    inner = env.unwrapped
+    commander = PolicyCommander(inner.robot, load_policy("water_plant"))
+    observation = inner.loop.observation(inner.tick.groups)
+    wanted, given = (
+        commander.as_arrays(observation),
+        EnvPolicy(commander.policy, inner.task.instruction).as_arrays(seen),
+    )
+    assert given["instruction"] == wanted["instruction"]
+    for part in ("images", "depths", "intrinsics", "extrinsics"):
+        for camera, value in wanted[part].items():
+            np.testing.assert_allclose(given[part][camera], value, rtol=1e-5, atol=1e-5)
+    for name, value in wanted["state"]["arm"].items():
+        np.testing.assert_allclose(given["state"]["arm"][name], value, atol=1e-5)
+    with pytest.raises(VipaError, match="rgb_scene"):
+        EnvPolicy(commander.policy, "x")({k: v for k, v in seen.items() if k != "rgb_scene"})
+    env.close()

@@ -14,28 +14,38 @@ from vipa_ros.inprocess import Loop
 from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import load_task
+from vipa_sim import gl
+from vipa_sim.cell import choose_cameras
 
 COMMANDER = "gymnasium"
 PERIOD = 0.1  # seconds of ROS time an action
 STEP, TURN = 0.05, 0.25  # metres, radians: largest relative action
 REACH = 2.0  # metres: bound of tool positions in observations
+SPEED = 10.0  # m/s: bound of tool speeds in observations
+FAR, PIXELS = 100.0, 1e5  # metres, pixels: bounds of cameras' poses and intrinsics
 FORCE = 500.0  # newtons, newton metres: bound of wrenches in observations
 ENVIRONMENTS = {"vipa/PutThreeObj-v0": "put_three_obj", "vipa/WaterPlant-v0": "water_plant"}
 
 
 class TaskEnv(gymnasium.Env):
-    """A task of the robot's first arm at 10 Hz.
+    """A task of the robot's first arm at 10 Hz; docs/gymnasium.md.
 
     actions: "absolute": (8,) tool position (metres) and quaternion xyzw in the arm's base frame (normalised here), and
-    opening 0 closed .. 1 open; "relative": (7,) translation (metres) and rotation vector (radians) in the base frame's
-    axes, from the commanded tool pose, and opening. All float32.
+    opening 0 closed .. 1 open: the arm goes towards it as far as its speed limits allow in one step, so that every pose of
+    the space is a valid one; "relative": (7,) translation (metres) and rotation vector (radians) in the base frame's axes,
+    from the commanded tool pose, and opening. All float32.
 
     Observations, by key: `rgb_<camera>` (H, W, 3) uint8; `depth_<camera>` (H, W) uint16 millimetres, 0 none;
-    `tool_pose` (7,) float32, base frame; `opening` (1,) float32; `wrench` (6,) float32 on the tool, tool frame.
+    `intrinsics_<camera>` (3, 3) pixels; `extrinsics_<camera>` (4, 4) pose of its optical frame in the arm's base frame;
+    `positions` (J,) radians; `tool_pose` (7,), base frame; `tool_velocity` (3,) m/s; `opening` (1,); `wrench` (6,) on the tool,
+    tool frame; float32 where nothing else is said. That and the instruction is what a VIPA-VLA checkpoint takes:
+    `vipa_ros.policy.gym.EnvPolicy`.
     Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate; truncated: time
-    limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `outcome` ("" while it runs), `refused` (why
-    the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises VipaError.
+    limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `instruction`, `outcome` ("" while it runs),
+    `refused` (why the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises
+    VipaError. The simulation begins at the first reset, in the process that calls it.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
@@ -53,12 +63,24 @@ class TaskEnv(gymnasium.Env):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise unknown("render_mode", render_mode, self.metadata["render_modes"])
         self.actions, self.render_mode = actions, render_mode
-        spec = load_task(task)
-        self.robot = load_robot(spec.robot)
+        self.task = load_task(task)
+        self.robot = load_robot(self.task.robot)
         self.arm = self.robot.arms[0]
-        self.loop = Loop(spec, self.robot, spec.cameras if cameras is None else cameras, image_size, 1.0 / PERIOD)
+        self.cameras = choose_cameras(self.robot, self.task.cameras if cameras is None else cameras, image_size)
+        self._image_size, self._loop = image_size, None
+        self._to_base = np.linalg.inv(Kinematics(self.robot).group(self.arm.name).base.homogeneous)
+        if self.cameras:
+            gl.backend()  # found out here, once for all processes that are forked from this one
         self.action_space = self._action_space()
         self.observation_space = self._observation_space()
+
+    @property
+    def loop(self) -> Loop:
+        """The simulation. Not there before the first reset: an async vector env makes one env in the parent process only to ask for
+        its spaces, and a renderer does not survive the fork that follows."""
+        if self._loop is None:
+            self._loop = Loop(self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / PERIOD)
+        return self._loop
 
     def _action_space(self) -> spaces.Box:
         if self.actions == "relative":
@@ -72,15 +94,19 @@ class TaskEnv(gymnasium.Env):
 
     def _observation_space(self) -> spaces.Dict:
         images = {}
-        for name in self.loop.cameras:
-            _, width, height = self.loop.cell.camera_info(name)
-            images[f"rgb_{name}"] = spaces.Box(0, 255, (height, width, 3), np.uint8)
-            images[f"depth_{name}"] = spaces.Box(0, 65535, (height, width), np.uint16)
+        for name, camera in self.cameras.items():
+            images[f"rgb_{name}"] = spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
+            images[f"depth_{name}"] = spaces.Box(0, 65535, (camera.height, camera.width), np.uint16)
+            images[f"intrinsics_{name}"] = spaces.Box(0.0, PIXELS, (3, 3), np.float32)
+            images[f"extrinsics_{name}"] = spaces.Box(-FAR, FAR, (4, 4), np.float32)
+        joints = np.full(len(self.arm.joints), 2 * np.pi, np.float32)
         limit = np.array([REACH] * 3 + [1.0] * 4, np.float32)
         return spaces.Dict(
             {
                 **images,
+                "positions": spaces.Box(-joints, joints),
                 "tool_pose": spaces.Box(-limit, limit),
+                "tool_velocity": spaces.Box(-SPEED, SPEED, (3,), np.float32),
                 "opening": spaces.Box(0.0, 1.0, (1,), np.float32),
                 "wrench": spaces.Box(-FORCE, FORCE, (6,), np.float32),
             }
@@ -114,10 +140,12 @@ class TaskEnv(gymnasium.Env):
         """(H, W, 3) uint8 of the first camera."""
         if self.render_mode != "rgb_array":
             return None
-        return self.loop.frames[self.loop.cameras[0]].color
+        return self.loop.frames[next(iter(self.cameras))].color if self.cameras and self._loop else None
 
     def close(self):
-        self.loop.close()
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
     def _send(self, action: np.ndarray) -> None:
         commanded = self.tick.commanded[self.arm.name].tool_pose
@@ -125,9 +153,7 @@ class TaskEnv(gymnasium.Env):
             turn = rotation.multiply(rotation.exp(action[3:6]), commanded[3:])
             pose = np.concatenate([commanded[:3] + action[:3], rotation.normalised(turn)])
         else:
-            size = np.linalg.norm(action[3:7])
-            turn = action[3:7] / size if size > 1e-6 else commanded[3:]
-            pose = np.concatenate([action[:3], turn])
+            pose = self._towards(commanded, action)
         self.seq += 1
         now = self.loop.now_ns
         group = GroupAction(
@@ -142,10 +168,29 @@ class TaskEnv(gymnasium.Env):
         chunk = ActionChunk(COMMANDER, self.tick.status.epoch, self.seq, now, due, PERIOD, (group,), now)
         self.refused = self.loop.motion.chunk(chunk, now, self.loop.monotonic)
 
+    def _towards(self, commanded: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """The pose (7,) on the way from `commanded` to that of `action` that the arm's speed limits allow in one step."""
+        size = np.linalg.norm(action[3:7])
+        goal = action[3:7] / size if size > 1e-6 else commanded[3:]
+        away, turn = action[:3] - commanded[:3], rotation.difference(goal, commanded[3:])
+        share = min(1.0, self.arm.tool_speed * PERIOD / max(np.linalg.norm(away), 1e-9))
+        part = min(1.0, self.arm.tool_angular_speed * PERIOD / max(np.linalg.norm(turn), 1e-9))
+        turned = rotation.multiply(rotation.exp(part * turn), commanded[3:])
+        return np.concatenate([commanded[:3] + share * away, rotation.normalised(turned)])
+
     def _observation(self) -> dict[str, np.ndarray]:
         state = self.tick.groups[self.arm.name]
         wrench = np.zeros(6) if state.wrench is None else state.wrench
-        values = {"tool_pose": state.tool_pose, "opening": state.hand[:1], "wrench": wrench}
+        values = {
+            "positions": state.positions,
+            "tool_pose": state.tool_pose,
+            "tool_velocity": state.tool_velocity,
+            "opening": state.hand[:1],
+            "wrench": wrench,
+        }
+        for name, frame in self.loop.frames.items():
+            values[f"intrinsics_{name}"] = frame.intrinsics
+            values[f"extrinsics_{name}"] = self._to_base @ frame.extrinsics
         seen = {
             key: np.clip(value, self.observation_space[key].low, self.observation_space[key].high).astype(np.float32)
             for key, value in values.items()
@@ -161,6 +206,7 @@ class TaskEnv(gymnasium.Env):
         return {
             "subtasks": {s.name: s.status.name.lower() for s in self.loop.scorer.subtasks},
             "variant": self.variant,
+            "instruction": self.task.instruction,
             "outcome": self.loop.scorer.outcome or "",
             "refused": self.refused,
         }

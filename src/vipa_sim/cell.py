@@ -44,7 +44,7 @@ class SimCell:
         following: Following | None = None,
     ):
         self.robot, self.task, self.following = robot, task, following or Following()
-        self.cameras = _choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
+        self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
         self.dt = 1.0 / robot.control_rate
         self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
         self.scene = load_scene(task)
@@ -253,7 +253,8 @@ class SimCell:
         return geometry.pose(self._data.xpos[body], self._data.xquat[body])
 
 
-def _choose_cameras(robot: Robot, names: Sequence[str], size: tuple[int, int] | None) -> dict[str, Camera]:
+def choose_cameras(robot: Robot, names: Sequence[str], size: tuple[int, int] | None) -> dict[str, Camera]:
+    """The robot's cameras `names`, with `size` (width, height) in pixels in place of their own. Raises VipaError."""
     known = {camera.name: camera for camera in robot.cameras}
     missing = [name for name in names if name not in known]
     if missing:

@@ -37,9 +37,22 @@ def backend() -> str:
     )
 
 
+_renders: int | None = None  # the process that made the first context
+
+
 def context(width: int, height: int):
-    """A context, current on the calling thread, with `make_current()` and `free()`. Raises VipaError."""
+    """A context, current on the calling thread, with `make_current()` and `free()`.
+
+    Raises VipaError; also in a process that was forked from one that had a context: its drivers would wait for ever there.
+    """
+    global _renders
     name = backend()
+    if _renders not in (None, os.getpid()):
+        raise VipaError(
+            "this process was forked from one that renders, and cannot; start it afresh: multiprocessing context 'spawn', "
+            "of gymnasium's async vector envs vector_kwargs={'context': 'spawn'}"
+        )
+    _renders = os.getpid()
     os.environ["PYOPENGL_PLATFORM"] = name  # MuJoCo's modules refuse another one
     made = importlib.import_module(f"mujoco.{name}").GLContext(width, height)
     made.make_current()
