@@ -3,7 +3,7 @@
 import pytest
 
 from vipa_ros.drivers import franka, ur
-from vipa_ros.drivers.driver import DriverState, with_controllers
+from vipa_ros.drivers.driver import DriverState, with_controllers, with_starts
 from vipa_ros.drivers.franka import Franka
 from vipa_ros.drivers.gripper import GoalStream
 from vipa_ros.drivers.ur import Ur
@@ -73,3 +73,12 @@ def test_a_gripper_gets_one_goal_at_a_time_and_the_newest_next():
     assert goals.next() == 0.04
     goals.done()
     assert goals.next() is None
+
+
+def test_controllers_must_begin_at_the_desired_state():
+    ready, names = DriverState(True, False, "running"), ["left", "right"]
+    assert with_starts(ready, {"left": True, "right": True}, names) == ready
+    state = with_starts(ready, {"left": False}, names)
+    assert not state.ready and state.message == (
+        "left: interpolate_from_desired_state is false; allowed: true; right: interpolate_from_desired_state is not known yet; allowed: true")
+    assert with_starts(ready, {}, []) == ready

@@ -11,6 +11,8 @@ from controller_manager_msgs.msg import ControllerState
 from controller_manager_msgs.srv import ListControllers, SwitchController
 from franka_msgs.action import ErrorRecovery
 from franka_msgs.msg import FrankaRobotState
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionServer
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
@@ -33,15 +35,24 @@ ARM = "arm_controller"
 
 
 class ControllerManager:
-    """ros2_control's services: lists and, strictly, activates. Nothing is activated while the hardware is in error."""
+    """ros2_control's services: lists and, strictly, activates. Nothing is activated while the hardware is in error. And its
+    controllers' own: their parameters, of which one that does not exist is answered with nothing, as rclcpp does."""
 
-    def __init__(self, world, controllers):
+    def __init__(self, world, controllers, **parameters):
         self.states, self.healthy = dict.fromkeys(controllers, "active"), True
+        self.parameters = parameters or {"interpolate_from_desired_state": True}
+        for name in controllers:
+            world.node.create_service(GetParameters, f"/{name}/get_parameters", self.get)
         world.node.create_service(ListControllers, "/controller_manager/list_controllers", self.list)
         world.node.create_service(SwitchController, "/controller_manager/switch_controller", self.switch)
 
     def list(self, request, response):
         response.controller = [ControllerState(name=name, state=state) for name, state in self.states.items()]
+        return response
+
+    def get(self, request, response):
+        if set(request.names) <= set(self.parameters):
+            response.values = [ParameterValue(type=1, bool_value=self.parameters[name]) for name in request.names]
         return response
 
     def switch(self, request, response):
@@ -131,6 +142,25 @@ def test_a_franka_reflex_stops_motion_until_it_is_recovered_and_its_controller_i
     world.wait(lambda: status[0].estop, "the hardware stop")
     answer = world.call(Trigger, topics.RECOVER, Trigger.Request())
     assert not answer.success and "release it" in answer.message
+
+
+@pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
+def test_motion_is_refused_with_controllers_that_begin_where_the_arm_is_measured(world):
+    manager = ControllerManager(world, [ARM], interpolate_from_desired_state=False, open_loop_control=False)
+    robot, safety = Franka(world, manager), Safety(world)
+    wrong = f"{ARM}: interpolate_from_desired_state is false; allowed: true"
+    status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
+    world.wait(lambda: status and status[0].message == wrong, "the reason")
+    count = len(safety.reasons)
+    safety.arm()
+    world.wait(lambda: len(safety.reasons) > count and wrong in safety.reasons[-1], "a stop of motion")
+    # loaded again as it must be, in the way of an elder controller
+    manager.states[ARM] = "inactive"
+    world.wait(lambda: status and "is inactive" in status[0].message, "an inactive controller")
+    manager.parameters = {"open_loop_control": True}
+    manager.states[ARM] = "active"
+    world.wait(lambda: status[0].ready, "ready")
+    assert robot.recovered == 0
 
 
 class UrRobot:

@@ -38,6 +38,15 @@ def with_controllers(state: DriverState, controllers: Mapping[str, str] | None, 
     return replace(state, ready=not idle, message="; ".join(idle))
 
 
+def with_starts(state: DriverState, desired: Mapping[str, bool], wanted: Sequence[str]) -> DriverState:
+    """`state`, not ready unless all `wanted` controllers begin a trajectory at their desired state. desired: what they say of it."""
+    if not state.ready:
+        return state
+    wrong = [f"{name}: interpolate_from_desired_state is {'false' if name in desired else 'not known yet'}; allowed: true"
+             for name in wanted if not desired.get(name)]
+    return replace(state, ready=not wrong, message="; ".join(wrong))
+
+
 class NoDriver:
     """A robot without a controller of its own that could be asked: a simulated one."""
 

@@ -1,6 +1,7 @@
 """Node `robot`: what concerns the robot itself: its driver's state, hardware stops, recovery, controllers, homing, reset.
 
-A robot that is not ready stops motion, and keeps it stopped, until it is. Recovery and homing happen when asked for, never by
+A robot that is not ready, or whose controllers begin a trajectory where the arm is measured, stops motion, and keeps it
+stopped, until it is. Recovery and homing happen when asked for, never by
 themselves.
 
 Parameters: robot (name or path); driver (none|franka|ur); cell (sim|real): in a real one it answers the cell's reset by homing.
@@ -15,10 +16,11 @@ from std_srvs.srv import Trigger
 
 from vipa_msgs.msg import RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ResetCell
-from vipa_ros.drivers.driver import ACTIVE, with_controllers
+from vipa_ros.drivers.driver import ACTIVE, with_controllers, with_starts
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics
+from vipa_ros.ros.controller_starts import ControllerStarts
 from vipa_ros.ros.homing import Homing
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.robot_links import link
@@ -43,6 +45,7 @@ class Robot(Node):
         # ros2_control's own; a hand behind a gripper action has none that this node could ask for
         self.wanted = [g.controller for g in self.robot.groups] if make != "none" else []
         self.services_ = Services(self, {topics.ESTOP: EStop, LIST: ListControllers, SWITCH: SwitchController})
+        self.starts = ControllerStarts(self.services_, self.wanted)
         self.link = link(make, self, self.services_)
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, str] | None = None if self.wanted else {}
@@ -64,10 +67,12 @@ class Robot(Node):
     def state(self):
         """The robot's state by the newest readings, with its controllers."""
         self.link.read()
-        return with_controllers(self.link.driver.state(), self.controllers, self.wanted)
+        state = with_controllers(self.link.driver.state(), self.controllers, self.wanted)
+        return with_starts(state, self.starts.desired, self.wanted)
 
     def look(self):
         self.ask_controllers()
+        self.starts.look(self.controllers or {})
         state = self.state()
         self.since_status += PERIOD
         if state != self.sent or self.since_status >= 0.5:
