@@ -45,6 +45,14 @@ def processes_of(run: Path) -> list[int]:
     return found
 
 
+def dead(pid: int) -> bool:
+    """Whether a process has let go of all its files, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def wait_until(condition, process):
     deadline = time.monotonic() + WALL
     while not condition():
@@ -193,9 +201,14 @@ def test_when_all_is_killed_the_bag_can_be_repaired(tmp_path):
     process = vipa(tmp_path, "--task", "put_three_obj", "--no-video")
     wait_until(lambda: recording(tmp_path), process)
     run = (tmp_path / "runs/latest").resolve()
-    for pid in [process.pid, *processes_of(run)]:
+    killed = [*processes_of(run), process.pid]
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
     process.wait(WALL)
+    deadline = time.monotonic() + WALL
+    while not all(dead(pid) for pid in killed):  # until then the recorder's lock on the bag is held
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert "messages" in str(repair.repair(run / "bag")) or (run / "bag/metadata.yaml").is_file()
 
 
