@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from following import ROBOT, assert_limits, follow, line, moving, start, tool
 
-from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
+from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk, pose_chunk
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa_ros.motion.limits import Tighter
 from vipa_ros.motion.motion import Motion
 from vipa_ros.robot.state import JointState
 from vipa_ros.tasks.task import Fixture
@@ -221,3 +222,29 @@ def test_a_hand_does_not_open_into_a_fixture():
     motion.set_fixtures([])
     drive(motion, cell, 1.0)
     assert motion.commanded()["arm"].hand[0] == 1.0
+
+
+def test_rearming_what_is_not_stopped_does_not_let_a_sagging_arm_sink():
+    motion, cell = start()
+    before, epoch = motion.commanded()["arm"].positions, motion.epoch
+    for _ in range(5):
+        sagging = {**cell.positions, "fr3_joint2": before[1] + 0.02, "fr3_joint4": before[3] - 0.01}
+        for _ in range(3):
+            cell.advance(motion.dt)
+            state = cell.state()
+            positions = np.array([sagging[name] for name in state.names])
+            cell.command(motion.tick(dataclasses.replace(state, positions=positions), cell.time))
+        assert motion.rearm() == ""
+        np.testing.assert_array_equal(motion.commanded()["arm"].positions, before)
+    assert motion.epoch == epoch
+
+
+def test_limits_drawn_tighter_at_speed_are_no_leap():
+    motion, cell = start()
+    joints = np.array(ROBOT.groups[0].home) + np.outer(np.arange(1, 41), [0.16, 0, 0, 0, 0, 0, 0])
+    assert motion.chunk(joint_chunk(motion, "arm", joints[:8], cell.now_ns, 0.1, 1), cell.now_ns, cell.time) == ""
+    drive(motion, cell, 0.5)
+    assert np.abs(motion.measured.v).max() > 1.0
+    assert motion.tighten(Tighter(speed_scale=0.05)) == ""
+    log = drive(motion, cell, 1.0)
+    assert motion.stop_reasons == [] and np.abs(log.v[-1]).max() <= 0.05 * 2.0 + 1e-6

@@ -17,14 +17,25 @@ import ruckig
 
 from vipa_ros.motion.behind import Behind
 from vipa_ros.motion.clearance import Clearance
+from vipa_ros.robot.description import Group
 from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 
 TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
 TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else
+KINK = 4 / 27         # see `planned_limits`
 MIN_COMMAND = 0.1     # seconds that a command reaches at least
 LET_GO = 0.12         # seconds that an arm may take back to where it is measured, within all its limits
 HOP = 0.6             # share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
 SLOWER = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
+
+
+def planned_limits(groups: Iterable[Group], dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Accelerations and jerks (n,) that plans may use, so that the cubics which controllers draw between points `dt` seconds apart
+    keep those of `groups`. Where jerk sets in or ends between two points, a cubic's acceleration is up to KINK jerk dt beyond
+    the plan's, at either end; where more than that fits between two points, up to a third of the plan's."""
+    acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
+    jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups]) / (1 + 2 * KINK)
+    return acceleration - np.minimum(KINK * jerk * dt, acceleration / 4), jerk
 
 
 @dataclass(frozen=True)
@@ -96,8 +107,7 @@ class SafetyGate:
         self.kinematics, self.dt = kinematics, dt
         self.keep_clear(clearance)
         self.limit()
-        self.acceleration = np.concatenate([np.asarray(g.max_acceleration, float) for g in groups])
-        self.jerk = np.concatenate([np.asarray(g.max_jerk, float) for g in groups])
+        self.acceleration, self.jerk = planned_limits(groups, dt)
         self.clamps = dict.fromkeys(self.LIMITS, 0)
         n = len(self.velocity)
         self._solver = ruckig.Ruckig(n)

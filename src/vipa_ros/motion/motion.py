@@ -35,7 +35,8 @@ from vipa_ros.tasks.task import Fixture
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
-LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what its velocity limit allows
+LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what the robot file's velocity allows
+STIR = 0.005            # radians in a tick: an arm that stands, and moves further, was moved by others
 STOP_REASONS = 8        # that are kept of a latched stop: the first ones, and an e-stop always
 AT_REST = 0.05          # rad/s below which arms count as resting: a stopped one may be re-armed
 
@@ -57,6 +58,7 @@ class Motion:
         self.start_guard = StartGuard(self.kinematics, self.references)
         self.servo = backend(self.kinematics, self.dt)
         self.gate = SafetyGate(self.kinematics, self.dt)
+        self._fastest = self.gate.velocity  # as the file has it: an arm may still be as fast when limits are drawn tighter
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
         self.relief = Relief(self.kinematics, self.dt)
@@ -136,6 +138,7 @@ class Motion:
         """What is measured becomes what is commanded: at the start and at a re-arm."""
         self.standstill.reset()
         self.gate.reset(self.measured.q)
+        self._moved = False  # by others, while it stood
         self.relief.clear()
         for name, hand in self.references.hands.items():
             hand.restart(self.measured.hands[name])
@@ -166,8 +169,11 @@ class Motion:
         """Arms that do not follow get no more commands: what their controllers have brakes, and one that comes back (or was
         reset) does not leap to where its arm is not."""
         error = np.abs(self.measured.q - self.gate.state.q)
-        leap = np.abs(self.measured.q - self._before) - 2 * self.gate.velocity * elapsed - LEAP
-        stands = "" if self.lost else self.standstill.take(self.clock.stamp_ns / 1e9, self.gate.state.q, self.measured.q)
+        leap = np.abs(self.measured.q - self._before) - 2 * self._fastest * elapsed - LEAP
+        pressing = bool(self.load.pressing(self.clock.stamp_ns))
+        if pressing:
+            self.standstill.reset()  # what holds the arm up is known, and is being let go of
+        stands = "" if self.lost or pressing else self.standstill.take(self.clock.stamp_ns / 1e9, self.gate.state.q, self.measured.q)
         if stands:
             self.lost = True
             self._stop(stands)
@@ -176,6 +182,8 @@ class Motion:
             self._stop(f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
                        f"allowed: {TRACKING_ERROR}" if error.max() > TRACKING_ERROR else
                        f"{self.kinematics.joint_names[int(np.argmax(leap))]} leapt within {elapsed:.3f} s")
+        if self.gate.at_rest and np.abs(self.measured.q - self._before).max() > STIR:
+            self._moved = True
         if self.lost:
             self.gate.reset(self.measured.q)
 
@@ -321,8 +329,9 @@ class Motion:
         self._stop(f"e-stop: {reason}" if reason else "e-stop")
 
     def rearm(self) -> str:
-        """Leave a latched stop: '' armed, else why not. The arms stay where they are measured, also when nothing was stopped:
-        so a cell that was reset is taken as it stands."""
+        """Leave a latched stop: '' armed, else why not. The arms stay where they are measured, also when nothing was stopped but
+        they were moved while they stood: so a cell that was reset is taken as it stands. Else nothing changes: an arm that
+        sags below its command would sink with every call."""
         if not self.started:
             return "no joint states yet"
         if self.liveness.fault:
@@ -331,6 +340,8 @@ class Motion:
             return "still moving"
         if np.any(np.abs(self.measured.v) > AT_REST):
             return f"an arm moves at {np.abs(self.measured.v).max():.3f} rad/s; allowed: {AT_REST}"
+        if not self.stop_reasons and not self._moved:
+            return ""
         self.stop_reasons = []
         self.braking, self.lost, self._pending = False, False, None
         self.load.rearm()

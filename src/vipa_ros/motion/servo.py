@@ -17,6 +17,7 @@ from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.collision import CollisionModel, DistanceField
+from vipa_ros.motion.gate import planned_limits
 from vipa_ros.robot.kinematics import GroupKinematics, Kinematics
 
 GAIN = 12.0               # 1/s, pose and joint errors to velocity
@@ -50,7 +51,7 @@ class Servo:
         self.kinematics, self.dt = kinematics, dt
         groups = kinematics.robot.groups
         self.limit()
-        self.acceleration = HEADROOM * np.concatenate([g.max_acceleration for g in groups])
+        self.acceleration = HEADROOM * planned_limits(groups, dt)[0]
         self._identity = np.eye(len(self.velocity))
         self._field: DistanceField | None = None
         self._margins = np.zeros(0)
