@@ -7,9 +7,12 @@ from typing import Annotated
 from vipa_ros import config, resources
 from vipa_ros.config import Range, pinned
 from vipa_ros.errors import VipaError, unknown
+from vipa_ros.motion.admittance import check_force
+from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.robot.contacts import Contacts
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.address import FORM, is_remote
+from vipa_ros.tasks import wants
 from vipa_ros.tasks.task import Task, load_task
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
@@ -90,7 +93,7 @@ class EpisodeConfig:
             raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
         check_runtime(self.backend, self.precision, self.device)
         following.parse(self.following)
-        check_contacts(task, robot)
+        check_wants(task, robot)
         if self.motion_backend not in MOTION_BACKENDS:
             raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
         if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
@@ -161,15 +164,18 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         raise VipaError("policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server")
 
 
-def check_contacts(task: Task, robot: Robot) -> None:
-    """Raises VipaError for fixtures whose names stand for something else, and contacts that the robot's file does not let open."""
+def check_wants(task: Task, robot: Robot) -> None:
+    """Raises VipaError for fixtures whose names stand for something else, and for contacts, forces and held tools of sub-tasks
+    that the robot's file does not allow."""
     known, names = Contacts(robot), []
     for fixture in task.fixtures:
         if why := known.taken(fixture.name, names):
             raise VipaError(f"task '{task.name}': fixtures: {why}")
         names.append(fixture.name)
     for subtask in task.subtasks:
-        if why := known.refusal(subtask.contacts, names, ()):
+        contacts, group, tool, force = wants.of([subtask]).arguments
+        why = TaskContext.make(robot, known, names, contacts, group, tool)[1] or check_force(force, robot.arms)
+        if why:
             raise VipaError(f"task '{task.name}': subtask '{subtask.name}': {why}")
 
 

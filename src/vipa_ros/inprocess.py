@@ -27,6 +27,7 @@ from vipa_ros.tasks.samples import Samples
 from vipa_ros.tasks.scorecard import PolicyId, Scorecard
 from vipa_ros.tasks.silence import Silence
 from vipa_ros.tasks.task import Task
+from vipa_ros.tasks.wants import Wants
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
 from vipa_sim.render import Renderer
@@ -120,7 +121,7 @@ class Loop:
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}
         self._camera_due = {name: Every(rates[name], start) for name in self.cameras}
         self._truth_due, self._wrench_due = Every(TRUTH_RATE, start), Every(WRENCH_RATE, start)
-        self._contacts: tuple | None = None
+        self._wants: Wants | None = None
         self._set_up = False
         self.truth: GroundTruth | None = None
         return card.as_dict()
@@ -170,10 +171,10 @@ class Loop:
         else:
             self.scorer.setup(state)
             self._set_up = True
-        if self._contacts != self.scorer.contacts:
-            self._contacts = self.scorer.contacts
-            if reason := self.motion.context(self._contacts):
-                raise VipaError(f"{self.task.name}: allowed contacts {self._contacts}: {reason}")
+        if self._wants != self.scorer.wants:
+            self._wants = self.scorer.wants
+            if reason := self.motion.context(*self._wants.arguments):
+                raise VipaError(f"{self.task.name}: {reason}")
 
     def observation(self, groups: dict[str, GroupState]) -> Observation | None:
         """The newest frames with `groups`; None before every camera has delivered."""

@@ -21,6 +21,7 @@ from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
 
 START_NS = 1_000_000_000  # ROS time 0 means "no time", so a cell starts at one second
 SENSOR_HZ = 15.0  # corner of the wrist sensor's low-pass: a contact's single-step impulses are no force on the tool
+SENSOR_NOISE = np.repeat([0.05, 0.002], 3)  # N, N m, standard deviation: what a wrist sensor's readings never lack
 SETTLE_S = 0.3  # simulated seconds in which objects come to rest before an episode
 
 
@@ -221,11 +222,12 @@ class SimCell:
     def wrench(self, group: str) -> np.ndarray:
         """(6,) force (N) and torque (N m) on the tool of `group`, tool frame; the hand's own weight is removed.
 
-        Low-passed at SENSOR_HZ, as wrist sensors are.
+        Low-passed at SENSOR_HZ and with SENSOR_NOISE, as wrist sensors' are: the same of the same seed and time.
         """
         if group not in self._sensors:
             raise unknown("group with a wrist sensor", group, self._sensors)
-        return self._sensors[group].read(self.model, self._data, self._sensed)
+        noise = np.random.default_rng([self.card.seed, self.stamp_ns, zlib.crc32(group.encode())]).standard_normal(6)
+        return self._sensors[group].read(self.model, self._data, self._sensed) + SENSOR_NOISE * noise
 
     def truth(self) -> GroundTruth:
         """Poses of the scene's bodies, its scalars and all touching pairs of bodies (links, fixtures, objects)."""

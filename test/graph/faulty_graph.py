@@ -38,7 +38,8 @@ STREAMER = os.path.join(os.path.dirname(__file__), "streaming_commander.py")
 
 
 class Wires:
-    """Every topic from the cell and to it, and the commander's chunks. `cut`: names of topics that pass no more.
+    """Every topic from the cell and to it, and the commander's chunks. `cut`: names of topics that pass no more. `stuck`: those of
+    wrenches that pass with the value they had last, which stands here from then on.
 
     offset_ns: by how much the cell's stamps are shifted. Times here are the cell's own. One lock guards all.
     """
@@ -51,6 +52,7 @@ class Wires:
         self.node = rclpy.create_node("wires", context=self.context)
         self.changed = threading.Condition(threading.RLock())
         self.cut: set[str] = set()
+        self.stuck: dict[str, object] = {}
         self.offset_ns = 100_000_000_000  # room for jumps back: ROS time is never negative
         self.check = lambda: None  # raises if waiting is in vain
         self.stamp_ns = 0
@@ -106,6 +108,8 @@ class Wires:
                 msg.clock = shifted
             else:
                 msg.header.stamp = shifted
+            if target in self.stuck:
+                msg.wrench = self.stuck[target] = self.stuck[target] or msg.wrench
             if target == topics.JOINT_STATES:
                 self._measure(now_ns, msg)
                 before = lockstep.named(msg.header.frame_id)
@@ -243,6 +247,7 @@ class Graph:
     def heal(self):
         """What was frozen goes on, wires are whole."""
         self.wires.cut.clear()
+        self.wires.stuck.clear()
         for name, process in self.supervisor.processes.items():
             if process.poll() is None:
                 self.signal(name, signal.SIGCONT)

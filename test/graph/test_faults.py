@@ -23,6 +23,7 @@ REACTION = 0.15   # seconds from a fault to the beginning of braking
 BRAKING = 0.4     # seconds that braking takes at most (test/motion/hostile.py holds every plan to it)
 LEASE = 2.2       # seconds in which a commander notices that the task manager is silent: LEASE of CommanderNode and a status
 STALE = 0.35      # seconds in which a commander notices that a picture is too old: MAX_AGE of the observer, and its period
+FROZEN = 0.2      # seconds in which motion notices that a wrench never changes
 BLEND = 0.25      # seconds in which motion fades out what one chunk and the next disagree about
 ARM = "arm"
 
@@ -52,6 +53,10 @@ def freeze(name):
 
 def cut(*names):
     return lambda graph: graph.wires.cut.update(names or graph.wires.pictures)
+
+
+def stick(name):
+    return lambda graph: graph.wires.stuck.update({name: None})
 
 
 def poses(graph, count=4, spread=0.0):
@@ -122,6 +127,7 @@ FAULTS = [
     Fault("chunks cut", cut(topics.ACTION_CHUNK)),
     Fault("commands cut", cut(*COMMANDS), ends=("stopped", "safety stop", "rad from its command|joint state is")),
     Fault("wrench cut", cut("/arm/wrench"), ends=("stopped", "safety stop", "no wrench of arm")),
+    Fault("wrench frozen", stick("/arm/wrench"), detected=FROZEN, ends=("stopped", "safety stop", "the wrench of arm is frozen")),
     Fault("clock stopped", cut("/clock"), ends=("stopped", "safety stop", "behind the joint states")),
     Fault("camera cut", cut(), detected=STALE, ends=("error", "commander", f"camera {CAMERA}: newest frame is")),
     Fault("e-stop", estop, ends=("stopped", "safety stop", "e-stop: test")),

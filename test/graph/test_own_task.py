@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from vipa_ros import resources
+from vipa_ros.recording.reader import BagReader
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which the test gives up; nothing is measured by it
@@ -24,3 +25,24 @@ def test_an_own_file_with_a_shipped_name_is_what_is_scored(tmp_path):
     card = json.loads((tmp_path / "runs/latest/scorecard.json").read_text(encoding="utf-8"))
     assert card["task"] == "water_plant" and card["success"]
     assert [s["name"] for s in card["subtasks"]] == ["pick up watering can"] and "wants > 40 mm" in card["subtasks"][0]["evidence"]
+
+
+def test_force_and_tool_of_a_sub_task_reach_motion_and_end_with_it(tmp_path):
+    """In what motion says of itself, as recorded: nothing, what the first sub-task wants, nothing again."""
+    text = resources.find("tasks", "water_plant").read_text(encoding="utf-8")
+    first = "    params: {object: can, height: 0.05}\n"
+    wanted = "    force: {target: 0.5, damping: 20000.0}\n    held: {name: sponge, size: [0.01, 0.01, 0.01]}\n    contacts: [[sponge, table]]\n"
+    mine = text[: text.index("  - name: press spray handle")].replace(first, first + wanted)
+    (tmp_path / "own.yaml").write_text(mine, encoding="utf-8")
+    line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", "runs", "--task", "own.yaml", "--seed", "1", "--no-video"]
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
+    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = []
+    with BagReader(tmp_path / "runs/latest/bag") as bag:
+        for message in bag.messages(["/vipa/safety_status"]):
+            data = message.data
+            target = dict(zip(data.limit_names, data.limit_values))["arm.force_target"]
+            if (now := (target, list(data.allowed_contacts))) not in seen[-1:]:
+                seen.append(now)
+    assert seen[-2:] == [(0.5, ["sponge|table"]), (0.0, [])], done.stdout

@@ -11,11 +11,12 @@ from vipa_ros.robot.description import load_robot
 def watched():
     """A motion that wants wrenches, with one chunk under way; the robot; how to send a wrench and tick, n times."""
     motion, cell = Motion(load_robot("fr3_single"), watch_wrenches=True), IdealRobot(load_robot("fr3_single"))
+    noise = np.random.default_rng(0)
 
-    def ticks(n, wrench=True, clock_lag=0.0):
+    def ticks(n, wrench=True, clock_lag=0.0, frozen=False):
         for _ in range(n):
             if wrench:
-                motion.wrench("arm", np.zeros(6), cell.now_ns, cell.time)
+                motion.wrench("arm", np.zeros(6) if frozen else 0.05 * noise.normal(size=6), cell.now_ns, cell.time)
             cell.command(motion.tick(cell.state(), cell.time, cell.now_ns - round(1e9 * clock_lag)))
             cell.advance(motion.dt)
     ticks(5)
@@ -30,7 +31,7 @@ def send_line(motion, cell, seq):
     return motion.chunk(pose_chunk(motion, "arm", poses, cell.now_ns, 0.1, seq), cell.now_ns, cell.time)
 
 
-@pytest.mark.parametrize("fault", [{"wrench": False}, {"clock_lag": 0.3}])
+@pytest.mark.parametrize("fault", [{"wrench": False}, {"clock_lag": 0.3}, {"frozen": True}])
 def test_what_must_be_heard_and_is_not_holds_then_stops_and_cannot_be_rearmed(fault):
     motion, cell, ticks = watched()
     assert send_line(motion, cell, 1) == ""
@@ -38,10 +39,10 @@ def test_what_must_be_heard_and_is_not_holds_then_stops_and_cannot_be_rearmed(fa
     epoch = motion.epoch
     ticks(50, **fault)
     assert motion.epoch > epoch and motion.gate.state.at_rest and not motion.stop_reasons
-    assert any(word in send_line(motion, cell, 2) for word in ("no wrench of arm", "behind the joint states"))
+    assert any(word in send_line(motion, cell, 2) for word in ("no wrench of arm", "behind the joint states", "is frozen"))
     ticks(5)  # it came back within a second: chunks are welcome again
     assert send_line(motion, cell, 3) == ""
-    ticks(120, **fault)
+    ticks(140, **fault)
     assert motion.stop_reasons and motion.rearm()
     ticks(5)
     assert motion.rearm() == "" and send_line(motion, cell, 4) == ""

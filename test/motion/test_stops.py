@@ -227,12 +227,12 @@ def test_a_hand_does_not_open_into_a_fixture():
 def test_rearming_what_is_not_stopped_does_not_let_a_sagging_arm_sink():
     motion, cell = start()
     before, epoch = motion.commanded()["arm"].positions, motion.epoch
-    for _ in range(5):
-        sagging = {**cell.positions, "fr3_joint2": before[1] + 0.02, "fr3_joint4": before[3] - 0.01}
-        for _ in range(3):
+    for round_ in range(5):
+        for tick in range(10):
+            sag = 0.002 * min(10 * round_ + tick, 10)
             cell.advance(motion.dt)
             state = cell.state()
-            positions = np.array([sagging[name] for name in state.names])
+            positions = state.positions + np.array([sag if name == "fr3_joint2" else 0.0 for name in state.names])
             cell.command(motion.tick(dataclasses.replace(state, positions=positions), cell.time))
         assert motion.rearm() == ""
         np.testing.assert_array_equal(motion.commanded()["arm"].positions, before)

@@ -71,9 +71,9 @@ def test_contacts_of_the_active():
         )
     )
     scorer.setup(look(0))
-    assert scorer.contacts == (("fingers", "handle"), ("x", "y"))
+    assert scorer.wants.contacts == (("fingers", "handle"), ("x", "y"))
     scorer.update(look(TICK, "a", "b"))
-    assert scorer.contacts == (("p", "q"),)
+    assert scorer.wants.contacts == (("p", "q"),)
 
 
 def test_timeout_tells_failed_from_never_reached():

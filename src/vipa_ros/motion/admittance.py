@@ -9,6 +9,8 @@ over the damping. It stays well below the delay of the measurement and of the ar
 damping / (3 DELAY): 2 kN/m at the default damping. Harder contacts want more damping.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vipa_ros.motion import rotation
@@ -95,18 +97,19 @@ class Admittance:
         return Reference(value, rate, reference.acceleration)
 
 
-def check_force(force: dict | None, admittances: dict[str, Admittance]) -> str:
+def check_force(force: dict | None, arms: Sequence[Group]) -> str:
     """'' if `force` can be configured: target (newtons along the tool's z axis, presses when positive), damping, stiffness,
-    and group, which may be left out for a single arm. Else why not."""
+    and group, which may be left out for a single arm. Else why not. arms: of the robot, with the caps in force."""
     if force is None:
         return ""
     unknown = [str(key) for key in force if key not in KEYS]
     if unknown:
         return f"force: unknown {', '.join(unknown)}; allowed: {', '.join(KEYS)}"
-    name = force.get("group", next(iter(admittances)) if len(admittances) == 1 else None)
-    if name not in admittances:
-        return f"force: group {name!r}; allowed: {', '.join(admittances)}"
-    cap = CAP_SHARE * admittances[name].group.force_cap
+    caps = {g.name: CAP_SHARE * g.force_cap for g in arms}
+    name = force.get("group", next(iter(caps)) if len(caps) == 1 else None)
+    if name not in caps:
+        return f"force: group {name!r}; allowed: {', '.join(caps)}"
+    cap = caps[name]
     for key, (low, high) in {"target": (0.0, cap), "damping": DAMPING_RANGE, "stiffness": STIFFNESS_RANGE}.items():
         value = force.get(key, None if key == "target" else low)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

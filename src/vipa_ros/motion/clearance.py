@@ -24,7 +24,8 @@ class Clearance:
 
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
         """From now on the pairs of names `contacts` may touch."""
-        self.margins = np.where(self.collisions.allowed(contacts), -np.inf, self.collisions.margins)
+        opened = self.collisions.allowed(contacts)
+        self.margins, self._opened = np.where(opened, -np.inf, self.collisions.margins), np.flatnonzero(opened)
         self.reset()
 
     def reset(self) -> None:
@@ -68,6 +69,10 @@ class Clearance:
         near = self._ahead.below(self._floors - TOLERANCE)
         # a pair that is too near already may stay so, or part
         return bool(np.all(self._ahead.lower[near] >= self._here.exact(near) - TOLERANCE)) if len(near) else True
+
+    def opened(self) -> float:
+        """Metres between the nearest pair that may touch, where `here` is; inf if there is none."""
+        return float(self._here.exact(self._opened).min()) if len(self._opened) and self._here.q is not None else np.inf
 
     def nearest(self) -> tuple[float, str]:
         """The smallest distance that is kept, metres, and its pair "a|b", where `here` is; NaN and '' if there is none."""

@@ -3,9 +3,12 @@
 Ages are ROS time, by stamps: in lock-step a slow machine slows them all alike.
 """
 
+import numpy as np
+
 STALE = 0.05      # seconds that a joint state may be old: an older one waited in a queue while this process stood still
 BEHIND = 0.15     # seconds that ROS time may lie behind the joint states: /clock has stopped
 SILENCE = 0.1     # seconds between the wrenches of an arm; they come at 50 Hz
+FROZEN = 0.2      # seconds of wrenches without any change: a sensor's noise changes every one
 LASTING = 1.0     # seconds of a fault after which it wants a re-arm
 
 
@@ -18,13 +21,17 @@ class Liveness:
     def __init__(self, arms: tuple[str, ...] = ()):
         self.fault, self.lasting = "", False
         self._wrench_ns: dict[str, int | None] = dict.fromkeys(arms)
+        self._values: dict[str, tuple[int, bytes]] = {}  # since when a wrench is the same, and which
         self._since_ns = 0
         self._well = False
 
-    def wrench(self, group: str, stamp_ns: int) -> None:
-        """A usable wrench of `group` came."""
-        if group in self._wrench_ns:
-            self._wrench_ns[group] = stamp_ns
+    def wrench(self, group: str, stamp_ns: int, wrench: np.ndarray) -> None:
+        """A usable `wrench` (6,) of `group` came."""
+        if group not in self._wrench_ns:
+            return
+        self._wrench_ns[group], value = stamp_ns, wrench.tobytes()
+        if group not in self._values or self._values[group][1] != value:
+            self._values[group] = stamp_ns, value
 
     @staticmethod
     def stale(stamp_ns: int, ros_ns: int) -> str:
@@ -49,4 +56,6 @@ class Liveness:
                 return f"no wrench of {group} yet"
             if abs(silent := (stamp_ns - wrench_ns) / 1e9) > SILENCE:
                 return f"no wrench of {group} for {silent:.2f} s; allowed: {SILENCE}"
+            if (same := (wrench_ns - self._values[group][0]) / 1e9) > FROZEN:
+                return f"the wrench of {group} is frozen: all six numbers the same for {same:.2f} s; allowed: {FROZEN}"
         return ""

@@ -15,6 +15,7 @@ from vipa_ros.motion.admittance import Admittance, check_force
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import CollisionModel
+from vipa_ros.motion.contact_speed import ContactSpeed
 from vipa_ros.motion.gate import SafetyGate
 from vipa_ros.motion.liveness import Liveness
 from vipa_ros.motion.load import Load
@@ -61,7 +62,7 @@ class Motion:
         self._fastest = self.gate.velocity  # as the file has it: an arm may still be as fast when limits are drawn tighter
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(self.kinematics), Load(robot)
-        self.relief = Relief(self.kinematics, self.dt)
+        self.relief, self.contact_speed = Relief(self.kinematics, self.dt), ContactSpeed(robot)
         self.standstill = Standstill(self.kinematics.joint_names)
         self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
         self.admittances = {g.name: Admittance(g) for g in robot.arms}
@@ -123,6 +124,7 @@ class Motion:
         self.gate.measured = self.measured.q
         self._before = self.measured.q
         self._watch_liveness(state.stamp_ns, ros_ns)
+        self._watch_contacts()
         self._watch_backend(min(state.stamp_ns, ros_ns), monotonic)
         self._step(self.seconds(state.stamp_ns))
         return {} if self.lost else self._commands()
@@ -377,7 +379,7 @@ class Motion:
         except (TypeError, ValueError) as error:
             self._note(str(error))
             return
-        self.liveness.wrench(group, stamp_ns)
+        self.liveness.wrench(group, stamp_ns, self.load.wrenches[group])
         self.admittances[group].measure(self.load.wrenches[group], monotonic)
         if why:
             self._stop(why)
@@ -392,7 +394,7 @@ class Motion:
         """
         names = [fixture.name for fixture in self.fixtures]
         task, why = TaskContext.make(self.robot, self._contacts, names, allowed_contacts, held_group, held_tool)
-        why = why or check_force(force, self.admittances)
+        why = why or check_force(force, self.robot.arms)
         if why:
             self._note(f"refused: {why}")
             return why
@@ -412,14 +414,22 @@ class Motion:
             self.limits.request(request)
         except ValueError as error:
             return str(error)
-        self.robot = limits.apply(self._file, self.limits.in_force())
+        self._limit()
+        return ""
+
+    def _limit(self) -> None:
+        self.robot = self.contact_speed.apply(limits.apply(self._file, self.limits.in_force()))
         self.kinematics.adopt(self.robot)
         for part in (self.gate, self.servo, self.references):
             part.limit()
         self.load.limit(self.robot)
         for group in self.robot.arms:
             self.admittances[group.name].limit(group)
-        return ""
+
+    def _watch_contacts(self) -> None:
+        pressing = (name for name, admittance in self.admittances.items() if admittance.active)
+        if self.contact_speed.take(pressing, self.gate.clearance.opened()):
+            self._limit()
 
     # what it says
 

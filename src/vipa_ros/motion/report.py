@@ -60,6 +60,7 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
     limits = {"margin": motion.robot.margin, "tracking_error": tracking_error}
     for group in motion.robot.arms:
         limits |= {f"{group.name}.{key}": getattr(group, key) for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")}
+        limits[f"{group.name}.force_target"] = motion.admittances[group.name].target or 0.0
     distance, pair = motion.gate.clearance.nearest()
     reasons = motion.stop_reasons
     return SafetyState(now_ns, any(r.startswith("e-stop") for r in reasons), not reasons, tuple(reasons), limits,

@@ -43,6 +43,7 @@ def _held(robot: Robot, group: str, tool: str) -> tuple[dict[str, Fixture], str]
     if not group and not tool:
         return {}, ""
     arms = [g.name for g in robot.arms]
+    group = group or (arms[0] if len(arms) == 1 else "")
     if group not in arms:
         return {}, f"held_group '{group[:MAX_NAME]}'; allowed: {', '.join(arms)}"
     try:

@@ -158,14 +158,8 @@ class MotionNode(Node):
         return response
 
     def on_context(self, request, response):
-        force = None
-        if request.force_control:
-            force = {"group": request.force_group, "target": request.force_target}
-        empty = not (request.allowed_contacts or request.held_group or request.held_tool or force)
-        pairs = (tuple(pair.split("|", 2)) for pair in request.allowed_contacts)
-        response.message = permission.context(self.motion, request.requester_id, empty) or self.motion.context(
-            pairs, request.held_group, request.held_tool, force
-        )
+        wanted = convert.wanted(request)
+        response.message = permission.context(self.motion, request.requester_id, not any(wanted)) or self.motion.context(*wanted)
         response.accepted = not response.message
         return response
 

@@ -202,16 +202,16 @@ class TaskManager(Node):
         groups = self.reader.groups(convert.joint_state(self.joints))
         state, before = CheckState(self.stamp_ns, truth, groups, self.fingers, run.verdicts), run.scorer.statuses
         try:
-            run.scorer.update(state) if run.contacts is not None else run.scorer.setup(state)
+            run.scorer.update(state) if run.wants is not None else run.scorer.setup(state)
         except VipaError as error:
             run.scorer.stop("error", "task", str(error))
         if self.motion and self.motion.mode == MotionStatus.STOPPED:
             run.scorer.stop("stopped", "safety stop", self.motion.reasons[0] if self.motion.reasons else "")
         if run.handle.is_cancel_requested:
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
-        if run.contacts != run.scorer.contacts:
-            run.contacts = run.scorer.contacts
-            self.others.allow_contacts(run.contacts)
+        if run.wants != run.scorer.wants:
+            run.wants = run.scorer.wants
+            self.others.want(run)
         if before != run.scorer.statuses:
             self.publish(run)
         if run.scorer.outcome:

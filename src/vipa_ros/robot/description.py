@@ -77,6 +77,7 @@ class Group:
     position_margin: radians kept from the URDF's position limits. workspace: box of the tool frame's origin in base_frame.
     tool_speed, tool_angular_speed: m/s, rad/s. wrench_topic carries the wrist wrench in tool_frame. payload: kg.
     force_cap, torque_cap: newtons, newton metres on the tool beyond which the arm stops and lets go.
+    contact_speed: m/s, the tool's at most where contact is expected.
     """
 
     name: Token
@@ -96,6 +97,7 @@ class Group:
     payload: Annotated[float, Range(0, 100)] = 0.0
     force_cap: Annotated[float, Range(above=0, high=500)] = 40.0
     torque_cap: Annotated[float, Range(above=0, high=200)] = 10.0
+    contact_speed: Annotated[float, Range(above=0, high=5)] = 0.1
     hand: Hand | None = None
 
     def __post_init__(self):

@@ -12,10 +12,12 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa_msgs import msg as vipa
+from vipa_msgs.srv import SetTaskContext
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest
 from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
+from vipa_ros.tasks.wants import Wants
 
 
 def time_ns(stamp: Time) -> int:
@@ -157,6 +159,28 @@ def joint_steps_msg(name: str, joint_names, steps: np.ndarray) -> vipa.ActionGro
     out = vipa.ActionGroup(name=name, kind=vipa.ActionGroup.JOINTS, joint_names=list(joint_names))
     out.joints = array.array("d", np.ascontiguousarray(steps, dtype=float).tobytes())
     return out
+
+
+def task_context(wants: Wants, requester: str) -> SetTaskContext.Request:
+    """What `requester` asks of motion for `wants`."""
+    contacts, group, tool, force = wants.arguments
+    request = SetTaskContext.Request(
+        requester_id=requester, allowed_contacts=["|".join(pair) for pair in contacts], held_group=group, held_tool=tool
+    )
+    if force is not None:
+        request.force_control, request.force_group, request.force_target = True, force.get("group", ""), force["target"]
+        request.force_damping, request.force_stiffness = force.get("damping", 0.0), force.get("stiffness", 0.0)
+    return request
+
+
+def wanted(request: SetTaskContext.Request) -> tuple:
+    """What `Motion.context` takes: the inverse of `task_context`. All of it is empty for an empty request."""
+    pairs = tuple(tuple(pair.split("|", 2)) for pair in request.allowed_contacts)
+    force = None
+    if request.force_control:
+        values = {"group": request.force_group, "damping": request.force_damping, "stiffness": request.force_stiffness}
+        force = {"target": request.force_target} | {key: value for key, value in values.items() if value}
+    return pairs, request.held_group, request.held_tool, force
 
 
 def tighter(msg) -> Tighter:

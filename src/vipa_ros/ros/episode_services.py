@@ -6,7 +6,7 @@ from rclpy.node import Node
 
 from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 from vipa_ros.errors import VipaError
-from vipa_ros.ros import topics
+from vipa_ros.ros import convert, topics
 from vipa_ros.ros.running import Running
 from vipa_ros.ros.services import AGAIN, Services
 
@@ -71,10 +71,15 @@ class EpisodeServices:
         if not answer.granted:
             raise VipaError(f"authority: {answer.message}")
 
-    def allow_contacts(self, pairs) -> None:
-        """Tells motion which (name, name) `pairs` may touch; its answer is not waited for."""
-        request = SetTaskContext.Request(requester_id=WHO, allowed_contacts=["|".join(pair) for pair in pairs])
-        self.remote.send(topics.TASK_CONTEXT, request)
+    def want(self, run: Running) -> None:
+        """Tells motion what the sub-tasks of `run` want. The answer is not waited for; a refusal ends the episode as an error."""
+
+        def answered(future):
+            answer = future.result()
+            if answer is not None and not answer.accepted:
+                run.scorer.stop("error", "motion", f"it refuses what the sub-task wants: {answer.message}")
+
+        self.remote.send(topics.TASK_CONTEXT, convert.task_context(run.wants, WHO), answered)
 
     async def farewell(self, run: Running) -> dict:
         """Takes authority and allowed contacts back and closes the bag, whoever does not answer. The recorder's summary."""

@@ -12,6 +12,7 @@ from vipa_ros.ros import convert
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.samples import Samples
 from vipa_ros.tasks.task import load_task
+from vipa_ros.tasks.wants import Wants
 
 
 class Running:
@@ -31,7 +32,7 @@ class Running:
         self.wall = time.monotonic()
         self.samples = Samples()
         self.verdicts: dict[str, bool] = {}  # sub-task → what the operator said
-        self.contacts: tuple | None = None
+        self.wants: Wants | None = None  # what motion was told
         self.handle = None
         self.finished = Future(executor=executor)
 

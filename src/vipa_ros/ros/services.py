@@ -25,9 +25,11 @@ class Services:
         """More services {name: type}."""
         self.clients |= {n: self.node.create_client(kind, n, callback_group=self.group) for n, kind in kinds.items()}
 
-    def send(self, name: str, request) -> None:
-        """Calls a service without asking for its answer."""
-        self.clients[name].call_async(request)
+    def send(self, name: str, request, answered=None) -> None:
+        """Calls a service without waiting for its answer; `answered`, if given, gets its future."""
+        future = self.clients[name].call_async(request)
+        if answered is not None:
+            future.add_done_callback(answered)
 
     async def call(self, name: str, request, wait: float, again: float = 0.0):
         """The answer of a service; VipaError if it is not there, or does not answer, within `wait` wall seconds.

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from vipa_ros.tasks import checks
+from vipa_ros.tasks import checks, wants
 from vipa_ros.tasks.checks import CheckState, CheckStatus
 from vipa_ros.tasks.task import SubTask, Task
+from vipa_ros.tasks.wants import Wants
 
 # Seconds between two looks. A longer step, or one back in time, is a jump of the clock and counts for nothing.
 MAX_GAP = 0.5
@@ -95,10 +96,9 @@ class EpisodeScorer:
         return states.index(SubTaskStatus.ACTIVE) if SubTaskStatus.ACTIVE in states else len(states)
 
     @property
-    def contacts(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of names that may touch, for the gate: those of all active sub-tasks."""
-        pairs = (tuple(sorted(pair)) for spec in self.active for pair in spec.contacts)
-        return tuple(dict.fromkeys(pairs))
+    def wants(self) -> Wants:
+        """What the active sub-tasks want of motion; nothing when none is active."""
+        return wants.of(self.active)
 
     @property
     def score(self) -> float:

@@ -29,10 +29,39 @@ class Fixture:
 
 
 @dataclass(frozen=True)
+class Force:
+    """A force that the tool presses with while its path is followed: target, newtons along the tool's z axis. group: the arm, may be
+    left out where there is one. damping (N s/m), stiffness (N/m): of the admittance, None: motion's own."""
+
+    target: Annotated[float, Range(0, 500)]
+    group: str = ""
+    damping: Annotated[float, Range(100, 20_000)] | None = None
+    stiffness: Annotated[float, Range(0, 5000)] | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tool in an arm's hand, for the gate to keep clear: its enclosing box, edges `size` (3,) at `position` (3,), `rpy` (3,) in the
+    tool frame, metres and radians. group: the arm, may be left out where there is one."""
+
+    name: str
+    size: list[Annotated[float, Range(above=0, high=0.5)]]
+    position: list[Annotated[float, Range(-0.5, 0.5)]] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    rpy: list[Annotated[float, Range(-6.28, 6.28)]] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    group: str = ""
+
+    def __post_init__(self):
+        if not len(self.position) == len(self.size) == len(self.rpy) == 3:
+            raise ValueError(f"held {self.name}: position, size and rpy want three numbers each")
+        if not self.name or self.name.split() != [self.name]:
+            raise ValueError(f"held: name '{self.name}'; allowed: one word")
+
+
+@dataclass(frozen=True)
 class SubTask:
     """A sub-task: its check with parameters, how long it must hold (seconds), which sub-tasks come first, which contacts
-    the gate allows meanwhile (pairs of link or fixture names; "fingers" stands for the hand's finger links), and where the
-    evidence comes from."""
+    the gate allows meanwhile (pairs of link or fixture names; "fingers" stands for the hand's finger links), where the
+    evidence comes from, what force is wanted and which tool is held meanwhile."""
 
     name: str
     check: str
@@ -41,7 +70,8 @@ class SubTask:
     after: list[str] = field(default_factory=list)
     contacts: list[list[str]] = field(default_factory=list)
     evidence: Literal["sim", "vision", "operator"] = "sim"
-    force: dict[str, Any] = field(default_factory=dict)
+    force: Force | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True)
