@@ -138,7 +138,7 @@ class Adversary:
     def _bad_state(self):
         state = self.robot.state()
         positions = state.positions.copy()
-        positions[self.random.integers(len(positions))] = np.nan
+        positions[self.random.integers(len(self.motion.kinematics.joint_names))] = np.nan  # of an arm: a hand's stops nobody
         assert self.motion.tick(type(state)(state.stamp_ns, state.names, positions, state.velocities), self.robot.time) == {}
 
     def tick(self) -> None:

@@ -82,11 +82,11 @@ def test_a_quaternion_within_tolerance_is_normalised():
 
 
 @pytest.mark.parametrize("state, message", [
-    (lambda s: dataclasses.replace(s, names=s.names[1:], positions=s.positions[1:], velocities=s.velocities[1:]),
-     "joint state lacks fr3_joint1"),
-    (lambda s: dataclasses.replace(s, positions=s.positions * np.nan), "joint state: not finite"),
+    (lambda s: dataclasses.replace(s, positions=s.positions * np.nan), "joint state: fr3_joint1: not finite"),
     (lambda s: dataclasses.replace(s, positions=s.positions[:3]), r"joint state: 8 names, but positions \(3,\)"),
     (lambda s: dataclasses.replace(s, velocities=np.array([])), "velocities"),
+    (lambda s: dataclasses.replace(s, stamp_ns=0), "joint state: its stamp is zero"),
+    (lambda s: dataclasses.replace(s, names=s.names[:1] * 8), "joint state: a joint stands twice"),
 ])
 def test_a_bad_joint_state_is_dropped(state, message):
     motion, cell = start()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from vipa_ros.policy.observer import FROZEN_AFTER, FreshnessCheck
+from vipa_ros.policy.observer import FreshnessCheck
+from vipa_ros.robot.captures import FROZEN_AFTER
 from vipa_ros.robot.state import CameraFrame
 
 S = 1_000_000_000
@@ -11,7 +12,7 @@ S = 1_000_000_000
 
 def frame(name, stamp_s, level=0):
     color = np.full((8, 8, 3), level, np.uint8)
-    return CameraFrame(name, round(stamp_s * S), color, np.zeros((8, 8), np.uint16), np.eye(3), np.eye(4))
+    return CameraFrame(name, round(stamp_s * S), color, np.full((8, 8), level, np.uint16), np.eye(3), np.eye(4))
 
 
 def frames(scene, wrist, level=0):

@@ -69,13 +69,13 @@ def test_trajectories_come_back():
         np.testing.assert_allclose(getattr(back, key), getattr(command, key), atol=1e-9)
 
 
-def test_a_joint_state_without_velocities_is_at_rest_and_one_with_too_few_is_refused():
+def test_a_joint_state_without_velocities_says_so_and_one_with_too_few_is_refused():
     state = JointState(5, ("a", "b"), np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0]))
     msg = convert.joint_state_msg(state)
     back = convert.joint_state(msg)
     np.testing.assert_array_equal(back.efforts, [5, 6])
     msg.velocity = []
-    np.testing.assert_array_equal(convert.joint_state(msg).velocities, [0, 0])
+    assert np.isnan(convert.joint_state(msg).velocities).all()
     msg.position = [1.0]
     with pytest.raises(ValueError, match="2 names, 1 positions"):
         convert.joint_state(msg)
@@ -84,7 +84,7 @@ def test_a_joint_state_without_velocities_is_at_rest_and_one_with_too_few_is_ref
 def test_motion_status_and_truth_come_back():
     status = MotionStatus(9, 4, "expert", Mode.BRAKING, 3, 2, None, 1, 5, ("why",), 0.1, 0.2, 0.3)
     assert convert.motion_status(convert.motion_status_msg(status)) == status
-    truth = GroundTruth(7, {"apple": np.arange(7.0)}, {"drawer": 0.1}, frozenset({("apple", "drawer")}))
+    truth = GroundTruth(7, {"apple": np.array([1.0, 2, 3, 0, 0, 0, 1])}, {"drawer": 0.1}, frozenset({("apple", "drawer")}))
     back = convert.truth(convert.truth_msg(truth))
     assert back.scalars == truth.scalars and back.contacts == truth.contacts
     np.testing.assert_array_equal(back.poses["apple"], truth.poses["apple"])
@@ -103,5 +103,7 @@ def test_images_with_row_padding_big_ends_and_bgr_are_read_and_others_refused():
     np.testing.assert_array_equal(convert.image_array(msg), [[1, 2], [3, 400]])
     bgr = Image(height=1, width=1, step=3, encoding="bgr8", data=bytes([1, 2, 3]))
     np.testing.assert_array_equal(convert.image_array(bgr), [[[3, 2, 1]]])
-    with pytest.raises(ValueError, match="allowed: rgb8, bgr8, 16UC1"):
-        convert.image_array(Image(encoding="mono8"))
+    rgba = Image(height=1, width=1, step=4, encoding="rgba8", data=bytes([1, 2, 3, 255]))
+    np.testing.assert_array_equal(convert.image_array(rgba), [[[1, 2, 3]]])
+    with pytest.raises(ValueError, match="allowed: rgb8, bgr8, rgba8"):
+        convert.image_array(Image(encoding="yuv422"))

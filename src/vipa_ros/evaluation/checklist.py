@@ -63,7 +63,7 @@ class Checklist:
 def render(instruction: str, phase: str, elapsed: float, limit: float, rows: list[Row]) -> Table:
     """The checklist as a rich table."""
     table = Table.grid(padding=(0, 1), expand=True)
-    for width in (1, max(len(row.name) for row in rows), 8):
+    for width in (1, max((len(row.name) for row in rows), default=1), 8):
         table.add_column(no_wrap=True, min_width=width)
     table.add_column(no_wrap=True, ratio=1)
     for row in rows:

@@ -7,6 +7,7 @@ import numpy as np
 
 STALE = 0.05      # seconds that a joint state may be old: an older one waited in a queue while this process stood still
 BEHIND = 0.15     # seconds that ROS time may lie behind the joint states: /clock has stopped
+HAND = 0.5        # seconds that the joint state of a hand may lie beside that of the arms
 SILENCE = 0.1     # seconds between the wrenches of an arm; they come at 50 Hz
 FROZEN = 0.2      # seconds of wrenches without any change: a sensor's noise changes every one
 LASTING = 1.0     # seconds of a fault after which it wants a re-arm
@@ -36,21 +37,25 @@ class Liveness:
     @staticmethod
     def stale(stamp_ns: int, ros_ns: int) -> str:
         """'' or why a joint state of `stamp_ns` says nothing of where the robot is at the ROS time `ros_ns`."""
+        if stamp_ns == 0:
+            return "joint state: its stamp is zero"
         age = (ros_ns - stamp_ns) / 1e9
         return f"joint state is {age:.2f} s old; allowed: {STALE}" if age > STALE else ""
 
-    def take(self, stamp_ns: int, ros_ns: int) -> None:
-        """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`."""
-        before, self.fault = self.fault, self._find(stamp_ns, ros_ns)
+    def take(self, stamp_ns: int, ros_ns: int, hand_ns: int | None = None) -> None:
+        """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`. hand_ns: stamp of the hands' joint states."""
+        before, self.fault = self.fault, self._find(stamp_ns, ros_ns, stamp_ns if hand_ns is None else hand_ns)
         if not before:
             self._since_ns = stamp_ns
         self._well = self._well or not self.fault
         self.lasting = bool(self.fault) and self._well and (stamp_ns - self._since_ns) / 1e9 >= LASTING
 
-    def _find(self, stamp_ns: int, ros_ns: int) -> str:
+    def _find(self, stamp_ns: int, ros_ns: int, hand_ns: int) -> str:
         behind = (stamp_ns - ros_ns) / 1e9
         if behind > BEHIND:
             return f"ROS time is {behind:.2f} s behind the joint states; allowed: {BEHIND}"
+        if abs(apart := (stamp_ns - hand_ns) / 1e9) > HAND:
+            return f"the hands' joint states are {apart:.2f} s behind the arms'; allowed: {HAND}"
         for group, wrench_ns in self._wrench_ns.items():
             if wrench_ns is None:
                 return f"no wrench of {group} yet"

@@ -17,7 +17,7 @@ from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import CollisionModel
 from vipa_ros.motion.contact_speed import ContactSpeed
 from vipa_ros.motion.gate import SafetyGate
-from vipa_ros.motion.liveness import Liveness
+from vipa_ros.motion.liveness import STALE, Liveness
 from vipa_ros.motion.load import Load
 from vipa_ros.motion.measured import Measured
 from vipa_ros.motion.references import References
@@ -61,7 +61,7 @@ class Motion:
         self.gate = SafetyGate(self.kinematics, self.dt)
         self._fastest = self.gate.velocity  # as the file has it: an arm may still be as fast when limits are drawn tighter
         self.clock = TickClock(self.dt)
-        self.measured, self.load = Measured(self.kinematics), Load(robot)
+        self.measured, self.load = Measured(robot), Load(robot)
         self.relief, self.contact_speed = Relief(self.kinematics, self.dt), ContactSpeed(robot)
         self.standstill = Standstill(self.kinematics.joint_names)
         self.liveness = Liveness(tuple(g.name for g in robot.arms) if watch_wrenches else ())
@@ -103,15 +103,18 @@ class Motion:
         ros_ns: the ROS time now; None: the state's own stamp.
         """
         ros_ns = state.stamp_ns if ros_ns is None else ros_ns
-        why = self.liveness.stale(state.stamp_ns, ros_ns) or self.measured.take(state)
-        if why:
+        why = self.liveness.stale(state.stamp_ns, ros_ns) if self.measured.carries_arms(state) else ""
+        if why or (why := self.measured.take(state)):
             self._note(why)
+        if self.measured.q is None:
             return {}
-        due = self.clock.take(state.stamp_ns, monotonic)
+        stamp_ns = self.measured.stamp_ns  # of the joint that was heard of longest ago: joint states may come in parts
+        due = self.clock.take(stamp_ns, monotonic)
         if due is None:
+            self._note(self.measured.lagging(STALE))
             return {}
         if not self.started or due.jumped:
-            self._origin_ns = state.stamp_ns
+            self._origin_ns = stamp_ns
         if not self.started:
             self.started = True
             self._adopt()
@@ -123,10 +126,10 @@ class Motion:
             self._watch_tracking(due.elapsed)
         self.gate.measured = self.measured.q
         self._before = self.measured.q
-        self._watch_liveness(state.stamp_ns, ros_ns)
+        self._watch_liveness(stamp_ns, ros_ns)
         self._watch_contacts()
-        self._watch_backend(min(state.stamp_ns, ros_ns), monotonic)
-        self._step(self.seconds(state.stamp_ns))
+        self._watch_backend(min(stamp_ns, ros_ns), monotonic)
+        self._step(self.seconds(stamp_ns))
         return {} if self.lost else self._commands()
 
     def _elapsed(self, due: Due) -> float:
@@ -154,7 +157,7 @@ class Motion:
 
     def _watch_liveness(self, stamp_ns: int, ros_ns: int) -> None:
         before = self.liveness.fault
-        self.liveness.take(stamp_ns, ros_ns)
+        self.liveness.take(stamp_ns, ros_ns, self.measured.hand_ns)
         if self.liveness.fault and not before:
             self._hold(self.liveness.fault)
         if self.liveness.lasting and not self.stop_reasons:
@@ -454,5 +457,5 @@ class Motion:
         return (stamp_ns - self._origin_ns) / 1e9
 
     def _note(self, reason: str) -> None:
-        if not self.reasons or self.reasons[0] != reason:
+        if reason and (not self.reasons or self.reasons[0] != reason):
             self.reasons.appendleft(reason)

@@ -17,16 +17,14 @@ from rclpy.node import Node
 from vipa_msgs.action import RunEpisode
 from vipa_ros import keyboard
 from vipa_ros.errors import VipaError
-from vipa_ros.evaluation.checklist import Checklist, Row
-from vipa_ros.ros import node, topics
+from vipa_ros.evaluation.checklist import Checklist
+from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.operator_requests import OperatorRequests
 from vipa_ros.tasks import scorecard
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
 CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel
 GONE = 1.0  # wall seconds without the task manager after which nothing more is expected of it
-STATUS = ("pending", "active", "done", "failed")
-PHASE = ("waiting", "resetting", "running", "finished")
 
 
 class Episode(Node):
@@ -95,8 +93,12 @@ class Episode(Node):
 
     def on_feedback(self, message):
         status = message.feedback.status
-        rows = [Row(s.name, STATUS[s.status], s.t_done, s.progress, s.evidence) for s in status.subtasks]
-        self.checklist.show(status.instruction, PHASE[status.state], status.elapsed, status.time_limit, rows)
+        try:
+            phase, rows = convert.checklist(status)
+        except ValueError as error:
+            self.get_logger().warning(f"feedback dropped: {error}", throttle_duration_sec=1.0)
+            return
+        self.checklist.show(status.instruction, phase, status.elapsed, status.time_limit, rows)
 
 
 def main():

@@ -12,10 +12,12 @@ from trajectory_msgs.msg import JointTrajectory
 from vipa_ros.drivers.gripper import GoalStream
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.robot.description import load_robot
-from vipa_ros.ros import node, topics
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import newest
 
 PERIOD = 0.02  # wall seconds between two looks
+SLACK = 1e-6   # metres or radians by which a command may lie outside of the stroke: rounding
 
 
 class Gripper(Node):
@@ -34,13 +36,18 @@ class Gripper(Node):
             raise VipaError(f"gripper: group '{name}' has no hand of one joint; other hands take trajectories themselves")
         self.hand, self.goals = hand, GoalStream(hand.open[0] - hand.closed[0])
         self.client = ActionClient(self, GripperCommand, action)
-        self.create_subscription(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())
+        Listener(self).on(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())
         self.create_timer(PERIOD, self.look, clock=node.steady_clock())
         self.get_logger().info(f"gripper ready: {name} to {action}")
 
     def on_command(self, msg):
-        if self.hand.joints[0] in msg.joint_names and msg.points:
-            self.goals.take(msg.points[-1].positions[msg.joint_names.index(self.hand.joints[0])])
+        command, joint = convert.trajectory(msg), self.hand.joints[0]
+        if joint not in command.joint_names or command.positions.shape != (len(command.times), len(command.joint_names)):
+            raise ValueError(f"positions {command.positions.shape} of {', '.join(command.joint_names)}; allowed: of {joint}")
+        target, ends = float(command.positions[-1, command.joint_names.index(joint)]), (self.hand.closed[0], self.hand.open[0])
+        if not min(ends) - SLACK <= target <= max(ends) + SLACK:  # also what is no number
+            raise ValueError(f"{joint} at {target:g}; allowed: {min(ends):g} .. {max(ends):g}")
+        self.goals.take(target)
 
     def look(self):
         if not self.client.server_is_ready() or (target := self.goals.next()) is None:

@@ -22,6 +22,7 @@ from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.diagnostics import diagnostics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER, PROFILES
 from vipa_ros.tasks.task import load_task
 
@@ -38,14 +39,12 @@ class MotionNode(Node):
         backend = backend_named(node.parameter(self, "backend", "embedded"))
         fixtures = load_task(task).fixtures if task else ()
         self.motion = Motion(robot, fixtures, node.parameter(self, "require_wrench", True), backend)
-        self.servos = None
+        self.listener, self.servos = Listener(self), None
         if isinstance(self.motion.servo, MoveItBackend):
             from vipa_ros.ros.servo_clients import ServoClients  # MoveIt's messages are wanted only here
 
-            self.servos = ServoClients(self, self.motion.servo, self.drop)
-        self.period = 1.0 / robot.control_rate
+            self.servos = ServoClients(self, self.motion.servo, self.listener)
         self.now_ns = 0
-        self.bad_messages = 0
         self.safety_sent = None
         self.safety_time = 0.0
         self.steps_to_status = 0
@@ -59,11 +58,10 @@ class MotionNode(Node):
         self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, latched)
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, stream)
         for group in robot.arms:
-            self.create_subscription(
-                WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), MOTION_READER
-            )
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
-        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, MOTION_READER)
+            wrench, take = group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg)
+            self.listener.on(WrenchStamped, wrench, take, MOTION_READER)
+        self.listener.on(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
+        self.listener.on(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, MOTION_READER)
         self.create_service(SetAuthority, topics.SET_AUTHORITY, self.on_authority)
         self.create_service(EStop, topics.ESTOP, self.on_estop)
         self.create_service(ReArm, topics.REARM, self.on_rearm)
@@ -97,32 +95,27 @@ class MotionNode(Node):
         try:
             state = convert.joint_state(msg)
         except ValueError as error:
-            self.drop(str(error))
+            self.listener.drop(topics.JOINT_STATES, str(error))
             return
         commands = self.motion.tick(state, started, self.get_clock().now().nanoseconds)
         for controller, command in commands.items():
             out = convert.trajectory_msg(command)
             out.header.frame_id = str(state.stamp_ns)  # controllers ignore it; in lock-step it names the tick it answers
             self.commands[controller].publish(out)
-        if self.servos is not None:
-            self.servos.exchange(state)
-        self.now_ns = state.stamp_ns
+        self.now_ns = self.motion.measured.stamp_ns
+        if self.servos is not None and (merged := self.motion.measured.merged()) is not None:
+            self.servos.exchange(merged)
         if not commands:
             return
         self.started.append(started)
         self.durations.append(time.monotonic() - started)
         self.steps_to_status -= 1
         if self.steps_to_status <= 0:
-            self.steps_to_status = round(1.0 / (self.period * STATUS_RATE))
+            self.steps_to_status = max(1, round(1.0 / (self.motion.dt * STATUS_RATE)))
             self.publish_status()
 
     def on_chunk(self, msg):
-        try:
-            chunk = convert.chunk(msg)
-        except ValueError as error:
-            self.drop(f"chunk of '{msg.commander_id}': {error}")
-            return
-        reason = self.motion.chunk(chunk, self.now_ns, time.monotonic())
+        reason = self.motion.chunk(convert.chunk(msg), self.now_ns, time.monotonic())
         if reason:
             self.get_logger().warning(f"chunk refused: {reason}", throttle_duration_sec=1.0)
 
@@ -175,7 +168,7 @@ class MotionNode(Node):
     def publish_status(self):
         status = convert.motion_status_msg(self.motion.status(self.now_ns, time.monotonic()))
         if len(self.started) > 1:
-            intervals = np.abs(np.diff(np.array(self.started)) - self.period)
+            intervals = np.abs(np.diff(np.array(self.started)) - self.motion.dt)
             status.jitter_ms_p99 = float(np.percentile(intervals, 99) * 1e3)
             status.step_ms_p99 = float(np.percentile(np.array(self.durations), 99) * 1e3)
         self.status.publish(status)
@@ -185,15 +178,10 @@ class MotionNode(Node):
             self.safety_sent, self.safety_time = key, now
             self.safety.publish(convert.safety_msg(state))
 
-    def drop(self, reason):
-        """Bad data never moves the robot: dropped and counted."""
-        self.bad_messages += 1
-        self.get_logger().warning(f"message dropped: {reason}", throttle_duration_sec=1.0)
-
     def on_diagnostics(self):
         status = self.motion.status(self.now_ns, time.monotonic())
         ok = status.mode != status.mode.STOPPED
-        values = {"refusals": status.refusals, "clamps": status.clamps, "bad_messages": self.bad_messages}
+        values = {"refusals": status.refusals, "clamps": status.clamps, "bad_messages": sum(self.listener.dropped.values())}
         if self.servos is not None:
             for name, link in self.motion.servo.links.items():
                 values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}

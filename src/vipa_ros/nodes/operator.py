@@ -17,9 +17,10 @@ from rich.text import Text
 from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 from vipa_ros import keyboard
 from vipa_ros.errors import VipaError, unknown
-from vipa_ros.evaluation.checklist import Row, render
-from vipa_ros.nodes.episode import PHASE, STATUS
-from vipa_ros.ros import node, topics
+from vipa_ros.evaluation.checklist import render
+from vipa_ros.motion.chunk import Mode
+from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.operator_requests import ACTIONS, OperatorRequests
 from vipa_ros.ros.qos import PROFILES
 
@@ -43,15 +44,19 @@ class Operator(Node):
         self.last: tuple[bool, str] | None = None
         self.quit = False
         self.requests = OperatorRequests(self, self.on_answer)
-        self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
-        for kind, name, field in (
-            (RobotStatus, topics.ROBOT_STATUS, "robot"),
-            (EpisodeStatus, topics.EPISODE_STATUS, "episode"),
-        ):
-            self.create_subscription(kind, name, lambda msg, f=field: setattr(self, f, msg), PROFILES["latched"])
+        listen = Listener(self).on
+        listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
+        listen(RobotStatus, topics.ROBOT_STATUS, self.on_robot, PROFILES["latched"])
+        listen(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, PROFILES["latched"])
 
     def on_motion(self, msg):
-        self.motion, self.heard = msg, time.monotonic()
+        self.motion, self.heard = convert.motion_status(msg), time.monotonic()
+
+    def on_robot(self, msg):
+        self.robot = msg
+
+    def on_episode(self, msg):
+        self.episode = msg, convert.checklist(msg)
 
     def on_answer(self, done, words):
         self.last = (done, words)
@@ -100,9 +105,8 @@ class Operator(Node):
             ready = "ready" if self.robot.ready else f"not ready: {self.robot.message}"
             lines.append(Text(f"robot   {ready}", "" if self.robot.ready else "red"))
         if self.episode is not None:
-            e = self.episode
-            rows = [Row(s.name, STATUS[s.status], s.t_done, s.progress, s.evidence) for s in e.subtasks]
-            lines.append(render(e.instruction, PHASE[e.state], e.elapsed, e.time_limit, rows))
+            e, (phase, rows) = self.episode
+            lines.append(render(e.instruction, phase, e.elapsed, e.time_limit, rows))
         if self.last is not None:
             lines.append(Text(self.last[1], "green" if self.last[0] else "red"))
         keys = [("space" if a.key == " " else a.key, a.text) for a in ACTIONS.values()] + [("q", "quit")]
@@ -113,7 +117,7 @@ class Operator(Node):
         if self.motion is None or time.monotonic() - self.heard > SILENT:
             return Text("motion  nothing heard", "red")
         mode, who = MODES[self.motion.mode], self.motion.authority or "nobody"
-        style = "bold red" if self.motion.mode == MotionStatus.STOPPED else "bold green"
+        style = "bold red" if self.motion.mode == Mode.STOPPED else "bold green"
         return Text.assemble("motion  ", (mode, style), f"; authority: {who}; epoch {self.motion.epoch}")
 
 

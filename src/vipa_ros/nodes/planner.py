@@ -14,8 +14,10 @@ from vipa_msgs.srv import PlanMotion
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.planning.request import NoPlan, check
 from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.ros import convert, node, topics
-from vipa_ros.ros.qos import newest
+from vipa_ros.ros.listening import Listener
+from vipa_ros.ros.qos import MOTION_READER
 from vipa_ros.tasks.task import load_task
 
 BACKENDS = ("embedded", "moveit")
@@ -33,8 +35,8 @@ class PlannerNode(Node):
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
         self.planning = self.make(backend, load_task(task).fixtures if task else [])
-        self.state, self.heard = None, 0.0
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joint_state, newest())
+        self.states, self.state, self.heard = JointStates(self.robot), None, 0.0
+        Listener(self).on(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
         self.create_service(PlanMotion, topics.PLAN_MOTION, self.on_plan)
         self.get_logger().info(f"planner ready: {self.robot.name}, {backend}")
 
@@ -51,10 +53,12 @@ class PlannerNode(Node):
             raise VipaError(f"planner: backend moveit wants moveit_py: {error}; allowed here: embedded") from None
 
     def on_joint_state(self, msg):
-        try:
-            self.state, self.heard = convert.joint_state(msg), time.monotonic()
-        except ValueError as error:
-            self.get_logger().warning(f"message dropped: {error}", throttle_duration_sec=1.0)
+        why, before = self.states.take(convert.joint_state(msg)), self.state
+        self.state = self.states.merged()
+        if self.state is not None and (before is None or self.state.stamp_ns != before.stamp_ns):
+            self.heard = time.monotonic()
+        if why:
+            raise ValueError(why)
 
     def on_plan(self, request, response):
         asked = convert.plan_request(request)
@@ -74,7 +78,7 @@ class PlannerNode(Node):
     def blind(self):
         """'' if it is known where the robot is, else why not."""
         if self.state is None:
-            return "no joint states yet"
+            return self.states.missing()
         age = time.monotonic() - self.heard
         return f"no joint states for {age:.1f} s; allowed: {STALE}" if age > STALE else ""
 

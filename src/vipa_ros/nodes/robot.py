@@ -22,6 +22,7 @@ from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics
 from vipa_ros.ros.controller_starts import ControllerStarts
 from vipa_ros.ros.homing import Homing
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.robot_links import link
 from vipa_ros.ros.services import AGAIN, Services
@@ -52,7 +53,7 @@ class Robot(Node):
         self.listing, self.since_list, self.since_status = None, UNKNOWN, 0.0
         self.armed, self.sent, self.busy = False, None, False
         self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
-        self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
+        Listener(self).on(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         group = ReentrantCallbackGroup()
         self.create_service(Trigger, topics.RECOVER, self.on_recover, callback_group=group)
         self.create_service(Trigger, topics.HOME, self.on_home, callback_group=group)

@@ -27,6 +27,7 @@ from vipa_ros.robot import urdf
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.camera_publisher import CameraPublisher
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.tasks.task import load_task
 from vipa_sim import following
@@ -73,16 +74,12 @@ class Sim(Node):
         self.following = False  # commands come: ticks wait for theirs
         self.waiting = lockstep.Waiting()
         self.clock_ns = self.wrench_ns = 0  # of the last that were published
+        listen = Listener(self).on
         for controller in self.controllers:
-            self.create_subscription(
-                JointTrajectory,
-                topics.command_topic(controller),
-                lambda msg, c=controller: self.on_command(c, msg),
-                PROFILES["stream"],
-            )
-        self.create_subscription(
-            MotionStatus, topics.MOTION_STATUS, lambda msg: self.waiting.status(convert.time_ns(msg.header.stamp)), PROFILES["stream"]
-        )
+            command, take = topics.command_topic(controller), lambda msg, c=controller: self.on_command(c, msg)
+            listen(JointTrajectory, command, take, PROFILES["stream"])
+        past = lambda msg: self.waiting.status(convert.time_ns(msg.header.stamp))  # noqa: E731
+        listen(MotionStatus, topics.MOTION_STATUS, past, PROFILES["stream"])
         self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
         self.cameras = CameraPublisher(self, self.cell) if self.cell.cameras else None
         self.publish_static()

@@ -4,6 +4,7 @@ Parameters: robot (name or path); cell (sim|real); policy, policy_sha256 (for th
 """
 
 import json
+import math
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -18,10 +19,12 @@ from vipa_msgs.srv import JudgeSubTask
 from vipa_ros import files
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
+from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.diagnostics import name_of
 from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.running import Running
 from vipa_ros.tasks import scorecard
@@ -59,13 +62,14 @@ class TaskManager(Node):
         self.timer_time = time.monotonic()
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
-        self.create_subscription(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
-        self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)
-        self.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
-        self.create_subscription(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
-        self.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
-        self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, stream)
+        listen, self.states = Listener(self).on, JointStates(self.robot)
+        listen(JointState, topics.JOINT_STATES, self.on_joints, stream)
+        listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
+        listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)
+        listen(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
+        listen(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, stream)
+        listen(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
+        listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, stream)
         self.create_service(JudgeSubTask, topics.JUDGE_SUBTASK, self.on_judge)
         self.others = EpisodeServices(self)
         group = ReentrantCallbackGroup()
@@ -162,12 +166,12 @@ class TaskManager(Node):
 
     async def rearm(self):
         """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
-        reset_ns = convert.time_ns(self.joints.header.stamp) if self.joints else 0
+        reset_ns = self.joints.stamp_ns if self.joints else 0
         deadline = time.monotonic() + SERVICE_WAIT
         why = "it has heard no joint states of the reset cell"
         while time.monotonic() < deadline:
             if self.safety is not None and self.safety.estop:
-                raise VipaError(f"e-stop is latched ({self.safety.stop_reasons[0]}); re-arm first: {topics.REARM}")
+                raise VipaError(f"e-stop is latched ({'; '.join(self.safety.stop_reasons)}); re-arm first: {topics.REARM}")
             seen = self.motion is not None and convert.time_ns(self.motion.header.stamp) > reset_ns + NEW
             if seen and self.motion.joint_state_age >= 0 and not (why := await self.others.rearm(self.safety.latch if self.safety else 0)):
                 return
@@ -181,14 +185,17 @@ class TaskManager(Node):
         return await self.others.farewell(run)
 
     def on_joints(self, msg):
-        self.joints = msg
-        if self.cell == "real":
-            stamp_ns = convert.time_ns(msg.header.stamp)
-            if not 0 <= stamp_ns - self.stamp_ns < LOOK:
-                self.look(stamp_ns, None)
+        why = self.states.take(convert.joint_state(msg))
+        self.joints = self.states.merged()
+        if self.cell == "real" and self.joints is not None:
+            if not 0 <= self.joints.stamp_ns - self.stamp_ns < LOOK:
+                self.look(self.joints.stamp_ns, None)
+        if why:
+            raise ValueError(why)
 
     def on_truth(self, msg):
-        self.look(convert.time_ns(msg.header.stamp), convert.truth(msg))
+        truth = convert.truth(msg)
+        self.look(truth.stamp_ns, truth)
 
     def look(self, stamp_ns, truth):
         """A look at the episode: 20 Hz. truth: None in a real cell."""
@@ -199,7 +206,7 @@ class TaskManager(Node):
         run = self.running
         if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
             return
-        groups = self.reader.groups(convert.joint_state(self.joints))
+        groups = self.reader.groups(self.joints)
         state, before = CheckState(self.stamp_ns, truth, groups, self.fingers, run.verdicts), run.scorer.statuses
         try:
             run.scorer.update(state) if run.wants is not None else run.scorer.setup(state)
@@ -240,7 +247,7 @@ class TaskManager(Node):
         if self.running is None or msg.commander_id != self.running.goal.commander:
             return
         self.silence.heard(msg.reason, self.stamp_ns)
-        if self.running.state == EpisodeStatus.RUNNING and msg.sent:
+        if self.running.state == EpisodeStatus.RUNNING and msg.sent and math.isfinite(msg.step_ms):
             self.running.samples.policy_ms.append(msg.step_ms)
 
     def on_diagnostics(self, msg):
@@ -266,7 +273,8 @@ class TaskManager(Node):
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         for who, limit in SILENCE.items():
             if now - self.heard[who] > limit:
-                run.scorer.stop("error", who, f"nothing heard from the {who} for {limit:g} s")
+                why = self.states.missing() if who == "cell" else ""
+                run.scorer.stop("error", who, f"{why or f'nothing heard from the {who}'} for {limit:g} s")
         if self.silence.seconds(self.stamp_ns) > COMMANDER_SILENCE:
             why = self.silence.longest(self.stamp_ns) or "nothing heard from it"
             run.scorer.stop("error", "commander", f"{why}, for {COMMANDER_SILENCE:g} s of ROS time")

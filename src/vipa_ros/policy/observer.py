@@ -1,20 +1,10 @@
 """Is what was seen fit to act on? Never a zero-filled or frozen stream: what is late, torn or still is named instead."""
 
-from dataclasses import dataclass
-
-import numpy as np
-
+from vipa_ros.robot.captures import StillCheck
 from vipa_ros.robot.state import CameraFrame
 
 MAX_AGE = 0.3  # seconds of ROS time from a capture to its use
 MAX_SKEW = 0.12  # seconds between the captures of one observation
-FROZEN_AFTER = 2.0  # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
-
-
-@dataclass
-class _Seen:
-    digest: int = 0
-    since_ns: int = 0
 
 
 class FreshnessCheck:
@@ -24,8 +14,7 @@ class FreshnessCheck:
     """
 
     def __init__(self, cameras, still_ok: bool = False):
-        self.cameras, self.still_ok = tuple(cameras), still_ok
-        self._seen: dict[str, _Seen] = {}
+        self.cameras, self.still = tuple(cameras), StillCheck(still_ok)
 
     def fault(self, frames: dict[str, CameraFrame], now_ns: int) -> str:
         """Why `frames` cannot be acted on at `now_ns`; empty if they can."""
@@ -41,16 +30,4 @@ class FreshnessCheck:
         skew = (max(stamps) - min(stamps)) / 1e9
         if skew > MAX_SKEW:
             return f"cameras are {skew:.2f} s apart, allowed {MAX_SKEW} s"
-        return "" if self.still_ok else self._frozen(frames)
-
-    def _frozen(self, frames):
-        for name in self.cameras:
-            frame = frames[name]
-            digest = hash(np.ascontiguousarray(frame.color[::4, ::4]).tobytes())
-            seen = self._seen.setdefault(name, _Seen(digest, frame.stamp_ns))
-            if digest != seen.digest:
-                seen.digest, seen.since_ns = digest, frame.stamp_ns
-            still = (frame.stamp_ns - seen.since_ns) / 1e9
-            if still > FROZEN_AFTER:
-                return f"camera {name}: the same pixels for {still:.1f} s"
-        return ""
+        return next((why for name in self.cameras if (why := self.still.fault(frames[name]))), "")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from vipa_ros import images
 from vipa_ros.errors import VipaError, unknown
 from vipa_ros.recording import metadata
 from vipa_ros.recording.decoding import Undecodable, decoder
@@ -169,36 +170,9 @@ def stamp_ns(message) -> int:
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
 
 
-_ENCODINGS = {
-    "rgb8": (np.uint8, 3),
-    "bgr8": (np.uint8, 3),
-    "rgba8": (np.uint8, 4),
-    "mono8": (np.uint8, 1),
-    "mono16": (np.uint16, 1),
-    "16UC1": (np.uint16, 1),
-    "32FC1": (np.float32, 1),
-}
-
-
 def image_array(image) -> np.ndarray:
-    """A decoded sensor_msgs/Image as an array: (H, W, 3) uint8 RGB for colour, (H, W) uint16 or float32 or uint8 else.
-
-    Raises VipaError for an encoding that is not known or a data size that does not fit.
-    """
-    if image.encoding not in _ENCODINGS:
-        raise unknown("image encoding", image.encoding, _ENCODINGS)
-    scalar, channels = _ENCODINGS[image.encoding]
-    dtype = np.dtype(scalar).newbyteorder(">" if image.is_bigendian else "<")
-    row = image.width * channels * dtype.itemsize
-    if image.step < row or len(image.data) < image.step * image.height:
-        raise VipaError(
-            f"image {image.width}x{image.height} {image.encoding}: step {image.step} and {len(image.data)} bytes; "
-            f"allowed: step >= {row} and step * height bytes"
-        )
-    rows = np.frombuffer(image.data, np.uint8, image.step * image.height).reshape(image.height, image.step)
-    pixels = np.ascontiguousarray(rows[:, :row]).view(dtype).reshape(image.height, image.width, channels)
-    if channels == 1:
-        return pixels[..., 0].astype(scalar, copy=False)
-    if image.encoding == "bgr8":
-        return np.ascontiguousarray(pixels[..., ::-1])
-    return np.ascontiguousarray(pixels[..., :3])
+    """A decoded sensor_msgs/Image as an array, see `vipa_ros.images.image_array`. Raises VipaError."""
+    try:
+        return images.image_array(image)
+    except ValueError as error:
+        raise VipaError(str(error)) from None

@@ -16,8 +16,11 @@ class GroupReader:
         self._wrenches: dict[str, np.ndarray] = {}
 
     def wrench(self, group: str, wrench) -> None:
-        """The newest wrist wrench (6,) of a group, newtons and newton metres, in its tool frame."""
-        self._wrenches[group] = np.asarray(wrench, float)
+        """The newest wrist wrench (6,) of a group, newtons and newton metres, in its tool frame. Raises ValueError."""
+        value = np.asarray(wrench, float)
+        if value.shape != (6,) or not np.all(np.isfinite(value)):
+            raise ValueError(f"wrench of {group}: {value.tolist()}; allowed: six finite numbers")
+        self._wrenches[group] = value
 
     def groups(self, state: JointState) -> dict[str, GroupState]:
         """Every group's state. Raises KeyError if `state` lacks one of their joints."""

@@ -1,17 +1,19 @@
 """Newest frames of the cameras from their topics, with the poses they were taken from, as an Observation."""
 
-from collections import deque
-
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from vipa_ros.policy.observer import FreshnessCheck
+from vipa_ros.policy.observer import MAX_AGE, FreshnessCheck
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.description import Robot
+from vipa_ros.robot.joint_states import History, JointStates
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.robot.state import CameraFrame, Observation
 from vipa_ros.ros import convert, topics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import CAMERA_READER, PROFILES
+
+KINDS = {"color": Image, "depth": Image, "color_info": CameraInfo}
 
 
 class CameraReader:
@@ -24,18 +26,20 @@ class CameraReader:
         self.check = FreshnessCheck(cameras, still_ok=simulated)
         self.latest: dict[str, dict] = {c: {} for c in cameras}
         self.frames: dict[str, CameraFrame] = {}
-        self.joints: deque[JointState] = deque(maxlen=round(robot.control_rate))
-        node.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
-        kinds = {"color": Image, "depth": Image, "color_info": CameraInfo}
+        self.faults: dict[str, str] = {}  # why the newest capture of a camera is of no use
+        self.states, self.joints, listen = JointStates(robot), History(robot.control_rate), Listener(node).on
+        listen(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
         for camera in cameras:
             names = topics.camera_topics(camera)
-            for key, kind in kinds.items():
-                node.create_subscription(
-                    kind, names[key], lambda msg, c=camera, k=key: self.on_message(c, k, msg), CAMERA_READER
-                )
+            for key, kind in KINDS.items():
+                listen(kind, names[key], lambda msg, c=camera, k=key: self.on_message(c, k, msg), CAMERA_READER)
 
     def on_joints(self, msg):
-        self.joints.append(msg)
+        why = self.states.take(convert.joint_state(msg))
+        if (state := self.states.merged()) is not None:
+            self.joints.add(state)
+        if why:
+            raise ValueError(why)
 
     def on_message(self, camera, key, msg):
         latest = self.latest[camera]
@@ -46,23 +50,33 @@ class CameraReader:
 
     def observe(self, now_ns: int) -> Observation | str:
         """The observation at `now_ns`, with the groups' states at its own stamp, or why there is none."""
-        if not self.joints:
-            return "no joint states yet"
+        if not self.joints.states:
+            return self.states.missing()
         for camera, latest in self.latest.items():
             whole = latest.pop("whole", None)
             if whole:
-                color = whole[0]
-                joints = self._joints_at(convert.time_ns(color.header.stamp))
+                joints = self.joints.at(convert.time_ns(whole[0].header.stamp))
                 pose = self.poses.extrinsics(camera, self.reader.vector(joints))
                 try:
                     self.frames[camera] = convert.camera_frame(camera, *whole, pose)
                 except ValueError as error:
-                    return f"camera {camera}: {error}"
+                    self.frames.pop(camera, None)
+                    self.faults[camera] = str(error)
+                else:
+                    self.faults.pop(camera, None)
+        if self.faults:
+            return next(iter(self.faults.values()))
         if fault := self.check.fault(self.frames, now_ns):
-            return fault
+            late = (c for c in self.latest if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE * 1e9)
+            return next((why for c in late if (why := apart(c, self.latest[c]))), fault)
         stamp = min(f.stamp_ns for f in self.frames.values())
-        return Observation(stamp, dict(self.frames), self.reader.groups(self._joints_at(stamp)), self.instruction)
+        return Observation(stamp, dict(self.frames), self.reader.groups(self.joints.at(stamp)), self.instruction)
 
-    def _joints_at(self, stamp_ns):
-        """The joint state nearest to `stamp_ns`."""
-        return convert.joint_state(min(self.joints, key=lambda m: abs(convert.time_ns(m.header.stamp) - stamp_ns)))
+
+def apart(camera: str, latest: dict) -> str:
+    """'' or by how much the stamps of the newest colour, depth and info of a `camera` that go with nothing differ."""
+    stamps = {key: convert.time_ns(latest[key].header.stamp) for key in KINDS if key in latest}
+    if len(stamps) < len(KINDS):
+        return ""
+    spread = (max(stamps.values()) - min(stamps.values())) / 1e6
+    return f"camera {camera}: stamps of colour, depth and camera_info differ by {spread:.1f} ms; allowed: none, as the driver aligns them"

@@ -12,9 +12,12 @@ from vipa_msgs.msg import ActionChunk as ActionChunkMsg
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.motion.chunk import ActionChunk
+from vipa_ros.motion.liveness import HAND
 from vipa_ros.robot.description import Robot
+from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, topics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 
 STALE = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
@@ -40,26 +43,28 @@ class CommanderNode(Node):
         stream, latched = PROFILES["stream"], PROFILES["latched"]
         self.chunks = self.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
         self.report = self.create_publisher(CommanderStatus, topics.COMMANDER_STATUS, stream)
-        self.create_subscription(JointState, topics.JOINT_STATES, self.on_joints, stream)
-        self.create_subscription(MotionStatus, topics.MOTION_STATUS, self.on_status, stream)
-        self.create_subscription(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, latched)
+        self.states, listen = JointStates(robot), Listener(self).on
+        listen(JointState, topics.JOINT_STATES, self.on_joints, stream)
+        listen(MotionStatus, topics.MOTION_STATUS, self.on_status, stream)
+        listen(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, latched)
         for group in robot.arms:
-            self.create_subscription(
-                WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream
-            )
+            listen(WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream)
         if not commander.wants_cameras:
-            self.create_subscription(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
+            listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
         self.create_timer(commander.period, self.step)
         self.get_logger().info(f"commander ready: {commander.commander_id}")
 
     def on_joints(self, msg):
-        self.joints = msg
+        why = self.states.take(convert.joint_state(msg))
+        self.joints = self.states.merged()
+        if why:
+            raise ValueError(why)
 
     def on_status(self, msg):
-        self.status = msg
+        self.status = convert.motion_status(msg)
 
     def on_truth(self, msg):
-        self.truth = msg
+        self.truth = convert.truth(msg)
 
     def on_wrench(self, group, msg):
         self.reader.wrench(group, convert.wrench(msg))
@@ -76,9 +81,7 @@ class CommanderNode(Node):
 
     def may_move(self) -> bool:
         """An episode of its own runs, and it holds the authority."""
-        if not self.running or self.status is None or self.joints is None:
-            return False
-        return self.status.authority == self.commander.commander_id
+        return self.running and self.status is not None and self.status.authority == self.commander.commander_id
 
     def see(self) -> CommanderInput | None:
         """What the commander sees now; None, and the reason published, if it must not act."""
@@ -86,22 +89,22 @@ class CommanderNode(Node):
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
         if time.monotonic() - self.heard > LEASE:
             return self.say("the task manager is silent")
+        if self.joints is None:
+            return self.say(self.states.missing())
         now = self.get_clock().now().nanoseconds
-        for what, msg in (("joint state", self.joints), ("motion status", self.status), ("ground truth", self.truth)):
-            if msg is not None and (age := (now - convert.time_ns(msg.header.stamp)) / 1e9) > STALE:
-                return self.say(f"{what} is {age:.2f} s old; allowed: {STALE:g} s")
+        heard = [("joint state", self.joints.stamp_ns, STALE), ("the hands' joint state", self.states.hand_ns, HAND),
+                 ("motion status", self.status.stamp_ns, STALE)]  # fmt: skip
+        if self.truth is not None:
+            heard.append(("ground truth", self.truth.stamp_ns, STALE))
+        for what, stamp_ns, allowed in heard:
+            if (age := (now - stamp_ns) / 1e9) > allowed:
+                return self.say(f"{what} is {age:.2f} s old; allowed: {allowed:g} s")
         observation = None
         if self.look:
             observation = self.look(now)
             if isinstance(observation, str):
                 return self.say(observation)
-        return CommanderInput(
-            now,
-            self.reader.groups(convert.joint_state(self.joints)),
-            convert.motion_status(self.status),
-            observation,
-            convert.truth(self.truth) if self.truth is not None else None,
-        )
+        return CommanderInput(now, self.reader.groups(self.joints), self.status, observation, self.truth)
 
     def step(self):
         """One step of the commander, if it may move the robot."""

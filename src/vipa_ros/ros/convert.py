@@ -13,11 +13,17 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
+from vipa_ros.evaluation.checklist import Row
+from vipa_ros.images import image_array
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest
+from vipa_ros.robot.captures import capture_fault
 from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa_ros.tasks.wants import Wants
+
+STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
+PHASE = ("waiting", "resetting", "running", "finished")       # of vipa_msgs/EpisodeStatus
 
 
 def time_ns(stamp: Time) -> int:
@@ -43,9 +49,9 @@ def pose_msg(pose) -> Pose:
 
 
 def joint_state(msg: JointStateMsg) -> JointState:
-    """sensor_msgs/JointState; absent velocities are zero. Lengths that disagree raise ValueError."""
+    """sensor_msgs/JointState; absent velocities are NaN. Lengths that disagree raise ValueError."""
     n = len(msg.name)
-    velocities = np.array(msg.velocity) if len(msg.velocity) else np.zeros(n)
+    velocities = np.array(msg.velocity) if len(msg.velocity) else np.full(n, np.nan)
     efforts = np.array(msg.effort) if len(msg.effort) else None
     positions = np.array(msg.position)
     if len(positions) != n or len(velocities) != n or (efforts is not None and len(efforts) != n):
@@ -250,13 +256,20 @@ def safety_msg(state: SafetyState) -> vipa.SafetyStatus:
 
 
 def truth(msg: vipa.GroundTruth) -> GroundTruth:
-    """vipa_msgs/GroundTruth."""
-    return GroundTruth(
-        time_ns(msg.header.stamp),
-        {n: pose_array(p) for n, p in zip(msg.names, msg.poses)},
-        dict(zip(msg.scalar_names, msg.scalars)),
-        frozenset(tuple(pair.split("|")) for pair in msg.contacts),
-    )
+    """vipa_msgs/GroundTruth. Lengths that disagree, poses that are none and contacts that are no pair raise ValueError."""
+    if len(msg.names) != len(msg.poses) or len(msg.scalar_names) != len(msg.scalars):
+        raise ValueError(f"ground truth: {len(msg.names)} names, {len(msg.poses)} poses, {len(msg.scalar_names)} names of scalars, "
+                         f"{len(msg.scalars)} scalars")
+    poses = {n: pose_array(p) for n, p in zip(msg.names, msg.poses)}
+    for name, pose in poses.items():
+        if not np.all(np.isfinite(pose)) or abs(np.linalg.norm(pose[3:]) - 1) > 1e-3:
+            raise ValueError(f"ground truth: {name}: {pose.tolist()} is no pose")
+    if not all(map(math.isfinite, msg.scalars)):
+        raise ValueError("ground truth: scalars are not finite")
+    contacts = frozenset(tuple(pair.split("|")) for pair in msg.contacts)
+    if any(len(pair) != 2 for pair in contacts):
+        raise ValueError("ground truth: a contact is no pair")
+    return GroundTruth(time_ns(msg.header.stamp), poses, dict(zip(msg.scalar_names, msg.scalars)), contacts)
 
 
 def truth_msg(value: GroundTruth) -> vipa.GroundTruth:
@@ -311,22 +324,6 @@ def image_msg(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:
     return msg
 
 
-def image_array(msg: Image) -> np.ndarray:
-    """sensor_msgs/Image (rgb8, bgr8, 16UC1) as (H, W, 3) uint8 RGB or (H, W) uint16. Other encodings raise ValueError."""
-    dtype, channels = {"rgb8": ("u1", 3), "bgr8": ("u1", 3), "16UC1": (">u2" if msg.is_bigendian else "<u2", 1)}.get(
-        msg.encoding, (None, 0)
-    )
-    if dtype is None:
-        raise ValueError(f"image encoding '{msg.encoding}'; allowed: rgb8, bgr8, 16UC1")
-    rows = np.frombuffer(msg.data, dtype="u1").reshape(msg.height, msg.step)
-    row_bytes = msg.width * channels * np.dtype(dtype).itemsize
-    pixels = np.ascontiguousarray(rows[:, :row_bytes]).view(dtype)
-    if channels == 1:
-        return pixels.reshape(msg.height, msg.width).astype(np.uint16, copy=False)
-    pixels = pixels.reshape(msg.height, msg.width, 3)
-    return pixels[..., ::-1] if msg.encoding == "bgr8" else pixels
-
-
 def camera_info_msg(intrinsics: np.ndarray, width: int, height: int, stamp: Time, frame_id: str) -> CameraInfo:
     """sensor_msgs/CameraInfo of an undistorted pinhole camera with K (3, 3)."""
     k = np.asarray(intrinsics, dtype=float)
@@ -339,7 +336,23 @@ def camera_info_msg(intrinsics: np.ndarray, width: int, height: int, stamp: Time
 
 
 def camera_frame(name: str, color: Image, depth: Image, info: CameraInfo, extrinsics: np.ndarray) -> CameraFrame:
-    """A capture of colour and aligned depth; extrinsics (4, 4) world ← optical at its stamp."""
-    return CameraFrame(
-        name, time_ns(color.header.stamp), image_array(color), image_array(depth), np.array(info.k).reshape(3, 3), extrinsics
-    )
+    """A capture of colour and aligned depth; extrinsics (4, 4) world ← optical at its stamp. Raises ValueError for one that
+    nothing can be concluded from: see `vipa_ros.robot.captures`."""
+    try:
+        pictures = image_array(color), image_array(depth)
+    except ValueError as error:
+        raise ValueError(f"camera {name}: {error}") from None
+    frame = CameraFrame(name, time_ns(color.header.stamp), *pictures, np.array(info.k).reshape(3, 3), extrinsics)
+    if why := capture_fault(frame, (info.width, info.height)):
+        raise ValueError(why)
+    return frame
+
+
+def checklist(msg: vipa.EpisodeStatus) -> tuple[str, list[Row]]:
+    """The phase and the sub-tasks of vipa_msgs/EpisodeStatus. Raises ValueError for states that are none, and numbers that are none."""
+    if msg.state >= len(PHASE) or any(s.status >= len(STATUS) for s in msg.subtasks):
+        raise ValueError(f"episode: state {msg.state}, sub-tasks {[s.status for s in msg.subtasks]}")
+    if not all(map(math.isfinite, (msg.elapsed, msg.time_limit, *(s.progress for s in msg.subtasks)))):
+        raise ValueError("episode: not finite")
+    rows = [Row(s.name, STATUS[s.status], s.t_done, min(max(s.progress, 0.0), 1.0), s.evidence) for s in msg.subtasks]
+    return PHASE[msg.state], rows

@@ -8,8 +8,10 @@ from vipa_msgs.msg import ActionChunk, MotionStatus
 from vipa_msgs.srv import PlanMotion, SetAuthority
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import Robot
+from vipa_ros.robot.joint_states import JointStates, positions_of
 from vipa_ros.ros import convert, topics
-from vipa_ros.ros.qos import PROFILES, newest
+from vipa_ros.ros.listening import Listener
+from vipa_ros.ros.qos import MOTION_READER, PROFILES, newest
 from vipa_ros.ros.services import AGAIN, Services
 
 COMMANDER = "home"
@@ -25,17 +27,18 @@ class Homing:
         self.node, self.robot, self.services = node, robot, services
         services.add({topics.PLAN_MOTION: PlanMotion, topics.SET_AUTHORITY: SetAuthority})
         self.motion: MotionStatus | None = None
-        self.joints: JointState | None = None
+        self.states, listen = JointStates(robot), Listener(node).on
         self.seq = 0
         self.chunks = node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
-        node.create_subscription(MotionStatus, topics.MOTION_STATUS, self._on_motion, newest())
-        node.create_subscription(JointState, topics.JOINT_STATES, self._on_joints, newest())
+        listen(MotionStatus, topics.MOTION_STATUS, self._on_motion, newest())
+        listen(JointState, topics.JOINT_STATES, self._on_joints, MOTION_READER)
 
     def _on_motion(self, msg):
         self.motion = msg
 
     def _on_joints(self, msg):
-        self.joints = msg
+        if why := self.states.take(convert.joint_state(msg)):
+            raise ValueError(why)
 
     async def home(self) -> None:
         """One arm after the other. Refused while a commander holds the authority. Raises VipaError: what stands in the way."""
@@ -83,8 +86,6 @@ class Homing:
 
     def _distance(self, group) -> float:
         """Radians of the joint that is furthest from home."""
-        if self.joints is None:
-            raise VipaError("homing: no joint states")
-        state = convert.joint_state(self.joints)
-        index = {name: i for i, name in enumerate(state.names)}
-        return float(np.abs(state.positions[[index[j] for j in group.joints]] - np.asarray(group.home)).max())
+        if (state := self.states.merged()) is None:
+            raise VipaError(f"homing: {self.states.missing()}")
+        return float(np.abs(positions_of(state, group.joints) - np.asarray(group.home)).max())

@@ -10,6 +10,7 @@ from std_srvs.srv import Trigger
 from vipa_msgs.msg import SafetyStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
 from vipa_ros.ros import topics
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.node import steady_clock
 from vipa_ros.ros.qos import PROFILES
 
@@ -64,7 +65,7 @@ class OperatorRequests:
         kinds = {a.service: a.kind for a in ACTIONS.values()}
         self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
         self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
-        node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
+        Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
         node.create_timer(PERIOD, self._look, clock=steady_clock())
 
     def _on_safety(self, msg):

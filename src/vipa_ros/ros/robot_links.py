@@ -11,6 +11,7 @@ from std_srvs.srv import Trigger
 from vipa_ros.drivers import franka, ur
 from vipa_ros.drivers.driver import Driver, NoDriver
 from vipa_ros.errors import VipaError, unknown
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.services import Services
 
 WAIT = 10.0  # wall seconds for a driver to answer
@@ -47,7 +48,7 @@ class FrankaLink(RobotLink):
         self.kind, self.recovery, self.services = FrankaRobotState, ErrorRecovery, services
         self.newest, self.heard = None, 0.0
         self.client = ActionClient(node, ErrorRecovery, FRANKA_RECOVERY)
-        node.create_subscription(FrankaRobotState, FRANKA_STATE, self.on_state, NEWEST, raw=True)
+        Listener(node).on(FrankaRobotState, FRANKA_STATE, self.on_state, NEWEST, raw=True)
 
     def on_state(self, data):
         self.newest, self.heard = data, time.monotonic()
@@ -83,7 +84,7 @@ class UrLink(RobotLink):
         services.add({name: Trigger for name in self.names.values()})
         for topic, kind, take in (("robot_mode", RobotMode, self.on_robot), ("safety_mode", SafetyMode, self.on_safety),
                                   ("robot_program_running", Bool, self.on_program)):  # fmt: skip
-            node.create_subscription(kind, f"{UR_STATUS}/{topic}", take, LATCHED)
+            Listener(node).on(kind, f"{UR_STATUS}/{topic}", take, LATCHED)
 
     def on_robot(self, msg):
         self.driver.robot_mode = msg.mode

@@ -1,7 +1,6 @@
 """The wires between motion and MoveIt's Servo nodes: topics, services and nothing else. What they mean is `vipa_ros.moveit`'s."""
 
 import time
-from collections.abc import Callable
 
 from geometry_msgs.msg import PoseStamped
 from moveit_msgs.msg import ServoStatus
@@ -16,6 +15,7 @@ from vipa_ros.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa_ros.moveit.servo_link import Pause, ServoLink, SetType
 from vipa_ros.robot.state import JointState
 from vipa_ros.ros import convert
+from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES, newest
 
 LOOK = 0.2      # wall seconds between looks for the services
@@ -25,13 +25,13 @@ TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly t
 class ServoClients:
     """Carries messages for the `links` of a MoveItBackend. On the node's executor, single thread.
 
-    dropped(reason): called for what came and cannot be used.
+    listener: the node's subscriptions.
     """
 
-    def __init__(self, node: Node, backend: MoveItBackend, dropped: Callable[[str], None]):
+    def __init__(self, node: Node, backend: MoveItBackend, listener: Listener):
         self.backend = backend
         self.joint_states = node.create_publisher(JointStateMsg, SERVO_JOINT_STATES, PROFILES["stream"])
-        self.wires = [_Wires(node, link, dropped) for link in backend.links.values()]
+        self.wires = [_Wires(node, link, listener) for link in backend.links.values()]
         self.looked, self.odd = -LOOK, False
 
     def exchange(self, state: JointState) -> None:
@@ -54,14 +54,14 @@ class ServoClients:
 class _Wires:
     """Of one Servo node."""
 
-    def __init__(self, node: Node, link: ServoLink, dropped: Callable[[str], None]):
-        self.link, self.dropped = link, dropped
+    def __init__(self, node: Node, link: ServoLink, listener: Listener):
+        self.link = link
         name = servo_node(link.group.name)
         self.poses = node.create_publisher(PoseStamped, f"{name}/pose_target_cmds", PROFILES["stream"])
         self.types = node.create_client(ServoCommandType, f"{name}/switch_command_type")
         self.pauses = node.create_client(SetBool, f"{name}/pause_servo")
-        node.create_subscription(JointTrajectory, servo_output(link.group.name), self.on_output, newest())
-        node.create_subscription(ServoStatus, f"{name}/status", self.on_status, newest())
+        listener.on(JointTrajectory, servo_output(link.group.name), self.on_output, newest())
+        listener.on(ServoStatus, f"{name}/status", self.on_status, newest())
 
     def ready(self) -> bool:
         return self.types.service_is_ready() and self.pauses.service_is_ready()
@@ -85,12 +85,8 @@ class _Wires:
         self.link.answered(request, answer is not None and answer.success)
 
     def on_output(self, msg: JointTrajectory) -> None:
-        try:
-            why = self.link.take_output(convert.trajectory(msg), time.monotonic())
-        except ValueError as error:
-            why = f"{self.link.name}: {error}"
-        if why:
-            self.dropped(why)
+        if why := self.link.take_output(convert.trajectory(msg), time.monotonic()):
+            raise ValueError(why)
 
     def on_status(self, msg: ServoStatus) -> None:
         self.link.take_status(msg.code, msg.message, time.monotonic())

@@ -1,5 +1,6 @@
 """Timing samples of a running episode, from what passes on the topics, for the scorecard."""
 
+import math
 from dataclasses import dataclass, field
 
 from vipa_ros.tasks.scorecard import Timing
@@ -17,13 +18,14 @@ class Samples:
 
     def motion(self, observation_age: float, jitter_ms: float) -> None:
         """From a MotionStatus: age in seconds (negative: none), jitter in milliseconds."""
-        if observation_age >= 0:
+        if 0 <= observation_age < math.inf:
             self.observation_age_ms.append(observation_age * 1e3)
-        self.jitter_ms.append(jitter_ms)
+        if math.isfinite(jitter_ms):
+            self.jitter_ms.append(jitter_ms)
 
     def chunk(self, now_ns: int, start_ns: int, dt: float) -> None:
         """From an ActionChunk that arrived at `now_ns` with its first step due at `start_ns`, `dt` seconds a step."""
-        if dt > 0:
+        if 0 < dt < math.inf:
             self.chunk_delay_steps.append(max(0.0, (now_ns - start_ns) / 1e9 / dt))
 
     def timing(self, dropped_frames: int | None) -> Timing:

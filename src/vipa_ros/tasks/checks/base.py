@@ -83,7 +83,10 @@ class SimCheck(Check):
     def update(self, state: CheckState) -> CheckResult:
         if state.truth is None:
             return CheckResult(CheckStatus.RUNNING, 0.0, "no ground truth")
-        return self.measure(state, state.truth)
+        try:
+            return self.measure(state, state.truth)
+        except KeyError as name:  # what `setup` found in the scene is not in this message
+            return CheckResult(CheckStatus.RUNNING, 0.0, f"no ground truth of {name}")
 
     def prepare(self, first: CheckState, truth: GroundTruth) -> None:
         """Checks names against the scene and remembers the initial values."""

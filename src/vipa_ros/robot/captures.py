@@ -1,0 +1,95 @@
+"""Is what a camera delivers fit to act on, and to learn from? One judgement for the live cameras and for bags."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vipa_ros.robot.state import CameraFrame
+
+FROZEN_AFTER = 2.0    # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
+MIN_DEPTH = 0.01      # share of the pixels that have a depth at least
+CENTRE = 0.2          # share of the picture's size that the principal point may lie off its centre
+FOCAL = (0.2, 10.0)   # focal length over the picture's width: 136 to 6 degrees across
+SQUARE = 0.2          # share by which the two focal lengths may differ
+
+
+def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
+    """'' or why nothing can be concluded from the one capture `frame`, in one line that names the camera.
+
+    info_size: (width, height) pixels that its CameraInfo speaks of.
+    """
+    what = (_stamp(frame) or _pictures(frame) or _intrinsics(frame.intrinsics, frame.color.shape[1::-1], info_size)
+            or _depth(frame.depth) or ("" if np.all(np.isfinite(frame.extrinsics)) else "its pose is not finite"))
+    return f"camera {frame.name}: {what}" if what else ""
+
+
+def _stamp(frame: CameraFrame) -> str:
+    return "" if frame.stamp_ns > 0 else "its stamp is zero"
+
+
+def _pictures(frame: CameraFrame) -> str:
+    color, depth = frame.color, frame.depth
+    if color.ndim != 3 or color.shape[2] != 3 or color.dtype != np.uint8 or not color.size:
+        return f"colour is {color.dtype} {color.shape}; allowed: uint8 (H, W, 3)"
+    if depth.dtype != np.uint16 or depth.shape != color.shape[:2]:
+        return f"depth is {depth.dtype} {depth.shape}; allowed: uint16 millimetres {color.shape[:2]}, aligned to the colour"
+    return ""
+
+
+def _intrinsics(k: np.ndarray, size: tuple[int, int], info_size: tuple[int, int]) -> str:
+    if tuple(info_size) != tuple(size):
+        return f"camera_info is of {info_size[0]}x{info_size[1]} pixels; allowed: {size[0]}x{size[1]}, as its pictures"
+    if k.shape != (3, 3) or not np.all(np.isfinite(k)):
+        return "camera_info: K is not finite"
+    fx, fy, cx, cy = k[0, 0], k[1, 1], k[0, 2], k[1, 2]
+    if not (FOCAL[0] * size[0] <= fx <= FOCAL[1] * size[0] and abs(fx - fy) <= SQUARE * fx):
+        return f"camera_info: focal lengths {fx:.1f}, {fy:.1f} pixels; allowed: {FOCAL[0] * size[0]:g} .. {FOCAL[1] * size[0]:g}, alike"
+    if abs(cx - size[0] / 2) > CENTRE * size[0] or abs(cy - size[1] / 2) > CENTRE * size[1]:
+        return f"camera_info: principal point {cx:.1f}, {cy:.1f} is not that of a picture of {size[0]}x{size[1]} pixels"
+    if not np.allclose(k[2], [0, 0, 1]) or k[1, 0] != 0 or abs(k[0, 1]) > SQUARE * fx:
+        return "camera_info: K is no pinhole camera's"
+    return ""
+
+
+def _depth(depth: np.ndarray) -> str:
+    share = np.count_nonzero(depth) / depth.size
+    return "" if share >= MIN_DEPTH else f"depth is empty: {100 * share:.1f} % of its pixels have one; allowed: {100 * MIN_DEPTH:g} %"
+
+
+@dataclass
+class _Still:
+    """What one camera has shown since `color_ns`, `depth_ns` without a change; moved: times that the colours changed since."""
+
+    color: int
+    depth: int
+    color_ns: int
+    depth_ns: int
+    moved: int = 0
+
+
+class StillCheck:
+    """Do the cameras' pictures change? One thread; captures of each camera in order of time.
+
+    still_ok: identical pictures are no fault (a simulated camera that looks at a scene at rest has no noise). That depth stands
+    while the colours go on changing always is one.
+    """
+
+    def __init__(self, still_ok: bool = False):
+        self.still_ok = still_ok
+        self._seen: dict[str, _Still] = {}
+
+    def fault(self, frame: CameraFrame) -> str:
+        """'' or what of the camera of `frame` has stood still for too long."""
+        color, depth, now = hash(frame.color[::4, ::4].tobytes()), hash(frame.depth.tobytes()), frame.stamp_ns
+        seen = self._seen.get(frame.name)
+        if seen is None or now < seen.color_ns:  # the first, or the clock has jumped
+            seen = self._seen[frame.name] = _Still(color, depth, now, now)
+        if color != seen.color:
+            seen.color, seen.color_ns, seen.moved = color, now, seen.moved + 1
+        if depth != seen.depth:
+            seen.depth, seen.depth_ns, seen.moved = depth, now, 0
+        if not self.still_ok and (still := (now - seen.color_ns) / 1e9) > FROZEN_AFTER:
+            return f"camera {frame.name}: the same pixels for {still:.1f} s"
+        if (still := (now - seen.depth_ns) / 1e9) > FROZEN_AFTER and (seen.moved > 1 or not self.still_ok):
+            return f"camera {frame.name}: the same depth for {still:.1f} s"
+        return ""
