@@ -81,12 +81,12 @@ def no_stamp(raw):
 
 BAD = {
     "short": (at(JOINT_STATES, 0.5, lambda raw: raw[:40]), JOINT_STATES, "not a whole"),
-    "nan": (at(JOINT_STATES, 0.5, joints_with(position=lambda p: p * np.nan)), JOINT_STATES, "finite"),
-    "few": (at(JOINT_STATES, 0.5, joints_with(position=lambda p: p[:3])), JOINT_STATES, "8 names, 3 positions"),
-    "strange": (at(JOINT_STATES, 0.5, joints_with(name=lambda n: ["x"] * len(n))), JOINT_STATES, "lacks joints"),
+    "nan": (at(JOINT_STATES, 0.5, joints_with(position=lambda p: p * np.nan)), JOINT_STATES, "not finite"),
+    "few": (at(JOINT_STATES, 0.5, joints_with(position=lambda p: p[:3])), JOINT_STATES, "8 names, but positions (3,)"),
+    "twice": (at(JOINT_STATES, 0.5, joints_with(name=lambda n: ["fr3_joint1"] * len(n))), JOINT_STATES, "stands twice"),
     "stampless": (at(JOINT_STATES, 0.5, no_stamp), JOINT_STATES, "stamp 0"),
-    "info": (at(INFO, 0.6, info_with(width=64)), INFO, "for 64x24; the pictures are 32x24"),
-    "focal": (at(INFO, 0.6, info_with(k=np.full(9, np.nan))), INFO, "K "),
+    "info": (at(INFO, 0.6, info_with(width=64)), INFO, "camera_info is of 64x24 pixels"),
+    "focal": (at(INFO, 0.6, info_with(k=np.full(9, np.nan))), INFO, "K is not finite"),
 }
 
 
@@ -225,3 +225,63 @@ def test_two_builds_at_once(plain, tmp_path):
             assert not part.result().failed
     assert sorted(e.key for e in Dataset(tmp_path / "set")) == ["run0", "run1", "run2", "run3"]
     assert check(tmp_path / "set") == [] and EPISODE_ID not in [e.key for e in Dataset(tmp_path / "set")]
+
+
+def in_parts(source, folder):
+    """The bag with arm and gripper in joint states of their own, the gripper's without velocities, at half the rate."""
+    m = Messages()
+    with BagReader(source) as bag, BagWriter(folder / "bag", bag.custom_data) as out:
+        ids = {t.name: out.add_topic(t.name, t.type) for t in bag.topics.values()}
+        count = 0
+
+        def put(topic, ns, raw):
+            while not out.write(ids[topic], ns, ns, raw):
+                out.flush()
+
+        for topic, ns, raw in bag.raw():
+            if topic != JOINT_STATES:
+                put(topic, ns, raw)
+                continue
+            whole = m.store.deserialize_cdr(raw, "sensor_msgs/msg/JointState")
+            for part, velocity in (((slice(0, 7), whole.velocity[:7]),) + (((slice(7, 8), np.zeros(0)),) if count % 2 == 0 else ())):
+                message = m("sensor_msgs/msg/JointState", header=whole.header, name=whole.name[part], position=whole.position[part], velocity=velocity)
+                put(topic, ns, m.serialize(message))
+            count += 1
+    (folder / "scorecard.json").write_text(json.dumps({"episode_id": "parts", "outcome": "success"}), encoding="utf-8")
+    return folder
+
+
+def test_joint_states_may_come_in_parts(plain, tmp_path):
+    whole = make_run(tmp_path / "whole", plain)
+    report = build_from_bags([whole, in_parts(plain, tmp_path / "parts")], tmp_path / "set")
+    assert report.whole and sorted(report.added) == ["parts", "whole"]
+    a, b = Dataset(tmp_path / "set")
+    np.testing.assert_allclose(a["observation.state"], b["observation.state"], atol=1e-6)
+    np.testing.assert_allclose(a["observation.tool_velocity"], b["observation.tool_velocity"], atol=1e-6)
+
+
+DEPTH_TOPIC = "/camera/wrist/aligned_depth_to_color/image_raw"
+
+
+def test_cameras_that_a_live_robot_would_not_trust_are_refused(plain, tmp_path):
+    def empty(raw):
+        m = Messages()
+        message = m.store.deserialize_cdr(raw, "sensor_msgs/msg/Image")
+        message.data = np.zeros_like(message.data)
+        return m.serialize(message)
+
+    good, blind = make_run(tmp_path / "good", plain), make_run(tmp_path / "blind", plain, at(DEPTH_TOPIC, None, empty))
+    long = write_episode(tmp_path / "long", seconds=3.5)
+    first = {}
+
+    def stuck(topic, ns, raw):
+        if topic != DEPTH_TOPIC or ns - START_NS < SECOND:
+            return raw
+        data = first.setdefault("pixels", raw[12:])
+        return raw[:12] + data
+
+    frozen = make_run(tmp_path / "frozen", long, stuck)
+    report = build_from_bags([good, blind, frozen], tmp_path / "set")
+    assert report.added == ["good"]
+    assert "camera wrist: depth is empty: 0.0 % of its pixels have one" in report.failed[str(blind)]
+    assert "camera wrist: the same depth for 2." in report.failed[str(frozen)]

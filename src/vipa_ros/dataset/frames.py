@@ -3,13 +3,16 @@
 import numpy as np
 
 from vipa_ros.dataset.commands import Commands
-from vipa_ros.dataset.readings import color_topic, depth_topic, info_topic, reading
-from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec
+from vipa_ros.dataset.readings import Reading, color_topic, depth_topic, info_topic, reading
+from vipa_ros.dataset.spec import DEPTH, IMAGES, CameraSpec, DatasetSpec
 from vipa_ros.dataset.ticks import Tick
+from vipa_ros.errors import VipaError
 from vipa_ros.geometry import inverse, transform
 from vipa_ros.recording.reader import stamp_ns
 from vipa_ros.robot.cameras import CameraPoses
+from vipa_ros.robot.captures import StillCheck, capture_fault
 from vipa_ros.robot.measured import GroupReader
+from vipa_ros.robot.state import CameraFrame
 from vipa_ros.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS
 
 
@@ -25,6 +28,7 @@ class FrameReader:
         self.groups = GroupReader(run.robot)
         self.cameras = CameraPoses(run.robot)
         self.commands = Commands(run.robot)
+        self.still = StillCheck(still_ok=run.meta["cell"] == "sim")
         self._last: dict[str, np.ndarray] = {}
         self.truth: list[tuple[int, dict[str, np.ndarray]]] = []
         arms = [g for g in spec.groups if g["kind"] == "arm"]
@@ -86,10 +90,20 @@ class FrameReader:
             frame[IMAGES + camera.name] = color.value
             if camera.depth:
                 frame[DEPTH + camera.name] = tick.nearest(depth_topic(camera.name), stamps[-1]).value
-            frame[f"observation.intrinsics.{camera.name}"] = tick.newest(info_topic(camera.name)).value
+            k = tick.newest(info_topic(camera.name)).value
+            frame[f"observation.intrinsics.{camera.name}"] = k
+            self._judge(camera, color, frame.get(DEPTH + camera.name), k, pose)
             frame[f"observation.extrinsics.{camera.name}"] = pose.reshape(-1)
         frame["observation.stamp_ns"] = np.array(stamps)
         return frame, np.concatenate(command), np.concatenate(command_after)
+
+    def _judge(self, camera: CameraSpec, color: Reading, depth: np.ndarray | None, k: np.ndarray, pose: np.ndarray) -> None:
+        """Raises VipaError for a capture that a live robot would not act on: nothing is learned from it either."""
+        if depth is None:  # a camera without depth has none that could be empty, or stand still
+            depth = color.value[..., 0].astype(np.uint16) + 1
+        capture = CameraFrame(camera.name, color.stamp_ns, color.value, depth, k.reshape(3, 3), pose)
+        if fault := capture_fault(capture, (camera.width, camera.height)) or self.still.fault(capture):
+            raise VipaError(f"{fault}, at {(color.stamp_ns - self.run.start_ns) / 1e9:.2f} s")
 
     def _same_side(self, name: str, pose: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
         """The pose with the sign of its quaternion that continues the last one's (first: that of `like`). q and -q are the

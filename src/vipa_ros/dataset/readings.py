@@ -8,7 +8,9 @@ import numpy as np
 from vipa_ros.dataset.spec import CameraSpec, DatasetSpec
 from vipa_ros.errors import VipaError
 from vipa_ros.recording.reader import BagReader, Message, image_array, stamp_ns
+from vipa_ros.robot.captures import intrinsics_fault
 from vipa_ros.robot.description import Robot
+from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.robot.state import JointState
 from vipa_ros.topic_names import JOINT_STATES, camera_topics
 
@@ -27,12 +29,16 @@ Reader = Callable[[Any], Any]
 
 
 def reading(bag: BagReader, message: Message, read: Reader) -> Reading | None:
-    """`message` through `read`; None, and a line in `bag.skipped`, where it has no stamp or `read` raises."""
+    """`message` through `read`; None where something is still unknown, and, with a line in `bag.skipped`, where it has no stamp
+    or `read` raises."""
     try:
         stamp = stamp_ns(message.data)
         if stamp <= 0:
             raise VipaError(f"stamp {stamp}; allowed: above 0")
-        return Reading(stamp, read(message.data))
+        value = read(message.data)
+        return Reading(value.stamp_ns if isinstance(value, JointState) else stamp, value)
+    except Incomplete:
+        return None
     except NO_SUCH_MESSAGE as error:
         bag.skipped.add(message.topic, message.log_time_ns, reason(error))
         return None
@@ -55,20 +61,24 @@ def readers(robot: Robot, spec: DatasetSpec) -> dict[str, Reader]:
     return found | {g.wrench_topic: wrench for g in robot.arms if g.wrench_topic}
 
 
+class Incomplete(Exception):
+    """A message that is sound, and after which something is still unknown."""
+
+
 def joint_reader(robot: Robot) -> Reader:
-    wanted = {j for g in robot.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))}
+    """Joint states merged by joint, as motion merges them: arm and gripper may come in messages of their own."""
+    known = JointStates(robot)
 
     def read(message) -> JointState:
         names, positions = tuple(message.name), np.asarray(message.position, float)
-        velocities = np.asarray(message.velocity, float)
-        if missing := wanted - set(names):
-            raise VipaError(f"lacks joints {', '.join(sorted(missing))}")
-        if len(velocities) != len(names):
-            velocities = np.zeros(len(names))
-        known = np.array([n in wanted for n in names])
-        if positions.shape != (len(names),) or not np.isfinite([positions[known], velocities[known]]).all():
-            raise VipaError(f"{len(names)} names, {len(positions)} positions; allowed: finite ones, a name each")
-        return JointState(stamp_ns(message), names, positions, velocities)
+        given = np.asarray(message.velocity, float)
+        velocities = given if len(given) else np.full(len(names), np.nan)
+        if fault := known.take(JointState(stamp_ns(message), names, positions, velocities)):
+            raise VipaError(fault)
+        merged = known.merged()
+        if merged is None:
+            raise Incomplete
+        return merged
 
     return read
 
@@ -89,11 +99,9 @@ def depth_reader(camera: CameraSpec) -> Reader:
 
 def intrinsics_reader(camera: CameraSpec) -> Reader:
     def read(message) -> np.ndarray:
-        k = np.asarray(message.k, float)
-        if k.shape != (9,) or not np.isfinite(k).all() or min(k[0], k[4]) <= 0:
-            raise VipaError(f"K {k.tolist()}; allowed: 9 finite numbers, focal lengths above 0")
-        if (message.width, message.height) != (camera.width, camera.height):
-            raise VipaError(f"for {message.width}x{message.height}; the pictures are {camera.width}x{camera.height}")
+        k, size = np.asarray(message.k, float), (camera.width, camera.height)
+        if fault := intrinsics_fault(k.reshape(3, 3), size, (message.width, message.height)):
+            raise VipaError(fault)
         return k
 
     return read

@@ -18,7 +18,7 @@ def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
 
     info_size: (width, height) pixels that its CameraInfo speaks of.
     """
-    what = (_stamp(frame) or _pictures(frame) or _intrinsics(frame.intrinsics, frame.color.shape[1::-1], info_size)
+    what = (_stamp(frame) or _pictures(frame) or intrinsics_fault(frame.intrinsics, frame.color.shape[1::-1], info_size)
             or _depth(frame.depth) or ("" if np.all(np.isfinite(frame.extrinsics)) else "its pose is not finite"))
     return f"camera {frame.name}: {what}" if what else ""
 
@@ -36,7 +36,8 @@ def _pictures(frame: CameraFrame) -> str:
     return ""
 
 
-def _intrinsics(k: np.ndarray, size: tuple[int, int], info_size: tuple[int, int]) -> str:
+def intrinsics_fault(k: np.ndarray, size: tuple[int, int], info_size: tuple[int, int]) -> str:
+    """'' or why K (3, 3) of a CameraInfo of `info_size` is not that of pictures of `size`, both (width, height) pixels."""
     if tuple(info_size) != tuple(size):
         return f"camera_info is of {info_size[0]}x{info_size[1]} pixels; allowed: {size[0]}x{size[1]}, as its pictures"
     if k.shape != (3, 3) or not np.all(np.isfinite(k)):
