@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .checked import above_zero, at, build, one_of, read_json
 from .checksums import verify_if_listed, void
 
 CONFIG_FILE = "config.json"
@@ -196,13 +194,13 @@ class VipaConfig:
     tip: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("vision.kind", self.vision.kind, VISION_KINDS)
-        _one_of("spatial.kind", self.spatial.kind, SPATIAL_KINDS)
-        _one_of("fusion.layers", self.fusion.layers, (1, 2))
+        one_of("vision.kind", self.vision.kind, VISION_KINDS)
+        one_of("spatial.kind", self.spatial.kind, SPATIAL_KINDS)
+        one_of("fusion.layers", self.fusion.layers, (1, 2))
         for name in _ABOVE_ZERO:
-            _above_zero(name, self)
+            above_zero(name, self)
         for name, count in (("vision.mean", 3), ("vision.std", 3), ("spatial.centre", 3)):
-            value = _at(self, name)
+            value = at(self, name)
             if len(value) != count or (name == "vision.std" and min(value) <= 0):
                 raise ValueError(f"{name} is {value}; allowed: {count} numbers{', above 0' * (name == 'vision.std')}")
         names = [g.name for g in self.groups]
@@ -334,7 +332,7 @@ class VipaConfig:
     @classmethod
     def named(cls, size: str, **changes) -> VipaConfig:
         """The configuration called ``size``: ``full``, ``s`` or ``xs``."""
-        _one_of("size", size, ("full", "s", "xs"))
+        one_of("size", size, ("full", "s", "xs"))
         return getattr(cls, size)(**changes)
 
     def to_dict(self) -> dict:
@@ -392,59 +390,3 @@ _ABOVE_ZERO = (
     "spatial.point_patch", "spatial.scale", "head.queries", "head.width", "head.layers", "head.heads", "head.horizon",
     "head.steps", "rate_hz",
 )  # fmt: skip
-
-
-def _above_zero(name: str, config: VipaConfig) -> None:
-    if not _at(config, name) > 0:
-        raise ValueError(f"{name} is {_at(config, name)}; allowed: above 0")
-
-
-def _at(config: VipaConfig, name: str):
-    for part in name.split("."):
-        config = getattr(config, part)
-    return config
-
-
-def read_json(path: Path) -> dict:
-    """The JSON object in ``path``. Raises FileNotFoundError, or ValueError naming the file for anything else."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}; allowed: JSON in UTF-8") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"{path}: is a {type(data).__name__}; allowed: a JSON object")
-    return data
-
-
-def build(cls: type, data: dict, where: str):
-    """Make dataclass ``cls`` from a mapping. An unknown key, a value of another type, a number that is not finite or an
-    integer below 0 raises ValueError naming it and what is allowed."""
-    if not isinstance(data, dict):
-        raise ValueError(f"{where} is a {type(data).__name__}; allowed: a mapping of keys to values")
-    allowed = [f.name for f in dataclasses.fields(cls)]
-    unknown = sorted(set(data) - set(allowed))
-    if unknown:
-        raise ValueError(f"Unknown key(s) {unknown} in {where}. Allowed: {allowed}")
-    kinds = typing.get_type_hints(cls)
-    for key, value in data.items():
-        if not _is(value, kinds[key]):
-            kind = kinds[key] if isinstance(kinds[key], types.GenericAlias) else kinds[key].__name__
-            raise ValueError(f"{where}.{key} is {str(value)[:60]!r}; allowed: {kind}, integers from 0 on, finite numbers")
-    return cls(**data)
-
-
-def _is(value, kind) -> bool:
-    """Whether a value is of a type such as int, float (finite), bool, str, list[float], dict or a dataclass."""
-    if isinstance(kind, types.GenericAlias):
-        (inner, *_), outer = typing.get_args(kind), typing.get_origin(kind)
-        return isinstance(value, outer) and (outer is not list or all(_is(v, inner) for v in value))
-    if kind in (int, float) and isinstance(value, bool):
-        return False
-    if kind is float:
-        return isinstance(value, (int, float)) and math.isfinite(value)
-    return isinstance(value, kind) and (kind is not int or value >= 0)
-
-
-def _one_of(name: str, value, allowed: tuple) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; allowed: {', '.join(map(repr, allowed))}")

@@ -45,7 +45,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .configuration_vipa import GroupConfig, build
+from .checked import build
+from .configuration_vipa import GroupConfig
 from .images import Crop
 
 SCHEMA = "vipa/framestore/2"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .configuration_vipa import GroupConfig, read_json
+from .checked import read_json
+from .configuration_vipa import GroupConfig
 from .framestore import FrameStore, FrameStoreWriter
 from .images import Crop, make_view
 from .rotations import quat_to_matrix

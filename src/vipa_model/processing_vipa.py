@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from .action_space import decode_actions, encode_actions, encode_state
+from .checked import build, read_json
 from .checksums import verify_if_listed, void
-from .configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig, build, read_json
+from .configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig
 from .images import Crop, lift_depth, make_view
 from .normalisation import Statistics
 from .tokenization_vipa import ByteTokenizer, FolderTokenizer
