@@ -52,13 +52,23 @@ CASES = {
         (state({"can": body(0, 0, 0.65)}), CheckStatus.RUNNING, 0.99),
         (state({"can": body(0, 0, 0.65)}, contacts=[("can", "left_finger")]), CheckStatus.MET, 1.0),
     ]),
-    "aims at": ("aims_at", {"object": "can", "target": "plant", "within": 0.05, "far": 0.6}, [
-        (state({"can": body(turn=geometry.Rotation.from_rotvec([0, 0, 1.57])), "plant": body(0.5)}),
+    "aims at": ("aims_at", {"object": "can", "target": "plant", "within": 0.05, "far": 1.0}, [
+        (state({"can": body(turn=geometry.Rotation.from_rotvec([0, 0, np.pi])), "plant": body(0.5)}),
          CheckStatus.RUNNING, 0.0),
-        (state({"can": body(), "plant": body(0.5, 0.1)}), CheckStatus.RUNNING, 0.8),
+        (state({"can": body(), "plant": body(0.5, 0.14)}), CheckStatus.RUNNING, 0.8),
         (state({"can": body(), "plant": body(-0.5)}), CheckStatus.RUNNING, None),
-        (state({"can": body(), "plant": body(0.9)}), CheckStatus.RUNNING, 0.99),
+        (state({"can": body(), "plant": body(1.5)}), CheckStatus.RUNNING, None),
         (state({"can": body(), "plant": body(0.5, 0.04)}), CheckStatus.MET, 1.0),
+    ]),
+    "aims at an upright volume": ("aims_at", {
+        "object": "can", "target": "plant", "size": [0.1, 0.1, 0.2], "target_offset": [0, 0, 0.2], "far": 1.0, "drop": 0.4,
+    }, [
+        (state({"can": body(0, 0, 0.6), "plant": body(0.5)}), CheckStatus.RUNNING, 0.0),  # 0.1 m fallen at 0.5 m: over it
+        (state({"can": body(0, 0, 0.45), "plant": body(0.5)}), CheckStatus.MET, 1.0),
+        (state({"can": body(0, 0, 0.3), "plant": body(0.5, 0.09)}), CheckStatus.MET, 1.0),
+        (state({"can": body(0, 0, 0.3), "plant": body(0.5, 0.11)}), CheckStatus.RUNNING, None),
+        (state({"can": body(0, 0, 0.1), "plant": body(0.5)}), CheckStatus.MET, 1.0),
+        (state({"can": body(0, 0, 0.05), "plant": body(0.5)}), CheckStatus.RUNNING, None),
     ]),
     "pressed": ("pressed_beyond", {"joint": "spray", "above": 0.008, "body": "can"}, [
         (state({"can": body()}, {"spray": 0.0}), CheckStatus.RUNNING, 0.0),
@@ -111,6 +121,9 @@ def test_inside_follows_a_turned_container():
         ("joint_beyond", {"joint": "drawer", "above": "far"}, ["'x'", "above", "'far'", "float"]),
         ("joint_beyond", {"joint": "drawer"}, ["'x'", "exactly one of above, below"]),
         ("aims_at", {"object": "a", "target": "b", "within": 0.1, "axis": [1, 0]}, ["axis", "three numbers"]),
+        ("aims_at", {"object": "a", "target": "b"}, ["exactly one of size, within"]),
+        ("aims_at", {"object": "a", "target": "b", "within": 0.1, "size": [1, 1, 1]}, ["exactly one of size, within"]),
+        ("aims_at", {"object": "a", "target": "b", "size": [0.1, 0.1]}, ["size", "three numbers"]),
     ],
 )
 def test_what_a_task_file_may_not_say(check, params, words):

@@ -61,7 +61,7 @@ def test_the_expert_plays_what_an_own_task_asks_for(tmp_path):
 
 
 def test_demonstrations_of_an_own_task_are_of_its_file(tmp_path):
-    path = own(tmp_path, "water_plant", ("name: water_plant", "name: mine"), ("near: 0.05", "near: 0.06"))
+    path = own(tmp_path, "water_plant", ("name: water_plant", "name: mine"), ("near: 0.02", "near: 0.03"))
     collector = demos.Collector(demos.DemoConfig(path, str(tmp_path / "store"), image_size=16))
     assert collector.task == load_task(path)
     collector.loop.close()

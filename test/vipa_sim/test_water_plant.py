@@ -1,11 +1,17 @@
 """Physics of Water-Plant: a light squeeze lifts the can, a full one presses its handle, every seed can be aimed."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from driver import Driver
+from scipy.spatial import Delaunay
 
+from vipa_ros import geometry
 from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
+from vipa_ros.tasks import checks
+from vipa_ros.tasks.checks import CheckState, CheckStatus
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.reach import gripping
@@ -103,3 +109,43 @@ def test_variants_and_water_are_looks(plant):
     assert wet.materials["water"][3] > 0.5 and wet.materials["pot"] == dry.materials["pot"]
     with pytest.raises(VipaError, match="allowed: black, cobalt, cream, crimson, terracotta"):
         plant.reset(0, "linen")
+
+
+def test_what_counts_as_watering_is_what_is_seen(plant):
+    """The drawn drops against the drawn leaves: where the check says that the jet meets the plant, drops are among the leaves; where
+    half of them are, it says so."""
+    spec = next(s for s in plant.task.subtasks if s.check == "aims_at")
+    check = checks.build(dataclasses.replace(spec, params=spec.params | {"held": ""}), "here")
+    plant.reset(0)
+    truth = plant.truth()
+    leaves, drops = Delaunay(_drawn(plant, "plant", "leaf", truth)), _drawn(plant, "can_nozzle", "water", truth)
+    check.setup(CheckState(0, truth))
+    counts = {True: [], False: []}
+    foot = truth.poses["plant"]
+    for distance in (0.14, 0.19, 0.24, 0.28):
+        for height in (0.14, 0.18, 0.228, 0.25):
+            for aside in np.linspace(-0.12, 0.12, 13):
+                nozzle = np.array([*(foot[:3] + [-distance, aside, height]), 0, 0, 0, 1])
+                met = check.update(CheckState(1, dataclasses.replace(truth, poses=truth.poses | {"can_nozzle": nozzle})))
+                wet = leaves.find_simplex(geometry.transform(geometry.inverse(foot), geometry.transform(nozzle, drops))) >= 0
+                counts[met.status is CheckStatus.MET].append(int(wet.sum()))
+    assert len(drops) == 42 and min(counts[True]) >= 1 and max(counts[False]) <= 25
+    assert np.median(counts[True]) > 10 and np.median(counts[False]) < 3
+
+
+def _drawn(cell, body, name, truth) -> np.ndarray:
+    """Points (N, 3) of the body's drawn shapes whose mesh or material is called `name`…, in its frame."""
+    model, data, found = cell.model, cell._data, []
+    frame = geometry.inverse(truth.poses[body])
+    for geom in np.flatnonzero(model.geom_bodyid == model.body(body).id):
+        material = model.mat(model.geom_matid[geom]).name if model.geom_matid[geom] >= 0 else ""
+        mesh = model.geom_dataid[geom]
+        if mesh >= 0 and model.mesh(mesh).name.startswith(name):
+            start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+            points = model.mesh_vert[start : start + count] @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+        elif mesh < 0 and material == name:
+            points = data.geom_xpos[geom][None]
+        else:
+            continue
+        found.append(geometry.transform(frame, points))
+    return np.concatenate(found)

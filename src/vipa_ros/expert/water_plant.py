@@ -31,8 +31,8 @@ LIGHT, SQUEEZE = 0.545, 0.08
 # the lower, the more the jet may miss to the side
 LIFTED, CARRY = 0.055, 0.07
 DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
-# Metres by which the jet may miss the leaves, 15 mm short of what the task allows, and by which that distance may differ. The
-# task would allow much more of it; but who learns this goes all of the way, and must have seen that one presses at its end
+# Metres by which the jet may miss the middle of the leaves, well inside what the task counts as a hit, and by which that distance
+# may differ. The task allows more of both; but who learns this goes all of the way, and must have seen that one presses at its end
 MISS, DEPTH = 0.055, 0.04
 WIDER = 1.2  # times these once the hand squeezes: what that does to the can does not matter
 SLOW = 0.5  # m/s², with the can in the hand
