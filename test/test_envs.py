@@ -13,6 +13,7 @@ from vipa_ros import envs, geometry
 from vipa_ros.errors import VipaError
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.gym import EnvPolicy
+from vipa_ros.robot.state import Observation
 
 
 @pytest.mark.parametrize("name", envs.ENVIRONMENTS)
@@ -160,7 +161,7 @@ def test_observations_are_what_the_commander_sees():
     seen, _ = env.reset(seed=1)
     inner = env.unwrapped
     commander = PolicyCommander(inner.robot, load_policy("water_plant"))
-    observation = inner.loop.observation(inner.tick.groups)
+    observation = Observation(inner.loop.now_ns, inner.loop.frames, inner.tick.groups, inner.task.instruction)
     wanted, given = (
         commander.as_arrays(observation),
         EnvPolicy(commander.policy, inner.task.instruction).as_arrays(seen),

@@ -8,6 +8,7 @@ from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import trials
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Every, Loop, run_episode
+from vipa_ros.loop_view import GRAPH
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import scorecard
@@ -92,6 +93,55 @@ def test_what_a_commander_sees(loop):
     assert np.all(np.diff(stamps) == 100_000_000)
     assert all(seen.truth is not None and seen.observation is None for seen in commander.steps)
     assert np.abs(joints[-1].positions - joints[0].positions).max() < 0.01
+
+
+def test_a_commander_sees_and_answers_as_late_as_in_the_graph():
+    """What earlier ticks published; frames that have had time to be rendered, with the states of their moment; answers later."""
+    task, rendered = load_task(TASK), []
+
+    class Looking(Wild):
+        wants_cameras = True
+
+        def step(self, seen):
+            self.steps.append(seen)
+
+    commander, states = Looking(), {}
+
+    def on_tick(tick):
+        states[tick.stamp_ns] = tick.groups["arm"].positions
+        if "frames" in tick.__dict__:
+            rendered.append(tick.stamp_ns)
+
+    with Loop(task, load_robot(task.robot), task.cameras, (48, 36)) as loop:
+        run_episode(task, loop.robot, commander, 0, loop=loop, time_limit=1.0, on_tick=on_tick)
+    assert len(commander.steps) == 10 and not rendered  # nobody looked at a tick's frames: none was rendered for it
+    for seen in commander.steps:
+        assert GRAPH.frame * 1e9 <= seen.now_ns - seen.observation.stamp_ns < (GRAPH.frame + 0.04) * 1e9
+        assert 0 < seen.now_ns - seen.truth.stamp_ns <= 60_000_000 and 0 < seen.now_ns - seen.status.stamp_ns <= 50_000_000
+        np.testing.assert_array_equal(seen.groups["arm"].positions, states[seen.now_ns - 10_000_000])
+        np.testing.assert_array_equal(seen.observation.groups["arm"].positions, states[seen.observation.stamp_ns])
+
+
+@pytest.mark.parametrize("looks, late", [(True, GRAPH.answer), (False, 0.0)])
+def test_an_answer_arrives_when_it_has_been_worked_out(looks, late):
+    task, executed = load_task(TASK), []
+
+    class Staying(Silent):
+        """Says where the tool is; looks, or does not."""
+
+        def step(self, seen):
+            self.steps.append(seen)
+            pose = seen.groups["arm"].tool_pose[None]
+            group = GroupAction("arm", "fr3_link0", "fr3_hand_tcp", pose)
+            return ActionChunk("silent", seen.status.epoch, len(self.steps), seen.now_ns, seen.now_ns, 0.1, (group,))
+
+    commander = Staying()
+    commander.wants_cameras = looks
+    with Loop(task, load_robot(task.robot), task.cameras if looks else (), (48, 36)) as loop:
+        run_episode(task, loop.robot, commander, 0, loop=loop, time_limit=0.5,
+                    on_tick=lambda tick: executed.append((tick.stamp_ns, loop.motion.current)))  # fmt: skip
+    first = next(stamp for stamp, chunk in executed if chunk is not None)
+    assert first - commander.steps[0].now_ns == round(late * 1e9)
 
 
 def test_refused_chunks_are_told(loop):

@@ -128,7 +128,7 @@ class Collector:
         commander = PolicyLed(expert, self.policy) if self.policy else expert
         limit = LED_LIMIT if self.policy else None
         card = run_episode(
-            self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick, time_limit=limit
+            self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick, time_limit=limit, latency=None
         ).scorecard
         # what a policy got itself into is worth learning from, however it ended
         if not card.success and not (self.policy and len(recording.rows) >= LED_FRAMES):

@@ -1,7 +1,7 @@
 """The in-process loop: cell, commander, motion and scoring in one thread, stepped as fast as the machine allows.
 
-The same ChunkBuffer, gate, checks and files as in the ROS graph; deterministic: same seed, same episode, whatever the
-machine.
+The same ChunkBuffer, gate, checks and files as in the ROS graph, and commanders see and answer as late as there (`loop_view`);
+deterministic: same seed, same episode, whatever the machine.
 """
 
 import time
@@ -13,13 +13,14 @@ from functools import cached_property
 import numpy as np
 
 from vipa_ros import runfolder
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
+from vipa_ros.commander import Commander, EpisodeStart, NoChunk
 from vipa_ros.errors import VipaError
+from vipa_ros.loop_view import GRAPH, Captures, Latency, View
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
 from vipa_ros.rates import Every
 from vipa_ros.robot.description import Robot
-from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory, Observation
+from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
@@ -45,16 +46,21 @@ class Tick:
     it, before its delay. subtask: index of the current sub-task.
     """
 
-    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, frames, truth, wrenches, commands):
+    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, captured, truth, wrenches, commands):
         self.stamp_ns, self.joints, self.subtask = stamp_ns, joints, subtask
         self.wrenches: dict[str, np.ndarray] = wrenches
         self.commands: dict[str, JointTrajectory] = commands
-        self.frames: dict[str, CameraFrame] = frames
+        self._captured: Callable[[], dict[str, CameraFrame]] = captured
         self.truth: GroundTruth | None = truth
         self.chunk: ActionChunk | None = None
         self._motion = motion
 
     # not every tick is looked at, and these cost as much as a tick of physics
+
+    @cached_property
+    def frames(self) -> dict[str, CameraFrame]:
+        """Rendered when they are asked for."""
+        return self._captured()
 
     @cached_property
     def groups(self) -> dict[str, GroupState]:
@@ -113,10 +119,10 @@ class Loop:
         """A new episode: scene, motion at rest with `commander_id` in authority, scorer. Returns the scene card."""
         self.cell.stamp_ns = START_NS  # nobody outlives a reset here, so an episode is the same whatever ran before it
         card = self.cell.reset(seed, variant)
-        self.motion = Motion(self.robot, self.task.fixtures)
+        self.motion = Motion(self.robot, self.task.fixtures, watch_wrenches=True)
         self.motion.set_authority(commander_id)
         self.scorer = EpisodeScorer(self.task, time_limit)
-        self.frames: dict[str, CameraFrame] = {}
+        self.captures = Captures(self.renderer, self.cameras)
         start = self.cell.stamp_ns
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}
         self._camera_due = {name: Every(rates[name], start) for name in self.cameras}
@@ -156,14 +162,13 @@ class Loop:
             truth = self.truth = self.cell.truth()
             self._score(CheckState(now, truth, self.motion.groups(), self.fingers))
         due = [name for name, every in self._camera_due.items() if every(now)]
-        frames = {}
         if due:
             snapshot = self.cell.snapshot()
-            frames = {name: self.renderer.frame(snapshot, name) for name in due}
-            self.frames.update(frames)
+            for name in due:
+                self.captures.add(name, snapshot)
         if self.motion.stop_reasons:
             self.scorer.stop("stopped", "safety stop", "; ".join(self.motion.stop_reasons))
-        return Tick(now, joints, self.motion, self.scorer.current, frames, truth, wrenches, commands)
+        return Tick(now, joints, self.motion, self.scorer.current, lambda: self.captures.at(now), truth, wrenches, commands)
 
     def _score(self, state: CheckState) -> None:
         if self._set_up:
@@ -176,23 +181,22 @@ class Loop:
             if reason := self.motion.context(*self._wants.arguments):
                 raise VipaError(f"{self.task.name}: {reason}")
 
-    def observation(self, groups: dict[str, GroupState]) -> Observation | None:
-        """The newest frames with `groups`; None before every camera has delivered."""
-        if len(self.frames) < len(self.cameras):
-            return None
-        stamps = [f.stamp_ns for f in self.frames.values()]
-        return Observation(min([self.now_ns, *stamps]), dict(self.frames), groups, self.task.instruction)
+    @property
+    def frames(self) -> dict[str, CameraFrame]:
+        """The newest frame of each camera."""
+        return self.captures.newest(self.now_ns)
 
 
 def run_episode(
     task: Task, robot: Robot, commander: Commander, seed: int, variant: str = "", *,
-    delay_s: float = 0.0, cameras: Iterable[str] | None = None, image_size: tuple[int, int] | None = None,
+    latency: Latency | None = GRAPH, delay_s: float | None = None, cameras: Iterable[str] | None = None, image_size: tuple[int, int] | None = None,
     camera_rate: float | None = None, on_tick: Callable[[Tick], None] | None = None, time_limit: float | None = None,
     episode_id: str = "", policy: PolicyId | None = None, loop: Loop | None = None,
 ) -> EpisodeRecord:  # fmt: skip
     """Runs and scores one episode.
 
-    delay_s: simulated seconds from a commander's step to the arrival of its chunk. cameras: names to render, None: the
+    latency: of what a commander sees; None: it sees the present tick. delay_s: simulated seconds from a commander's step to the
+    arrival of its chunk, None: the latency's. cameras: names to render, None: the
     task's if the commander wants cameras, else none. on_tick: called after every tick. time_limit: seconds, None: the
     task's. loop: one to reuse (its cameras, size and rate then count); the caller closes it. Raises VipaError.
     """
@@ -200,56 +204,93 @@ def run_episode(
         cameras = task.cameras if commander.wants_cameras else ()
     own = loop or Loop(task, robot, cameras, image_size, camera_rate)
     try:
-        return _run(own, commander, seed, variant, delay_s, on_tick, time_limit, episode_id, policy)
+        return _run(own, commander, seed, variant, latency, delay_s, on_tick, time_limit, episode_id, policy)
     finally:
         if loop is None:
             own.close()
 
 
-def _run(loop, commander, seed, variant, delay_s, on_tick, time_limit, episode_id, policy) -> EpisodeRecord:
+def _run(loop, commander, seed, variant, latency, delay_s, on_tick, time_limit, episode_id, policy) -> EpisodeRecord:
     wall = time.perf_counter()
     task, scorer_id = loop.task, episode_id or runfolder.new_episode_id()
     scene = loop.reset(seed, variant, commander.commander_id, time_limit)
     scorer = loop.scorer
     commander.reset(EpisodeStart(scorer_id, task.name, task.instruction, seed, scene["variant"]))
-    chunks, refused, samples = [], [], Samples()
-    under_way: deque[tuple[int, ActionChunk]] = deque()
-    step_due = Every(1.0 / commander.period, loop.now_ns)
-    status_due = Every(STATUS_RATE, loop.now_ns)
-    silence = Silence(loop.now_ns)
+    talk = _Talk(loop, commander, latency, delay_s)
     while scorer.outcome is None:
         tick = loop.tick()
-        if status_due(tick.stamp_ns) and tick.status.observation_age >= 0:
-            samples.observation_age_ms.append(tick.status.observation_age * 1e3)
-        if loop.truth is not None and scorer.outcome is None and step_due(tick.stamp_ns):
-            observation = loop.observation(tick.groups) if commander.wants_cameras else None
-            if observation is not None or not commander.wants_cameras:
-                began = time.perf_counter()
-                seen = CommanderInput(tick.stamp_ns, tick.groups, tick.status, observation, loop.truth)
-                chunk = None
-                try:
-                    chunk = commander.step(seen)
-                    silence.heard("", tick.stamp_ns)
-                except NoChunk as reason:
-                    silence.heard(str(reason), tick.stamp_ns)
-                    if silence.seconds(tick.stamp_ns) > COMMANDER_SILENCE:
-                        scorer.stop("error", "commander", silence.longest(tick.stamp_ns) or str(reason))
-                if chunk is not None:
-                    samples.policy_ms.append((time.perf_counter() - began) * 1e3)
-                    chunks.append(chunk)
-                    under_way.append((tick.stamp_ns + round(delay_s * 1e9), chunk))
-                    tick.chunk = chunk
-        while under_way and under_way[0][0] <= tick.stamp_ns:
-            chunk = under_way.popleft()[1]
-            samples.chunk(tick.stamp_ns, chunk.start_ns, chunk.dt)
-            if reason := loop.motion.chunk(chunk, tick.stamp_ns, loop.monotonic):
-                refused.append(reason)
+        talk.tick(tick)
         if on_tick:
             on_tick(tick)
         loop.cell.step()
     card = scorecard.score(
         scorer, episode_id=scorer_id, robot=loop.robot.name, cell="sim", commander=commander.commander_id, seed=seed,
-        variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=samples.timing(0),
+        variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=talk.samples.timing(0),
     )  # fmt: skip
-    return EpisodeRecord(card, scene, chunks, refused, list(loop.motion.stop_reasons))
+    return EpisodeRecord(card, scene, talk.chunks, talk.refused, list(loop.motion.stop_reasons))
 
+
+class _Talk:
+    """Between a commander and a loop: what the commander sees, what it answers, and when that arrives."""
+
+    def __init__(self, loop: Loop, commander: Commander, latency: Latency | None, delay_s: float | None):
+        self.loop, self.commander, self.late = loop, commander, latency is not None
+        if delay_s is None:
+            delay_s = latency.answer if latency and commander.wants_cameras else 0.0
+        self.delay_ns = round(delay_s * 1e9)
+        self.view = View(loop.robot, loop.captures, loop.cameras, loop.task.instruction, latency)
+        self.samples, self.silence = Samples(), Silence(loop.now_ns)
+        self.chunks: list[ActionChunk] = []
+        self.refused: list[str] = []
+        self.under_way: deque[tuple[int, ActionChunk]] = deque()
+        self.status_due = Every(STATUS_RATE, loop.now_ns)
+        self.step_due: Every | None = None  # from the first time that it can see
+
+    def tick(self, tick: Tick) -> None:
+        """A step of the commander, if it is due, and the arrival of what it has answered."""
+        if not self.late:
+            self._hear(tick)
+        seen = self._see(tick.stamp_ns) if self.loop.scorer.outcome is None else None
+        if seen is not None:
+            self._step(seen, tick)
+        if self.late:  # what this tick published is heard in the next one
+            self._hear(tick)
+        while self.under_way and self.under_way[0][0] <= tick.stamp_ns:
+            chunk = self.under_way.popleft()[1]
+            self.samples.chunk(tick.stamp_ns, chunk.start_ns, chunk.dt)
+            if reason := self.loop.motion.chunk(chunk, tick.stamp_ns, self.loop.monotonic):
+                self.refused.append(reason)
+
+    def _hear(self, tick):
+        status = None
+        if self.status_due(tick.stamp_ns):
+            status = tick.status
+            if status.observation_age >= 0:
+                self.samples.observation_age_ms.append(status.observation_age * 1e3)
+        self.view.hear(tick.joints, tick.wrenches, status, tick.truth)
+
+    def _see(self, now_ns):
+        """What the commander sees, if a step is due."""
+        if self.step_due is not None and not self.step_due(now_ns):
+            return None
+        seen = self.view.see(now_ns, self.commander.wants_cameras and bool(self.loop.cameras))
+        if self.step_due is None and seen is not None:
+            self.step_due = Every(1.0 / self.commander.period, now_ns)
+            self.step_due(now_ns)
+        return seen
+
+    def _step(self, seen, tick):
+        began = time.perf_counter()
+        try:
+            chunk = self.commander.step(seen)
+            self.silence.heard("", tick.stamp_ns)
+        except NoChunk as reason:
+            self.silence.heard(str(reason), tick.stamp_ns)
+            if self.silence.seconds(tick.stamp_ns) > COMMANDER_SILENCE:
+                self.loop.scorer.stop("error", "commander", self.silence.longest(tick.stamp_ns) or str(reason))
+            return
+        if chunk is not None:
+            self.samples.policy_ms.append((time.perf_counter() - began) * 1e3)
+            self.chunks.append(chunk)
+            self.under_way.append((tick.stamp_ns + self.delay_ns, chunk))
+            tick.chunk = chunk

@@ -57,7 +57,7 @@ def test_the_same_call_goes_on_where_it_stopped(ran, tmp_path, capsys):
     [
         (["--policy", "water_plant"], "policy 'expert', not 'water_plant'; checkpoint_sha256 '', not '"),
         (["--variant", "black"], "variant '', not 'black'"),
-        (["--delay", "0.2"], "delay_s 0.0, not 0.2"),
+        (["--delay", "0.2"], "delay_s None, not 0.2"),
         (["--noise", "0.01"], "noise 0.0, not 0.01"),
         (["--precision", "int8"], "precision '', not 'int8'"),
     ],

@@ -15,7 +15,7 @@ def test_water_plant_is_learnt():
     task = load_task("water_plant")
     robot = load_robot(task.robot)
     commander, policy = PolicyCommander(robot, load_policy("water_plant")), scorecard.policy_id("water_plant")
-    with Loop(task, robot, task.cameras, camera_rate=10.0) as loop:
+    with Loop(task, robot, task.cameras) as loop:
         records = [run_episode(task, robot, commander, seed, loop=loop, policy=policy) for seed in (0, 1, 2)]
     assert not any(r.stops or r.refused for r in records)
     assert all(r.scorecard.policy == policy and r.scorecard.subtasks[0].status == "done" for r in records)

@@ -25,7 +25,7 @@ class Settings:
     policy: str
     checkpoint_sha256: str
     variant: str
-    delay_s: float
+    delay_s: float | None
     noise: float
     precision: str
     backend: str

@@ -14,7 +14,7 @@ from vipa_ros.tasks.scorecard import Scorecard
 
 @dataclass(frozen=True)
 class Trial:
-    """One episode to run. delay_s: simulated inference delay, seconds. noise: metres, of the expert's disturbances.
+    """One episode to run. delay_s: simulated inference delay, seconds, None: as the graph's. noise: metres, of the expert's disturbances.
 
     policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; backend, precision, device: of a folder's
     policy, see vipa_model.Policy. following: how the arms follow, see vipa_sim.following.parse.
@@ -23,7 +23,7 @@ class Trial:
     task: str
     seed: int
     variant: str = ""
-    delay_s: float = 0.0
+    delay_s: float | None = None
     noise: float = 0.0
     policy: str = "expert"
     precision: str = ""
@@ -87,9 +87,9 @@ def run_trial(trial: Trial) -> Outcome:
     key = trial.task, looks, trial.following
     if key not in _made:
         task = load_task(trial.task)
-        cameras, rate = (task.cameras, 10.0) if looks else ((), None)
+        cameras = task.cameras if looks else ()
         arms = following.parse(trial.following)
-        _made[key] = Loop(task, load_robot(task.robot), cameras, camera_rate=rate, following=arms)
+        _made[key] = Loop(task, load_robot(task.robot), cameras, following=arms)
     loop = _made[key]
     commander = commander_for(trial, loop)
     record = run_episode(

@@ -25,7 +25,8 @@ LEASE = 2.0  # wall seconds without a word of the task manager after which an ep
 
 
 class CommanderNode(Node):
-    """Steps a Commander while an episode runs and it holds the authority. Single thread.
+    """Steps a Commander while an episode runs and it holds the authority: as soon as it may, and every period from then. Single
+    thread.
 
     make: called with the node, whose parameters it reads; gives the robot, the commander and `look`, which gives the
     observation at a time in ns, or the reason why there is none (a str): then nothing is sent. None: it does not look.
@@ -38,7 +39,7 @@ class CommanderNode(Node):
         self.reader = GroupReader(robot)
         self.joints = self.status = self.truth = None
         self.episode_id = ""
-        self.running = False
+        self.running = self.starting = False  # starting: its first step in the episode is still to come
         self.heard = 0.0  # local clock, seconds: the task manager's last word
         stream, latched = PROFILES["stream"], PROFILES["latched"]
         self.chunks = self.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
@@ -51,7 +52,7 @@ class CommanderNode(Node):
             listen(WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream)
         if not commander.wants_cameras:
             listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
-        self.create_timer(commander.period, self.step)
+        self.timer = self.create_timer(commander.period, self.step)
         self.get_logger().info(f"commander ready: {commander.commander_id}")
 
     def on_joints(self, msg):
@@ -62,6 +63,7 @@ class CommanderNode(Node):
 
     def on_status(self, msg):
         self.status = convert.motion_status(msg)
+        self.first_step()
 
     def on_truth(self, msg):
         self.truth = convert.truth(msg)
@@ -75,6 +77,15 @@ class CommanderNode(Node):
         if self.running and msg.episode_id != self.episode_id:
             self.episode_id = msg.episode_id or str(uuid.uuid4())
             self.begin_episode(EpisodeStart(msg.episode_id, msg.task, msg.instruction, msg.seed, msg.variant))
+            self.starting = True
+        self.first_step()
+
+    def first_step(self):
+        """The first step of an episode, from which the others are counted."""
+        if self.starting and self.may_move():
+            self.starting = False
+            self.timer.reset()
+            self.step()
 
     def begin_episode(self, start: EpisodeStart):
         self.commander.reset(start)
