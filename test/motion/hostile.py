@@ -3,21 +3,36 @@
 import numpy as np
 
 from vipa_ros.bench.ideal import IdealRobot
+from vipa_ros.bench.lagging import LaggingRobot
 from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.collision import DistanceField
 from vipa_ros.motion.motion import Motion
+from vipa_sim.following import Following
 
 EVENTS = ("plunge", "stream", "far", "garbage", "joints", "wild joints", "hand", "old", "authority", "estop", "rearm", "wrench",
           "context", "clock back", "clock on", "late tick", "silence", "bad state")
 
 
-class Adversary:
-    """Drives one Motion with events drawn from `random` and checks every tick. AssertionError names what broke."""
+def arms(random: np.random.Generator) -> Following:
+    """How a case's arms follow: exactly, or with lag up to 60 ms, dead time up to 30 ms and noise, in both controller modes."""
+    if random.random() < 0.3:
+        return Following()
+    lag, dead, noise = random.random(3) * random.choice([0, 1], 3) * [0.06, 0.03, 0.01]
+    return Following(lag, dead, noise, bool(random.random() < 0.7))
 
-    def __init__(self, motion: Motion, random: np.random.Generator):
-        self.motion, self.random = motion, random
-        self.robot = IdealRobot(motion.robot)
+
+class Adversary:
+    """Drives one Motion with events drawn from `random` and checks every tick. AssertionError names what broke.
+
+    following: how the arms follow; None: exactly. nearest: the least that a measured pair had beyond its margin, metres.
+    """
+
+    def __init__(self, motion: Motion, random: np.random.Generator, following: Following | None = None):
+        self.motion, self.random, self.following = motion, random, following or Following()
+        exact = self.following == Following()
+        self.robot = IdealRobot(motion.robot) if exact else LaggingRobot(motion.robot, self.following)
+        self.nearest, self.real = np.inf, DistanceField(motion.collisions)
         self.seq = 0
         self.field = DistanceField(motion.collisions)
         self.before = None
@@ -26,6 +41,8 @@ class Adversary:
         """Stand at `q` (n,), armed, with authority for 'commander'."""
         motion = self.motion
         self.robot.positions |= dict(zip(motion.kinematics.joint_names, q))
+        if isinstance(self.robot, LaggingRobot):
+            self.robot.stand()
         self.robot.time = motion.clock.monotonic + 0.01
         self.robot.offset = (motion.clock.stamp_ns - 10**9) / 1e9 + 0.01 - self.robot.time if motion.started else 0.0
         motion.set_authority("commander")
@@ -112,7 +129,8 @@ class Adversary:
         self.motion.estop("test")
 
     def _rearm(self):
-        self.motion.rearm()
+        if self.motion.rearm() == "":
+            self.before = None  # commands begin where the arm is measured, and it may still be a little behind
         self.motion.set_authority("commander")
 
     def _wrench(self):
@@ -138,7 +156,8 @@ class Adversary:
     def _bad_state(self):
         state = self.robot.state()
         positions = state.positions.copy()
-        positions[self.random.integers(len(self.motion.kinematics.joint_names))] = np.nan  # of an arm: a hand's stops nobody
+        name = str(self.random.choice(self.motion.kinematics.joint_names))  # of an arm: a hand's stops nobody
+        positions[state.names.index(name)] = np.nan
         assert self.motion.tick(type(state)(state.stamp_ns, state.names, positions, state.velocities), self.robot.time) == {}
 
     def tick(self) -> None:
@@ -152,6 +171,21 @@ class Adversary:
         self.robot.command(commands)  # refuses what a controller would refuse
         self.check(commands)
         self.robot.advance(dt)
+        self.check_measured()
+
+    def check_measured(self) -> None:
+        """Where the arms really are, and their hands."""
+        k, robot = self.motion.kinematics, self.robot
+        self.real.move(k.configuration(np.array([robot.positions[j] for j in k.joint_names]),
+                                       {n: h.opening_at(np.array([robot.positions[j] for j in h.hand.joints]))
+                                        for n, h in self.motion.references.hands.items()}))
+        near = self.real.below(self.motion.collisions.margins + 0.002)
+        if len(near):
+            spare = self.real.lower[near] - self.motion.collisions.margins[near]
+            self.nearest = min(self.nearest, float(spare.min()))
+            pair = self.motion.collisions.names[near[int(np.argmin(spare))]]
+            allowed = 1e-3 if self.following.interpolate_from_desired_state else 5e-3
+            assert spare.min() > -allowed, f"measured distance {pair}: {spare.min():.4f} beyond the margin, {self.following}"
 
     def check(self, commands) -> None:
         motion, gate = self.motion, self.motion.gate
@@ -164,9 +198,8 @@ class Adversary:
         assert np.all(np.abs(end.a - start.a) <= gate.jerk * dt + 1e-5), "jerk"
         assert np.all(np.abs(end.v - start.v) <= gate.acceleration * dt + 1e-5), "velocity step"
         self.before = end
-        states = [end, *(gate.plan.at(t) for t in np.arange(2, 40) * dt)]
-        assert states[-1].at_rest and gate.plan.duration < 0.4, "braking time"
-        for state in (end, states[3], states[8], states[-1]):
+        assert gate.plan.at(39 * dt).at_rest and gate.plan.duration < 0.4, "braking time"
+        for state in (end, *(gate.plan.at(ticks * dt) for ticks in (4, 9, 39))):
             self.check_place(state)
         for name, hand in motion.references.hands.items():
             assert np.all((hand.opening >= 0) & (hand.opening <= 1)), f"{name}: hand"

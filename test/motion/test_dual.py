@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hostile import EVENTS, Adversary, starts
+from hostile import EVENTS, Adversary, arms, starts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_properties import CASES
@@ -137,7 +137,8 @@ def cell():
 @given(seed=st.integers(0, 2**32 - 1), script=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 40)), min_size=1, max_size=6))
 def test_every_limit_holds_whatever_arrives(cell, seed, script):
     motion, places = cell
-    adversary = Adversary(motion, np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    adversary = Adversary(motion, random, arms(random))
     adversary.begin(places[seed % len(places)])
     for event, ticks in [("plunge", 40), *script]:
         adversary.event(event)

@@ -1,10 +1,10 @@
-"""Hostile streams: whatever arrives, every limit holds at every tick. Cases: VIPA_PROPERTY_CASES (200; nightly 100000)."""
+"""Hostile streams: whatever arrives, and however late the arms follow, every limit holds at every tick. Cases: VIPA_PROPERTY_CASES (200; nightly 100000)."""
 
 import os
 
 import numpy as np
 import pytest
-from hostile import EVENTS, Adversary, starts
+from hostile import EVENTS, Adversary, arms, starts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,8 @@ def cell():
 
 def play(cell, seed, script):
     motion, places = cell
-    adversary = Adversary(motion, np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    adversary = Adversary(motion, random, arms(random))
     adversary.begin(places[seed % len(places)])
     for event, ticks in script:
         adversary.event(event)

@@ -1,12 +1,16 @@
-"""Standstill: notices a joint that stands still although it is commanded to move: its controller is dead, or something holds it."""
+"""Standstill: notices a joint that stands still where nobody wants it: its controller is dead, or something holds it.
+
+A joint that follows late is where it was commanded to be within the last WINDOW, or on the way there. One that is held up where
+its command rests sags; one that stands while its command goes on is what this is about.
+"""
 
 from collections import deque
 
 import numpy as np
 
-LATE = 0.12    # seconds after which a command must have begun to show: arms that lag by 80 + 30 ms have gone six tenths of the way
-ASKED = 0.02   # radians that a joint is commanded to go, and is behind, for it to count
-SHARE = 0.1    # of the way, that a joint which follows has gone
+WINDOW = 0.15  # seconds
+AWAY = 0.02    # radians from everything that was commanded within the window, and that the command has gone since it stands
+MOVED = 0.005  # radians, up to which a joint stands
 
 
 class Standstill:
@@ -19,24 +23,24 @@ class Standstill:
     def reset(self) -> None:
         """Begin anew: what was commanded before says nothing."""
         self._seen: deque[tuple[float, np.ndarray]] = deque()
-        self._from: tuple[np.ndarray, np.ndarray] | None = None  # commanded, measured, when each joint was last seen to follow
+        self._stands: tuple[np.ndarray, np.ndarray] | None = None  # where each joint stands, and its command since it does
 
     def take(self, time: float, commanded: np.ndarray, measured: np.ndarray) -> str:
         """'' or what stands still. time: seconds; commanded, measured: joints (n,) rad."""
         self._seen.append((time, commanded))
-        while len(self._seen) > 1 and time - self._seen[1][0] >= LATE - 1e-9:
+        while len(self._seen) > 1 and time - self._seen[1][0] >= WINDOW - 1e-9:
             self._seen.popleft()
-        since, asked = self._seen[0]
-        if self._from is None:
-            self._from = commanded.copy(), measured.copy()
-        if time - since < LATE - 1e-9:
+        if self._stands is None:
+            self._stands = measured.copy(), commanded.copy()
+        place, then = self._stands
+        moved = np.abs(measured - place) > MOVED
+        place[moved], then[moved] = measured[moved], commanded[moved]
+        if time - self._seen[0][0] < WINDOW - 1e-9 or np.abs(commanded - measured).max() <= AWAY:
             return ""
-        begin, was = self._from
-        way, gone, left = asked - begin, measured - was, np.abs(commanded - measured)
-        follows = np.sign(way) * gone >= SHARE * np.abs(way)
-        begin[follows], was[follows] = asked[follows], measured[follows]
-        stands = ~follows & (np.abs(way) > ASKED) & (left > ASKED)
+        asked = np.array([seen[1] for seen in self._seen])
+        away = np.maximum(asked.min(axis=0) - measured, measured - asked.max(axis=0))
+        stands = (away > AWAY) & (np.abs(commanded - then) > AWAY)
         if not stands.any():
             return ""
-        joint = int(np.argmax(np.where(stands, left, 0.0)))
-        return f"{self.names[joint]} stands still: {left[joint]:.3f} rad from its command"
+        joint = int(np.argmax(np.where(stands, away, 0.0)))
+        return f"{self.names[joint]} stands still: {abs(commanded[joint] - measured[joint]):.3f} rad from its command"
