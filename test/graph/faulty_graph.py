@@ -202,9 +202,9 @@ class Wires:
 
 
 class Graph:
-    """Cell, motion, commander and task manager as processes, on wires."""
+    """Cell, motion, commander and task manager as processes, on wires. following: how the arm follows, see vipa_sim.following."""
 
-    def __init__(self, folder, monkeypatch):
+    def __init__(self, folder, monkeypatch, following=""):
         self.domain = environment.Domain()
         env = environment.child_environment(self.domain.id)
         for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
@@ -215,7 +215,7 @@ class Graph:
         common = {"robot": ROBOT, "use_sim_time": True}
         size = {"image_width": 64, "image_height": 48}
         self.specs = {s.name: s for s in (
-            NodeSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0}),
+            NodeSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0, "following": following}),
             NodeSpec("motion", "motion", {**common, "task": TASK}),
             NodeSpec(Streamer.commander_id, STREAMER, {**common, "camera": CAMERA}),
             NodeSpec("task_manager", "task_manager", {**common, "cell": "sim", "policy": "expert"}))}

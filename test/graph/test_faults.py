@@ -142,15 +142,22 @@ FAULTS = [
 ]  # fmt: skip
 
 
+LATE = "lag=0.04,dead_time=0.02,velocity_noise=0.002"  # an arm, as real ones are
+LATE_FAULTS = ("clock jumps back", "chunks cut", "commands cut", "wrench cut", "e-stop", "motion killed")
+
+
 class Graphs:
-    """One graph for all cases; a new one when a process of it was killed, as `vipa` ends a graph then."""
+    """One graph for all cases; a new one when a process of it was killed, as `vipa` ends a graph then, or for an arm that follows
+    otherwise."""
 
     def __init__(self, folder, patch):
-        self.folder, self.patch, self.graph = folder, patch, None
+        self.folder, self.patch, self.graph, self.following = folder, patch, None, ""
 
-    def get(self):
+    def get(self, following=""):
+        if self.graph is not None and following != self.following:
+            self.close()
         if self.graph is None:
-            self.graph = Graph(self.folder, self.patch)
+            self.graph, self.following = Graph(self.folder, self.patch, following), following
         return self.graph
 
     def close(self):
@@ -169,7 +176,15 @@ def graphs(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
 def test_fault(graphs, fault):
-    graph = graphs.get()
+    play(graphs, graphs.get(), fault)
+
+
+@pytest.mark.parametrize("fault", [f for f in FAULTS if f.name in LATE_FAULTS], ids=lambda f: f.name)
+def test_fault_with_an_arm_that_lags(graphs, fault):
+    play(graphs, graphs.get(LATE), fault)
+
+
+def play(graphs, graph, fault):
     try:
         undergo(graph, fault, *graph.begin())
         limits_held(graph.wires)

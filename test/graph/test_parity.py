@@ -16,9 +16,10 @@ SEEDS = os.environ.get("VIPA_PARITY_SEEDS", "30")  # of the slow test: how many,
 PAIRS = [("water_plant", "expert"), ("water_plant", "water_plant"), ("put_three_obj", "expert")]
 
 
-def graph(tmp_path, task, policy, seed):
+def graph(tmp_path, task, policy, seed, following=""):
     """Scorecard (JSON values) of an episode over the graph."""
     line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--task", task, "--policy", policy, "--seed", str(seed), "--no-video"]
+    line += ["--following", following] if following else []
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     done = subprocess.run([*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -31,9 +32,10 @@ def row(card: dict) -> str:
     return f"{done:<6} {card['duration_s']:5.1f} s, age {card['timing']['observation_age_ms_p50']:.0f} ms"
 
 
-@pytest.mark.parametrize("seed", [3, 8])
-def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed):
-    there, here = graph(tmp_path, "water_plant", "expert", seed), run_trial(Trial("water_plant", seed)).scorecard
+@pytest.mark.parametrize("seed, following", [(3, ""), (8, ""), (8, "lag=0.04,dead_time=0.02,velocity_noise=0.002")])
+def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed, following):
+    there = graph(tmp_path, "water_plant", "expert", seed, following)
+    here = run_trial(Trial("water_plant", seed, following=following)).scorecard
     assert [s["status"] for s in there["subtasks"]] == [s.status for s in here.subtasks]
     assert there["variant"] == here.variant
 
