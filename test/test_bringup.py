@@ -2,9 +2,10 @@
 
 import pytest
 
-from vipa_ros import bringup, resources
+from vipa import resources
+from vipa.errors import VipaError
+from vipa_ros import bringup
 from vipa_ros.bringup import EpisodeConfig, cell_graph, episode_graph
-from vipa_ros.errors import VipaError
 
 
 @pytest.mark.parametrize("config, commander, message", [

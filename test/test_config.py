@@ -5,9 +5,10 @@ import re
 import pytest
 import yaml
 
-from vipa_ros import bringup, config, resources
+from vipa import config, resources
+from vipa.errors import VipaError
+from vipa_ros import bringup
 from vipa_ros.bringup import EpisodeConfig, NodeSpec
-from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vipa_ros import dds, environment, resources, supervisor
+from vipa import resources
+from vipa_ros import dds, environment, supervisor
 from vipa_ros.bringup import NodeSpec
 from vipa_ros.moveit import graph
 from vipa_ros.moveit.graph import ForeignNode

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from vipa_ros import cli, files, runfolder
+from vipa import files
+from vipa.errors import VipaError
+from vipa_ros import cli, runfolder
 from vipa_ros.commands import doctor, episode
-from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.episode import EpisodeScorer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vipa_ros import config, documents
-from vipa_ros.errors import VipaError
+from vipa import config, documents
+from vipa.errors import VipaError
 from vipa_ros.tasks.task import Task, load_task
 
 DEEP = 100_000
@@ -81,7 +81,7 @@ def test_a_byte_order_mark_and_merged_keys_are_fine(tmp_path):
 
 @pytest.mark.parametrize("name", ["../", "..", ".hidden", "a/b", "", "a\\nb", "a b"])
 def test_a_task_name_that_would_leave_the_run_folder_is_refused(tmp_path, name):
-    from vipa_ros import resources
+    from vipa import resources
 
     shipped = resources.find("tasks", "water_plant").read_text(encoding="utf-8")
     path = tmp_path / "own.yaml"
@@ -91,7 +91,7 @@ def test_a_task_name_that_would_leave_the_run_folder_is_refused(tmp_path, name):
 
 
 def test_a_second_fixtures_key_does_not_remove_the_table(tmp_path):
-    from vipa_ros import resources
+    from vipa import resources
 
     path = tmp_path / "own.yaml"
     path.write_text(resources.find("tasks", "water_plant").read_text(encoding="utf-8") + "fixtures: []\n", encoding="utf-8")
@@ -100,7 +100,7 @@ def test_a_second_fixtures_key_does_not_remove_the_table(tmp_path):
 
 
 def test_there_is_one_loader_of_yaml():
-    from vipa_ros import resources
+    from vipa import resources
 
     sources = {p.name: p.read_text(encoding="utf-8") for p in (resources.root() / "src").rglob("*.py")}
     assert [name for name, text in sources.items() if "yaml.safe_load(" in text or "yaml.load(" in text] == ["documents.py"]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 
 ROOT = resources.root()
 FILES = sorted(p for folder in ("src", "scripts", "launch", "test") for p in (ROOT / folder).rglob("*.py"))
@@ -43,7 +43,7 @@ def test_no_text_is_read_or_written_by_the_locale(path):
 
 def test_files_that_ship_load_under_a_locale_that_is_not_utf_8():
     code = (
-        "import vipa_ros.resources as r; from vipa_ros.robot.description import load_robot; from vipa_ros.tasks.task import load_task;"
+        "import vipa.resources as r; from vipa_ros.robot.description import load_robot; from vipa_ros.tasks.task import load_task;"
         "from vipa_ros.robot.kinematics import Kinematics; import sys;"
         "[Kinematics(load_robot(n)) for n in r.names('config/robots')]; [load_task(n) for n in r.names('tasks')];"
         "print(sys.getfilesystemencoding())"

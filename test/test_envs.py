@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from vipa_ros import envs, geometry
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
+from vipa.geometry import poses
+from vipa_ros import envs
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.gym import EnvPolicy
 from vipa_ros.robot.state import Observation
@@ -58,7 +59,7 @@ def test_absolute_actions_reach_their_pose():
         action = np.array([*(start[:3] + share * (goal - start)[:3]), *(2 * goal[3:]), 1.0], np.float32)
         seen, *_ = env.step(np.clip(action, env.action_space.low, env.action_space.high))
     assert seen["tool_pose"][:3] == pytest.approx(goal[:3], abs=0.003)
-    assert geometry.angle_between(seen["tool_pose"].astype(float), goal) < 0.02
+    assert poses.angle_between(seen["tool_pose"].astype(float), goal) < 0.02
     env.close()
 
 
@@ -120,7 +121,7 @@ def test_vector_environments(mode, tmp_path):
 
 FORKED_AFTER_RENDERING = """
 import gymnasium, vipa_ros.envs
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 first = gymnasium.make("vipa/WaterPlant-v0", image_size=(48, 36))
 first.reset(seed=1)
 forked = gymnasium.make_vec("vipa/WaterPlant-v0", 1, "async", image_size=(48, 36))

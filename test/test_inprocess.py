@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from vipa.errors import VipaError
 from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import trials
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Every, Loop, run_episode

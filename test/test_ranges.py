@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from vipa_ros import config, documents, resources
+from vipa import config, documents, resources
+from vipa.errors import VipaError
 from vipa_ros.cli import main
-from vipa_ros.errors import VipaError
 from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.mapping import Mapping, load_mapping

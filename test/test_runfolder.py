@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from vipa_ros import files, runfolder
-from vipa_ros.errors import VipaError
+from vipa import files
+from vipa.errors import VipaError
+from vipa_ros import runfolder
 
 NOW = datetime(2026, 3, 4, 5, 6, 7)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vipa.errors import VipaError
 from vipa_ros import environment, lifeline, supervisor
 from vipa_ros.bringup import NodeSpec
-from vipa_ros.errors import VipaError
 from vipa_ros.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"

@@ -4,9 +4,9 @@ import importlib.util
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Annotated
 
-from vipa_ros import config, resources
-from vipa_ros.config import Range, pinned
-from vipa_ros.errors import VipaError, unknown
+from vipa import config, resources
+from vipa.config import Range, pinned
+from vipa.errors import VipaError, unknown
 from vipa_ros.motion.admittance import check_force
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.robot.contacts import Contacts

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
-from vipa_ros.errors import VipaError
 from vipa_ros.expert.commander import Expert
 from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, Tick, run_episode

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from vipa_ros import dds, resources
+from vipa import resources
+from vipa.errors import VipaError
+from vipa_ros import dds
 from vipa_ros.environment import DDS_PROFILES, Domain, child_environment
-from vipa_ros.errors import VipaError
 from vipa_ros.supervisor import dead_shared_memory
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported

@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from vipa_ros.errors import unknown
+from vipa.errors import unknown
+from vipa.geometry import rotation
 from vipa_ros.inprocess import Loop
-from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from vipa_ros import files
-from vipa_ros.errors import VipaError
+from vipa import files
+from vipa.errors import VipaError
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.scorecard import Scorecard
 

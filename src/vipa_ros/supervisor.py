@@ -11,7 +11,8 @@ from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 
-from vipa_ros import files, lifeline
+from vipa import files
+from vipa_ros import lifeline
 from vipa_ros.bringup import NodeSpec, command
 
 GRACE = 1.2  # wall seconds between SIGINT and SIGKILL

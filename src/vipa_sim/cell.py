@@ -7,8 +7,8 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
-from vipa_ros.config import fingerprint
-from vipa_ros.errors import VipaError, unknown
+from vipa.config import fingerprint
+from vipa.errors import VipaError, unknown
 from vipa_ros.robot.description import Camera, Robot
 from vipa_ros.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa_ros.tasks.task import Task

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros.errors import VipaError, unknown
+from vipa.errors import VipaError, unknown
 
 BOUNDS = {"lag": 0.5, "dead_time": 0.2, "velocity_noise": 0.5}  # of a value, from 0 on: what no arm exceeds
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from vipa_ros.errors import VipaError, unknown
+from vipa.errors import VipaError, unknown
 
 BACKENDS = ("egl", "osmesa")
 _PROBE = "from mujoco.{0} import GLContext; c = GLContext(16, 16); c.make_current(); c.free()"

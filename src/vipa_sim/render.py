@@ -6,7 +6,7 @@ import threading
 import mujoco
 import numpy as np
 
-from vipa_ros.errors import unknown
+from vipa.errors import unknown
 from vipa_ros.robot.state import CameraFrame
 from vipa_sim import geometry, gl
 from vipa_sim.robot_model import VISUAL

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Camera, Group, Robot
 from vipa_sim import contacts, geometry, textures

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from synthetic_bag import Messages
 
+from vipa.errors import VipaError
 from vipa_ros.bench import graph
 from vipa_ros.bench.graph import Case, Row
-from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
 
 

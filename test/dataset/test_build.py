@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from synthetic_bag import EPISODE_ID, START_NS, SUBTASKS, Messages, tool_position, write_episode
 
+from vipa.errors import VipaError
 from vipa_ros.dataset.build import build_from_bags
 from vipa_ros.dataset.check import check
 from vipa_ros.dataset.commands import Commands
 from vipa_ros.dataset.reader import Dataset
 from vipa_ros.dataset.ticks import Ticks
-from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
 from vipa_ros.robot.description import load_robot

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from synthetic_bag import EPISODE_ID, START_NS, Messages, write_episode
 
+from vipa.errors import VipaError
 from vipa_ros.commands import dataset as command
 from vipa_ros.dataset.build import build_from_bags
 from vipa_ros.dataset.check import check
 from vipa_ros.dataset.reader import Dataset
 from vipa_ros.dataset.writer import DatasetWriter
-from vipa_ros.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.cli import main
 from vipa_ros.evaluation import trials
 from vipa_ros.tasks import scorecard

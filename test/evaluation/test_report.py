@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic_bag import EPISODE_ID, INSTRUCTION, SUBTASKS, Messages, write_episode
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.evaluation import report
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import read_signals

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from synthetic_bag import START_NS, Messages, write_episode
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.evaluation import drawing
 from vipa_ros.evaluation.drawing import Painter, fit
 from vipa_ros.evaluation.timeline import EpisodeState, ModeSpan, SubTaskState, Timeline, read_timeline

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.recording.reader import BagReader
 
 pytestmark = pytest.mark.graph

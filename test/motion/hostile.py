@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from vipa.geometry import rotation
 from vipa_ros.bench.ideal import IdealRobot
 from vipa_ros.bench.lagging import LaggingRobot
-from vipa_ros.motion import rotation
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.collision import DistanceField
 from vipa_ros.motion.motion import Motion

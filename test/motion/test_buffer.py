@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 from vipa_ros.motion.buffer import COMMITTED, ChunkBuffer, Space
 
 DT = 0.01

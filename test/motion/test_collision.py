@@ -7,7 +7,7 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import FINGER_MARGIN, CollisionModel, DistanceField
 from vipa_ros.robot.description import load_robot

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_properties import CASES
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.motion.motion import Motion

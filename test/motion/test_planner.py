@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from vipa.geometry import rotation
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
-from vipa_ros.motion import rotation
 from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.motion.motion import Motion
 from vipa_ros.motion.planner import NoPlan, Planner

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 
 
 def test_all_functions_agree_with_scipy():

@@ -8,7 +8,7 @@ from collections import deque
 
 import numpy as np
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 from vipa_ros.robot.kinematics import GroupKinematics
 from vipa_ros.robot.state import JointTrajectory
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Rig
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from servo_stand_in import refusals
 
-from vipa_ros import cli, resources
+from vipa import resources
+from vipa_ros import cli
 from vipa_ros.motion.collision import CollisionModel
 from vipa_ros.moveit import files, names
 from vipa_ros.moveit.standing import standing_links

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vipa_ros import resources
+from vipa import resources
+from vipa.errors import VipaError
 from vipa_ros.bringup import cell_graph
-from vipa_ros.errors import VipaError
 from vipa_ros.moveit import graph, parameters
 from vipa_ros.moveit.names import servo_node
 from vipa_ros.robot.description import load_robot

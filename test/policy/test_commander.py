@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vipa.errors import VipaError
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.robot.description import load_robot

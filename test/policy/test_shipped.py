@@ -2,8 +2,8 @@
 
 import pytest
 
-from vipa_ros import resources
-from vipa_ros.errors import VipaError
+from vipa import resources
+from vipa.errors import VipaError
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.robot.description import load_robot

@@ -8,7 +8,7 @@ from mcap.reader import make_reader
 from rosbags.rosbag2 import Reader
 from synthetic_bag import EPISODE_ID, Messages, write_episode
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.metadata import Qos

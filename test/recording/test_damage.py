@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mcap.writer import CompressionType, Writer
 from synthetic_bag import Messages
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording import definitions
 from vipa_ros.recording.metadata import TopicEntry, bag_information, write_metadata
 from vipa_ros.recording.reader import BagReader

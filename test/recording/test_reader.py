@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic_bag import START_NS, Messages, depth_picture, picture, write_episode
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader, image_array, stamp_ns
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from synthetic_bag import Messages
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording.metadata import Qos
 from vipa_ros.recording.reader import BagReader
 from vipa_ros.recording.recorder import Recorder, summary_json

@@ -14,7 +14,7 @@ from mcap.reader import make_reader
 from mcap.stream_reader import StreamReader
 from synthetic_bag import Messages
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
 from vipa_ros.recording.repair import repair

@@ -15,8 +15,8 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import Writer
 from synthetic_bag import Messages
 
+from vipa.errors import VipaError
 from vipa_ros.cli import main
-from vipa_ros.errors import VipaError
 from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.mcap_records import HEAD

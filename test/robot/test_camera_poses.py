@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipa_ros import resources
-from vipa_ros.errors import VipaError
+from vipa import resources
+from vipa.errors import VipaError
 from vipa_ros.expert.commander import Expert
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.hand import HandBuffer

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vipa_ros.errors import VipaError
-from vipa_ros.motion import rotation
+from vipa.errors import VipaError
+from vipa.geometry import rotation
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
 

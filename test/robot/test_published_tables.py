@@ -4,7 +4,7 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.kinematics import Kinematics
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.robot.description import load_robot
 
 TOLERANCE = 1e-6  # metres

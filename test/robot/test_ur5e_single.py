@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.robot.description import load_robot

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
+from vipa.errors import VipaError
 from vipa_ros.bringup import CELL_ARGUMENTS, EpisodeConfig
 from vipa_ros.commands import arguments, cell, episode
-from vipa_ros.errors import VipaError
 from vipa_ros.ros import launch_arguments
 
 

@@ -8,8 +8,8 @@ pytest.importorskip("rclpy")
 import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from vipa.errors import VipaError  # noqa: E402
 from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.errors import VipaError  # noqa: E402
 from vipa_ros.ros import node  # noqa: E402
 
 

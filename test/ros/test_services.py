@@ -8,8 +8,8 @@ import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from vipa.errors import VipaError  # noqa: E402
 from vipa_ros.environment import Domain  # noqa: E402
-from vipa_ros.errors import VipaError  # noqa: E402
 from vipa_ros.ros.services import Services  # noqa: E402
 
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 
 ROOT = resources.root()
 SOURCES = {p: p.read_text(encoding="utf-8") for folder in ("src", "launch") for p in sorted((ROOT / folder).rglob("*.py"))}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import topics
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from vipa.errors import VipaError
 from vipa_ros.bench import policy
-from vipa_ros.errors import VipaError
 
 
 @pytest.mark.train

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from vipa_ros import config, resources
-from vipa_ros.errors import VipaError
+from vipa import config, resources
+from vipa.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.state import CameraFrame, GroupState, Observation
 from vipa_ros.serving.answer import decode

@@ -9,9 +9,9 @@ import pytest
 from groot_server import MODALITIES, GrootServer
 from running import WAIT, Running
 
+from vipa.errors import VipaError
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.errors import VipaError
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.policy import remote as remote_module

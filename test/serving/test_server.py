@@ -11,7 +11,7 @@ from running import WAIT, Echo, Running
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect as websocket
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.serving import openpi_wire
 from vipa_ros.serving.server import bind
 

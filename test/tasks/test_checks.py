@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vipa_ros import geometry
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
+from vipa.geometry import poses as geometry
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks import checks
 from vipa_ros.tasks.checks import CheckState, CheckStatus
@@ -167,7 +167,7 @@ def test_operator_judges():
 
 
 def test_a_task_file_is_checked_when_it_is_loaded(tmp_path):
-    from vipa_ros import resources
+    from vipa import resources
 
     text = (resources.root() / "tasks" / "put_three_obj.yaml").read_text(encoding="utf-8")
     path = tmp_path / "mine.yaml"
@@ -179,7 +179,7 @@ def test_a_task_file_is_checked_when_it_is_loaded(tmp_path):
 def test_every_check_and_parameter_is_documented():
     import dataclasses
 
-    from vipa_ros import resources
+    from vipa import resources
 
     text = (resources.root() / "docs" / "tasks.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vipa_ros import bringup, config, demos, resources
+from vipa import config, resources
+from vipa.errors import VipaError
+from vipa_ros import bringup, demos
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.errors import VipaError
 from vipa_ros.evaluation import trials
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState

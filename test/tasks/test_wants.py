@@ -3,8 +3,8 @@
 import pytest
 from test_own_files import own
 
+from vipa.errors import VipaError
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.errors import VipaError
 from vipa_ros.inprocess import Loop
 from vipa_ros.motion.task_context import parse_tool
 from vipa_ros.robot.description import load_robot

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.state import JointTrajectory
 from vipa_ros.tasks.task import load_task

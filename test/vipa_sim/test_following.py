@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from vipa.errors import VipaError
 from vipa_ros.bench.lagging import LaggingRobot
-from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.state import JointTrajectory
 from vipa_ros.tasks.task import load_task

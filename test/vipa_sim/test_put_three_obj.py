@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from driver import Driver
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_sim.reach import gripping
 from vipa_sim.scenes._fruit import APPLE_MASS, BANANA_MASS, PLUM_MASS, banana_points
 

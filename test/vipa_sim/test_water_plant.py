@@ -7,8 +7,8 @@ import pytest
 from driver import Driver
 from scipy.spatial import Delaunay
 
-from vipa_ros import geometry
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
+from vipa.geometry import poses as geometry
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import checks
 from vipa_ros.tasks.checks import CheckState, CheckStatus

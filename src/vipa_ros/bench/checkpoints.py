@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.normalisation import Statistics
 from vipa_model.processing_vipa import VipaProcessor
 from vipa_model.tokenization_vipa import ByteTokenizer
-from vipa_ros.errors import VipaError
 
 STEP = 2e-3  # metres, and 6-D rotation entries, of a chunk's noise
 

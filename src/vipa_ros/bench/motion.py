@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa.geometry import rotation
 from vipa_ros.bench import against_mink
 from vipa_ros.bench.ideal import IdealRobot, Log, drive, joint_chunk, pose_chunk
-from vipa_ros.motion import rotation
 from vipa_ros.motion.buffer import Reference
 from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.motion.motion import Motion

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.serving.link import LinkError
 from vipa_ros.serving.native import CAMERA
 from vipa_ros.serving.openpi_client import OpenpiTransport

@@ -5,10 +5,10 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from vipa.errors import VipaError
 from vipa_ros import bringup, environment
 from vipa_ros.commands import arguments as arguments_
 from vipa_ros.commands.episode import ignore_ends, report_death, servo_nodes
-from vipa_ros.errors import VipaError
 from vipa_ros.supervisor import Supervisor
 
 

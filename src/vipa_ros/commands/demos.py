@@ -25,8 +25,8 @@ def arguments(parser):
 def run(args) -> int:
     from rich.progress import track
 
+    from vipa.errors import VipaError
     from vipa_ros import demos
-    from vipa_ros.errors import VipaError
     from vipa_ros.tasks.task import load_task
 
     if args.count < 1 or args.jobs < 1:

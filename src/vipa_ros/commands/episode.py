@@ -7,10 +7,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from vipa_ros import bringup, environment, files, keyboard, runfolder
+from vipa import files
+from vipa.errors import VipaError
+from vipa_ros import bringup, environment, keyboard, runfolder
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.commands import arguments as arguments_
-from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
 from vipa_ros.tasks import scorecard

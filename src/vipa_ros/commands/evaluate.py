@@ -21,8 +21,8 @@ def arguments(parser):
 def run(args) -> int:
     import contextlib
 
+    from vipa.errors import VipaError
     from vipa_ros.bringup import EpisodeConfig
-    from vipa_ros.errors import VipaError
     from vipa_ros.evaluation import trial_log, trials
 
     if args.jobs < 1:

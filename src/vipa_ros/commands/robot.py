@@ -15,7 +15,7 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    from vipa_ros import resources
+    from vipa import resources
     from vipa_ros.robot.description import load_robot
 
     if args.what == "list":
@@ -50,7 +50,7 @@ def _check(robot) -> int:
 
 
 def _moveit(robots, out, check) -> int:
-    from vipa_ros.errors import VipaError
+    from vipa.errors import VipaError
     from vipa_ros.moveit import files, names
 
     if out is not None and len(robots) != 1:

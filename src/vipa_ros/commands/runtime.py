@@ -3,9 +3,9 @@
 import argparse
 from collections.abc import Callable
 
+from vipa.config import Range
+from vipa.errors import VipaError
 from vipa_ros.commands import arguments
-from vipa_ros.config import Range
-from vipa_ros.errors import VipaError
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

@@ -23,7 +23,7 @@ def run(args) -> int:
     import asyncio
     import logging
 
-    from vipa_ros.errors import VipaError
+    from vipa.errors import VipaError
     from vipa_ros.policy.commander import load_policy
     from vipa_ros.serving.native import NativePolicy
     from vipa_ros.serving.server import Limits, PolicyServer
@@ -60,7 +60,7 @@ def _token(args) -> tuple[str | None, bool]:
     import os
     import secrets
 
-    from vipa_ros.errors import VipaError
+    from vipa.errors import VipaError
 
     if args.no_token:
         if not _loopback(args.host):

@@ -11,7 +11,7 @@ def run(args) -> int:
 
 def model_verb(verb, args) -> int:
     """Carries out a verb of vipa_model, whose errors become VipaError."""
-    from vipa_ros.errors import VipaError
+    from vipa.errors import VipaError
 
     try:
         return verb(args)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vipa.errors import VipaError
 from vipa_ros.dataset.readings import reason
 from vipa_ros.dataset.run import Run, recorded
 from vipa_ros.dataset.spec import DatasetSpec
 from vipa_ros.dataset.writer import DatasetWriter, difference, spec_at
-from vipa_ros.errors import VipaError
 
 
 @dataclass

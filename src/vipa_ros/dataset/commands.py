@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.motion.buffer import Path, Space
 from vipa_ros.motion.validation import QUATERNION_TOLERANCE
 from vipa_ros.robot.description import Group, Robot

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vipa_ros import files
+from vipa import files
+from vipa.errors import VipaError
 from vipa_ros.dataset import tables
 from vipa_ros.dataset.spec import DEPTH, IMAGES, DatasetSpec, check_frame
 from vipa_ros.dataset.stats import ImageStats, vector_stats
 from vipa_ros.dataset.video import VideoWriter
-from vipa_ros.errors import VipaError
 
 RECORD = "episode.json"
 LOCK = ".lock"  # beside the staging folder: who changes what is part of the dataset

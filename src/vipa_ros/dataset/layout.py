@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vipa_ros import files
+from vipa import files
 from vipa_ros.dataset import tables
 from vipa_ros.dataset.spec import (
     CHUNK_FILES,

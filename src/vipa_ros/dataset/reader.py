@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from vipa.errors import VipaError
 from vipa_ros.dataset import tables
 from vipa_ros.dataset.layout import depth_path
 from vipa_ros.dataset.spec import IMAGES, DatasetSpec, has_section, spec_of
 from vipa_ros.dataset.video import read_frames
-from vipa_ros.errors import VipaError
 
 
 @dataclass(frozen=True)

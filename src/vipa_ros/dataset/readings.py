@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_ros.dataset.spec import CameraSpec, DatasetSpec
-from vipa_ros.errors import VipaError
 from vipa_ros.recording.reader import BagReader, Message, image_array, stamp_ns
 from vipa_ros.robot.captures import intrinsics_fault
 from vipa_ros.robot.description import Robot

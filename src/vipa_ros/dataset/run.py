@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vipa_ros import config, documents
+from vipa import config, documents
+from vipa.errors import VipaError
 from vipa_ros.dataset.frames import FrameReader
 from vipa_ros.dataset.readings import (
     JOINT_STATES,
@@ -22,7 +23,6 @@ from vipa_ros.dataset.readings import (
 from vipa_ros.dataset.spec import CameraSpec, DatasetSpec, robot_spec
 from vipa_ros.dataset.ticks import Tick, Ticks
 from vipa_ros.dataset.writer import DatasetWriter
-from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import BagReader
 from vipa_ros.robot.description import Robot, load_robot

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics, pose_of
 

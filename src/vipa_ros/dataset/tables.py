@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vipa.errors import VipaError
 from vipa_ros.dataset.spec import Feature
-from vipa_ros.errors import VipaError
 
 _TYPES = {"float32": pa.float32(), "float64": pa.float64(), "int64": pa.int64()}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 
 
 class VideoWriter:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from vipa_ros import files
+from vipa import files
+from vipa.errors import VipaError
 from vipa_ros.dataset.episode import LOCK, EpisodeWriter, staged, sweep
 from vipa_ros.dataset.layout import Layout, derive, episode_rows
 from vipa_ros.dataset.reader import read_info
 from vipa_ros.dataset.spec import DatasetSpec, has_section, spec_of
-from vipa_ros.errors import VipaError
 
 
 class DatasetWriter:

@@ -17,8 +17,8 @@ import cv2
 import jinja2
 from markupsafe import Markup
 
-from vipa_ros import config, documents, files
-from vipa_ros.errors import VipaError
+from vipa import config, documents, files
+from vipa.errors import VipaError
 from vipa_ros.evaluation.bars import axis, timeline_rows
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import ArmSignals, read_signals

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from vipa_ros import config, documents
-from vipa_ros.errors import VipaError
+from vipa import config, documents
+from vipa.errors import VipaError
 from vipa_ros.evaluation.trials import Trial
 from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import scorecard

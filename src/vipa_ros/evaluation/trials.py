@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.tasks.scorecard import Scorecard
 
 

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.evaluation.drawing import Painter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, image_array, stamp_ns

@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 
-from vipa_ros import geometry
+from vipa.geometry import poses
 from vipa_ros.robot.kinematics import GroupKinematics
 from vipa_ros.robot.state import GroundTruth, GroupState
 from vipa_ros.tasks.checks import touching
@@ -41,7 +41,7 @@ class View:
 
     def body(self, name: str) -> np.ndarray:
         """Pose (7,) of a body in the arm's base frame."""
-        return geometry.compose(geometry.inverse(self.base), self.truth.poses[name])
+        return poses.compose(poses.inverse(self.base), self.truth.poses[name])
 
     @property
     def tool(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa_ros import geometry
+from vipa.geometry import poses
 from vipa_ros.expert import drawer, grasp, place
 from vipa_ros.expert.goal import Skill, View
 from vipa_ros.expert.reach import raise_tool, yaw_of
@@ -45,7 +45,7 @@ def _put(view: View, fruit: str) -> Skill:
     x, y, opening = SPOTS[fruit]
 
     def spot(view: View) -> np.ndarray:
-        return geometry.transform(view.body("drawer"), [x, y, RELEASE])
+        return poses.transform(view.body("drawer"), [x, y, RELEASE])
 
     # fingers close along the drawer's width: the hand is broad in that direction only
     across = yaw_of(view.body("drawer")) + np.pi / 2

@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 
 SUBSTEP = 0.05  # seconds; the profile is integrated this finely between the steps of a chunk
 

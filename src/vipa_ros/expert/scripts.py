@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from vipa_ros.errors import VipaError, unknown
+from vipa.errors import VipaError, unknown
 from vipa_ros.expert.goal import Skill, View
 from vipa_ros.expert.put_three_obj import SUBTASKS, put_three_obj
 from vipa_ros.expert.water_plant import water_plant

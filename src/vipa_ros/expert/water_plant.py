@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vipa_ros import geometry
+from vipa.geometry import poses, rotation
 from vipa_ros.expert.goal import Goal, Skill, View
 from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
-from vipa_ros.motion import rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
@@ -79,8 +78,8 @@ def _from_grasp(view: View) -> tuple[float, float, float]:
 
 def _is_aimed(view: View) -> bool:
     """The nozzle points at the plant: the jet would hit it, whatever is left to move or turn."""
-    leaves = geometry.transform(view.body(PLANT), [0.0, 0.0, LEAVES])
-    ahead, *aside = geometry.transform(geometry.inverse(view.body(NOZZLE)), leaves)
+    leaves = poses.transform(view.body(PLANT), [0.0, 0.0, LEAVES])
+    ahead, *aside = poses.transform(poses.inverse(view.body(NOZZLE)), leaves)
     wide = WIDER if view.opening < PRESSING else 1.0
     return bool(np.hypot(*aside) < wide * MISS and abs(ahead - DISTANCE) < wide * DEPTH)
 
@@ -91,7 +90,7 @@ def _is_aimed(view: View) -> bool:
 def _over(view: View, turn: float, height: float) -> np.ndarray:
     """Tool pose (7,) `height` metres over the grasp; the fingers close along the can's x."""
     can = view.body(CAN)
-    position = geometry.transform(can, [0.0, 0.0, GRASP])
+    position = poses.transform(can, [0.0, 0.0, GRASP])
     return top_down([position[0], position[1], position[2] + height], yaw_of(can) - np.pi / 2 + turn)
 
 
@@ -106,10 +105,10 @@ def _aimed(view: View) -> np.ndarray:
     plant, can = view.body(PLANT), view.body(CAN)
     heading = float(np.arctan2(*(plant - can)[1::-1]))
     ahead = np.array([np.cos(heading), np.sin(heading), 0.0])
-    nozzle = geometry.compose(geometry.inverse(can), view.body(NOZZLE))[:3]  # in the can's frame
+    nozzle = poses.compose(poses.inverse(can), view.body(NOZZLE))[:3]  # in the can's frame
     position = plant[:3] - (DISTANCE + nozzle[0]) * ahead
     position[2] = max(plant[2] + LEAVES - nozzle[2], CARRY)
-    return geometry.pose(position, geometry.Rotation.from_euler("z", heading))
+    return poses.pose(position, poses.Rotation.from_euler("z", heading))
 
 
 def _way(view: View, turn: float) -> list[np.ndarray]:
@@ -179,9 +178,9 @@ def _lift(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _aim(view: View, until: Callable[[View], bool]) -> Goal:
-    held = geometry.compose(geometry.inverse(view.body(CAN)), view.tool)  # asked once: in a grip it does not slip
+    held = poses.compose(poses.inverse(view.body(CAN)), view.tool)  # asked once: in a grip it does not slip
     return Goal(
-        lambda v: geometry.compose(_aimed(v), held), hand=LIGHT, speed=0.25, angular_speed=0.8, acceleration=SLOW, near=0.0,
+        lambda v: poses.compose(_aimed(v), held), hand=LIGHT, speed=0.25, angular_speed=0.8, acceleration=SLOW, near=0.0,
         until=until, target=PLANT, noise=NOISE,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 from vipa_ros.motion.buffer import Reference
 from vipa_ros.robot.description import Group
 

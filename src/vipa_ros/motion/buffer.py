@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 
 COMMITTED = 0.1      # seconds ahead of now that no chunk changes
 BANDWIDTH = 110.0    # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag

@@ -12,8 +12,8 @@ import coal
 import numpy as np
 import pinocchio as pin
 
-from vipa_ros.errors import VipaError
-from vipa_ros.motion import rotation
+from vipa.errors import VipaError
+from vipa.geometry import rotation
 from vipa_ros.robot.contacts import Contacts
 from vipa_ros.robot.description import FINGERS, Robot
 from vipa_ros.robot.kinematics import Kinematics

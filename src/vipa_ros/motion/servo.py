@@ -13,7 +13,7 @@ import daqp
 import numpy as np
 import pinocchio as pin
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 from vipa_ros.motion.buffer import Reference
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.collision import CollisionModel, DistanceField

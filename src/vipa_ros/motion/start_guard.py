@@ -6,7 +6,7 @@ whoever commands; while it follows a chunk, the reference that it follows counts
 
 import numpy as np
 
-from vipa_ros.motion import rotation
+from vipa.geometry import rotation
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.references import References
 from vipa_ros.robot.description import Group

@@ -7,7 +7,7 @@ is. Joint targets (planned moves, a head) never see Servo.
 
 import numpy as np
 
-from vipa_ros.errors import VipaError, unknown
+from vipa.errors import VipaError, unknown
 from vipa_ros.motion.chunk import ActionChunk
 from vipa_ros.motion.servo import Servo, Target
 from vipa_ros.moveit.servo_link import ServoLink

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vipa_ros import environment, files, lifeline
+from vipa import files
+from vipa.errors import VipaError
+from vipa_ros import environment, lifeline
 from vipa_ros.bringup import NodeSpec, solved_by
-from vipa_ros.errors import VipaError
 from vipa_ros.moveit import parameters
 from vipa_ros.moveit.names import servo_node
 from vipa_ros.robot.description import Robot

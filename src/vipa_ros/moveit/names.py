@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vipa_ros import resources
+from vipa import resources
 from vipa_ros.robot.description import Group, Robot
 
 WORLD = "world"

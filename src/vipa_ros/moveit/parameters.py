@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from vipa_ros import config, documents
-from vipa_ros.errors import VipaError
+from vipa import config, documents
+from vipa.errors import VipaError
 from vipa_ros.moveit.names import folder, srdf_name
 from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Robot

@@ -14,9 +14,9 @@ import rclpy
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
+from vipa.errors import VipaError
 from vipa_msgs.action import RunEpisode
 from vipa_ros import keyboard
-from vipa_ros.errors import VipaError
 from vipa_ros.evaluation.checklist import Checklist
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.operator_requests import OperatorRequests

@@ -14,9 +14,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from vipa.errors import VipaError, unknown
 from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 from vipa_ros import keyboard
-from vipa_ros.errors import VipaError, unknown
 from vipa_ros.evaluation.checklist import render
 from vipa_ros.motion.chunk import Mode
 from vipa_ros.ros import convert, node, topics

@@ -10,8 +10,8 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from vipa.errors import VipaError, unknown
 from vipa_msgs.srv import PlanMotion
-from vipa_ros.errors import VipaError, unknown
 from vipa_ros.planning.request import NoPlan, check
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.joint_states import JointStates

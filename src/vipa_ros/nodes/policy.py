@@ -7,7 +7,7 @@ between steps, default 0.8).
 
 from rclpy.node import Node
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.remote import connect

@@ -10,8 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 
+from vipa.errors import VipaError
 from vipa_msgs.srv import RecordEpisode
-from vipa_ros.errors import VipaError
 from vipa_ros.recording.recorder import Recorder, summary_json
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics

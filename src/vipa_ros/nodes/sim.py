@@ -19,10 +19,10 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.errors import VipaError, unknown
+from vipa.rates import Every
 from vipa_msgs.msg import GroundTruth, MotionStatus
 from vipa_msgs.srv import ResetCell
-from vipa_ros.errors import VipaError, unknown
-from vipa_ros.rates import Every
 from vipa_ros.robot import urdf
 from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics

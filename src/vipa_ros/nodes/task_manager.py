@@ -13,11 +13,11 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from vipa import files
+from vipa.errors import VipaError
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
-from vipa_ros import files
-from vipa_ros.errors import VipaError
 from vipa_ros.robot.description import load_robot
 from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.robot.measured import GroupReader

@@ -8,7 +8,7 @@ from geometry_msgs.msg import Pose, PoseStamped
 from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.moveit import parameters
 from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
 from vipa_ros.robot.description import Robot

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from vipa import resources
+from vipa.errors import VipaError
 from vipa_model.policy import Policy
-from vipa_ros import resources
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.policy.prefix import committed_prefix
 from vipa_ros.robot.description import Robot

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.robot.cameras import CameraPoses
 from vipa_ros.robot.description import Robot

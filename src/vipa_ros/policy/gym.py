@@ -4,9 +4,9 @@ from collections import deque
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_model.policy import Policy
 from vipa_ros.envs import PERIOD
-from vipa_ros.errors import VipaError
 
 STEPS = 8  # of a chunk that are played before the policy is asked anew, as outside environments
 

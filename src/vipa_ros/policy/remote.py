@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
+from vipa.errors import VipaError
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.errors import VipaError
 from vipa_ros.motion.chunk import ActionChunk, Mode
 from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.prefix import committed_prefix

@@ -17,8 +17,8 @@ from typing import Self
 
 from mcap.writer import CompressionType, Writer
 
-from vipa_ros.errors import VipaError
-from vipa_ros.files import disk_words
+from vipa.errors import VipaError
+from vipa.files import disk_words
 from vipa_ros.recording import definitions, in_use
 from vipa_ros.recording.metadata import Qos, TopicEntry, bag_information, dump, qos_text, write_metadata
 

@@ -16,8 +16,8 @@ from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from vipa_ros import resources
-from vipa_ros.errors import VipaError
+from vipa import resources
+from vipa.errors import VipaError
 
 SEPARATOR = "=" * 80
 OWN_PACKAGES = ("vipa_msgs", "tf2_msgs", "control_msgs", "moveit_msgs")

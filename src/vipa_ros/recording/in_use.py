@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 
 
 def lock(file) -> bool:

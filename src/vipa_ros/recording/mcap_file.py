@@ -17,7 +17,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Schema
 from mcap.writer import MCAP0_MAGIC
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording import mcap_records as records
 from vipa_ros.recording.mcap_records import ChunkInfo, Damaged, Head, RawMessage
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import yaml
 
-from vipa_ros import documents
-from vipa_ros.errors import VipaError
+from vipa import documents
+from vipa.errors import VipaError
 
 VERSION = 9
 FOREVER = {"sec": 9223372036, "nsec": 854775807}

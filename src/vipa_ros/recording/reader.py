@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from vipa_ros import images
-from vipa_ros.errors import VipaError, unknown
+from vipa import images
+from vipa.errors import VipaError, unknown
 from vipa_ros.recording import metadata
 from vipa_ros.recording.decoding import Undecodable, decoder
 from vipa_ros.recording.jumps import Jump, Seen, find_jump
@@ -171,7 +171,7 @@ def stamp_ns(message) -> int:
 
 
 def image_array(image) -> np.ndarray:
-    """A decoded sensor_msgs/Image as an array, see `vipa_ros.images.image_array`. Raises VipaError."""
+    """A decoded sensor_msgs/Image as an array, see `vipa.images.image_array`. Raises VipaError."""
     try:
         return images.image_array(image)
     except ValueError as error:

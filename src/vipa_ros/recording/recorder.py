@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagSummary, BagWriter
 from vipa_ros.recording.metadata import Qos

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording import in_use
 from vipa_ros.recording.bag import CHUNK_BYTES
 from vipa_ros.recording.mcap_records import CHUNK_LIMIT

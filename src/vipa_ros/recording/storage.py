@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, ReaderError
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.recording.mcap_file import McapFile, Part
 
 HELD_LIMIT = 1 << 30  # bytes of messages that wait for earlier ones, in a file whose parts overlap in time

@@ -4,7 +4,7 @@ import numpy as np
 import pinocchio as pin
 from scipy.spatial.transform import Rotation
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.robot.description import Robot
 from vipa_ros.robot.kinematics import Kinematics
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from vipa_ros import config, resources
-from vipa_ros.config import Name, Range, Token
-from vipa_ros.errors import unknown
+from vipa import config, resources
+from vipa.config import Name, Range, Token
+from vipa.errors import unknown
 
 Point = Annotated[float, Range(-10, 10)]  # metres
 Angle = Annotated[float, Range(-10, 10)]  # radians

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pinocchio as pin
 
-from vipa_ros.errors import VipaError
-from vipa_ros.motion import rotation
+from vipa.errors import VipaError
+from vipa.geometry import rotation
 from vipa_ros.robot import urdf
 from vipa_ros.robot.description import Group, Robot
 

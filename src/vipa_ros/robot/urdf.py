@@ -2,9 +2,9 @@
 
 from xml.etree import ElementTree
 
-from vipa_ros import documents
-from vipa_ros.config import FINITE
-from vipa_ros.errors import VipaError
+from vipa import documents
+from vipa.config import FINITE
+from vipa.errors import VipaError
 from vipa_ros.robot.description import Robot
 
 # attributes that hold numbers, by element

@@ -6,7 +6,7 @@ import threading
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from vipa_ros.rates import Every
+from vipa.rates import Every
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.qos import PROFILES
 from vipa_sim.cell import SimCell

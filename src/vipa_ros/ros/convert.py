@@ -11,10 +11,10 @@ from sensor_msgs.msg import JointState as JointStateMsg
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
+from vipa.images import image_array
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 from vipa_ros.evaluation.checklist import Row
-from vipa_ros.images import image_array
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest

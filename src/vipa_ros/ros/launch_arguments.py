@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from vipa.errors import VipaError, unknown
 from vipa_ros.bringup import arguments_of, kind
-from vipa_ros.errors import VipaError, unknown
 
 TASK = "put_three_obj"  # where none is named
 ROS2_LAUNCH = ("launch-prefix", "launch-prefix-filter")  # options of `ros2 launch` that reach launch files as arguments

@@ -5,9 +5,9 @@ from pathlib import Path
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
+from vipa.rates import Every
 from vipa_msgs.msg import EpisodeStatus
 from vipa_ros.inprocess import STATUS_RATE, Loop, Tick
-from vipa_ros.rates import Every
 from vipa_ros.recording import definitions
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.robot import urdf

@@ -13,8 +13,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from vipa_ros import lifeline, output
-from vipa_ros.errors import VipaError
+from vipa import output
+from vipa.errors import VipaError
+from vipa_ros import lifeline
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rclpy.task import Future
 
+from vipa.config import fingerprint
 from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
-from vipa_ros.config import fingerprint
 from vipa_ros.ros import convert
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.samples import Samples

@@ -6,7 +6,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.ros.node import steady_clock
 
 POLL = 0.02  # wall seconds between looks for a service that is not there yet

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.serving.mapping import Mapping, load_mapping
 
 PORTS = {"openpi": 8000, "groot": 5555}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from vipa_ros import config, resources
-from vipa_ros.config import Range
-from vipa_ros.errors import VipaError
+from vipa import config, resources
+from vipa.config import Range
+from vipa.errors import VipaError
 from vipa_ros.robot.description import Group, Robot
 
 Positive = Annotated[float, Range(above=0, high=1000)]

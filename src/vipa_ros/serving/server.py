@@ -20,7 +20,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.frames import CloseCode
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.serving import openpi_wire
 
 log = logging.getLogger("vipa.serve")

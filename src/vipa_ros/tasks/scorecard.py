@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from vipa_ros import config, documents, provenance, resources
-from vipa_ros.errors import VipaError
-from vipa_ros.files import disk_error, write_json
+from vipa import config, documents, provenance, resources
+from vipa.errors import VipaError
+from vipa.files import disk_error, write_json
 from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
 
 SCHEMA = "vipa/scorecard/1"

@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from vipa_ros import config, resources
-from vipa_ros.config import Name, Range
+from vipa import config, resources
+from vipa.config import Name, Range
 from vipa_ros.tasks import checks
 
 Place = Annotated[float, Range(-100, 100)]  # metres

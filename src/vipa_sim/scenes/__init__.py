@@ -7,9 +7,9 @@ from typing import Annotated, Protocol
 import mujoco
 import numpy as np
 
-from vipa_ros import config
-from vipa_ros.config import Range
-from vipa_ros.errors import VipaError, unknown
+from vipa import config
+from vipa.config import Range
+from vipa.errors import VipaError, unknown
 from vipa_ros.tasks.task import Task
 from vipa_sim.reach import Reach
 from vipa_sim.snapshot import Appearance

@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.tasks.task import Task
 from vipa_sim import contacts
 from vipa_sim.robot_model import VISUAL

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 from vipa_ros.tasks.task import Task
 from vipa_sim import geometry, room, textures
 from vipa_sim.reach import Reach

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from vipa_ros import config
-from vipa_ros.errors import VipaError, unknown
+from vipa import config
+from vipa.errors import VipaError, unknown
 from vipa_ros.tasks.checks.aims_at import AimsAt
 from vipa_ros.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus, held, touching
 from vipa_ros.tasks.checks.ink_below import InkBelow

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from vipa_ros.config import Range
-from vipa_ros.errors import VipaError, unknown
+from vipa.config import Range
+from vipa.errors import VipaError, unknown
 from vipa_ros.robot.state import GroundTruth, GroupState
 
 Metres = Annotated[float, Range(-10, 10)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vipa_ros import geometry
+from vipa.geometry import poses
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import (
     CheckResult,
@@ -58,8 +58,8 @@ class Inserted(SimCheck):
     def _place(self, truth: GroundTruth) -> tuple[float, float]:
         """Depth of the tip below the rim and its distance from the axis, metres."""
         p = self.params
-        tip = geometry.transform(truth.poses[p.object], p.tip)
-        local = geometry.transform(geometry.inverse(truth.poses[p.opening]), tip) - p.rim
+        tip = poses.transform(truth.poses[p.object], p.tip)
+        local = poses.transform(poses.inverse(truth.poses[p.opening]), tip) - p.rim
         axis = np.asarray(p.axis) / np.linalg.norm(p.axis)
         height = float(local @ axis)
         return -height, float(np.linalg.norm(local - height * axis))

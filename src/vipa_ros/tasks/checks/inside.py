@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros import geometry
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
+from vipa.geometry import poses
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, Distance, Metres, SimCheck, held, result
 
@@ -50,7 +50,7 @@ class Inside(SimCheck):
     def _outside(self, truth: GroundTruth) -> float:
         """Metres from the object's origin to the interior; 0: inside. Raises KeyError if a body has gone."""
         container = truth.poses[self.params.container]
-        x, y, z = geometry.transform(geometry.inverse(container), truth.poses[self.params.object][:3])
+        x, y, z = poses.transform(poses.inverse(container), truth.poses[self.params.object][:3])
         beyond = np.maximum([abs(x) - self._half[0], abs(y) - self._half[1], z - self._top, -z], 0.0)
         return float(np.linalg.norm(beyond))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from vipa_ros.config import Range
+from vipa.config import Range
 from vipa_ros.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, Travel, fraction, held, result
 

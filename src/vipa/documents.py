@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 
 DEPTH = 64  # levels of lists and mappings
 VALUES = 1_000_000  # values in all, aliases counted as often as they are used

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from vipa_ros import documents
-from vipa_ros.errors import VipaError
+from vipa import documents
+from vipa.errors import VipaError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import platform
 import subprocess
 from functools import cache
 
-from vipa_ros import resources
+from vipa import resources
 
 PACKAGES = (
     "numpy",

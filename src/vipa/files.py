@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from vipa_ros.errors import VipaError
+from vipa.errors import VipaError
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from vipa_ros.errors import VipaError, unknown
+from vipa.errors import VipaError, unknown
 
 
 @cache
