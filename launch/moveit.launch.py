@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from launch_ros.actions import Node
 
+from vipa.robot.description import load_robot
 from vipa_ros.bringup import CELL_ARGUMENTS, standing_graph
 from vipa_ros.moveit import graph
-from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import launching
 
 NAMES = [name for name in CELL_ARGUMENTS if name != "motion_backend"]

@@ -11,9 +11,9 @@ import pytest
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros import cli, runfolder
 from vipa_ros.commands import doctor, episode
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.task import load_task

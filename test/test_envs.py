@@ -11,10 +11,10 @@ from gymnasium.utils.env_checker import check_env
 
 from vipa.errors import VipaError
 from vipa.geometry import poses
+from vipa.robot.state import Observation
 from vipa_ros import envs
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.gym import EnvPolicy
-from vipa_ros.robot.state import Observation
 
 
 @pytest.mark.parametrize("name", envs.ENVIRONMENTS)

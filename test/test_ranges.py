@@ -11,9 +11,9 @@ import yaml
 
 from vipa import config, documents, resources
 from vipa.errors import VipaError
+from vipa.robot import urdf
+from vipa.robot.description import Robot, load_robot
 from vipa_ros.cli import main
-from vipa_ros.robot import urdf
-from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.serving.mapping import Mapping, load_mapping
 from vipa_ros.tasks.checks import REGISTRY
 from vipa_ros.tasks.task import Task, load_task

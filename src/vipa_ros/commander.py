@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from vipa.robot.state import GroundTruth, GroupState, Observation
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
-from vipa_ros.robot.state import GroundTruth, GroupState, Observation
 
 
 @dataclass(frozen=True)

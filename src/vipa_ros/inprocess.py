@@ -14,13 +14,13 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.rates import Every
+from vipa.robot.description import Robot
+from vipa.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
 from vipa_ros import runfolder
 from vipa_ros.commander import Commander, EpisodeStart, NoChunk
 from vipa_ros.loop_view import GRAPH, Captures, Latency, View
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer

@@ -7,13 +7,13 @@ what earlier ticks published. A frame comes when it has been rendered and sent, 
 from collections import deque
 from dataclasses import dataclass
 
+from vipa.robot.description import Robot
+from vipa.robot.joint_states import History
+from vipa.robot.measured import GroupReader
+from vipa.robot.state import CameraFrame, GroundTruth, JointState, Observation
 from vipa_ros.commander import CommanderInput
 from vipa_ros.motion.chunk import MotionStatus
 from vipa_ros.policy.observer import FreshnessCheck
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.joint_states import History
-from vipa_ros.robot.measured import GroupReader
-from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, Observation
 from vipa_sim.render import Renderer
 from vipa_sim.snapshot import Snapshot
 

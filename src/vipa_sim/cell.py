@@ -9,8 +9,8 @@ import numpy as np
 
 from vipa.config import fingerprint
 from vipa.errors import VipaError, unknown
-from vipa_ros.robot.description import Camera, Robot
-from vipa_ros.robot.state import GroundTruth, JointState, JointTrajectory
+from vipa.robot.description import Camera, Robot
+from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa_ros.tasks.task import Task
 from vipa_sim import contacts, geometry, robot_model, room
 from vipa_sim.controllers import TrajectoryController

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vipa_ros.robot.state import JointTrajectory
+from vipa.robot.state import JointTrajectory
 
 # JTC's own tolerance for "ends at rest": the epsilon of a 32-bit float
 END_VELOCITY = float(np.finfo(np.float32).eps)

@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 
-from vipa_ros.robot.description import Group
+from vipa.robot.description import Group
 
 TOP_DOWN = np.diag([1.0, -1.0, -1.0])  # tool z down, tool y (the fingers' direction) along -y
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from vipa.errors import unknown
-from vipa_ros.robot.state import CameraFrame
+from vipa.robot.state import CameraFrame
 from vipa_sim import geometry, gl
 from vipa_sim.robot_model import VISUAL
 from vipa_sim.snapshot import Appearance, Snapshot

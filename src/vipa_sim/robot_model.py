@@ -6,8 +6,8 @@ import mujoco
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_ros.robot import urdf
-from vipa_ros.robot.description import Camera, Group, Robot
+from vipa.robot import urdf
+from vipa.robot.description import Camera, Group, Robot
 from vipa_sim import contacts, geometry, textures
 
 VISUAL, HIDDEN = 1, 3  # geom groups: drawn, and collision shapes that are not

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.dataset import layout, tables
 from vipa_ros.dataset.check import check
 from vipa_ros.dataset.reader import Dataset
@@ -18,7 +19,6 @@ from vipa_ros.dataset.spec import CameraSpec, DatasetSpec, Feature, robot_spec
 from vipa_ros.dataset.stats import FINITE, QUANTILES, aggregate, vector_stats
 from vipa_ros.dataset.video import count_frames, read_frames
 from vipa_ros.dataset.writer import DatasetWriter
-from vipa_ros.robot.description import load_robot
 
 FPS = 10
 SPEC = DatasetSpec(

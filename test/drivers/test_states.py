@@ -2,11 +2,11 @@
 
 import pytest
 
-from vipa_ros.drivers import franka, ur
-from vipa_ros.drivers.driver import DriverState, with_controllers, with_starts
-from vipa_ros.drivers.franka import Franka
-from vipa_ros.drivers.gripper import GoalStream
-from vipa_ros.drivers.ur import Ur
+from vipa.drivers import franka, ur
+from vipa.drivers.driver import DriverState, with_controllers, with_starts
+from vipa.drivers.franka import Franka
+from vipa.drivers.gripper import GoalStream
+from vipa.drivers.ur import Ur
 
 
 def franka_in(mode, errors=(), age=0.0):

@@ -4,10 +4,10 @@ done again."""
 import numpy as np
 import pytest
 
+from vipa.robot.description import load_robot
 from vipa_ros.expert.commander import Expert
 from vipa_ros.expert.water_plant import CARRY, STEPS, _due
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import mujoco
 import numpy as np
 
+from vipa.robot.description import load_robot
 from vipa_ros.bench.ideal import pose_chunk
 from vipa_ros.motion.motion import Motion
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import Fixture, load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.following import Following

@@ -8,10 +8,10 @@ import pinocchio as pin
 import pytest
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import FINGER_MARGIN, CollisionModel, DistanceField
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 TABLE = Fixture("table", [0.5, 0.0, -0.02], [1.2, 1.6, 0.04])

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from test_properties import CASES
 
 from vipa import resources
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.motion.motion import Motion
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 DUAL, SINGLE = load_robot("fr3_dual"), load_robot("fr3_single")

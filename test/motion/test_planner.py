@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from vipa.geometry import rotation
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
 from vipa_ros.motion.collision import CollisionModel, DistanceField
 from vipa_ros.motion.motion import Motion
 from vipa_ros.motion.planner import NoPlan, Planner
 from vipa_ros.motion.timing import smooth_curve, time_path
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 ROBOT = load_robot("fr3_single")

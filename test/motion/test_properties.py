@@ -8,9 +8,9 @@ from hostile import EVENTS, Adversary, arms, starts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vipa.robot.description import load_robot
 from vipa_ros.motion import servo
 from vipa_ros.motion.motion import Motion
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import Fixture
 
 CASES = int(os.environ.get("VIPA_PROPERTY_CASES", "200"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from following import ROBOT, follow, line, moving, start, tool
 
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.bench.ideal import drive, joint_chunk, pose_chunk
-from vipa_ros.robot.kinematics import Kinematics
 
 FAR = np.array([0, 0, 0, 0.5, 0, 0, 2.5])  # rad
 

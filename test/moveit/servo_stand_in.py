@@ -9,8 +9,8 @@ from collections import deque
 import numpy as np
 
 from vipa.geometry import rotation
-from vipa_ros.robot.kinematics import GroupKinematics
-from vipa_ros.robot.state import JointTrajectory
+from vipa.robot.kinematics import GroupKinematics
+from vipa.robot.state import JointTrajectory
 
 PERIOD, LATENCY, TIMEOUT = 0.01, 0.1, 0.1  # seconds: publish_period, max_expected_latency, incoming_command_timeout
 LINEAR, ROTATIONAL = 0.6, 2.0              # scale: m/s, rad/s

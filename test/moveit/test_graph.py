@@ -8,10 +8,10 @@ import yaml
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.bringup import cell_graph
 from vipa_ros.moveit import graph, parameters
 from vipa_ros.moveit.names import servo_node
-from vipa_ros.robot.description import load_robot
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():

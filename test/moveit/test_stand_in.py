@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from servo_stand_in import POSE, StandIn
 
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 
 STEP_NS = 10_000_000
 

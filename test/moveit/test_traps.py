@@ -5,10 +5,10 @@ import pytest
 from rig import Rig
 from servo_stand_in import MARGIN, POSE
 
+from vipa.robot.state import JointTrajectory
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa_ros.motion.servo import Target
 from vipa_ros.moveit.servo_link import DIVERGED, NEAR, SILENT, Phase
-from vipa_ros.robot.state import JointTrajectory
 
 AHEAD = [0.1, 0.0, -0.05]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from vipa.robot.captures import FROZEN_AFTER
+from vipa.robot.state import CameraFrame
 from vipa_ros.policy.observer import FreshnessCheck
-from vipa_ros.robot.captures import FROZEN_AFTER
-from vipa_ros.robot.state import CameraFrame
 
 S = 1_000_000_000
 

@@ -4,9 +4,9 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.task import load_task
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vipa.errors import VipaError
-from vipa_ros.robot.cameras import CameraPoses
-from vipa_ros.robot.description import load_robot
+from vipa.robot.cameras import CameraPoses
+from vipa.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from vipa_ros.robot.captures import FROZEN_AFTER, StillCheck, capture_fault
-from vipa_ros.robot.state import CameraFrame
+from vipa.robot.captures import FROZEN_AFTER, StillCheck, capture_fault
+from vipa.robot.state import CameraFrame
 
 SIZE = (64, 48)
 K = np.array([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]])

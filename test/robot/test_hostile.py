@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vipa.robot.description import load_robot
 from vipa_ros.motion.motion import Motion
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import Fixture
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))

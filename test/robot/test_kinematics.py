@@ -7,8 +7,8 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.geometry import rotation
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 
 # Franka's documentation, modified (Craig) parameters of the FR3: a (m), d (m), alpha (rad); then the flange
 TABLE = [(0, 0.333, 0), (0, 0, -np.pi / 2), (0, 0.316, np.pi / 2), (0.0825, 0, np.pi / 2), (-0.0825, 0.384, -np.pi / 2),

@@ -5,8 +5,8 @@ import pinocchio as pin
 import pytest
 
 from vipa import resources
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
 
 
 def modified(a, d, alpha, theta):

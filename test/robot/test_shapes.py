@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from vipa import resources
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 
 TOLERANCE = 1e-6  # metres
 

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 

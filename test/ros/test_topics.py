@@ -3,7 +3,7 @@
 import pytest
 
 from vipa import resources
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 from vipa_ros.ros import topics
 
 

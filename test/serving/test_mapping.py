@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from vipa import config, resources
 from vipa.errors import VipaError
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.state import CameraFrame, GroupState, Observation
+from vipa.robot.description import load_robot
+from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa_ros.serving.answer import decode
 from vipa_ros.serving.mapping import ROTATIONS, ActionPart, CameraKeys, Mapping, StatePart, load_mapping
 from vipa_ros.serving.request import RequestBuilder, encode_rotation, resized, state_vector

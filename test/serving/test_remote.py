@@ -10,6 +10,8 @@ from groot_server import MODALITIES, GrootServer
 from running import WAIT, Running
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
+from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.inprocess import Loop, run_episode
@@ -17,8 +19,6 @@ from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.policy import remote as remote_module
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.remote import RemoteCommander
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.state import CameraFrame, GroupState, Observation
 from vipa_ros.serving.address import parse
 from vipa_ros.serving.native import NativePolicy
 from vipa_ros.tasks import scorecard

@@ -5,7 +5,7 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.geometry import poses as geometry
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks import checks
 from vipa_ros.tasks.checks import CheckState, CheckStatus
 from vipa_ros.tasks.task import SubTask, load_task

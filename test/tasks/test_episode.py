@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import MAX_GAP, EpisodeScorer, SubTaskStatus
 from vipa_ros.tasks.task import SubTask, Task

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from vipa.errors import VipaError
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer

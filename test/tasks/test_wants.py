@@ -4,10 +4,10 @@ import pytest
 from test_own_files import own
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.inprocess import Loop
 from vipa_ros.motion.task_context import parse_tool
-from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert
 from vipa_ros.tasks import wants
 from vipa_ros.tasks.episode import SubTaskStatus

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa_ros.robot.state import JointTrajectory
+from vipa.robot.state import JointTrajectory
 from vipa_sim.reach import Reach
 
 

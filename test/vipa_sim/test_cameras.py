@@ -6,7 +6,7 @@ import pytest
 from driver import Driver
 
 from vipa.errors import VipaError
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.reach import gripping

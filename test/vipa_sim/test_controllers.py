@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa_ros.robot.state import JointTrajectory
+from vipa.robot.state import JointTrajectory
 from vipa_sim.controllers import TrajectoryController
 
 NAMES = ("a", "b")

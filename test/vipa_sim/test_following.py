@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
+from vipa.robot.state import JointTrajectory
 from vipa_ros.bench.lagging import LaggingRobot
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.state import JointTrajectory
 from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.controllers import TrajectoryController

@@ -7,7 +7,7 @@ import numpy as np
 import pinocchio
 from scipy.spatial.transform import Rotation
 
-from vipa_ros.robot.state import JointTrajectory
+from vipa.robot.state import JointTrajectory
 
 TOLERANCE = 1e-9
 

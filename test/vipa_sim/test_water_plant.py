@@ -9,7 +9,7 @@ from scipy.spatial import Delaunay
 
 from vipa.errors import VipaError
 from vipa.geometry import poses as geometry
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 from vipa_ros.tasks import checks
 from vipa_ros.tasks.checks import CheckState, CheckStatus
 from vipa_ros.tasks.task import load_task

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.motion.servo import ACTIVATION, ROTATION_WEIGHT
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 

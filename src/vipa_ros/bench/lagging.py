@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from vipa.robot.description import Robot
+from vipa.robot.state import JointState, JointTrajectory
 from vipa_ros.bench.ideal import IdealRobot
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.state import JointState, JointTrajectory
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
 

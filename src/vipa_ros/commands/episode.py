@@ -9,10 +9,10 @@ from pathlib import Path
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros import bringup, environment, keyboard, runfolder
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.commands import arguments as arguments_
-from vipa_ros.robot.description import load_robot
 from vipa_ros.supervisor import Supervisor
 from vipa_ros.tasks import scorecard
 from vipa_ros.tasks.task import load_task

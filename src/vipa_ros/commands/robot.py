@@ -16,7 +16,7 @@ def arguments(parser):
 
 def run(args) -> int:
     from vipa import resources
-    from vipa_ros.robot.description import load_robot
+    from vipa.robot.description import load_robot
 
     if args.what == "list":
         for name in resources.names("config/robots"):
@@ -34,9 +34,9 @@ def _group(group) -> str:
 
 
 def _check(robot) -> int:
+    from vipa.robot.cameras import CameraPoses
+    from vipa.robot.kinematics import Kinematics
     from vipa_ros.motion.collision import CollisionModel
-    from vipa_ros.robot.cameras import CameraPoses
-    from vipa_ros.robot.kinematics import Kinematics
 
     kinematics = Kinematics(robot)
     collisions = CollisionModel(kinematics)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_ros.dataset.episode import staged
 from vipa_ros.dataset.layout import depth_path
 from vipa_ros.dataset.reader import Dataset, Episode, key_of
 from vipa_ros.dataset.spec import IMAGES, INDEX_FEATURES, max_velocities
 from vipa_ros.dataset.stats import aggregate, vector_stats
 from vipa_ros.dataset.video import count_frames
-from vipa_ros.robot.description import load_robot
 
 QUATERNION_TOLERANCE = 1e-3
 LEAP = 1.2  # of what a joint may do in a frame, and as many radians more:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.robot.description import Group, Robot
+from vipa.robot.kinematics import Kinematics
+from vipa.robot.state import GroupState
 from vipa_ros.motion.buffer import Path, Space
 from vipa_ros.motion.validation import QUATERNION_TOLERANCE
-from vipa_ros.robot.description import Group, Robot
-from vipa_ros.robot.kinematics import Kinematics
-from vipa_ros.robot.state import GroupState
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.geometry.poses import inverse, transform
+from vipa.robot.cameras import CameraPoses
+from vipa.robot.captures import StillCheck, capture_fault
+from vipa.robot.measured import GroupReader
+from vipa.robot.state import CameraFrame
 from vipa_ros.dataset.commands import Commands
 from vipa_ros.dataset.readings import Reading, color_topic, depth_topic, info_topic, reading
 from vipa_ros.dataset.spec import DEPTH, IMAGES, CameraSpec, DatasetSpec
 from vipa_ros.dataset.ticks import Tick
 from vipa_ros.recording.reader import stamp_ns
-from vipa_ros.robot.cameras import CameraPoses
-from vipa_ros.robot.captures import StillCheck, capture_fault
-from vipa_ros.robot.measured import GroupReader
-from vipa_ros.robot.state import CameraFrame
 from vipa_ros.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS
 
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.robot.captures import intrinsics_fault
+from vipa.robot.description import Robot
+from vipa.robot.joint_states import JointStates
+from vipa.robot.state import JointState
 from vipa_ros.dataset.spec import CameraSpec, DatasetSpec
 from vipa_ros.recording.reader import BagReader, Message, image_array, stamp_ns
-from vipa_ros.robot.captures import intrinsics_fault
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.joint_states import JointStates
-from vipa_ros.robot.state import JointState
 from vipa_ros.topic_names import JOINT_STATES, camera_topics
 
 # what code that expects a whole message of its type raises at another one

@@ -10,6 +10,7 @@ import numpy as np
 
 from vipa import config, documents
 from vipa.errors import VipaError
+from vipa.robot.description import Robot, load_robot
 from vipa_ros.dataset.frames import FrameReader
 from vipa_ros.dataset.readings import (
     JOINT_STATES,
@@ -25,7 +26,6 @@ from vipa_ros.dataset.ticks import Tick, Ticks
 from vipa_ros.dataset.writer import DatasetWriter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import BagReader
-from vipa_ros.robot.description import Robot, load_robot
 from vipa_ros.tasks.task import Task, load_task
 
 STOOD_STILL = 0.005  # radians that no joint of an arm went: an episode in which nothing moved

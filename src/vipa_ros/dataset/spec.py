@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics, pose_of
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics, pose_of
 
 SCHEMA = "vipa/dataset/1"
 CODEBASE = "v3.0"

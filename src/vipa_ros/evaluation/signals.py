@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vipa.robot.description import Robot
+from vipa.robot.measured import GroupReader
+from vipa.robot.state import JointState
 from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, stamp_ns
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.measured import GroupReader
-from vipa_ros.robot.state import JointState
 from vipa_ros.topic_names import JOINT_STATES
 
 

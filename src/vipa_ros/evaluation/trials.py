@@ -77,8 +77,8 @@ _made: dict = {}  # a process makes each loop and each policy once
 
 def run_trial(trial: Trial) -> Outcome:
     """Runs one trial; the cell of a task is compiled, a policy loaded, once a process."""
+    from vipa.robot.description import load_robot
     from vipa_ros.inprocess import Loop, run_episode
-    from vipa_ros.robot.description import load_robot
     from vipa_ros.tasks import scorecard
     from vipa_ros.tasks.task import load_task
     from vipa_sim import following

@@ -8,13 +8,13 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.geometry import rotation
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reference import PoseReference, disturbed
 from vipa_ros.expert.scripts import script_of
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
 from vipa_ros.tasks.checks import CheckState
 from vipa_ros.tasks.episode import EpisodeScorer
 from vipa_ros.tasks.task import Task

@@ -7,8 +7,8 @@ from enum import Enum
 import numpy as np
 
 from vipa.geometry import poses
-from vipa_ros.robot.kinematics import GroupKinematics
-from vipa_ros.robot.state import GroundTruth, GroupState
+from vipa.robot.kinematics import GroupKinematics
+from vipa.robot.state import GroundTruth, GroupState
 from vipa_ros.tasks.checks import touching
 from vipa_ros.tasks.episode import EpisodeScorer
 

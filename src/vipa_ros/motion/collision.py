@@ -14,9 +14,9 @@ import pinocchio as pin
 
 from vipa.errors import VipaError
 from vipa.geometry import rotation
-from vipa_ros.robot.contacts import Contacts
-from vipa_ros.robot.description import FINGERS, Robot
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.contacts import Contacts
+from vipa.robot.description import FINGERS, Robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.tasks.task import Fixture
 
 FINGER_MARGIN = 0.003   # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from vipa_ros.robot.description import Robot
+from vipa.robot.description import Robot
 
 NEAR = 0.05   # metres of an opened pair within which contact is expected
 LEAVE = 0.02  # metres beyond NEAR until it is not any more

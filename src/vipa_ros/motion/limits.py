@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from vipa_ros.robot.description import Box, Group, Robot
+from vipa.robot.description import Box, Group, Robot
 
 MAX_REQUESTERS = 16  # that may have drawn limits tighter at a time
 

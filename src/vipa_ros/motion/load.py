@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa_ros.robot.description import Robot
+from vipa.robot.description import Robot
 
 RELEASE = 0.5   # share of the caps below which an arm that pressed too hard has let go
 FRESH = 0.1     # seconds of ROS time that a wrench may be old to say that an arm presses

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.joint_states import JointStates
-from vipa_ros.robot.state import JointState
+from vipa.robot.description import Robot
+from vipa.robot.joint_states import JointStates
+from vipa.robot.state import JointState
 
 
 class Measured(JointStates):

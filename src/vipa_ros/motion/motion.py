@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from vipa.robot.contacts import Contacts
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
+from vipa.robot.state import GroupState, JointState, JointTrajectory
 from vipa_ros.motion import limits, report
 from vipa_ros.motion.admittance import Admittance, check_force
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
@@ -28,10 +32,6 @@ from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.motion.tick_clock import Due, TickClock
 from vipa_ros.motion.validation import check_chunk
-from vipa_ros.robot.contacts import Contacts
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
-from vipa_ros.robot.state import GroupState, JointState, JointTrajectory
 from vipa_ros.tasks.task import Fixture
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds

@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.kinematics import Kinematics
 
 SPACING = 0.001  # metres that the tool may move at most between two points of the way back
 RETREAT = 0.10   # metres of the way back, at most; the tool's are two thirds of it or less

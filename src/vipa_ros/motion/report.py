@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vipa.robot.state import GroupState
 from vipa_ros.motion.chunk import Mode, MotionStatus, SafetyState
 from vipa_ros.motion.validation import steps_of
-from vipa_ros.robot.state import GroupState
 
 if TYPE_CHECKING:
     from vipa_ros.motion.motion import Motion

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import pi
 
-from vipa_ros.robot.contacts import MAX_NAME, MAX_PAIRS, Contacts
-from vipa_ros.robot.description import Robot
+from vipa.robot.contacts import MAX_NAME, MAX_PAIRS, Contacts
+from vipa.robot.description import Robot
 from vipa_ros.tasks.task import Fixture
 
 MAX_TOOL = 0.5  # metres of a held tool's edge, and of its distance from the tool frame

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import BSpline
 
-from vipa_ros.robot.kinematics import GroupKinematics
+from vipa.robot.kinematics import GroupKinematics
 
 STEP = 0.01      # seconds between the samples of the result
 SMOOTHING = 0.06  # seconds over which the pace along the path is averaged, twice: what bounds the jerk

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vipa import resources
-from vipa_ros.robot.description import Group, Robot
+from vipa.robot.description import Group, Robot
 
 WORLD = "world"
 ALL_ARMS = "arms"  # the group of both arms of a dual-arm robot

@@ -2,11 +2,11 @@
 
 from xml.sax.saxutils import quoteattr
 
+from vipa.robot.description import Group, Robot
+from vipa.robot.kinematics import Kinematics
 from vipa_ros.moveit.names import ALL_ARMS, WORLD, hand_group
 from vipa_ros.moveit.self_collision import disabled_pairs, shaped_links
 from vipa_ros.moveit.standing import standing_links
-from vipa_ros.robot.description import Group, Robot
-from vipa_ros.robot.kinematics import Kinematics
 
 
 def srdf(robot: Robot) -> str:

@@ -3,8 +3,8 @@
 Parameters: robot, task (names or paths).
 """
 
+from vipa.robot.description import load_robot
 from vipa_ros.expert.commander import Expert
-from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node
 from vipa_ros.ros.commander_node import CommanderNode
 from vipa_ros.tasks.task import load_task

@@ -9,9 +9,9 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.drivers.gripper import GoalStream
 from vipa.errors import VipaError, unknown
-from vipa_ros.drivers.gripper import GoalStream
-from vipa_ros.robot.description import load_robot
+from vipa.robot.description import load_robot
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import newest

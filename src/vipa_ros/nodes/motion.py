@@ -14,12 +14,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.robot.description import load_robot
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 from vipa_ros.motion import permission
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend, backend_named
-from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.listening import Listener

@@ -11,10 +11,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vipa.errors import VipaError, unknown
+from vipa.robot.description import load_robot
+from vipa.robot.joint_states import JointStates
 from vipa_msgs.srv import PlanMotion
 from vipa_ros.planning.request import NoPlan, check
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.joint_states import JointStates
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER

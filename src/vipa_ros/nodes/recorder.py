@@ -11,9 +11,9 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa_msgs.srv import RecordEpisode
 from vipa_ros.recording.recorder import Recorder, summary_json
-from vipa_ros.robot.description import load_robot
 from vipa_ros.ros import node, topics
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.qos import PROFILES, bag_profile, recorder_profile

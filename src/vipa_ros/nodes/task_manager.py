@@ -15,12 +15,12 @@ from sensor_msgs.msg import JointState
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
+from vipa.robot.joint_states import JointStates
+from vipa.robot.measured import GroupReader
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
-from vipa_ros.robot.description import load_robot
-from vipa_ros.robot.joint_states import JointStates
-from vipa_ros.robot.measured import GroupReader
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.diagnostics import name_of
 from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices

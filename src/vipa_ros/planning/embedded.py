@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
+from vipa.robot.state import JointState
 from vipa_ros.motion import planner
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import CollisionModel
 from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
-from vipa_ros.robot.state import JointState
 from vipa_ros.tasks.task import Fixture
 
 

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from vipa_ros.robot.description import Group, Robot
-from vipa_ros.robot.state import JointState
+from vipa.robot.description import Group, Robot
+from vipa.robot.state import JointState
 
 STEP = 0.05   # seconds between the steps of a planned motion
 HOME = "home"

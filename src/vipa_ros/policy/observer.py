@@ -1,7 +1,7 @@
 """Is what was seen fit to act on? Never a zero-filled or frozen stream: what is late, torn or still is named instead."""
 
-from vipa_ros.robot.captures import StillCheck
-from vipa_ros.robot.state import CameraFrame
+from vipa.robot.captures import StillCheck
+from vipa.robot.state import CameraFrame
 
 MAX_AGE = 0.3  # seconds of ROS time from a capture to its use
 MAX_SKEW = 0.12  # seconds between the captures of one observation

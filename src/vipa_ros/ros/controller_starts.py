@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 
-from vipa_ros.drivers.driver import ACTIVE
+from vipa.drivers.driver import ACTIVE
 from vipa_ros.ros.services import Services
 
 # either is enough; the elder one is the only one up to ros2_controllers 4.21. A node that lacks one answers nothing

@@ -12,14 +12,14 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa.images import image_array
+from vipa.robot.captures import capture_fault
+from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 from vipa_ros.evaluation.checklist import Row
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest
-from vipa_ros.robot.captures import capture_fault
-from vipa_ros.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa_ros.tasks.wants import Wants
 
 STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
@@ -337,7 +337,7 @@ def camera_info_msg(intrinsics: np.ndarray, width: int, height: int, stamp: Time
 
 def camera_frame(name: str, color: Image, depth: Image, info: CameraInfo, extrinsics: np.ndarray) -> CameraFrame:
     """A capture of colour and aligned depth; extrinsics (4, 4) world ← optical at its stamp. Raises ValueError for one that
-    nothing can be concluded from: see `vipa_ros.robot.captures`."""
+    nothing can be concluded from: see `vipa.robot.captures`."""
     try:
         pictures = image_array(color), image_array(depth)
     except ValueError as error:

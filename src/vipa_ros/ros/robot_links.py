@@ -1,4 +1,4 @@
-"""Between a robot's own ROS driver and `vipa_ros.drivers`: what it publishes goes in, what leads back to ready goes out."""
+"""Between a robot's own ROS driver and `vipa.drivers`: what it publishes goes in, what leads back to ready goes out."""
 
 import time
 
@@ -8,9 +8,9 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from vipa.drivers import franka, ur
+from vipa.drivers.driver import Driver, NoDriver
 from vipa.errors import VipaError, unknown
-from vipa_ros.drivers import franka, ur
-from vipa_ros.drivers.driver import Driver, NoDriver
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.services import Services
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vipa_ros.robot.description import Robot
+from vipa.robot.description import Robot
 from vipa_ros.topic_names import (  # noqa: F401  whoever has the table has the names
     ACTION_CHUNK,
     CLOCK,
@@ -109,7 +109,7 @@ def markdown(rows: list[Topic]) -> str:
 
 
 if __name__ == "__main__":
-    from vipa_ros.robot.description import load_robot
+    from vipa.robot.description import load_robot
 
     print("# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa_ros.ros.topics > docs/topics.md`.\n")
     print(markdown(topic_table(load_robot("fr3_single"))), end="")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from vipa import config, resources
 from vipa.config import Range
 from vipa.errors import VipaError
-from vipa_ros.robot.description import Group, Robot
+from vipa.robot.description import Group, Robot
 
 Positive = Annotated[float, Range(above=0, high=1000)]
 End = Annotated[float, Range(-1000, 1000)]  # of a hand, in the server's unit

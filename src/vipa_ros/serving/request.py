@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from vipa_ros.robot.state import CameraFrame, GroupState, Observation
+from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa_ros.serving.mapping import CameraKeys, Mapping, StatePart
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from vipa.config import Range
 from vipa.geometry import poses
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import (
     CheckResult,
     CheckState,

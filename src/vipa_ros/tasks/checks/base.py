@@ -8,7 +8,7 @@ import numpy as np
 
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
-from vipa_ros.robot.state import GroundTruth, GroupState
+from vipa.robot.state import GroundTruth, GroupState
 
 Metres = Annotated[float, Range(-10, 10)]
 Distance = Annotated[float, Range(0, 10)]  # metres

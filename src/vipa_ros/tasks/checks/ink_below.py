@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from vipa.config import Range
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, result
 
 

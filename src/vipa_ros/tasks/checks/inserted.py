@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vipa.geometry import poses
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import (
     CheckResult,
     CheckState,

@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.geometry import poses
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, Distance, Metres, SimCheck, held, result
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vipa_ros.robot.state import GroundTruth
+from vipa.robot.state import GroundTruth
 from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, Size, fraction, held, result
 
 

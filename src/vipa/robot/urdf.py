@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from vipa import documents
 from vipa.config import FINITE
 from vipa.errors import VipaError
-from vipa_ros.robot.description import Robot
+from vipa.robot.description import Robot
 
 # attributes that hold numbers, by element
 NUMBERS = {

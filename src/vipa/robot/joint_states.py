@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.state import JointState
+from vipa.robot.description import Robot
+from vipa.robot.state import JointState
 
 MAX_LAYOUTS = 16       # publishers' lists of names that are remembered
 DIFFERENCE = 0.25      # seconds between two positions, beyond which their difference says nothing of a velocity

@@ -11,8 +11,8 @@ import pinocchio as pin
 
 from vipa.errors import VipaError
 from vipa.geometry import rotation
-from vipa_ros.robot import urdf
-from vipa_ros.robot.description import Group, Robot
+from vipa.robot import urdf
+from vipa.robot.description import Group, Robot
 
 
 class Kinematics:

@@ -5,8 +5,8 @@ import pinocchio as pin
 from scipy.spatial.transform import Rotation
 
 from vipa.errors import VipaError
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
 
 
 class CameraPoses:

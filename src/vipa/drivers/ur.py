@@ -1,6 +1,6 @@
 """Universal Robots: robot mode, safety mode and whether its program runs, as ur_robot_driver publishes them on every change."""
 
-from vipa_ros.drivers.driver import DriverState
+from vipa.drivers.driver import DriverState
 
 ROBOT_MODES = {-1: "no controller", 0: "disconnected", 1: "confirm safety", 2: "booting", 3: "power off", 4: "power on",
                5: "idle", 6: "backdrive", 7: "running", 8: "updating firmware"}  # fmt: skip

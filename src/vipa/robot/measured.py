@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vipa_ros.robot.description import Robot
-from vipa_ros.robot.kinematics import Kinematics
-from vipa_ros.robot.state import GroupState, JointState
+from vipa.robot.description import Robot
+from vipa.robot.kinematics import Kinematics
+from vipa.robot.state import GroupState, JointState
 
 
 class GroupReader:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa_ros.robot.state import CameraFrame
+from vipa.robot.state import CameraFrame
 
 FROZEN_AFTER = 2.0    # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
 MIN_DEPTH = 0.01      # share of the pixels that have a depth at least

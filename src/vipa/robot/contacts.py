@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from xml.etree import ElementTree
 
-from vipa_ros.robot import urdf
-from vipa_ros.robot.description import FINGERS, FIXTURES, TOOL, Robot
+from vipa.robot import urdf
+from vipa.robot.description import FINGERS, FIXTURES, TOOL, Robot
 
 MAX_PAIRS = 32   # contacts that are open at once
 MAX_NAME = 64    # characters of a name

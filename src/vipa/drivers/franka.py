@@ -1,6 +1,6 @@
 """Franka robots: the robot mode of franka_msgs/FrankaRobotState."""
 
-from vipa_ros.drivers.driver import DriverState
+from vipa.drivers.driver import DriverState
 
 OTHER, IDLE, MOVE, GUIDING, REFLEX, USER_STOPPED, RECOVERING = range(7)
 MODES = ("other", "idle", "move", "guiding", "reflex", "user stopped", "automatic error recovery")
