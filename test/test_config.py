@@ -8,9 +8,9 @@ import yaml
 from vipa import config, resources
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros import bringup
 from vipa_ros.bringup import EpisodeConfig, NodeSpec
-from vipa_ros.tasks.task import load_task
 
 
 @pytest.mark.parametrize("name", resources.names("tasks"))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from vipa import files
+from vipa import files, run_folder
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
-from vipa_ros import cli, runfolder
+from vipa.tasks import scorecard
+from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.task import load_task
+from vipa_ros import cli
 from vipa_ros.commands import doctor, episode
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.task import load_task
 
 
 def card():
@@ -67,7 +67,7 @@ def test_the_scorecard_is_elsewhere_if_the_disk_does_not_take_it(tmp_path, full,
 
 
 def test_the_scorecard_has_its_space_kept(tmp_path):
-    run = runfolder.create(tmp_path, "water_plant", "0123456789", datetime(2026, 1, 1))
+    run = run_folder.create(tmp_path, "water_plant", "0123456789", datetime(2026, 1, 1))
     assert (run.path / scorecard.RESERVE).stat().st_blocks * 512 >= scorecard.RESERVED
     assert scorecard.save(card(), run.path) == "" and not (run.path / scorecard.RESERVE).exists()
 
@@ -81,10 +81,10 @@ def test_an_episode_without_room_is_refused(tmp_path, monkeypatch, cell, wanted)
     for spare in (-1e6, 1e6):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, s=spare: shutil._ntuple_diskusage(0, 0, int(wanted + 100 * rate + s)))
         if spare > 0:
-            runfolder.check_space(tmp_path, robot, cell, 100.0)
+            run_folder.check_space(tmp_path, robot, cell, 100.0)
             continue
         with pytest.raises(VipaError, match=r"disk .* has .* free; an episode of 100 s with 2 cameras may take .* allowed: "):
-            runfolder.check_space(tmp_path, robot, cell, 100.0)
+            run_folder.check_space(tmp_path, robot, cell, 100.0)
 
 
 def test_vipa_refuses_it_in_one_line(tmp_path, monkeypatch, capsys):
@@ -130,7 +130,7 @@ def small_disk(tmp_path):
 def test_a_disk_that_fills_in_an_episode(small_disk, monkeypatch, capsys):
     """In-process: it is scored in the space that was kept, and what is lost is said."""
     disk = small_disk(4)
-    monkeypatch.setattr(runfolder, "check_space", lambda *_: None)
+    monkeypatch.setattr(run_folder, "check_space", lambda *_: None)
     with pytest.raises(SystemExit) as end:
         cli.main(["episode", "--task", "water_plant", "--in-process", "--no-video", "--runs", str(disk / "runs"), "--time-limit", "8"])
     said = capsys.readouterr()
@@ -142,7 +142,7 @@ def test_a_disk_that_fills_in_an_episode(small_disk, monkeypatch, capsys):
 @pytest.mark.graph
 def test_a_disk_that_fills_ends_an_episode_of_the_graph(small_disk, tmp_path, monkeypatch, capfd):
     disk = small_disk(6)
-    monkeypatch.setattr(runfolder, "check_space", lambda *_: None)
+    monkeypatch.setattr(run_folder, "check_space", lambda *_: None)
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
     with pytest.raises(SystemExit) as end:
         cli.main(["episode", "--task", "water_plant", "--no-video", "--runs", str(disk / "runs")])

@@ -4,7 +4,7 @@ import pytest
 
 from vipa import config, documents
 from vipa.errors import VipaError
-from vipa_ros.tasks.task import Task, load_task
+from vipa.tasks.task import Task, load_task
 
 DEEP = 100_000
 

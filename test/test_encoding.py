@@ -43,7 +43,7 @@ def test_no_text_is_read_or_written_by_the_locale(path):
 
 def test_files_that_ship_load_under_a_locale_that_is_not_utf_8():
     code = (
-        "import vipa.resources as r; from vipa.robot.description import load_robot; from vipa_ros.tasks.task import load_task;"
+        "import vipa.resources as r; from vipa.robot.description import load_robot; from vipa.tasks.task import load_task;"
         "from vipa.robot.kinematics import Kinematics; import sys;"
         "[Kinematics(load_robot(n)) for n in r.names('config/robots')]; [load_task(n) for n in r.names('tasks')];"
         "print(sys.getfilesystemencoding())"

@@ -5,14 +5,14 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks import scorecard
+from vipa.tasks.task import load_task
 from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.evaluation import trials
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Every, Loop, run_episode
 from vipa_ros.loop_view import GRAPH
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.task import load_task
 
 TASK = "water_plant"
 

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 import yaml
 
-from vipa import files
+from vipa import files, run_folder
 from vipa.errors import VipaError
-from vipa_ros import runfolder
 
 NOW = datetime(2026, 3, 4, 5, 6, 7)
 
 
 def test_name_and_latest(tmp_path):
     base = tmp_path / "runs"
-    first = runfolder.create(base, "water_plant", runfolder.new_episode_id(), NOW)
+    first = run_folder.create(base, "water_plant", run_folder.new_episode_id(), NOW)
     assert (base / "latest").resolve() == first.path.resolve()
-    second = runfolder.create(base, "water_plant", "0123456789", NOW)
+    second = run_folder.create(base, "water_plant", "0123456789", NOW)
     assert second.path.name == "20260304-050607-water_plant-01234567"
     assert os.readlink(base / "latest") == second.path.name
     assert sorted(p.name for p in base.iterdir()) == sorted([first.path.name, second.path.name, "latest"])
@@ -30,13 +29,13 @@ def test_name_and_latest(tmp_path):
 def test_latest_that_is_a_folder_is_not_overwritten(tmp_path):
     (tmp_path / "latest").mkdir()
     with pytest.raises(VipaError, match="latest"):
-        runfolder.create(tmp_path, "t", "1", NOW)
+        run_folder.create(tmp_path, "t", "1", NOW)
 
 
 def test_a_base_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(VipaError, match="file"):
-        runfolder.create(tmp_path / "file" / "runs", "t", "1", NOW)
+        run_folder.create(tmp_path / "file" / "runs", "t", "1", NOW)
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Config:
 
 
 def test_config_and_scene(tmp_path):
-    run = runfolder.create(tmp_path, "t", "1", NOW)
+    run = run_folder.create(tmp_path, "t", "1", NOW)
     run.write_config(robot=Config(10.0, Path("a/b"), (1, 2)), seed=np.int64(3))
     assert yaml.safe_load(run.config.read_text(encoding="utf-8")) == {
         "robot": {"rate": 10.0, "file": "a/b", "home": [1, 2]},

@@ -14,6 +14,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.robot.description import Robot, load_robot
+from vipa.tasks.task import Task, load_task
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
@@ -21,7 +22,6 @@ from vipa_ros.expert.commander import Expert
 from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, Tick, run_episode
 from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.tasks.task import Task, load_task
 
 RATE = 10.0  # Hz, frames and labels
 LED_LIMIT = 20.0  # seconds of an episode in which a policy drives for stretches

@@ -12,23 +12,23 @@ from functools import cached_property
 
 import numpy as np
 
+from vipa import run_folder
 from vipa.errors import VipaError
 from vipa.rates import Every
 from vipa.robot.description import Robot
 from vipa.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
-from vipa_ros import runfolder
+from vipa.tasks import scorecard
+from vipa.tasks.checks import CheckState
+from vipa.tasks.scorecard import PolicyId, Scorecard
+from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.silence import Silence
+from vipa.tasks.task import Task
+from vipa.tasks.timing_samples import Samples
+from vipa.tasks.wants import Wants
 from vipa_ros.commander import Commander, EpisodeStart, NoChunk
 from vipa_ros.loop_view import GRAPH, Captures, Latency, View
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 from vipa_ros.motion.motion import Motion
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.checks import CheckState
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.samples import Samples
-from vipa_ros.tasks.scorecard import PolicyId, Scorecard
-from vipa_ros.tasks.silence import Silence
-from vipa_ros.tasks.task import Task
-from vipa_ros.tasks.wants import Wants
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
 from vipa_sim.render import Renderer
@@ -212,7 +212,7 @@ def run_episode(
 
 def _run(loop, commander, seed, variant, latency, delay_s, on_tick, time_limit, episode_id, policy) -> EpisodeRecord:
     wall = time.perf_counter()
-    task, scorer_id = loop.task, episode_id or runfolder.new_episode_id()
+    task, scorer_id = loop.task, episode_id or run_folder.new_episode_id()
     scene = loop.reset(seed, variant, commander.commander_id, time_limit)
     scorer = loop.scorer
     commander.reset(EpisodeStart(scorer_id, task.name, task.instruction, seed, scene["variant"]))

@@ -11,7 +11,7 @@ from vipa.config import fingerprint
 from vipa.errors import VipaError, unknown
 from vipa.robot.description import Camera, Robot
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
-from vipa_ros.tasks.task import Task
+from vipa.tasks.task import Task
 from vipa_sim import contacts, geometry, robot_model, room
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following

@@ -11,6 +11,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState
+from vipa.tasks.task import load_task
 from vipa_ros.dataset.build import build_from_bags
 from vipa_ros.dataset.check import check
 from vipa_ros.dataset.commands import Commands
@@ -18,7 +19,6 @@ from vipa_ros.dataset.reader import Dataset
 from vipa_ros.dataset.ticks import Ticks
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
-from vipa_ros.tasks.task import load_task
 
 SECONDS = 2.0
 

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from vipa import resources
+from vipa.tasks import scorecard
+from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.task import load_task
 from vipa_ros.cli import main
 from vipa_ros.evaluation import trials
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.task import load_task
 
 
 def card_of(seed, outcome, kind, detail):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros.expert.commander import Expert
 from vipa_ros.expert.water_plant import CARRY, STEPS, _due
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.tasks.task import load_task
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed, following):
 @pytest.mark.parametrize("task, policy", PAIRS)
 def test_parity_over_many_seeds(tmp_path, capsys, task, policy):
     """Every seed gives the same sub-tasks; prints a table."""
-    from vipa_ros.tasks import scorecard
+    from vipa.tasks import scorecard
 
     seeds = list(range(int(SEEDS))) if SEEDS.isdigit() else parse_seeds(SEEDS)
     other = []

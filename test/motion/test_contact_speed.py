@@ -3,8 +3,8 @@
 import numpy as np
 from following import ROBOT, assert_limits, follow, line, start, tool
 
+from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import drive
-from vipa_ros.tasks.task import Fixture
 
 SLOW, FAST = ROBOT.groups[0].contact_speed, ROBOT.groups[0].tool_speed
 

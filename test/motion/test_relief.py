@@ -6,10 +6,10 @@ from following import ROBOT, assert_limits, moving
 from pressing import Pressing
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
 from vipa_ros.motion.motion import STOP_REASONS, Motion
 from vipa_ros.motion.relief import RETREAT
-from vipa_ros.tasks.task import Fixture
 
 CAP = ROBOT.groups[0].force_cap
 

@@ -14,11 +14,11 @@ from rig import Rig
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import JointTrajectory
+from vipa.tasks.task import Fixture
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.motion import Motion
 from vipa_ros.moveit.backend import MoveItBackend
 from vipa_ros.moveit.servo_link import Pause, SetType
-from vipa_ros.tasks.task import Fixture
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import Adversary, starts  # noqa: E402

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros.bench.ideal import IdealRobot
 from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.motion.motion import Motion
 from vipa_ros.planning.embedded import EmbeddedPlanning
 from vipa_ros.planning.request import STEP, NoPlan, PlanRequest, check, verified
-from vipa_ros.tasks.task import load_task
 
 POSE = np.array([0.45, 0.2, 0.3, 1.0, 0, 0, 0])
 

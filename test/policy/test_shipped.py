@@ -5,10 +5,10 @@ import pytest
 from vipa import resources
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks import scorecard
+from vipa.tasks.task import load_task
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.task import load_task
 
 
 def test_water_plant_is_learnt():

@@ -6,7 +6,7 @@ import pytest
 from vipa.errors import VipaError
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import load_robot
-from vipa_ros.tasks.task import load_task
+from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
 

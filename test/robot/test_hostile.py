@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import Fixture
 from vipa_ros.motion.motion import Motion
-from vipa_ros.tasks.task import Fixture
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import EVENTS, Adversary, starts  # noqa: E402

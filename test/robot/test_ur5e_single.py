@@ -6,9 +6,9 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.tasks.task import load_task
 from vipa_sim.cell import SimCell
 
 

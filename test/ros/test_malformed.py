@@ -13,6 +13,7 @@ from control_msgs.action import GripperCommand  # noqa: E402, F401
 from sensor_msgs.msg import JointState  # noqa: E402
 
 from vipa.robot.description import load_robot  # noqa: E402
+from vipa.tasks.task import load_task  # noqa: E402
 from vipa_msgs.action import RunEpisode  # noqa: E402
 from vipa_msgs.msg import EpisodeStatus, MotionStatus  # noqa: E402
 from vipa_ros.environment import Domain  # noqa: E402
@@ -22,7 +23,6 @@ from vipa_ros.ros.camera_reader import CameraReader  # noqa: E402
 from vipa_ros.ros.commander_node import CommanderNode  # noqa: E402
 from vipa_ros.ros.looking_commander_node import LookingCommanderNode  # noqa: E402
 from vipa_ros.ros.running import Running  # noqa: E402
-from vipa_ros.tasks.task import load_task  # noqa: E402
 from vipa_sim.cell import SimCell  # noqa: E402
 
 ROBOT = load_robot("fr3_single")

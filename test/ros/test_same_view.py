@@ -11,6 +11,7 @@ pytest.importorskip("rclpy")
 import rclpy  # noqa: E402
 
 from vipa.robot.description import load_robot  # noqa: E402
+from vipa.tasks.task import load_task  # noqa: E402
 from vipa_msgs.msg import EpisodeStatus  # noqa: E402
 from vipa_ros.environment import Domain  # noqa: E402
 from vipa_ros.expert.commander import Expert  # noqa: E402
@@ -20,7 +21,6 @@ from vipa_ros.policy.commander import PolicyCommander, load_policy  # noqa: E402
 from vipa_ros.ros import convert  # noqa: E402
 from vipa_ros.ros.camera_reader import CameraReader  # noqa: E402
 from vipa_ros.ros.commander_node import CommanderNode  # noqa: E402
-from vipa_ros.tasks.task import load_task  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,6 +12,8 @@ from running import WAIT, Running
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
+from vipa.tasks import scorecard
+from vipa.tasks.task import load_task
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.inprocess import Loop, run_episode
@@ -21,8 +23,6 @@ from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.remote import RemoteCommander
 from vipa_ros.serving.address import parse
 from vipa_ros.serving.native import NativePolicy
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.task import load_task
 
 ROBOT = load_robot("fr3_single")
 START = EpisodeStart("id", "task", "do it", 0, "")

@@ -6,9 +6,9 @@ import pytest
 from vipa.errors import VipaError
 from vipa.geometry import poses as geometry
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks import checks
-from vipa_ros.tasks.checks import CheckState, CheckStatus
-from vipa_ros.tasks.task import SubTask, load_task
+from vipa.tasks import checks
+from vipa.tasks.checks import CheckState, CheckStatus
+from vipa.tasks.task import SubTask, load_task
 
 FINGERS = frozenset({"left_finger", "right_finger"})
 INTERIOR = {"drawer_inner_x": 0.1, "drawer_inner_y": 0.15, "drawer_inner_z": 0.08}

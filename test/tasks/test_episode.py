@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks import CheckState
-from vipa_ros.tasks.episode import MAX_GAP, EpisodeScorer, SubTaskStatus
-from vipa_ros.tasks.task import SubTask, Task
+from vipa.tasks.checks import CheckState
+from vipa.tasks.scorer import MAX_GAP, EpisodeScorer, SubTaskStatus
+from vipa.tasks.task import SubTask, Task
 
 TICK = 50_000_000
 

@@ -7,11 +7,11 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.checks import CheckState
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.scorecard import PolicyId, Timing
-from vipa_ros.tasks.task import SubTask, Task
+from vipa.tasks import scorecard
+from vipa.tasks.checks import CheckState
+from vipa.tasks.scorecard import PolicyId, Timing
+from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.task import SubTask, Task
 
 TOP = [
     "schema",

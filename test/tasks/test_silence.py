@@ -1,6 +1,6 @@
 """Of what a commander says while it sends nothing, the reason that stood longest is kept."""
 
-from vipa_ros.tasks.silence import Silence
+from vipa.tasks.silence import Silence
 
 S = 1_000_000_000
 

@@ -5,14 +5,14 @@ from test_own_files import own
 
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks import wants
+from vipa.tasks.scorer import SubTaskStatus
+from vipa.tasks.task import Force, Held, SubTask, load_task
+from vipa.tasks.wants import Wants
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.inprocess import Loop
 from vipa_ros.motion.task_context import parse_tool
 from vipa_ros.ros import convert
-from vipa_ros.tasks import wants
-from vipa_ros.tasks.episode import SubTaskStatus
-from vipa_ros.tasks.task import Force, Held, SubTask, load_task
-from vipa_ros.tasks.wants import Wants
 
 FIRST = "    params: {object: can, height: 0.05}\n"
 FORCE = "    force: {target: 8.0, damping: 3000.0}\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from vipa.robot.description import load_robot
-from vipa_ros.tasks.task import load_task
+from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
 
 

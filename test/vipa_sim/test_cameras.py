@@ -7,7 +7,7 @@ from driver import Driver
 
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
-from vipa_ros.tasks.task import load_task
+from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.reach import gripping
 from vipa_sim.robot_model import VISUAL

@@ -9,7 +9,7 @@ import pytest
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import JointTrajectory
-from vipa_ros.tasks.task import load_task
+from vipa.tasks.task import load_task
 from vipa_sim import gl
 from vipa_sim.cell import START_NS, SimCell
 

@@ -10,9 +10,9 @@ from scipy.spatial import Delaunay
 from vipa.errors import VipaError
 from vipa.geometry import poses as geometry
 from vipa.robot.description import load_robot
-from vipa_ros.tasks import checks
-from vipa_ros.tasks.checks import CheckState, CheckStatus
-from vipa_ros.tasks.task import load_task
+from vipa.tasks import checks
+from vipa.tasks.checks import CheckState, CheckStatus
+from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
 from vipa_sim.reach import gripping
 from vipa_sim.scenes._can import GAP, GRASP_HEIGHT, MASS, NOZZLE, TRAVEL

@@ -8,8 +8,8 @@ import numpy as np
 
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
+from vipa.tasks.task import Fixture
 from vipa_ros.motion.servo import ACTIVATION, ROTATION_WEIGHT
-from vipa_ros.tasks.task import Fixture
 
 
 def installed() -> bool:

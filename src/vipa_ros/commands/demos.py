@@ -26,8 +26,8 @@ def run(args) -> int:
     from rich.progress import track
 
     from vipa.errors import VipaError
+    from vipa.tasks.task import load_task
     from vipa_ros import demos
-    from vipa_ros.tasks.task import load_task
 
     if args.count < 1 or args.jobs < 1:
         raise VipaError("--count and --jobs must be at least 1")

@@ -7,15 +7,15 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from vipa import files
+from vipa import files, run_folder
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
-from vipa_ros import bringup, environment, keyboard, runfolder
+from vipa.tasks import scorecard
+from vipa.tasks.task import load_task
+from vipa_ros import bringup, environment, keyboard
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.commands import arguments as arguments_
 from vipa_ros.supervisor import Supervisor
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.task import load_task
 from vipa_sim import following
 
 FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died
@@ -56,11 +56,11 @@ def run(args) -> int:
     return status
 
 
-def prepare(config: EpisodeConfig, runs: Path) -> tuple[runfolder.RunFolder, EpisodeConfig]:
+def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, EpisodeConfig]:
     """The run folder of an episode, with its resolved config.yaml."""
     task, robot = load_task(config.task), load_robot(config.robot)
-    runfolder.check_space(runs, robot, config.cell, config.time_limit or task.time_limit)
-    folder = runfolder.create(runs, task.name, runfolder.new_episode_id(), datetime.now())
+    run_folder.check_space(runs, robot, config.cell, config.time_limit or task.time_limit)
+    folder = run_folder.create(runs, task.name, run_folder.new_episode_id(), datetime.now())
     folder.write_config(episode=config, task=task, robot=robot)
     return folder, EpisodeConfig(**{**config.__dict__, "run_folder": str(folder.path.resolve())})
 
@@ -71,7 +71,7 @@ def run_in_process(config, folder) -> int:
     from vipa_ros.inprocess import Loop, run_episode
     from vipa_ros.ros.loop_recorder import LoopRecorder
 
-    task, episode_id = load_task(config.task), runfolder.new_episode_id()
+    task, episode_id = load_task(config.task), run_folder.new_episode_id()
     runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
     trial = Trial(config.task, config.seed, policy=config.policy, **runtime)
     with Loop(task, load_robot(config.robot), task.cameras, following=following.parse(config.following)) as loop:
@@ -156,7 +156,7 @@ def report_death(graph, name, status) -> None:
 
 def write_card(config, folder, outcome, kind, detail):
     """The scorecard of an episode that nobody could score any more."""
-    from vipa_ros.tasks.episode import EpisodeScorer
+    from vipa.tasks.scorer import EpisodeScorer
 
     scorer = EpisodeScorer(load_task(config.task))
     scorer.stop(outcome, kind, detail)

@@ -24,10 +24,10 @@ def run(args) -> int:
     import logging
 
     from vipa.errors import VipaError
+    from vipa.tasks import scorecard
     from vipa_ros.policy.commander import load_policy
     from vipa_ros.serving.native import NativePolicy
     from vipa_ros.serving.server import Limits, PolicyServer
-    from vipa_ros.tasks import scorecard
 
     if not 0 <= args.port <= 65535:
         raise VipaError(f"--port {args.port}; allowed: 0 (any free one) to 65535")

@@ -11,6 +11,7 @@ import numpy as np
 from vipa import config, documents
 from vipa.errors import VipaError
 from vipa.robot.description import Robot, load_robot
+from vipa.tasks.task import Task, load_task
 from vipa_ros.dataset.frames import FrameReader
 from vipa_ros.dataset.readings import (
     JOINT_STATES,
@@ -26,7 +27,6 @@ from vipa_ros.dataset.ticks import Tick, Ticks
 from vipa_ros.dataset.writer import DatasetWriter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import BagReader
-from vipa_ros.tasks.task import Task, load_task
 
 STOOD_STILL = 0.005  # radians that no joint of an arm went: an episode in which nothing moved
 _TIME = re.compile(r"(\d{8}-\d{6})-")

@@ -20,13 +20,13 @@ from markupsafe import Markup
 from vipa import config, documents, files
 from vipa.errors import VipaError
 from vipa.robot.description import Robot, load_robot
+from vipa.tasks.scorecard import commander_name
 from vipa_ros.evaluation.bars import axis, timeline_rows
 from vipa_ros.evaluation.plots import Line, line_plot
 from vipa_ros.evaluation.signals import ArmSignals, read_signals
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.evaluation.video import NoPictures, render_video
 from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, TopicInfo, image_array
-from vipa_ros.tasks.scorecard import commander_name
 from vipa_ros.topic_names import camera_topics
 
 EMBED_BYTES = 30_000_000  # a larger video is linked: a page of 40 MB opens badly on a phone

@@ -8,10 +8,10 @@ from pathlib import Path
 from vipa import config, documents
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks import scorecard
+from vipa.tasks.scorecard import Scorecard
+from vipa.tasks.task import load_task
 from vipa_ros.evaluation.trials import Trial
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.scorecard import Scorecard
-from vipa_ros.tasks.task import load_task
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from vipa.errors import VipaError
-from vipa_ros.tasks.scorecard import Scorecard
+from vipa.tasks.scorecard import Scorecard
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ _made: dict = {}  # a process makes each loop and each policy once
 def run_trial(trial: Trial) -> Outcome:
     """Runs one trial; the cell of a task is compiled, a policy loaded, once a process."""
     from vipa.robot.description import load_robot
+    from vipa.tasks import scorecard
+    from vipa.tasks.task import load_task
     from vipa_ros.inprocess import Loop, run_episode
-    from vipa_ros.tasks import scorecard
-    from vipa_ros.tasks.task import load_task
     from vipa_sim import following
 
     looks = trial.policy != "expert"

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.tasks.scorecard import commander_name
 from vipa_ros.evaluation.drawing import Painter
 from vipa_ros.evaluation.timeline import Timeline, read_timeline
 from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, image_array, stamp_ns
-from vipa_ros.tasks.scorecard import commander_name
 from vipa_ros.topic_names import camera_topics
 
 END_CARD = 2.0  # seconds the last frame stays, so that the outcome can be read

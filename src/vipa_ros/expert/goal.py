@@ -9,8 +9,8 @@ import numpy as np
 from vipa.geometry import poses
 from vipa.robot.kinematics import GroupKinematics
 from vipa.robot.state import GroundTruth, GroupState
-from vipa_ros.tasks.checks import touching
-from vipa_ros.tasks.episode import EpisodeScorer
+from vipa.tasks.checks import touching
+from vipa.tasks.scorer import EpisodeScorer
 
 
 class Ended(Enum):

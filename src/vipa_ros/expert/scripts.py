@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from vipa.errors import VipaError, unknown
+from vipa.tasks.task import Task
 from vipa_ros.expert.goal import Skill, View
 from vipa_ros.expert.put_three_obj import SUBTASKS, put_three_obj
 from vipa_ros.expert.water_plant import water_plant
-from vipa_ros.tasks.task import Task
 
 Script = Callable[[View], Skill]
 # scene → script and the sub-tasks that it goes by, by name; None: it looks at the scene alone

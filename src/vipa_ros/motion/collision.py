@@ -17,7 +17,7 @@ from vipa.geometry import rotation
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import FINGERS, Robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.tasks.task import Fixture
+from vipa.tasks.task import Fixture
 
 FINGER_MARGIN = 0.003   # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
 

@@ -14,6 +14,7 @@ from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState, JointState, JointTrajectory
+from vipa.tasks.task import Fixture
 from vipa_ros.motion import limits, report
 from vipa_ros.motion.admittance import Admittance, check_force
 from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
@@ -32,7 +33,6 @@ from vipa_ros.motion.start_guard import StartGuard
 from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.motion.tick_clock import Due, TickClock
 from vipa_ros.motion.validation import check_chunk
-from vipa_ros.tasks.task import Fixture
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms

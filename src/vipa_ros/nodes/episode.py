@@ -15,12 +15,12 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 
 from vipa.errors import VipaError
+from vipa.tasks import scorecard
 from vipa_msgs.action import RunEpisode
 from vipa_ros import keyboard
 from vipa_ros.evaluation.checklist import Checklist
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.operator_requests import OperatorRequests
-from vipa_ros.tasks import scorecard
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
 CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel

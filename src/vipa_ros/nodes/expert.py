@@ -4,10 +4,10 @@ Parameters: robot, task (names or paths).
 """
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros.expert.commander import Expert
 from vipa_ros.ros import node
 from vipa_ros.ros.commander_node import CommanderNode
-from vipa_ros.tasks.task import load_task
 
 
 def make(self):

@@ -15,6 +15,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 from vipa_ros.motion import permission
@@ -24,7 +25,6 @@ from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER, PROFILES
-from vipa_ros.tasks.task import load_task
 
 STATUS_RATE = 25.0  # Hz, in motion steps
 

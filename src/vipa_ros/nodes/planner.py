@@ -13,12 +13,12 @@ from sensor_msgs.msg import JointState
 from vipa.errors import VipaError, unknown
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
+from vipa.tasks.task import load_task
 from vipa_msgs.srv import PlanMotion
 from vipa_ros.planning.request import NoPlan, check
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER
-from vipa_ros.tasks.task import load_task
 
 BACKENDS = ("embedded", "moveit")
 STALE = 0.5  # wall seconds without joint states after which nobody knows where the robot is

@@ -9,13 +9,13 @@ from rclpy.node import Node
 
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.remote import connect
 from vipa_ros.ros import node
 from vipa_ros.ros.camera_reader import CameraReader
 from vipa_ros.ros.looking_commander_node import LookingCommanderNode
-from vipa_ros.tasks.task import load_task
 
 
 def make(self: Node):

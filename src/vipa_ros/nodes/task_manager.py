@@ -18,6 +18,9 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
+from vipa.tasks import scorecard
+from vipa.tasks.checks import CheckState
+from vipa.tasks.silence import Silence
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
@@ -27,9 +30,6 @@ from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.running import Running
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.checks import CheckState
-from vipa_ros.tasks.silence import Silence
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing

@@ -7,11 +7,11 @@ import numpy as np
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointState
+from vipa.tasks.task import Fixture
 from vipa_ros.motion import planner
 from vipa_ros.motion.clearance import Clearance
 from vipa_ros.motion.collision import CollisionModel
 from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
-from vipa_ros.tasks.task import Fixture
 
 
 class EmbeddedPlanning:

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState
+from vipa.tasks.task import Fixture
 from vipa_ros.moveit import parameters
 from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
-from vipa_ros.tasks.task import Fixture
 
 NODE = "vipa_moveit_py"
 

@@ -14,13 +14,13 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 from vipa.images import image_array
 from vipa.robot.captures import capture_fault
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
+from vipa.tasks.wants import Wants
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 from vipa_ros.evaluation.checklist import Row
 from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa_ros.motion.limits import Tighter
 from vipa_ros.planning.request import PlanRequest
-from vipa_ros.tasks.wants import Wants
 
 STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
 PHASE = ("waiting", "resetting", "running", "finished")       # of vipa_msgs/EpisodeStatus

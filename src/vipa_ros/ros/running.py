@@ -7,12 +7,12 @@ from pathlib import Path
 from rclpy.task import Future
 
 from vipa.config import fingerprint
+from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.task import load_task
+from vipa.tasks.timing_samples import Samples
+from vipa.tasks.wants import Wants
 from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
 from vipa_ros.ros import convert
-from vipa_ros.tasks.episode import EpisodeScorer
-from vipa_ros.tasks.samples import Samples
-from vipa_ros.tasks.task import load_task
-from vipa_ros.tasks.wants import Wants
 
 
 class Running:

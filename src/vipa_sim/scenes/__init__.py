@@ -10,7 +10,7 @@ import numpy as np
 from vipa import config
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
-from vipa_ros.tasks.task import Task
+from vipa.tasks.task import Task
 from vipa_sim.reach import Reach
 from vipa_sim.snapshot import Appearance
 

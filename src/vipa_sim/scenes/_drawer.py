@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_ros.tasks.task import Task
+from vipa.tasks.task import Task
 from vipa_sim import contacts
 from vipa_sim.robot_model import VISUAL
 

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_ros.tasks.task import Task
+from vipa.tasks.task import Task
 from vipa_sim import geometry, room, textures
 from vipa_sim.reach import Reach, gripping
 from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, pick, rgba

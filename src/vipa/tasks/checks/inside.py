@@ -7,7 +7,7 @@ import numpy as np
 from vipa.errors import VipaError
 from vipa.geometry import poses
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, Distance, Metres, SimCheck, held, result
+from vipa.tasks.checks.base import CheckResult, CheckState, Distance, Metres, SimCheck, held, result
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from vipa_ros.tasks import checks, wants
-from vipa_ros.tasks.checks import CheckState, CheckStatus
-from vipa_ros.tasks.task import SubTask, Task
-from vipa_ros.tasks.wants import Wants
+from vipa.tasks import checks, wants
+from vipa.tasks.checks import CheckState, CheckStatus
+from vipa.tasks.task import SubTask, Task
+from vipa.tasks.wants import Wants
 
 # Seconds between two looks. A longer step, or one back in time, is a jump of the clock and counts for nothing.
 MAX_GAP = 0.5

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from vipa_ros.tasks.scorecard import Timing
+from vipa.tasks.scorecard import Timing
 
 
 @dataclass

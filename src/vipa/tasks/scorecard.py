@@ -14,7 +14,7 @@ import numpy as np
 from vipa import config, documents, provenance, resources
 from vipa.errors import VipaError
 from vipa.files import disk_error, write_json
-from vipa_ros.tasks.episode import EpisodeScorer, Failure, SubTaskStatus
+from vipa.tasks.scorer import EpisodeScorer, Failure, SubTaskStatus
 
 SCHEMA = "vipa/scorecard/1"
 RESERVE, RESERVED = ".reserve", 1 << 18  # file, and its bytes, that keep space for the scorecard

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from vipa import config, resources
 from vipa.config import Name, Range
-from vipa_ros.tasks import checks
+from vipa.tasks import checks
 
 Place = Annotated[float, Range(-100, 100)]  # metres
 Length = Annotated[float, Range(above=0, high=100)]  # metres

@@ -8,7 +8,7 @@ import numpy as np
 from vipa.config import Range
 from vipa.geometry import poses
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import (
+from vipa.tasks.checks.base import (
     CheckResult,
     CheckState,
     Distance,

@@ -1,6 +1,6 @@
 """A sub-task that a person judges: the evidence source `operator`."""
 
-from vipa_ros.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus
+from vipa.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus
 
 
 class OperatorCheck(Check):

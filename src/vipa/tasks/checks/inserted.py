@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.geometry import poses
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import (
+from vipa.tasks.checks.base import (
     CheckResult,
     CheckState,
     Metres,

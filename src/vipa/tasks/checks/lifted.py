@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, Size, fraction, held, result
+from vipa.tasks.checks.base import CheckResult, CheckState, SimCheck, Size, fraction, held, result
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from vipa.config import Range
 from vipa.robot.state import GroundTruth
-from vipa_ros.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, result
+from vipa.tasks.checks.base import CheckResult, CheckState, SimCheck, fraction, result
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vipa_ros.tasks.task import Force, Held, SubTask
+from vipa.tasks.task import Force, Held, SubTask
 
 
 @dataclass(frozen=True)

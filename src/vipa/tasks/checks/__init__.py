@@ -4,14 +4,14 @@ import dataclasses
 
 from vipa import config
 from vipa.errors import VipaError, unknown
-from vipa_ros.tasks.checks.aims_at import AimsAt
-from vipa_ros.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus, held, touching
-from vipa_ros.tasks.checks.ink_below import InkBelow
-from vipa_ros.tasks.checks.inserted import Inserted
-from vipa_ros.tasks.checks.inside import Inside
-from vipa_ros.tasks.checks.joint import JointBeyond, PressedBeyond
-from vipa_ros.tasks.checks.lifted import Lifted
-from vipa_ros.tasks.checks.operator import OperatorCheck
+from vipa.tasks.checks.aims_at import AimsAt
+from vipa.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus, held, touching
+from vipa.tasks.checks.ink_below import InkBelow
+from vipa.tasks.checks.inserted import Inserted
+from vipa.tasks.checks.inside import Inside
+from vipa.tasks.checks.joint import JointBeyond, PressedBeyond
+from vipa.tasks.checks.lifted import Lifted
+from vipa.tasks.checks.operator import OperatorCheck
 
 REGISTRY: dict[str, type[Check]] = {
     check.name: check for check in (AimsAt, InkBelow, Inserted, Inside, JointBeyond, Lifted, PressedBeyond)
@@ -21,7 +21,7 @@ __all__ = ["REGISTRY", "Check", "CheckResult", "CheckState", "CheckStatus", "bui
 
 
 def build(subtask, where: str) -> Check:
-    """The check of `subtask` (a vipa_ros.tasks.task.SubTask). `where`: the task file, for messages.
+    """The check of `subtask` (a vipa.tasks.task.SubTask). `where`: the task file, for messages.
 
     Raises VipaError for an unknown check, unknown, missing or ill-typed parameters, and a missing evidence source.
     """

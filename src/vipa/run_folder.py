@@ -10,8 +10,8 @@ from pathlib import Path
 
 from vipa import files
 from vipa.errors import VipaError
-from vipa_ros.tasks import scorecard
-from vipa_ros.tasks.scorecard import Scorecard
+from vipa.tasks import scorecard
+from vipa.tasks.scorecard import Scorecard
 
 LATEST = "latest"
 BYTES = 5  # of a pixel: colour and depth
