@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
@@ -12,7 +13,6 @@ from vipa_ros.evaluation import trials
 from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Every, Loop, run_episode
 from vipa_ros.loop_view import GRAPH
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
 
 TASK = "water_plant"
 

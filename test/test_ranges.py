@@ -153,7 +153,7 @@ def test_numbers_on_the_command_line_are_finite(line, capsys):
 
 
 def test_moveit_files_hold_finite_numbers(tmp_path, monkeypatch):
-    from vipa_ros.moveit import names, parameters
+    from vipa.moveit import names, parameters
 
     robot = load_robot("fr3_single")
     where = names.folder(robot) / "servo.yaml"

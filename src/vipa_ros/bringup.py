@@ -7,12 +7,12 @@ from typing import Annotated
 from vipa import config, resources
 from vipa.config import Range, pinned
 from vipa.errors import VipaError, unknown
+from vipa.motion.admittance import check_force
+from vipa.motion.task_context import TaskContext
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
-from vipa_ros.motion.admittance import check_force
-from vipa_ros.motion.task_context import TaskContext
 from vipa_ros.serving.address import FORM, is_remote
 from vipa_sim import following
 from vipa_sim.scenes import load_scene

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from vipa.motion.chunk import ActionChunk, MotionStatus
 from vipa.robot.state import GroundTruth, GroupState, Observation
-from vipa_ros.motion.chunk import ActionChunk, MotionStatus
 
 
 @dataclass(frozen=True)

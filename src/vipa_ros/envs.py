@@ -11,11 +11,11 @@ from gymnasium import spaces
 
 from vipa.errors import unknown
 from vipa.geometry import rotation
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import load_task
 from vipa_ros.inprocess import Loop
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_sim import gl
 from vipa_sim.cell import choose_cameras
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from vipa import run_folder
 from vipa.errors import VipaError
+from vipa.motion.chunk import ActionChunk, MotionStatus
+from vipa.motion.motion import Motion
 from vipa.rates import Every
 from vipa.robot.description import Robot
 from vipa.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
@@ -27,8 +29,6 @@ from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
 from vipa_ros.commander import Commander, EpisodeStart, NoChunk
 from vipa_ros.loop_view import GRAPH, Captures, Latency, View
-from vipa_ros.motion.chunk import ActionChunk, MotionStatus
-from vipa_ros.motion.motion import Motion
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
 from vipa_sim.render import Renderer

@@ -6,11 +6,11 @@ import pytest
 from synthetic_bag import START_NS, Messages, write_episode
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import Mode
 from vipa_ros.evaluation import drawing
 from vipa_ros.evaluation.drawing import Painter, fit
 from vipa_ros.evaluation.timeline import EpisodeState, ModeSpan, SubTaskState, Timeline, read_timeline
 from vipa_ros.evaluation.video import END_CARD, NoPictures, _captions, render_video
-from vipa_ros.motion.chunk import Mode
 from vipa_ros.recording.bag import BagWriter
 from vipa_ros.recording.reader import BagReader
 

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from vipa.motion.chunk import ActionChunk
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros.expert.commander import Expert
 from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.motion.chunk import ActionChunk
 
 
 class Sideways:

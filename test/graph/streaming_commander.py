@@ -6,8 +6,8 @@ does not look).
 
 import numpy as np
 
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.ros import node
 from vipa_ros.ros.camera_reader import CameraReader
 from vipa_ros.ros.commander_node import CommanderNode

@@ -13,8 +13,8 @@ import pytest
 from faulty_graph import CAMERA, Graph
 from streaming_commander import Streamer
 
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa_msgs.srv import EStop, ReArm
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.ros import topics
 
 pytestmark = pytest.mark.graph

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from vipa.motion.chunk import Mode
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
-from vipa_ros.motion.chunk import Mode
-from vipa_ros.motion.motion import Motion
 
 ROBOT = load_robot("fr3_single")
 WALL = Fixture("wall", [0.75, 0.0, 0.4], [0.2, 1.2, 0.8])

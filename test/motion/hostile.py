@@ -3,11 +3,11 @@
 import numpy as np
 
 from vipa.geometry import rotation
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.collision import DistanceField
+from vipa.motion.motion import Motion
 from vipa_ros.bench.ideal import IdealRobot
 from vipa_ros.bench.lagging import LaggingRobot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.collision import DistanceField
-from vipa_ros.motion.motion import Motion
 from vipa_sim.following import Following
 
 EVENTS = ("plunge", "stream", "far", "garbage", "joints", "wild joints", "hand", "old", "authority", "estop", "rearm", "wrench",

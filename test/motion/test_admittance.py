@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from vipa.motion.admittance import MAX_OFFSET
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
-from vipa_ros.motion.admittance import MAX_OFFSET
-from vipa_ros.motion.motion import Motion
 
 ROBOT = load_robot("fr3_single")
 BOARD = 0.30  # metres: height of its surface

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture, load_task
 from vipa_ros.bench.ideal import pose_chunk
-from vipa_ros.motion.motion import Motion
 from vipa_sim.cell import SimCell
 
 BOARD = Fixture("board", [0.45, 0.0, 0.20], [0.2, 0.3, 0.04])  # its surface: z = 0.22

@@ -5,13 +5,13 @@ import pytest
 from following import ROBOT, WALL, follow
 from test_dual import DUAL, TABLE, both
 
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.collision import DistanceField
+from vipa.motion.motion import Motion
+from vipa.motion.standstill import Standstill
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive
 from vipa_ros.bench.lagging import LaggingRobot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.collision import DistanceField
-from vipa_ros.motion.motion import Motion
-from vipa_ros.motion.standstill import Standstill
 from vipa_sim.following import Following
 
 ARMS = {"exact": Following(), "lag": Following(lag=0.06), "lag and dead time": Following(lag=0.06, dead_time=0.03)}

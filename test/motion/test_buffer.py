@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vipa.geometry import rotation
-from vipa_ros.motion.buffer import COMMITTED, ChunkBuffer, Space
+from vipa.motion.buffer import COMMITTED, ChunkBuffer, Space
 
 DT = 0.01
 START = np.array([0.4, 0.0, 0.4, 1.0, 0.0, 0.0, 0.0])

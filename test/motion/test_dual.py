@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from test_properties import CASES
 
 from vipa import resources
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
-from vipa_ros.motion.motion import Motion
 
 DUAL, SINGLE = load_robot("fr3_dual"), load_robot("fr3_single")
 TABLE = Fixture("table", [0.6, 0.0, -0.02], [0.9, 1.6, 0.04])

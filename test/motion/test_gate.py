@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vipa.motion.gate import SafetyGate
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.motion.gate import SafetyGate
 
 ROBOT = load_robot("fr3_single")
 # the joints' limits alone: the tool's have their own test

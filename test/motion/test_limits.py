@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vipa.motion import limits
+from vipa.motion.limits import Tighter
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
-from vipa_ros.motion import limits
-from vipa_ros.motion.limits import Tighter
-from vipa_ros.motion.motion import Motion
 
 ROBOT = load_robot("fr3_dual")
 number = st.one_of(st.none(), st.floats(), st.floats(0, 60), st.floats(0, 1))

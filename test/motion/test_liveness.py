@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa_ros.bench.ideal import IdealRobot, pose_chunk
-from vipa_ros.motion.motion import Motion
 
 
 def watched():

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from following import WALL, moving, start, tool
 
+from vipa.motion import permission
 from vipa_ros.bench.ideal import drive, pose_chunk
-from vipa_ros.motion import permission
 
 
 def granted():

@@ -8,10 +8,10 @@ from hostile import EVENTS, Adversary, arms, starts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vipa.motion import servo
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
-from vipa_ros.motion import servo
-from vipa_ros.motion.motion import Motion
 
 CASES = int(os.environ.get("VIPA_PROPERTY_CASES", "200"))
 FIXTURES = [Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]), Fixture("cabinet", [0.65, 0.5, 0.15], [0.3, 0.3, 0.3]),

@@ -5,11 +5,11 @@ import pytest
 from following import ROBOT, assert_limits, moving
 from pressing import Pressing
 
+from vipa.motion.motion import STOP_REASONS, Motion
+from vipa.motion.relief import RETREAT
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
-from vipa_ros.motion.motion import STOP_REASONS, Motion
-from vipa_ros.motion.relief import RETREAT
 
 CAP = ROBOT.groups[0].force_cap
 

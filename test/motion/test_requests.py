@@ -8,10 +8,10 @@ import pytest
 from following import ROBOT, WALL, follow, line, start, tool
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import GroupAction, Mode
+from vipa.motion.motion import Motion
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import drive, pose_chunk
-from vipa_ros.motion.chunk import GroupAction, Mode
-from vipa_ros.motion.motion import Motion
 
 
 def chunk_with(motion, cell, **fields):

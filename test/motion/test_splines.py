@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vipa.motion.gate import SafetyGate
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointTrajectory
-from vipa_ros.motion.gate import SafetyGate
 from vipa_sim.controllers import TrajectoryController
 
 ROBOT = load_robot("fr3_single")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from following import ROBOT, assert_limits, follow, line, moving, start, tool
 
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa.motion.limits import Tighter
+from vipa.motion.motion import Motion
 from vipa.robot.state import JointState
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk, pose_chunk
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
-from vipa_ros.motion.limits import Tighter
-from vipa_ros.motion.motion import Motion
 
 
 def test_estop_brakes_latches_and_rearms_without_a_jump():

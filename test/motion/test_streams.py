@@ -7,10 +7,10 @@ import pytest
 from following import ROBOT, WALL, assert_limits, follow, line, start, tool
 
 from vipa.geometry import rotation
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa.motion.motion import Motion
 from vipa.tasks.task import Fixture
 from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk, pose_chunk
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
-from vipa_ros.motion.motion import Motion
 
 
 def test_it_holds_before_the_first_chunk():

@@ -3,12 +3,12 @@
 import numpy as np
 from servo_stand_in import POSE, StandIn
 
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.motion import Motion
+from vipa.moveit.backend import MoveItBackend
+from vipa.moveit.servo_dialogue import SetType
 from vipa.robot.description import load_robot
 from vipa_ros.bench.ideal import IdealRobot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.motion import Motion
-from vipa_ros.moveit.backend import MoveItBackend
-from vipa_ros.moveit.servo_link import SetType
 
 TREMBLE = 1e-6
 

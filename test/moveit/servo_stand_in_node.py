@@ -14,9 +14,9 @@ from servo_stand_in import PERIOD, StandIn
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa_ros.ros import convert
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from rig import Rig
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.motion import Motion
+from vipa.moveit.backend import MoveItBackend
+from vipa.moveit.servo_dialogue import Pause, SetType
 from vipa.robot.description import load_robot
 from vipa.robot.state import JointTrajectory
 from vipa.tasks.task import Fixture
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.motion import Motion
-from vipa_ros.moveit.backend import MoveItBackend
-from vipa_ros.moveit.servo_link import Pause, SetType
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import Adversary, starts  # noqa: E402

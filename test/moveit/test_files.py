@@ -9,13 +9,13 @@ import yaml
 from servo_stand_in import refusals
 
 from vipa import resources
+from vipa.motion.collision import CollisionModel
+from vipa.moveit import files, names
+from vipa.moveit.base_links import standing_links
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
 from vipa_ros import cli
-from vipa_ros.motion.collision import CollisionModel
-from vipa_ros.moveit import files, names
-from vipa_ros.moveit.standing import standing_links
 
 robots = pytest.mark.parametrize("name", resources.names("config/robots"))
 

@@ -8,10 +8,11 @@ import yaml
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.moveit import parameters
+from vipa.moveit.names import servo_node
 from vipa.robot.description import load_robot
 from vipa_ros.bringup import cell_graph
-from vipa_ros.moveit import graph, parameters
-from vipa_ros.moveit.names import servo_node
+from vipa_ros.moveit import graph
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():

@@ -16,6 +16,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import JointState as JointStateMsg  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg  # noqa: E402
 
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.kinematics import Kinematics  # noqa: E402
 from vipa.robot.state import JointState  # noqa: E402
@@ -25,7 +26,6 @@ from vipa_msgs.srv import SetAuthority  # noqa: E402
 from vipa_ros import bringup, environment  # noqa: E402
 from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
 from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode  # noqa: E402
 from vipa_ros.ros import convert, topics  # noqa: E402
 from vipa_ros.ros.qos import PROFILES  # noqa: E402
 

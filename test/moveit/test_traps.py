@@ -5,10 +5,10 @@ import pytest
 from rig import Rig
 from servo_stand_in import MARGIN, POSE
 
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa.motion.servo import Target
+from vipa.moveit.servo_dialogue import DIVERGED, NEAR, SILENT, Phase
 from vipa.robot.state import JointTrajectory
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
-from vipa_ros.motion.servo import Target
-from vipa_ros.moveit.servo_link import DIVERGED, NEAR, SILENT, Phase
 
 AHEAD = [0.1, 0.0, -0.05]
 

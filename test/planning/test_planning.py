@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.motion import Motion
+from vipa.planning.embedded import EmbeddedPlanning
+from vipa.planning.request import STEP, NoPlan, PlanRequest, check, verified
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros.bench.ideal import IdealRobot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.motion import Motion
-from vipa_ros.planning.embedded import EmbeddedPlanning
-from vipa_ros.planning.request import STEP, NoPlan, PlanRequest, check, verified
 
 POSE = np.array([0.45, 0.2, 0.3, 1.0, 0, 0, 0])
 
@@ -105,7 +105,7 @@ def trajectory(times, positions, velocities, names=("b", "a")):
 
 def test_a_path_of_moveits_is_resampled_in_our_order():
     pytest.importorskip("rclpy")
-    from vipa_ros.planning.moveit_py import resampled
+    from vipa_ros.moveit.planning import resampled
 
     times = np.array([0.0, 0.3, 0.62])
     steps = resampled(trajectory(times, np.column_stack([times, 2 * times]), np.tile([1.0, 2.0], (3, 1))), ["a", "b"])
@@ -120,7 +120,7 @@ def test_a_path_of_moveits_is_resampled_in_our_order():
 
 def test_moveits_process_loads_none_of_our_kinematics():
     pytest.importorskip("rclpy")
-    code = ("import sys, vipa_ros.nodes.planner, vipa_ros.planning.moveit_py, vipa_ros.moveit.parameters; "
+    code = ("import sys, vipa_ros.nodes.planner, vipa_ros.moveit.planning, vipa.moveit.parameters; "
             "print(sorted({'pinocchio', 'coal', 'ompl', 'ruckig'} & set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout.strip() == "[]"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa_ros.policy.prefix import committed_prefix
 
 S = 1_000_000_000

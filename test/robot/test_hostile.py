@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
-from vipa_ros.motion.motion import Motion
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import EVENTS, Adversary, starts  # noqa: E402

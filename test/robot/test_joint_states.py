@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from vipa.motion.chunk import Mode
+from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import History, JointStates
 from vipa.robot.state import JointState
 from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
-from vipa_ros.motion.chunk import Mode
-from vipa_ros.motion.motion import Motion
 
 ROBOT, DUAL = load_robot("fr3_single"), load_robot("fr3_dual")
 MS = 1_000_000

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus
 
 pytest.importorskip("rclpy")
 from builtin_interfaces.msg import Time  # noqa: E402

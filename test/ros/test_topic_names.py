@@ -29,7 +29,7 @@ MODULES = {"python3-jinja2": "jinja2", "python3-numpy": "numpy", "python3-opencv
 def test_a_topic_s_name_is_written_once():
     name = re.compile(r'["\']/(?:vipa/(?!\{)|joint_states|clock|tf|camera/|diagnostics)[^"\']*["\']')
     found = {str(p.relative_to(ROOT)): name.findall(text) for p, text in SOURCES.items() if p.name != "topic_names.py"}
-    allowed = {"src/vipa_ros/moveit/names.py"}  # MoveIt's own topics, written there alone
+    allowed = {"src/vipa/moveit/names.py"}  # MoveIt's own topics, written there alone
     assert {p: names for p, names in found.items() if names and p not in allowed} == {}
 
 

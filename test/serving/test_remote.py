@@ -10,6 +10,7 @@ from groot_server import MODALITIES, GrootServer
 from running import WAIT, Running
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa.tasks import scorecard
@@ -17,7 +18,6 @@ from vipa.tasks.task import load_task
 from vipa_model.policy import PolicyOutput
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.motion.chunk import Mode, MotionStatus
 from vipa_ros.policy import remote as remote_module
 from vipa_ros.policy.commander import PolicyCommander, load_policy
 from vipa_ros.policy.remote import RemoteCommander

@@ -4,6 +4,7 @@ import pytest
 from test_own_files import own
 
 from vipa.errors import VipaError
+from vipa.motion.task_context import parse_tool
 from vipa.robot.description import load_robot
 from vipa.tasks import wants
 from vipa.tasks.scorer import SubTaskStatus
@@ -11,7 +12,6 @@ from vipa.tasks.task import Force, Held, SubTask, load_task
 from vipa.tasks.wants import Wants
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.inprocess import Loop
-from vipa_ros.motion.task_context import parse_tool
 from vipa_ros.ros import convert
 
 FIRST = "    params: {object: can, height: 0.05}\n"

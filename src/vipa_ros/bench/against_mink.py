@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vipa.motion.servo import ACTIVATION, ROTATION_WEIGHT
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
-from vipa_ros.motion.servo import ACTIVATION, ROTATION_WEIGHT
 
 
 def installed() -> bool:

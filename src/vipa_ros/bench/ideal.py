@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.motion import Motion
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState, JointTrajectory
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.motion import Motion
 
 START_NS = 1_000_000_000  # ROS time at the beginning
 

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from vipa.geometry import rotation
+from vipa.motion.buffer import Reference
+from vipa.motion.collision import CollisionModel, DistanceField
+from vipa.motion.motion import Motion
+from vipa.motion.servo import Servo, Target
+from vipa.planning.rrt_connect import NoPlan, Planner
 from vipa.robot.description import Robot, load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
 from vipa_ros.bench import against_mink
 from vipa_ros.bench.ideal import IdealRobot, Log, drive, joint_chunk, pose_chunk
-from vipa_ros.motion.buffer import Reference
-from vipa_ros.motion.collision import CollisionModel, DistanceField
-from vipa_ros.motion.motion import Motion
-from vipa_ros.motion.planner import NoPlan, Planner
-from vipa_ros.motion.servo import Servo, Target
 
 DUAL = "fr3_dual"
 RADIUS = 0.05  # metres: a circle of 10 cm

@@ -100,7 +100,8 @@ def servo_nodes(config) -> list:
     """MoveIt's nodes that the motion backend wants. Raises VipaError where they are not installed."""
     if config.motion_backend != "moveit":
         return []
-    from vipa_ros.moveit import files, graph, names
+    from vipa.moveit import files, names
+    from vipa_ros.moveit import graph
 
     robot = load_robot(config.robot)
     nodes = graph.moveit_nodes(robot, False, config.cell == "sim")

@@ -34,9 +34,9 @@ def _group(group) -> str:
 
 
 def _check(robot) -> int:
+    from vipa.motion.collision import CollisionModel
     from vipa.robot.cameras import CameraPoses
     from vipa.robot.kinematics import Kinematics
-    from vipa_ros.motion.collision import CollisionModel
 
     kinematics = Kinematics(robot)
     collisions = CollisionModel(kinematics)
@@ -51,7 +51,7 @@ def _check(robot) -> int:
 
 def _moveit(robots, out, check) -> int:
     from vipa.errors import VipaError
-    from vipa_ros.moveit import files, names
+    from vipa.moveit import files, names
 
     if out is not None and len(robots) != 1:
         raise VipaError(f"--out is for one robot, got {len(robots)}")

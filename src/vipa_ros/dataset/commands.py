@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.motion.buffer import Path, Space
+from vipa.motion.validation import QUATERNION_TOLERANCE
 from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState
-from vipa_ros.motion.buffer import Path, Space
-from vipa_ros.motion.validation import QUATERNION_TOLERANCE
 
 
 @dataclass(frozen=True)

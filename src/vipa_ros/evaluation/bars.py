@@ -1,7 +1,7 @@
 """The timeline of a report as rows of bars: sub-tasks, motion modes, clamps, refusals, stops."""
 
+from vipa.motion.chunk import Mode
 from vipa_ros.evaluation.timeline import Timeline
-from vipa_ros.motion.chunk import Mode
 
 
 def timeline_rows(timeline: Timeline) -> list[dict]:

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vipa.motion.chunk import Mode
 from vipa_ros.evaluation.timeline import EpisodeState, SubTaskState, Timeline
-from vipa_ros.motion.chunk import Mode
 
 WIDTH, HEADER, CAMERAS, BAR = 960, 46, 360, 22
 ROW = 27  # pixels a row of the checklist

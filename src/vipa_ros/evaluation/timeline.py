@@ -6,7 +6,7 @@ Times named `*_ns` are header stamps, nanoseconds of ROS time.
 import math
 from dataclasses import dataclass, field
 
-from vipa_ros.motion.chunk import Mode
+from vipa.motion.chunk import Mode
 from vipa_ros.recording.reader import NOT_AS_EXPECTED, BagReader, stamp_ns
 from vipa_ros.topic_names import EPISODE_STATUS, MOTION_STATUS, SAFETY_STATUS
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.geometry import rotation
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.checks import CheckState
@@ -17,7 +18,6 @@ from vipa_ros.commander import CommanderInput, EpisodeStart
 from vipa_ros.expert.goal import Ended, Goal, Skill, View
 from vipa_ros.expert.reference import PoseReference, disturbed
 from vipa_ros.expert.scripts import script_of
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode
 
 HORIZON = 17  # steps of a chunk: now, and the sixteen that a policy learns
 DT = 0.1  # seconds between them

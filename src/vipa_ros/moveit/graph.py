@@ -8,11 +8,11 @@ from typing import Any
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.moveit import parameters
+from vipa.moveit.names import servo_node
 from vipa.robot.description import Robot
 from vipa_ros import environment, lifeline
 from vipa_ros.bringup import NodeSpec, solved_by
-from vipa_ros.moveit import parameters
-from vipa_ros.moveit.names import servo_node
 
 RESPAWN = 2.0  # wall seconds after which a node of MoveIt's that has ended is started again
 

@@ -1,4 +1,4 @@
-"""Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa_ros.motion.Motion`.
+"""Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa.motion.Motion`.
 
 Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of; require_wrench (bool,
 default true): nothing moves while an arm's wrench does not come; backend: embedded (default) or moveit, for end-effector poses.
@@ -14,13 +14,13 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.motion import permission
+from vipa.motion.motion import Motion
+from vipa.moveit.backend import MoveItBackend, backend_named
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
-from vipa_ros.motion import permission
-from vipa_ros.motion.motion import Motion
-from vipa_ros.moveit.backend import MoveItBackend, backend_named
 from vipa_ros.ros import convert, lockstep, node, topics
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.listening import Listener

@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.text import Text
 
 from vipa.errors import VipaError, unknown
+from vipa.motion.chunk import Mode
 from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 from vipa_ros import keyboard
 from vipa_ros.evaluation.checklist import render
-from vipa_ros.motion.chunk import Mode
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.operator_requests import ACTIONS, OperatorRequests

@@ -11,11 +11,11 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vipa.errors import VipaError, unknown
+from vipa.planning.request import NoPlan, check
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.tasks.task import load_task
 from vipa_msgs.srv import PlanMotion
-from vipa_ros.planning.request import NoPlan, check
 from vipa_ros.ros import convert, node, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER
@@ -42,10 +42,10 @@ class PlannerNode(Node):
 
     def make(self, backend, fixtures):
         if backend == "embedded":
-            from vipa_ros.planning.embedded import EmbeddedPlanning
+            from vipa.planning.embedded import EmbeddedPlanning
 
             return EmbeddedPlanning(self.robot, fixtures)
-        from vipa_ros.planning.moveit_py import MoveItPlanning
+        from vipa_ros.moveit.planning import MoveItPlanning
 
         try:
             return MoveItPlanning(self.robot, fixtures, self.get_parameter("use_sim_time").value)

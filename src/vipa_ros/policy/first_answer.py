@@ -6,12 +6,12 @@ import math
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, JointState, Observation
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.motion.chunk import Mode, MotionStatus
 
 STAMP_NS = 1_000_000_000
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.chunk import ActionChunk, GroupAction
 
 SLACK = 0.005  # seconds by which a step may lie outside what is committed and still count as known
 

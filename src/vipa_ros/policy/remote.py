@@ -5,10 +5,10 @@ import os
 import numpy as np
 
 from vipa.errors import VipaError
+from vipa.motion.chunk import ActionChunk, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.motion.chunk import ActionChunk, Mode
 from vipa_ros.policy.first_answer import ask_once
 from vipa_ros.policy.prefix import committed_prefix
 from vipa_ros.serving.address import RemotePolicy, parse

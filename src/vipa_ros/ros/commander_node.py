@@ -8,14 +8,14 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from vipa.motion.chunk import ActionChunk
+from vipa.motion.liveness import HAND
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.motion.chunk import ActionChunk
-from vipa_ros.motion.liveness import HAND
 from vipa_ros.ros import convert, topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES

@@ -12,15 +12,15 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from vipa.images import image_array
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
+from vipa.motion.limits import Tighter
+from vipa.planning.request import PlanRequest
 from vipa.robot.captures import capture_fault
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa.tasks.wants import Wants
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 from vipa_ros.evaluation.checklist import Row
-from vipa_ros.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
-from vipa_ros.motion.limits import Tighter
-from vipa_ros.planning.request import PlanRequest
 
 STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
 PHASE = ("waiting", "resetting", "running", "finished")       # of vipa_msgs/EpisodeStatus

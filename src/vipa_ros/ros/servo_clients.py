@@ -1,4 +1,4 @@
-"""The wires between motion and MoveIt's Servo nodes: topics, services and nothing else. What they mean is `vipa_ros.moveit`'s."""
+"""The wires between motion and MoveIt's Servo nodes: topics, services and nothing else. What they mean is `vipa.moveit`'s."""
 
 import time
 
@@ -10,10 +10,10 @@ from sensor_msgs.msg import JointState as JointStateMsg
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
+from vipa.moveit.backend import MoveItBackend
+from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
+from vipa.moveit.servo_dialogue import Pause, ServoLink, SetType
 from vipa.robot.state import JointState
-from vipa_ros.moveit.backend import MoveItBackend
-from vipa_ros.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
-from vipa_ros.moveit.servo_link import Pause, ServoLink, SetType
 from vipa_ros.ros import convert
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES, newest

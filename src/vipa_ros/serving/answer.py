@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from vipa.motion.chunk import GroupAction
 from vipa.robot.description import Robot
 from vipa.robot.state import GroupState
 from vipa_model.rotations import six_to_matrix
-from vipa_ros.motion.chunk import GroupAction
 from vipa_ros.serving.mapping import ActionPart, Mapping, action_width
 
 MAX_STEPS = 1000

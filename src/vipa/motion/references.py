@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from vipa.motion.buffer import ChunkBuffer, Space
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.motion.gate import State
+from vipa.motion.hand import HandBuffer
+from vipa.motion.servo import Target
 from vipa.robot.kinematics import Kinematics, pose_of
-from vipa_ros.motion.buffer import ChunkBuffer, Space
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.motion.gate import State
-from vipa_ros.motion.hand import HandBuffer
-from vipa_ros.motion.servo import Target
 
 BLEND_SPEED = 0.8                  # share of the tool's and the joints' speed limits that fading out a splice may use
 BLEND_ACCELERATION = (4.0, 10.0)   # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length

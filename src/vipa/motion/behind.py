@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vipa_ros.motion.clearance import Clearance
-from vipa_ros.motion.collision import CollisionModel
+from vipa.motion.clearance import Clearance
+from vipa.motion.collision import CollisionModel
 
 LAG = 0.06  # seconds, of the first order: up to here the margins hold
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from vipa.moveit import settings
+from vipa.moveit.names import srdf_name
+from vipa.moveit.srdf import srdf
 from vipa.robot.description import Robot
-from vipa_ros.moveit import settings
-from vipa_ros.moveit.names import srdf_name
-from vipa_ros.moveit.srdf import srdf
 
 HEADER = "# Written by `vipa robot moveit` from the robot file and its URDF: edit those, and run it again. Metres, radians, seconds.\n"
 SETTINGS = {

@@ -2,11 +2,11 @@
 
 from xml.sax.saxutils import quoteattr
 
+from vipa.moveit.base_links import standing_links
+from vipa.moveit.names import ALL_ARMS, WORLD, hand_group
+from vipa.moveit.self_collision import disabled_pairs, shaped_links
 from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.moveit.names import ALL_ARMS, WORLD, hand_group
-from vipa_ros.moveit.self_collision import disabled_pairs, shaped_links
-from vipa_ros.moveit.standing import standing_links
 
 
 def srdf(robot: Robot) -> str:

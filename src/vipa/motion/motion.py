@@ -10,29 +10,30 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from vipa.motion import limits
+from vipa.motion import status as report
+from vipa.motion.admittance import Admittance, check_force
+from vipa.motion.chunk import ActionChunk, MotionStatus, SafetyState
+from vipa.motion.clearance import Clearance
+from vipa.motion.collision import CollisionModel
+from vipa.motion.contact_speed import ContactSpeed
+from vipa.motion.force_limit import Load
+from vipa.motion.gate import SafetyGate
+from vipa.motion.liveness import STALE, Liveness
+from vipa.motion.measured import Measured
+from vipa.motion.references import References
+from vipa.motion.relief import Relief
+from vipa.motion.servo import Servo, Target
+from vipa.motion.standstill import Standstill
+from vipa.motion.start_guard import StartGuard
+from vipa.motion.task_context import TaskContext
+from vipa.motion.tick_clock import Due, TickClock
+from vipa.motion.validation import check_chunk
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState, JointState, JointTrajectory
 from vipa.tasks.task import Fixture
-from vipa_ros.motion import limits, report
-from vipa_ros.motion.admittance import Admittance, check_force
-from vipa_ros.motion.chunk import ActionChunk, MotionStatus, SafetyState
-from vipa_ros.motion.clearance import Clearance
-from vipa_ros.motion.collision import CollisionModel
-from vipa_ros.motion.contact_speed import ContactSpeed
-from vipa_ros.motion.gate import SafetyGate
-from vipa_ros.motion.liveness import STALE, Liveness
-from vipa_ros.motion.load import Load
-from vipa_ros.motion.measured import Measured
-from vipa_ros.motion.references import References
-from vipa_ros.motion.relief import Relief
-from vipa_ros.motion.servo import Servo, Target
-from vipa_ros.motion.standstill import Standstill
-from vipa_ros.motion.start_guard import StartGuard
-from vipa_ros.motion.task_context import TaskContext
-from vipa_ros.motion.tick_clock import Due, TickClock
-from vipa_ros.motion.validation import check_chunk
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from vipa.motion.gate import MIN_COMMAND
 from vipa.robot.description import Hand
 from vipa.robot.state import JointTrajectory
-from vipa_ros.motion.gate import MIN_COMMAND
 
 
 class HandBuffer:

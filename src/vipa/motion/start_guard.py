@@ -7,10 +7,10 @@ whoever commands; while it follows a chunk, the reference that it follows counts
 import numpy as np
 
 from vipa.geometry import rotation
+from vipa.motion.chunk import ActionChunk
+from vipa.motion.references import References
 from vipa.robot.description import Group
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.motion.chunk import ActionChunk
-from vipa_ros.motion.references import References
 
 MAX_LATE = 0.5       # seconds since the last step of a chunk was due
 JUMP = (0.25, 0.6)   # metres, radians that the first step may lie from the tool, beside what the speed allows until it is due

@@ -9,11 +9,11 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation
 
 from vipa.errors import VipaError
+from vipa.moveit import parameters
+from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState
 from vipa.tasks.task import Fixture
-from vipa_ros.moveit import parameters
-from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
 
 NODE = "vipa_moveit_py"
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vipa.geometry import rotation
+from vipa.motion.buffer import Reference
 from vipa.robot.description import Group
-from vipa_ros.motion.buffer import Reference
 
 DELAY = 0.08             # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
 DAMPING = 500.0          # N s/m

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vipa.motion.clearance import Clearance
+from vipa.motion.collision import CollisionModel
+from vipa.planning import rrt_connect
+from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointState
 from vipa.tasks.task import Fixture
-from vipa_ros.motion import planner
-from vipa_ros.motion.clearance import Clearance
-from vipa_ros.motion.collision import CollisionModel
-from vipa_ros.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
 
 
 class EmbeddedPlanning:
@@ -25,7 +25,7 @@ class EmbeddedPlanning:
         group = self.robot.group(request.group)
         start = np.concatenate([present(g, state) for g in self.robot.groups])
         self.clearance.allow(request.contacts)
-        search = planner.Planner(self.clearance.collisions, self.clearance.margins)
+        search = rrt_connect.Planner(self.clearance.collisions, self.clearance.margins)
         hands = {g.name: self._opening(g, state) for g in self.robot.groups if g.hand}
         goal = request.goal_joints(group)
         try:
@@ -33,7 +33,7 @@ class EmbeddedPlanning:
                 found = search.to_joints(group.name, start, goal, hands)
             else:
                 found = search.to_pose(group.name, start, np.asarray(request.pose, float), hands)
-        except planner.NoPlan as error:
+        except rrt_connect.NoPlan as error:
             raise NoPlan(str(error)) from None
         here = start[self.kinematics.columns[group.name]]
         steps = np.vstack([here, found.path.steps(STEP)]) if found.path.duration else here[None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vipa_ros.motion.motion import Motion
+    from vipa.motion.motion import Motion
 
 MAX_NAME = 64  # characters
 

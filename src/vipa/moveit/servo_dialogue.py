@@ -21,10 +21,10 @@ from enum import Enum
 
 import numpy as np
 
+from vipa.motion.buffer import Reference
+from vipa.moveit.servo_status import ServoStatus
 from vipa.robot.description import Group
 from vipa.robot.state import JointTrajectory
-from vipa_ros.motion.buffer import Reference
-from vipa_ros.moveit.servo_status import ServoStatus
 
 ANSWER = 1.0       # seconds after which a request that was not answered is made again
 FRESH = 0.1        # seconds that an output may be followed

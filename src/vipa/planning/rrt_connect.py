@@ -10,8 +10,8 @@ import numpy as np
 import pinocchio as pin
 from ompl import base, geometric, util
 
-from vipa_ros.motion.collision import CollisionModel, DistanceField
-from vipa_ros.motion.timing import TimedPath, smooth_curve, time_path
+from vipa.motion.collision import CollisionModel, DistanceField
+from vipa.planning.time_parameterization import TimedPath, smooth_curve, time_path
 
 RESOLUTION = 0.003   # radians between the samples of the re-check
 COARSE = (0.03, 0.015, 0.008)  # radians between the states that OMPL looks at, finer from attempt to attempt

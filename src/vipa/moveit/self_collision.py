@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pinocchio as pin
 
+from vipa.motion.collision import CollisionModel
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.motion.collision import CollisionModel
 
 SAMPLES = 10_000  # configurations, the setup assistant's default; drawn from a fixed seed, so that files repeat
 # reasons, as the setup assistant names them

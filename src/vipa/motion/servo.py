@@ -14,11 +14,11 @@ import numpy as np
 import pinocchio as pin
 
 from vipa.geometry import rotation
+from vipa.motion.buffer import Reference
+from vipa.motion.chunk import ActionChunk
+from vipa.motion.collision import CollisionModel, DistanceField
+from vipa.motion.gate import planned_limits
 from vipa.robot.kinematics import GroupKinematics, Kinematics
-from vipa_ros.motion.buffer import Reference
-from vipa_ros.motion.chunk import ActionChunk
-from vipa_ros.motion.collision import CollisionModel, DistanceField
-from vipa_ros.motion.gate import planned_limits
 
 GAIN = 12.0               # 1/s, pose and joint errors to velocity
 ROTATION_WEIGHT = 0.3     # metres: a radian of tool rotation costs as much as this much translation

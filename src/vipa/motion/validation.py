@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import Group, Robot
-from vipa_ros.motion.chunk import ActionChunk, GroupAction
 
 MAX_STEPS = 1000
 DT_RANGE = (0.002, 5.0)      # seconds between steps

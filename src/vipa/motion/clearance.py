@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vipa_ros.motion.collision import CollisionModel, DistanceField
+from vipa.motion.collision import CollisionModel, DistanceField
 
 TOLERANCE = 1e-5  # metres: coal's distances repeat to about 1e-6
 

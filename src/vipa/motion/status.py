@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vipa.motion.chunk import Mode, MotionStatus, SafetyState
+from vipa.motion.validation import steps_of
 from vipa.robot.state import GroupState
-from vipa_ros.motion.chunk import Mode, MotionStatus, SafetyState
-from vipa_ros.motion.validation import steps_of
 
 if TYPE_CHECKING:
-    from vipa_ros.motion.motion import Motion
+    from vipa.motion.motion import Motion
 
 
 def measured(motion: Motion) -> dict[str, GroupState]:

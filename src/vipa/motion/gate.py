@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import ruckig
 
+from vipa.motion.behind import Behind
+from vipa.motion.clearance import Clearance
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics, Kinematics
-from vipa_ros.motion.behind import Behind
-from vipa_ros.motion.clearance import Clearance
 
 TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
 TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else

@@ -8,10 +8,10 @@ is. Joint targets (planned moves, a head) never see Servo.
 import numpy as np
 
 from vipa.errors import VipaError, unknown
+from vipa.motion.chunk import ActionChunk
+from vipa.motion.servo import Servo, Target
+from vipa.moveit.servo_dialogue import ServoLink
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.motion.chunk import ActionChunk
-from vipa_ros.motion.servo import Servo, Target
-from vipa_ros.moveit.servo_link import ServoLink
 
 MIN_RATE = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from vipa import config, documents
 from vipa.errors import VipaError
+from vipa.moveit.names import folder, srdf_name
 from vipa.robot import urdf
 from vipa.robot.description import Robot
-from vipa_ros.moveit.names import folder, srdf_name
 
 
 def read(robot: Robot, name: str) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from vipa.motion.collision import FINGER_MARGIN
+from vipa.moveit.names import ALL_ARMS, SERVO_JOINT_STATES, hand_group, servo_output
 from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.motion.collision import FINGER_MARGIN
-from vipa_ros.moveit.names import ALL_ARMS, SERVO_JOINT_STATES, hand_group, servo_output
 
 PLANNER = "RRTConnectkConfigDefault"
 # With MoveIt's default, 6 to 9 of 20 paths failed its own validation afterwards; with this one 0 to 1 did
