@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vipa_ros.recording import definitions
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.metadata import Qos
+from vipa.recording import definitions
+from vipa.recording.bag import BagWriter
+from vipa.recording.metadata import Qos
 
 START_NS = 5_000_000_000
 SUBTASKS = ["open drawer", "pick & place apple", "pick & place banana", "pick & place plum", "close drawer"]

@@ -7,7 +7,7 @@ import queue
 import sys
 import termios
 
-from vipa_ros import keyboard
+from vipa.terminal import keyboard
 
 
 def test_keys_come_one_by_one_and_the_terminal_is_as_before():

@@ -8,9 +8,9 @@ import pytest
 from synthetic_bag import Messages
 
 from vipa.errors import VipaError
+from vipa.recording.bag import BagWriter
 from vipa_ros.bench import graph
 from vipa_ros.bench.graph import Case, Row
-from vipa_ros.recording.bag import BagWriter
 
 
 def test_a_line_tells_the_worst_of_its_seeds():

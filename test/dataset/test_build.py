@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from synthetic_bag import EPISODE_ID, START_NS, SUBTASKS, Messages, tool_position, write_episode
 
+from vipa.dataset.build import build_from_bags
+from vipa.dataset.check import check
+from vipa.dataset.commands import Commands
+from vipa.dataset.reader import Dataset
+from vipa.dataset.resample import Ticks
 from vipa.errors import VipaError
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState
 from vipa.tasks.task import load_task
-from vipa_ros.dataset.build import build_from_bags
-from vipa_ros.dataset.check import check
-from vipa_ros.dataset.commands import Commands
-from vipa_ros.dataset.reader import Dataset
-from vipa_ros.dataset.ticks import Ticks
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader
 
 SECONDS = 2.0
 
@@ -105,7 +105,7 @@ def test_only_successes(tmp_path):
 def test_targets_and_tips_come_from_the_ground_truth(tmp_path, monkeypatch):
     """A run whose bag has ground truth, put together from messages."""
     task = dataclasses.replace(load_task("put_three_obj"), tip="apple")
-    monkeypatch.setattr("vipa_ros.dataset.run.load_task", lambda name: task)
+    monkeypatch.setattr("vipa.dataset.run.load_task", lambda name: task)
     run = tmp_path / "run"
     write_episode(tmp_path / "plain", seconds=1.0)
     m = Messages()

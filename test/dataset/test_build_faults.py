@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from synthetic_bag import EPISODE_ID, START_NS, Messages, write_episode
 
+from vipa.dataset.build import build_from_bags
+from vipa.dataset.check import check
+from vipa.dataset.reader import Dataset
+from vipa.dataset.writer import DatasetWriter
 from vipa.errors import VipaError
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader
 from vipa_ros.commands import dataset as command
-from vipa_ros.dataset.build import build_from_bags
-from vipa_ros.dataset.check import check
-from vipa_ros.dataset.reader import Dataset
-from vipa_ros.dataset.writer import DatasetWriter
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader
 
 JOINT_STATES, INFO, CHUNKS = "/joint_states", "/camera/scene/color/camera_info", "/vipa/action_chunk"
 

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic_bag import write_episode
 
+from vipa.dataset import tables
+from vipa.dataset.build import build_from_bags
+from vipa.dataset.check import check
+from vipa.dataset.reader import Dataset
 from vipa.errors import VipaError
 from vipa_model.lerobot_import import import_lerobot
 from vipa_ros.commands import dataset as command
-from vipa_ros.dataset import tables
-from vipa_ros.dataset.build import build_from_bags
-from vipa_ros.dataset.check import check
-from vipa_ros.dataset.reader import Dataset
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from vipa.dataset import layout, tables
+from vipa.dataset.check import check
+from vipa.dataset.reader import Dataset
+from vipa.dataset.spec import CameraSpec, DatasetSpec, Feature, robot_spec
+from vipa.dataset.stats import FINITE, QUANTILES, aggregate, vector_stats
+from vipa.dataset.video import count_frames, read_frames
+from vipa.dataset.writer import DatasetWriter
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
-from vipa_ros.dataset import layout, tables
-from vipa_ros.dataset.check import check
-from vipa_ros.dataset.reader import Dataset
-from vipa_ros.dataset.spec import CameraSpec, DatasetSpec, Feature, robot_spec
-from vipa_ros.dataset.stats import FINITE, QUANTILES, aggregate, vector_stats
-from vipa_ros.dataset.video import count_frames, read_frames
-from vipa_ros.dataset.writer import DatasetWriter
 
 FPS = 10
 SPEC = DatasetSpec(
@@ -166,7 +166,7 @@ def test_a_kill_during_finalize_is_mended_by_the_next(tmp_path, moment, monkeypa
 
     with monkeypatch.context() as patch:
         if moment == "derive":
-            patch.setattr("vipa_ros.dataset.writer.derive", killed)
+            patch.setattr("vipa.dataset.writer.derive", killed)
         else:
             patch.setattr(layout.Layout, moment, killed)
         with pytest.raises(KeyboardInterrupt):

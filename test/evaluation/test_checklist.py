@@ -5,7 +5,7 @@ import math
 
 from rich.console import Console
 
-from vipa_ros.evaluation.checklist import Checklist, Row, render
+from vipa.terminal.checklist import Checklist, Row, render
 
 ROWS = [
     Row(

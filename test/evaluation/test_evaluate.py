@@ -10,7 +10,7 @@ from vipa.tasks import scorecard
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import load_task
 from vipa_ros.cli import main
-from vipa_ros.evaluation import trials
+from vipa_sim import trials
 
 
 def card_of(seed, outcome, kind, detail):

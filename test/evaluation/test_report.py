@@ -13,13 +13,13 @@ import pytest
 from synthetic_bag import EPISODE_ID, INSTRUCTION, SUBTASKS, Messages, write_episode
 
 from vipa.errors import VipaError
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader
+from vipa.recording.repair import repair
+from vipa.recording.signals import read_signals
+from vipa.reporting import report
+from vipa.reporting.plots import Line, line_plot
 from vipa.robot.description import load_robot
-from vipa_ros.evaluation import report
-from vipa_ros.evaluation.plots import Line, line_plot
-from vipa_ros.evaluation.signals import read_signals
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader
-from vipa_ros.recording.repair import repair
 
 
 def _card(**changes) -> dict:

@@ -7,12 +7,12 @@ from synthetic_bag import START_NS, Messages, write_episode
 
 from vipa.errors import VipaError
 from vipa.motion.chunk import Mode
-from vipa_ros.evaluation import drawing
-from vipa_ros.evaluation.drawing import Painter, fit
-from vipa_ros.evaluation.timeline import EpisodeState, ModeSpan, SubTaskState, Timeline, read_timeline
-from vipa_ros.evaluation.video import END_CARD, NoPictures, _captions, render_video
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader
+from vipa.recording.timeline import EpisodeState, ModeSpan, SubTaskState, Timeline, read_timeline
+from vipa.reporting import drawing
+from vipa.reporting.drawing import Painter, fit
+from vipa.reporting.video import END_CARD, NoPictures, _captions, render_video
 
 
 @pytest.fixture(scope="module")

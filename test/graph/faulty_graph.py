@@ -21,6 +21,7 @@ from streaming_commander import Streamer
 from trajectory_msgs.msg import JointTrajectory
 from world import spinning
 
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa_msgs.action import RunEpisode
@@ -28,7 +29,7 @@ from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm
 from vipa_ros import bringup, environment, supervisor
 from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros import convert, lockstep, topics
+from vipa_ros.ros import convert, lockstep
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.supervisor import Supervisor
 

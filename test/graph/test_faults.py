@@ -14,8 +14,8 @@ from faulty_graph import CAMERA, Graph
 from streaming_commander import Streamer
 
 from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.recording import topics
 from vipa_msgs.srv import EStop, ReArm
-from vipa_ros.ros import topics
 
 pytestmark = pytest.mark.graph
 REST = 0.02       # rad/s of every joint: at rest, as a simulated arm under gravity is

@@ -9,12 +9,12 @@ import pytest
 from rclpy.action import ActionClient
 from world import World
 
+from vipa.recording import topics
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
 from vipa_msgs.srv import JudgeSubTask
 from vipa_ros import environment
 from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros import topics
 from vipa_ros.ros.qos import PROFILES
 
 pytestmark = pytest.mark.graph

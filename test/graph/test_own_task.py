@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from vipa import resources
-from vipa_ros.recording.reader import BagReader
+from vipa.recording.reader import BagReader
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which the test gives up; nothing is measured by it

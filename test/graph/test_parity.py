@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vipa_ros.evaluation.trials import Trial, parse_seeds, run_trial
+from vipa_sim.trials import Trial, parse_seeds, run_trial
 
 pytestmark = pytest.mark.graph
 

@@ -22,11 +22,12 @@ from ur_dashboard_msgs.msg import RobotMode, SafetyMode
 from world import WALL, World
 
 from vipa.motion.chunk import GroupAction
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, SetAuthority
 from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.qos import PROFILES
 from vipa_ros.ros.robot_links import LATCHED
 

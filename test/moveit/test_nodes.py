@@ -17,6 +17,7 @@ from sensor_msgs.msg import JointState as JointStateMsg  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg  # noqa: E402
 
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode  # noqa: E402
+from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.kinematics import Kinematics  # noqa: E402
 from vipa.robot.state import JointState  # noqa: E402
@@ -26,7 +27,7 @@ from vipa_msgs.srv import SetAuthority  # noqa: E402
 from vipa_ros import bringup, environment  # noqa: E402
 from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
 from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.ros import convert, topics  # noqa: E402
+from vipa_ros.ros import convert
 from vipa_ros.ros.qos import PROFILES  # noqa: E402
 
 pytestmark = pytest.mark.graph

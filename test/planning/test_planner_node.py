@@ -17,12 +17,13 @@ import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
+from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa_msgs.srv import PlanMotion  # noqa: E402
 from vipa_ros import bringup, environment  # noqa: E402
 from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
 from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.ros import convert, topics  # noqa: E402
+from vipa_ros.ros import convert
 from vipa_ros.ros.qos import PROFILES  # noqa: E402
 
 pytestmark = pytest.mark.graph

@@ -9,9 +9,9 @@ from rosbags.rosbag2 import Reader
 from synthetic_bag import EPISODE_ID, Messages, write_episode
 
 from vipa.errors import VipaError
-from vipa_ros.recording import definitions
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.metadata import Qos
+from vipa.recording import definitions
+from vipa.recording.bag import BagWriter
+from vipa.recording.metadata import Qos
 
 STRING = "std_msgs/msg/String"
 

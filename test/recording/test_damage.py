@@ -12,10 +12,10 @@ from mcap.writer import CompressionType, Writer
 from synthetic_bag import Messages
 
 from vipa.errors import VipaError
-from vipa_ros.recording import definitions
-from vipa_ros.recording.metadata import TopicEntry, bag_information, write_metadata
-from vipa_ros.recording.reader import BagReader
-from vipa_ros.recording.repair import repair
+from vipa.recording import definitions
+from vipa.recording.metadata import TopicEntry, bag_information, write_metadata
+from vipa.recording.reader import BagReader
+from vipa.recording.repair import repair
 
 M = Messages()
 TYPES = ("std_msgs/msg/String", "sensor_msgs/msg/JointState", "tf2_msgs/msg/TFMessage")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vipa_ros.recording import definitions
+from vipa.recording import definitions
 
 DESCRIPTIONS = sorted(Path(sys.prefix).glob("share/*/msg/*.json"))
 

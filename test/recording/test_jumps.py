@@ -3,8 +3,8 @@
 import pytest
 from synthetic_bag import Messages
 
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader, stamp_ns
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader, stamp_ns
 
 M = Messages()
 STEP = 20_000_000

@@ -5,8 +5,8 @@ import pytest
 from synthetic_bag import START_NS, Messages, depth_picture, picture, write_episode
 
 from vipa.errors import VipaError
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader, image_array, stamp_ns
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader, image_array, stamp_ns
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from synthetic_bag import Messages
 
 from vipa.errors import VipaError
-from vipa_ros.recording.metadata import Qos
-from vipa_ros.recording.reader import BagReader
-from vipa_ros.recording.recorder import Recorder, summary_json
+from vipa.recording.metadata import Qos
+from vipa.recording.reader import BagReader
+from vipa.recording.recorder import Recorder, summary_json
 
 STRING = "std_msgs/msg/String"
 

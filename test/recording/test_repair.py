@@ -15,9 +15,9 @@ from mcap.stream_reader import StreamReader
 from synthetic_bag import Messages
 
 from vipa.errors import VipaError
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.reader import BagReader
-from vipa_ros.recording.repair import repair
+from vipa.recording.bag import BagWriter
+from vipa.recording.reader import BagReader
+from vipa.recording.repair import repair
 
 STRING = "std_msgs/msg/String"
 FUZZ = settings(
@@ -144,7 +144,7 @@ def test_killed_in_the_middle(tmp_path):
     script = """
 import sys
 from pathlib import Path
-from vipa_ros.recording.bag import BagWriter
+from vipa.recording.bag import BagWriter
 bag = BagWriter(Path(sys.argv[1]), {"task": "put_three_obj"})
 topic = bag.add_topic("/a", "std_msgs/msg/String")
 for k in range(100):

@@ -16,12 +16,12 @@ from mcap.writer import Writer
 from synthetic_bag import Messages
 
 from vipa.errors import VipaError
+from vipa.recording import definitions
+from vipa.recording.bag import BagWriter
+from vipa.recording.mcap_records import HEAD
+from vipa.recording.reader import BagReader
+from vipa.recording.repair import repair
 from vipa_ros.cli import main
-from vipa_ros.recording import definitions
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.recording.mcap_records import HEAD
-from vipa_ros.recording.reader import BagReader
-from vipa_ros.recording.repair import repair
 
 M = Messages()
 STRING = "std_msgs/msg/String"

@@ -5,9 +5,9 @@ from pathlib import Path
 from mcap.writer import Writer
 from synthetic_bag import Messages
 
-from vipa_ros.recording import definitions
-from vipa_ros.recording.metadata import TopicEntry, bag_information, write_metadata
-from vipa_ros.recording.reader import BagReader
+from vipa.recording import definitions
+from vipa.recording.metadata import TopicEntry, bag_information, write_metadata
+from vipa.recording.reader import BagReader
 
 M = Messages()
 STRING = "std_msgs/msg/String"

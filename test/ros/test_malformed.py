@@ -12,13 +12,14 @@ import rclpy  # noqa: E402
 from control_msgs.action import GripperCommand  # noqa: E402, F401
 from sensor_msgs.msg import JointState  # noqa: E402
 
+from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.tasks.task import load_task  # noqa: E402
 from vipa_msgs.action import RunEpisode  # noqa: E402
 from vipa_msgs.msg import EpisodeStatus, MotionStatus  # noqa: E402
 from vipa_ros.environment import Domain  # noqa: E402
 from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager  # noqa: E402
-from vipa_ros.ros import convert, topics  # noqa: E402
+from vipa_ros.ros import convert
 from vipa_ros.ros.camera_reader import CameraReader  # noqa: E402
 from vipa_ros.ros.commander_node import CommanderNode  # noqa: E402
 from vipa_ros.ros.looking_commander_node import LookingCommanderNode  # noqa: E402

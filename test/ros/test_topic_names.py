@@ -34,7 +34,7 @@ def test_a_topic_s_name_is_written_once():
 
 
 def test_the_names_import_no_ros():
-    assert "import" not in (ROOT / "src/vipa_ros/topic_names.py").read_text(encoding="utf-8")
+    assert "import" not in (ROOT / "src/vipa/recording/topic_names.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("tag", ["depend", "exec_depend"])

@@ -8,8 +8,8 @@ from vipa_model.images import Crop, lift_depth
 from vipa_model.lerobot_import import import_lerobot
 from vipa_model.rotations import quat_to_matrix
 
-spec = pytest.importorskip("vipa_ros.dataset.spec")
-writing = pytest.importorskip("vipa_ros.dataset.writer")
+spec = pytest.importorskip("vipa.dataset.spec")
+writing = pytest.importorskip("vipa.dataset.writer")
 
 POSE = [f"arm.{n}" for n in ("x", "y", "z", "qx", "qy", "qz", "qw")]
 BASE = np.array([0.2, -0.1, 0.7, 0, 0, np.sin(0.3), np.cos(0.3)])

@@ -9,7 +9,8 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from vipa_ros.ros import node, topics
+from vipa.recording import topics
+from vipa_ros.ros import node
 from vipa_ros.ros.qos import PROFILES
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0  # pixels, Hz

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vipa.errors import VipaError
+from vipa.recording.reader import BagReader
 from vipa.robot.description import load_robot
 from vipa.run_folder import RunFolder
 from vipa_ros import bringup, environment
 from vipa_ros.bench import cameras
 from vipa_ros.bringup import EpisodeConfig, NodeSpec
 from vipa_ros.commands.episode import prepare
-from vipa_ros.recording.reader import BagReader
 from vipa_ros.supervisor import Supervisor
 
 EPISODES = {"put_three_obj": "expert", "water_plant": "water_plant"}  # task: who commands

@@ -39,7 +39,7 @@ def run(args) -> int:
         return 0
     if args.what == "graph":
         from vipa_ros.bench import graph
-        from vipa_ros.evaluation.trials import parse_seeds
+        from vipa_sim.trials import parse_seeds
 
         graph.run(parse_seeds(args.seeds), args.json, parse_seeds(args.loads))
         return 0

@@ -21,7 +21,7 @@ def run(args) -> int:
 
 
 def build(args) -> int:
-    from vipa_ros.dataset.build import build_from_bags
+    from vipa.dataset.build import build_from_bags
 
     report = build_from_bags(run_folders(args.runs), args.dataset, args.fps, args.all, Progress())
     print(report)
@@ -29,7 +29,7 @@ def build(args) -> int:
 
 
 def check(args) -> int:
-    from vipa_ros.dataset.check import check as findings_of
+    from vipa.dataset.check import check as findings_of
 
     findings = findings_of(args.dataset, Progress())
     for finding in findings:
@@ -40,8 +40,8 @@ def check(args) -> int:
 
 
 def show(args) -> int:
-    from vipa_ros.dataset.build import described
-    from vipa_ros.dataset.reader import Dataset, key_of
+    from vipa.dataset.build import described
+    from vipa.dataset.reader import Dataset, key_of
 
     dataset = Dataset(args.dataset)
     spec = dataset.spec

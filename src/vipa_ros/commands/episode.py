@@ -12,7 +12,8 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
-from vipa_ros import bringup, environment, keyboard
+from vipa.terminal import keyboard
+from vipa_ros import bringup, environment
 from vipa_ros.bringup import EpisodeConfig
 from vipa_ros.commands import arguments as arguments_
 from vipa_ros.supervisor import Supervisor
@@ -67,9 +68,9 @@ def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, Ep
 
 def run_in_process(config, folder) -> int:
     """The episode in the in-process loop, with the same run folder."""
-    from vipa_ros.evaluation.trials import Trial, commander_for
     from vipa_ros.inprocess import Loop, run_episode
     from vipa_ros.ros.loop_recorder import LoopRecorder
+    from vipa_sim.trials import Trial, commander_for
 
     task, episode_id = load_task(config.task), run_folder.new_episode_id()
     runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
@@ -177,7 +178,7 @@ def write_card(config, folder, outcome, kind, detail):
 
 def make_report(folder) -> None:
     """Video and report; a failure here is told and does not change what the episode was."""
-    from vipa_ros.evaluation import report
+    from vipa.reporting import report
 
     print("writing video and report …", flush=True)
     try:

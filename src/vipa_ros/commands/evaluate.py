@@ -23,7 +23,7 @@ def run(args) -> int:
 
     from vipa.errors import VipaError
     from vipa_ros.bringup import EpisodeConfig
-    from vipa_ros.evaluation import trial_log, trials
+    from vipa_sim import trial_log, trials
 
     if args.jobs < 1:
         raise VipaError("--jobs must be at least 1")

@@ -14,7 +14,7 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    from vipa_ros.recording import reader, repair
+    from vipa.recording import reader, repair
 
     folder = args.bag / "bag" if (args.bag / "bag").is_dir() else args.bag
     if args.repair:

@@ -8,7 +8,7 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    from vipa_ros.evaluation import report
+    from vipa.reporting import report
 
     report.rebuild(args.run_folder)
     print(args.run_folder / "report.html")

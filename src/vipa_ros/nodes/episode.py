@@ -15,11 +15,12 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 
 from vipa.errors import VipaError
+from vipa.recording import topics
 from vipa.tasks import scorecard
+from vipa.terminal import keyboard
+from vipa.terminal.checklist import Checklist
 from vipa_msgs.action import RunEpisode
-from vipa_ros import keyboard
-from vipa_ros.evaluation.checklist import Checklist
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, node
 from vipa_ros.ros.operator_requests import OperatorRequests
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear

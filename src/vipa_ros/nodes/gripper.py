@@ -11,8 +11,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vipa.drivers.gripper import GoalStream
 from vipa.errors import VipaError, unknown
+from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, node
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import newest
 

@@ -17,11 +17,12 @@ from trajectory_msgs.msg import JointTrajectory
 from vipa.motion import permission
 from vipa.motion.motion import Motion
 from vipa.moveit.backend import MoveItBackend, backend_named
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
-from vipa_ros.ros import convert, lockstep, node, topics
+from vipa_ros.ros import convert, lockstep, node
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER, PROFILES

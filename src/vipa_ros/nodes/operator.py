@@ -16,10 +16,11 @@ from rich.text import Text
 
 from vipa.errors import VipaError, unknown
 from vipa.motion.chunk import Mode
+from vipa.recording import topics
+from vipa.terminal import keyboard
+from vipa.terminal.checklist import render
 from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
-from vipa_ros import keyboard
-from vipa_ros.evaluation.checklist import render
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, node
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.operator_requests import ACTIONS, OperatorRequests
 from vipa_ros.ros.qos import PROFILES

@@ -12,11 +12,12 @@ from sensor_msgs.msg import JointState
 
 from vipa.errors import VipaError, unknown
 from vipa.planning.request import NoPlan, check
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.tasks.task import load_task
 from vipa_msgs.srv import PlanMotion
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, node
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER
 

@@ -11,10 +11,11 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 
 from vipa.errors import VipaError
+from vipa.recording import topics
+from vipa.recording.recorder import Recorder, summary_json
 from vipa.robot.description import load_robot
 from vipa_msgs.srv import RecordEpisode
-from vipa_ros.recording.recorder import Recorder, summary_json
-from vipa_ros.ros import node, topics
+from vipa_ros.ros import node
 from vipa_ros.ros.diagnostics import diagnostics
 from vipa_ros.ros.qos import PROFILES, bag_profile, recorder_profile
 

@@ -16,10 +16,11 @@ from std_srvs.srv import Trigger
 
 from vipa.drivers.driver import ACTIVE, with_controllers, with_starts
 from vipa.errors import VipaError
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa_msgs.msg import RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ResetCell
-from vipa_ros.ros import node, topics
+from vipa_ros.ros import node
 from vipa_ros.ros.controller_starts import ControllerStarts
 from vipa_ros.ros.homing import Homing
 from vipa_ros.ros.listening import Listener

@@ -21,12 +21,13 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vipa.errors import VipaError, unknown
 from vipa.rates import Every
+from vipa.recording import topics
 from vipa.robot import urdf
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_msgs.msg import GroundTruth, MotionStatus
 from vipa_msgs.srv import ResetCell
-from vipa_ros.ros import convert, lockstep, node, topics
+from vipa_ros.ros import convert, lockstep, node
 from vipa_ros.ros.camera_publisher import CameraPublisher
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES

@@ -15,6 +15,7 @@ from sensor_msgs.msg import JointState
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
@@ -24,7 +25,7 @@ from vipa.tasks.silence import Silence
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
-from vipa_ros.ros import convert, node, topics
+from vipa_ros.ros import convert, node
 from vipa_ros.ros.diagnostics import name_of
 from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
 from vipa_ros.ros.listening import Listener

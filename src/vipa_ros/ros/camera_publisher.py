@@ -7,7 +7,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from vipa.rates import Every
-from vipa_ros.ros import convert, topics
+from vipa.recording import topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.qos import PROFILES
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer

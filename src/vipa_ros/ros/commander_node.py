@@ -10,13 +10,14 @@ from sensor_msgs.msg import JointState
 
 from vipa.motion.chunk import ActionChunk
 from vipa.motion.liveness import HAND
+from vipa.recording import topics
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES
 

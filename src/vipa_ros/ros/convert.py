@@ -18,9 +18,9 @@ from vipa.planning.request import PlanRequest
 from vipa.robot.captures import capture_fault
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa.tasks.wants import Wants
+from vipa.terminal.checklist import Row
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
-from vipa_ros.evaluation.checklist import Row
 
 STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
 PHASE = ("waiting", "resetting", "running", "finished")       # of vipa_msgs/EpisodeStatus

@@ -5,8 +5,9 @@ import json
 from rclpy.node import Node
 
 from vipa.errors import VipaError
+from vipa.recording import topics
 from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.running import Running
 from vipa_ros.ros.services import AGAIN, Services
 

@@ -5,11 +5,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vipa.errors import VipaError
+from vipa.recording import topics
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates, positions_of
 from vipa_msgs.msg import ActionChunk, MotionStatus
 from vipa_msgs.srv import PlanMotion, SetAuthority
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import MOTION_READER, PROFILES, newest
 from vipa_ros.ros.services import AGAIN, Services

@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from vipa_ros.ros import topics
+from vipa.recording import topics
 from vipa_ros.ros.qos import PROFILES
 
 PERIOD = 1.0  # wall seconds between two counts on /diagnostics

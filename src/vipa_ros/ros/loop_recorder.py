@@ -6,12 +6,12 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
 from vipa.rates import Every
+from vipa.recording import definitions, topics
+from vipa.recording.bag import BagWriter
 from vipa.robot import urdf
 from vipa_msgs.msg import EpisodeStatus
 from vipa_ros.inprocess import STATUS_RATE, Loop, Tick
-from vipa_ros.recording import definitions
-from vipa_ros.recording.bag import BagWriter
-from vipa_ros.ros import convert, topics
+from vipa_ros.ros import convert
 from vipa_ros.ros.qos import bag_profile
 from vipa_ros.ros.running import status_msg
 

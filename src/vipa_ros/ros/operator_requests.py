@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from vipa.recording import topics
 from vipa_msgs.msg import SafetyStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
-from vipa_ros.ros import topics
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.node import steady_clock
 from vipa_ros.ros.qos import PROFILES

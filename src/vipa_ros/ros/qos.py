@@ -2,7 +2,7 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from vipa_ros.recording.metadata import Qos
+from vipa.recording.metadata import Qos
 
 
 def _profile(reliability, durability, depth):

@@ -1,0 +1,115 @@
+"""The topic table: every topic of the graph with its type, QoS, rate, frame, writer and readers. Rendered into the docs."""
+
+from dataclasses import dataclass
+
+from vipa.recording.topic_names import (  # noqa: F401  whoever has the table has the names
+    ACTION_CHUNK,
+    CLOCK,
+    COMMANDER_STATUS,
+    DIAGNOSTICS,
+    EPISODE_STATUS,
+    ESTOP,
+    GROUND_TRUTH,
+    HOME,
+    JOINT_STATES,
+    JUDGE_SUBTASK,
+    MOTION_STATUS,
+    PLAN_MOTION,
+    REARM,
+    RECORD_EPISODE,
+    RECOVER,
+    RESET_CELL,
+    ROBOT_DESCRIPTION,
+    ROBOT_STATUS,
+    ROSOUT,
+    RUN_EPISODE,
+    SAFETY_STATUS,
+    SET_AUTHORITY,
+    TASK_CONTEXT,
+    TF,
+    TF_STATIC,
+    TIGHTEN_LIMITS,
+    camera_topics,
+    command_topic,
+)  # fmt: skip
+from vipa.robot.description import Robot
+
+COMMANDERS = "policy, expert, teleop, replay"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. qos: a key of `vipa_ros.ros.qos.PROFILES`. rate: Hz, or words. recorded: part of every bag."""
+
+    name: str
+    type: str
+    qos: str
+    rate: str
+    frame: str
+    writer: str
+    readers: str
+    recorded: bool = True
+
+
+def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
+    """Every topic of the graph for `robot` in a `sim` or `real` cell."""
+    rate = f"{robot.control_rate:g}"
+    rows = [
+        Topic(TF, "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
+        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "once", "world", "cell", "any"),
+        Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "motion, commanders"),
+        Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", COMMANDERS, "motion"),
+        Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", COMMANDERS, "task_manager"),
+        Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "commanders, task_manager"),
+        Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "task_manager"),
+        Topic(EPISODE_STATUS, "vipa_msgs/msg/EpisodeStatus", "latched", "5 and on change", "", "task_manager", "any"),
+        Topic(DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"),
+        Topic(ROBOT_DESCRIPTION, "std_msgs/msg/String", "latched", "once", "", "cell", "any"),
+        Topic(ROSOUT, "rcl_interfaces/msg/Log", "stream", "", "", "all nodes", "any"),
+    ]
+    if cell == "sim":
+        rows += [
+            Topic(CLOCK, "rosgraph_msgs/msg/Clock", "clock", "50", "", "cell", "all nodes"),
+            Topic(GROUND_TRUTH, "vipa_msgs/msg/GroundTruth", "stream", "20", "world", "cell", "task_manager, expert"),
+        ]
+    else:
+        rows.append(Topic(ROBOT_STATUS, "vipa_msgs/msg/RobotStatus", "latched", "2 and on change", "", "robot", "any"))
+    for camera in robot.cameras:
+        topics, frame = camera_topics(camera.name), f"{camera.name}_color_optical_frame"
+        for key, type_ in (("color", "Image"), ("color_info", "CameraInfo"), ("depth", "Image"), ("depth_info", "CameraInfo")):
+            rows.append(
+                Topic(topics[key], f"sensor_msgs/msg/{type_}", "camera", f"{camera.rate:g}", frame, "cell", "policy")
+            )
+    for group in robot.groups:
+        if group.kind == "arm":
+            rows.append(
+                Topic(group.wrench_topic, "geometry_msgs/msg/WrenchStamped", "stream", "50", group.tool_frame, "cell", "motion")
+            )
+        for controller in controllers_of(group):
+            rows.append(
+                Topic(
+                    command_topic(controller), "trajectory_msgs/msg/JointTrajectory", "stream", rate, "", "motion", "cell"
+                )
+            )
+    return rows
+
+
+def controllers_of(group) -> list[str]:
+    """Controllers of a group: its own, then its hand's."""
+    return [group.controller] + ([group.hand.controller] if group.hand else [])
+
+
+def markdown(rows: list[Topic]) -> str:
+    """The table for docs/topics.md."""
+    lines = ["| topic | type | QoS | rate, Hz | frame | writer | readers |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| `{r.name}` | {r.type} | {r.qos} | {r.rate} | {r.frame} | {r.writer} | {r.readers} |" for r in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    from vipa.robot.description import load_robot
+
+    print("# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa.recording.topics > docs/topics.md`.\n")
+    print(markdown(topic_table(load_robot("fr3_single"))), end="")
