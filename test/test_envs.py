@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
 from vipa.geometry import poses
 from vipa.robot.state import Observation
 from vipa_ros import envs
-from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.policy.gym import EnvPolicy
+from vipa_sim.gym_policy import EnvPolicy
 
 
 @pytest.mark.parametrize("name", envs.ENVIRONMENTS)

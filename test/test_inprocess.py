@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
-from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Every, Loop, run_episode
 from vipa_ros.loop_view import GRAPH
 from vipa_sim import trials

@@ -13,10 +13,10 @@ from vipa import config, documents, resources
 from vipa.errors import VipaError
 from vipa.robot import urdf
 from vipa.robot.description import Robot, load_robot
+from vipa.serving.mapping import Mapping, load_mapping
 from vipa.tasks.checks import REGISTRY
 from vipa.tasks.task import Task, load_task
 from vipa_ros.cli import main
-from vipa_ros.serving.mapping import Mapping, load_mapping
 from vipa_sim.scenes import load_scene
 
 LOADERS = {"config/robots": load_robot, "tasks": lambda path: load_scene(load_task(path)), "config/policies": load_mapping}

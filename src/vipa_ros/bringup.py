@@ -11,9 +11,9 @@ from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
+from vipa.serving.address import FORM, is_remote
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
-from vipa_ros.serving.address import FORM, is_remote
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
@@ -269,7 +269,7 @@ def check_runtime(backend: str, precision: str, device: str) -> None:
 
 def served_sha256(robot: Robot, policy: str) -> str:
     """Asks the server of `policy` whether it is there and fits `robot`: its checkpoint's hash, "" if it does not say."""
-    from vipa_ros.policy.remote import connect  # Pinocchio and sockets, for these policies alone
+    from vipa.commanders.policy.remote import connect  # Pinocchio and sockets, for these policies alone
 
     print(f"asking {policy} a first question", flush=True)
     commander = connect(robot, policy)

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa.commanders.expert.commander import Expert
+from vipa.commanders.expert.dagger import PolicyLed
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks.task import Task, load_task
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
-from vipa_ros.expert.commander import Expert
-from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, Tick, run_episode
-from vipa_ros.policy.commander import PolicyCommander, load_policy
 
 RATE = 10.0  # Hz, frames and labels
 LED_LIMIT = 20.0  # seconds of an episode in which a policy drives for stretches
@@ -32,7 +32,7 @@ LED_FRAMES = 20  # that such an episode has at least
 class DemoConfig:
     """What to record. noise: metres, standard deviation of the expert's disturbances. image_size: pixels of the square views.
     crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole. policy: a checkpoint folder
-    that drives for stretches (DAgger, see vipa_ros.expert.led), or empty."""
+    that drives for stretches (DAgger, see vipa.commanders.expert.dagger), or empty."""
 
     task: str
     out: str

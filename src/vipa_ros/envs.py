@@ -41,7 +41,7 @@ class TaskEnv(gymnasium.Env):
     `intrinsics_<camera>` (3, 3) pixels; `extrinsics_<camera>` (4, 4) pose of its optical frame in the arm's base frame;
     `positions` (J,) radians; `tool_pose` (7,), base frame; `tool_velocity` (3,) m/s; `opening` (1,); `wrench` (6,) on the tool,
     tool frame; float32 where nothing else is said. That and the instruction is what a VIPA-VLA checkpoint takes:
-    `vipa_ros.policy.gym.EnvPolicy`.
+    `vipa_sim.gym_policy.EnvPolicy`.
     Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate; truncated: time
     limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `instruction`, `outcome` ("" while it runs),
     `refused` (why the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from vipa import run_folder
+from vipa.commanders.commander import Commander, EpisodeStart, NoChunk
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, MotionStatus
 from vipa.motion.motion import Motion
@@ -27,7 +28,6 @@ from vipa.tasks.silence import Silence
 from vipa.tasks.task import Task
 from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
-from vipa_ros.commander import Commander, EpisodeStart, NoChunk
 from vipa_ros.loop_view import GRAPH, Captures, Latency, View
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following

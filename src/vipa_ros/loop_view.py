@@ -7,13 +7,13 @@ what earlier ticks published. A frame comes when it has been rendered and sent, 
 from collections import deque
 from dataclasses import dataclass
 
+from vipa.commanders.commander import CommanderInput
+from vipa.commanders.policy.freshness import FreshnessCheck
 from vipa.motion.chunk import MotionStatus
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import History
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, Observation
-from vipa_ros.commander import CommanderInput
-from vipa_ros.policy.observer import FreshnessCheck
 from vipa_sim.render import Renderer
 from vipa_sim.snapshot import Snapshot
 

@@ -102,7 +102,7 @@ def run_trial(trial: Trial) -> Outcome:
 def commander_for(trial: Trial, loop):
     """The commander of a trial for the robot of an inprocess.Loop. Raises VipaError."""
     if trial.policy == "expert":
-        from vipa_ros.expert.commander import Expert
+        from vipa.commanders.expert.commander import Expert
 
         return Expert(loop.robot, loop.task, trial.seed, trial.noise)
     key = trial.policy, trial.precision, trial.backend, trial.device
@@ -112,13 +112,13 @@ def commander_for(trial: Trial, loop):
 
 
 def _policy_commander(robot, policy, *runtime):
-    from vipa_ros.serving.address import is_remote
+    from vipa.serving.address import is_remote
 
     if is_remote(policy):
-        from vipa_ros.policy.remote import connect
+        from vipa.commanders.policy.remote import connect
 
         return connect(robot, policy)
-    from vipa_ros.policy.commander import PolicyCommander, load_policy
+    from vipa.commanders.policy.commander import PolicyCommander, load_policy
 
     return PolicyCommander(robot, load_policy(policy, *runtime))
 

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.expert.commander import DT, HORIZON, Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.expert.commander import DT, HORIZON, Expert
 from vipa_ros.inprocess import Loop, run_episode
 
 

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from vipa.commanders.expert.commander import Expert
+from vipa.commanders.expert.dagger import PolicyLed
 from vipa.motion.chunk import ActionChunk
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
-from vipa_ros.expert.led import PolicyLed
 from vipa_ros.inprocess import Loop, run_episode
 
 

@@ -4,10 +4,10 @@ done again."""
 import numpy as np
 import pytest
 
+from vipa.commanders.expert.commander import Expert
+from vipa.commanders.expert.scripts.water_plant import CARRY, STEPS, _due
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
-from vipa_ros.expert.water_plant import CARRY, STEPS, _due
 from vipa_ros.inprocess import Loop, run_episode
 
 

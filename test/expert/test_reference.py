@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from scipy.spatial.transform import Rotation
 
+from vipa.commanders.expert.reference import PoseReference
 from vipa.geometry import poses as geometry
 from vipa.geometry import rotation
-from vipa_ros.expert.reference import PoseReference
 
 LIMITS = (0.4, 1.2, 1.5, 6.0)
 DT = 0.1

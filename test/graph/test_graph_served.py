@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
 from running import Running  # noqa: E402
 from test_remote import Creeping  # noqa: E402
 
-from vipa_ros.serving.native import NativePolicy  # noqa: E402
+from vipa.serving.protocols.vipa import NativePolicy  # noqa: E402
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which the test gives up; nothing is measured by it

@@ -4,12 +4,12 @@ import numpy as np
 from rig import TREMBLE
 from servo_stand_in import POSE, StandIn
 
+from vipa.commanders.expert.commander import Expert
 from vipa.motion.motion import Motion
 from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.servo_dialogue import SetType
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
 
 

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa_model.policy import PolicyOutput
-from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.policy.commander import PolicyCommander, load_policy
 
 
 class Remembering:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from vipa.commanders.policy.freshness import FreshnessCheck
 from vipa.robot.captures import FROZEN_AFTER
 from vipa.robot.state import CameraFrame
-from vipa_ros.policy.observer import FreshnessCheck
 
 S = 1_000_000_000
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from vipa.commanders.policy.prefix import committed_prefix
 from vipa.motion.chunk import ActionChunk, GroupAction
-from vipa_ros.policy.prefix import committed_prefix
 
 S = 1_000_000_000
 

@@ -3,12 +3,12 @@
 import pytest
 
 from vipa import resources
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.policy.commander import PolicyCommander, load_policy
 
 
 def test_water_plant_is_learnt():

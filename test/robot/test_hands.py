@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vipa import resources
+from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.motion.hand import HandBuffer
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
 from vipa_sim.cell import SimCell
 
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_sim.cell import SimCell
 

@@ -13,13 +13,13 @@ from rclpy.duration import Duration  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
+from vipa.commanders.commander import NoChunk  # noqa: E402
 from vipa.motion.chunk import ActionChunk, GroupAction  # noqa: E402
 from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.state import Observation  # noqa: E402
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, MotionStatus  # noqa: E402
-from vipa_ros.commander import NoChunk  # noqa: E402
 from vipa_ros.environment import Domain  # noqa: E402
 from vipa_ros.ros.looking_commander_node import LookingCommanderNode  # noqa: E402
 from vipa_ros.ros.qos import PROFILES  # noqa: E402

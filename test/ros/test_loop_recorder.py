@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from vipa.commanders.expert.commander import Expert
 from vipa.recording import definitions
 from vipa.recording.reader import BagReader, image_array
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop, run_episode
 from vipa_ros.ros.loop_recorder import LoopRecorder
 

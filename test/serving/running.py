@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-from vipa_ros.serving.server import Limits, PolicyServer
+from vipa.serving.server import Limits, PolicyServer
 
 WAIT = 60  # seconds after which a test gives up; nothing is measured by it
 

@@ -4,9 +4,9 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.serving.address import is_remote, parse
 from vipa.tasks.scorecard import policy_id
 from vipa_ros.bringup import EpisodeConfig, commander_spec, episode_graph
-from vipa_ros.serving.address import is_remote, parse
 
 
 @pytest.mark.parametrize(

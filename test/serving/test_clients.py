@@ -8,10 +8,10 @@ import pytest
 from groot_server import GrootServer
 from running import Echo, Running
 
-from vipa_ros.commander import NoChunk
-from vipa_ros.serving.groot_client import GrootTransport
-from vipa_ros.serving.link import FIRST_WAIT, LONGEST_WAIT, Link, LinkError
-from vipa_ros.serving.openpi_client import OpenpiTransport
+from vipa.commanders.commander import NoChunk
+from vipa.serving.connection import FIRST_WAIT, LONGEST_WAIT, Link, LinkError
+from vipa.serving.protocols.groot_client import GrootTransport
+from vipa.serving.protocols.openpi_client import OpenpiTransport
 
 PATIENT = 60.0
 SHORT = 0.2

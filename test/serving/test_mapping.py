@@ -11,9 +11,9 @@ from vipa import config, resources
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
-from vipa_ros.serving.answer import decode
-from vipa_ros.serving.mapping import ROTATIONS, ActionPart, CameraKeys, Mapping, StatePart, load_mapping
-from vipa_ros.serving.request import RequestBuilder, encode_rotation, resized, state_vector
+from vipa.serving.decode import decode
+from vipa.serving.encode import RequestBuilder, encode_rotation, resized, state_vector
+from vipa.serving.mapping import ROTATIONS, ActionPart, CameraKeys, Mapping, StatePart, load_mapping
 
 ROBOT = load_robot("fr3_single")
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])

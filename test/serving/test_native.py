@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vipa.serving.protocols import openpi_wire
+from vipa.serving.protocols.vipa import NativePolicy
 from vipa_model.policy import PolicyOutput
-from vipa_ros.serving import openpi_wire
-from vipa_ros.serving.native import NativePolicy
 
 
 class Still:

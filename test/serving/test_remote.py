@@ -9,20 +9,20 @@ import pytest
 from groot_server import MODALITIES, GrootServer
 from running import WAIT, Running
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.policy import remote as remote_module
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
+from vipa.commanders.policy.remote import RemoteCommander
 from vipa.errors import VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
+from vipa.serving.address import parse
+from vipa.serving.protocols.vipa import NativePolicy
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa_model.policy import PolicyOutput
-from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.inprocess import Loop, run_episode
-from vipa_ros.policy import remote as remote_module
-from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.policy.remote import RemoteCommander
-from vipa_ros.serving.address import parse
-from vipa_ros.serving.native import NativePolicy
 
 ROBOT = load_robot("fr3_single")
 START = EpisodeStart("id", "task", "do it", 0, "")

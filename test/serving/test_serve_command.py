@@ -12,7 +12,7 @@ from running import WAIT
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from vipa_ros.serving import openpi_wire
+from vipa.serving.protocols import openpi_wire
 
 pytestmark = pytest.mark.train
 

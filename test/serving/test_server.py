@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect as websocket
 
 from vipa.errors import VipaError
-from vipa_ros.serving import openpi_wire
-from vipa_ros.serving.server import bind
+from vipa.serving.protocols import openpi_wire
+from vipa.serving.server import bind
 
 
 def connect(server, token=None, **more):

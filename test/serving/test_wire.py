@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vipa_ros.serving import groot_wire, openpi_wire
-from vipa_ros.serving.arrays import WireError
+from vipa.serving.arrays import WireError
+from vipa.serving.protocols import groot_wire, openpi_wire
 
 WIRES = [openpi_wire, groot_wire]
 array = arrays.arrays(

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from vipa import config, resources
+from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros import bringup, demos
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.expert.commander import Expert
 from vipa_ros.inprocess import Loop
 from vipa_sim import trials
 from vipa_sim.cell import SimCell

@@ -9,6 +9,7 @@ import pytest
 from tiny import tiny_config
 
 from vipa import resources
+from vipa.commanders.policy.commander import load_policy
 from vipa.errors import VipaError
 from vipa_model import checksums
 from vipa_model.configuration_vipa import VipaConfig
@@ -16,7 +17,6 @@ from vipa_model.onnx_files import external_files
 from vipa_model.policy import Policy
 from vipa_model.processing_vipa import VipaProcessor
 from vipa_model.tokenization_vipa import ByteTokenizer
-from vipa_ros.policy.commander import load_policy
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_ros.serving.link import LinkError
-from vipa_ros.serving.native import CAMERA
-from vipa_ros.serving.openpi_client import OpenpiTransport
+from vipa.serving.connection import LinkError
+from vipa.serving.protocols.openpi_client import OpenpiTransport
+from vipa.serving.protocols.vipa import CAMERA
 
 TIMEOUT = 60.0  # wall seconds for an answer
 

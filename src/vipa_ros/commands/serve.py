@@ -23,11 +23,11 @@ def run(args) -> int:
     import asyncio
     import logging
 
+    from vipa.commanders.policy.commander import load_policy
     from vipa.errors import VipaError
+    from vipa.serving.protocols.vipa import NativePolicy
+    from vipa.serving.server import Limits, PolicyServer
     from vipa.tasks import scorecard
-    from vipa_ros.policy.commander import load_policy
-    from vipa_ros.serving.native import NativePolicy
-    from vipa_ros.serving.server import Limits, PolicyServer
 
     if not 0 <= args.port <= 65535:
         raise VipaError(f"--port {args.port}; allowed: 0 (any free one) to 65535")

@@ -3,9 +3,9 @@
 Parameters: robot, task (names or paths).
 """
 
+from vipa.commanders.expert.commander import Expert
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.expert.commander import Expert
 from vipa_ros.ros import node
 from vipa_ros.ros.commander_node import CommanderNode
 

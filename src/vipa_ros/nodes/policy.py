@@ -7,12 +7,12 @@ between steps, default 0.8).
 
 from rclpy.node import Node
 
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
+from vipa.commanders.policy.first_answer import ask_once
+from vipa.commanders.policy.remote import connect
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.policy.commander import PolicyCommander, load_policy
-from vipa_ros.policy.first_answer import ask_once
-from vipa_ros.policy.remote import connect
 from vipa_ros.ros import node
 from vipa_ros.ros.camera_reader import CameraReader
 from vipa_ros.ros.looking_commander_node import LookingCommanderNode

@@ -3,13 +3,13 @@
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from vipa.commanders.policy.freshness import MAX_AGE, FreshnessCheck
 from vipa.recording import topics
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import History, JointStates
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, Observation
-from vipa_ros.policy.observer import MAX_AGE, FreshnessCheck
 from vipa_ros.ros import convert
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import CAMERA_READER, PROFILES

@@ -8,6 +8,7 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 from vipa.motion.chunk import ActionChunk
 from vipa.motion.liveness import HAND
 from vipa.recording import topics
@@ -16,7 +17,6 @@ from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.ros import convert
 from vipa_ros.ros.listening import Listener
 from vipa_ros.ros.qos import PROFILES

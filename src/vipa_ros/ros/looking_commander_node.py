@@ -3,8 +3,8 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa.motion.validation import MAX_OBSERVATION_AGE
-from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa_ros.ros.commander_node import LEASE, CommanderNode
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vipa.errors import VipaError
-from vipa_ros.serving.mapping import Mapping, load_mapping
+from vipa.serving.mapping import Mapping, load_mapping
 
 PORTS = {"openpi": 8000, "groot": 5555}
 FORM = "NAME@HOST or NAME@HOST:PORT, as vipa@localhost:8000, with NAME from config/policies/ or a path"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 from vipa.geometry.poses import rotation
-from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 
 ABOVE = 0.07  # metres over the bar, where the hand is lined up
 HEIGHT = 0.004  # metres of the tool over the bar's centre: the hand's body stays clear of the cabinet's top

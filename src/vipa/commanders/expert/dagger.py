@@ -5,9 +5,9 @@ import dataclasses
 
 import numpy as np
 
+from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
+from vipa.commanders.expert.commander import Expert
 from vipa.motion.chunk import ActionChunk
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart
-from vipa_ros.expert.commander import Expert
 
 STRETCH = {"expert": (0.5, 2.5), "policy": (0.8, 3.2)}  # seconds that each of them drives, at least and at most
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from vipa_ros.serving import openpi_wire
-from vipa_ros.serving.arrays import WireError
-from vipa_ros.serving.link import LinkError
+from vipa.serving.arrays import WireError
+from vipa.serving.connection import LinkError
+from vipa.serving.protocols import openpi_wire
 
 MAX_ANSWER = 64 * 2**20  # bytes
 

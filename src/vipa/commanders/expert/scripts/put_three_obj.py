@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from vipa.commanders.expert.goal import Skill, View
+from vipa.commanders.expert.skills import drawer, grasp, place
+from vipa.commanders.expert.skills.reach import raise_tool, yaw_of
 from vipa.geometry import poses
-from vipa_ros.expert import drawer, grasp, place
-from vipa_ros.expert.goal import Skill, View
-from vipa_ros.expert.reach import raise_tool, yaw_of
 
 HANDLE, JOINT = "drawer_handle", "drawer"
 OPEN, SHUT = 0.20, 0.008  # metres: how far it is pulled and pushed

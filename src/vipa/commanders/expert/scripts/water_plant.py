@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vipa.commanders.expert.goal import Goal, Skill, View
+from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
 from vipa.geometry import poses, rotation
-from vipa_ros.expert.goal import Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head

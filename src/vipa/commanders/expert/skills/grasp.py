@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reach import CLEAR, best_yaw, lined_up, top_down, travel
+from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, top_down, travel
 
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up
 CLOSING = 0.6  # full strokes a second: the finger that comes first shall push the object over, not jam it

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.frames import CloseCode
 
 from vipa.errors import VipaError
-from vipa_ros.serving import openpi_wire
+from vipa.serving.protocols import openpi_wire
 
 log = logging.getLogger("vipa.serve")
 

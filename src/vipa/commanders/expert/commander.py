@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.reference import PoseReference, disturbed
+from vipa.commanders.expert.scripts import script_of
 from vipa.errors import VipaError
 from vipa.geometry import rotation
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
@@ -14,10 +18,6 @@ from vipa.robot.kinematics import Kinematics
 from vipa.tasks.checks import CheckState
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import Task
-from vipa_ros.commander import CommanderInput, EpisodeStart
-from vipa_ros.expert.goal import Ended, Goal, Skill, View
-from vipa_ros.expert.reference import PoseReference, disturbed
-from vipa_ros.expert.scripts import script_of
 
 HORIZON = 17  # steps of a chunk: now, and the sixteen that a policy learns
 DT = 0.1  # seconds between them

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from vipa.commanders.expert.goal import Ended, Goal, Skill, View, still
 from vipa.geometry import rotation
 from vipa.geometry.poses import pose
-from vipa_ros.expert.goal import Ended, Goal, Skill, View, still
 
 CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 

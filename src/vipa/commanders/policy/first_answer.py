@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 
+from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 from vipa.errors import VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, JointState, Observation
-from vipa_ros.commander import Commander, CommanderInput, EpisodeStart, NoChunk
 
 STAMP_NS = 1_000_000_000
 

@@ -6,8 +6,8 @@ from scipy.spatial.transform import Rotation
 from vipa.motion.chunk import GroupAction
 from vipa.robot.description import Robot
 from vipa.robot.state import GroupState
+from vipa.serving.mapping import ActionPart, Mapping, action_width
 from vipa_model.rotations import six_to_matrix
-from vipa_ros.serving.mapping import ActionPart, Mapping, action_width
 
 MAX_STEPS = 1000
 

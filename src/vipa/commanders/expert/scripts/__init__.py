@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from vipa.commanders.expert.goal import Skill, View
+from vipa.commanders.expert.scripts.put_three_obj import SUBTASKS, put_three_obj
+from vipa.commanders.expert.scripts.water_plant import water_plant
 from vipa.errors import VipaError, unknown
 from vipa.tasks.task import Task
-from vipa_ros.expert.goal import Skill, View
-from vipa_ros.expert.put_three_obj import SUBTASKS, put_three_obj
-from vipa_ros.expert.water_plant import water_plant
 
 Script = Callable[[View], Skill]
 # scene → script and the sub-tasks that it goes by, by name; None: it looks at the scene alone

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from vipa.robot.state import CameraFrame, GroupState, Observation
-from vipa_ros.serving.mapping import CameraKeys, Mapping, StatePart
+from vipa.serving.mapping import CameraKeys, Mapping, StatePart
 
 
 class RequestBuilder:

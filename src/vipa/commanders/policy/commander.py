@@ -3,14 +3,14 @@
 import numpy as np
 
 from vipa import resources
+from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.policy.prefix import committed_prefix
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import Observation
 from vipa_model.policy import Policy
-from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.policy.prefix import committed_prefix
 
 
 class PolicyCommander:

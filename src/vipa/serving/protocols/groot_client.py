@@ -2,9 +2,9 @@
 
 import zmq
 
-from vipa_ros.serving import groot_wire
-from vipa_ros.serving.arrays import WireError
-from vipa_ros.serving.link import LinkError
+from vipa.serving.arrays import WireError
+from vipa.serving.connection import LinkError
+from vipa.serving.protocols import groot_wire
 
 MAX_ANSWER = 64 * 2**20  # bytes
 

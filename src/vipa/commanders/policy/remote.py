@@ -4,20 +4,20 @@ import os
 
 import numpy as np
 
+from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.policy.first_answer import ask_once
+from vipa.commanders.policy.prefix import committed_prefix
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.commander import CommanderInput, EpisodeStart, NoChunk
-from vipa_ros.policy.first_answer import ask_once
-from vipa_ros.policy.prefix import committed_prefix
-from vipa_ros.serving.address import RemotePolicy, parse
-from vipa_ros.serving.answer import decode
-from vipa_ros.serving.groot_client import GrootTransport
-from vipa_ros.serving.link import Link, LinkError, Transport
-from vipa_ros.serving.mapping import Mapping
-from vipa_ros.serving.openpi_client import OpenpiTransport
-from vipa_ros.serving.request import RequestBuilder
+from vipa.serving.address import RemotePolicy, parse
+from vipa.serving.connection import Link, LinkError, Transport
+from vipa.serving.decode import decode
+from vipa.serving.encode import RequestBuilder
+from vipa.serving.mapping import Mapping
+from vipa.serving.protocols.groot_client import GrootTransport
+from vipa.serving.protocols.openpi_client import OpenpiTransport
 
 TOKEN = "VIPA_TOKEN"
 FIRST_ANSWER = 300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it

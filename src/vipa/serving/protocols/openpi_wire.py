@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vipa_ros.serving import arrays
-from vipa_ros.serving.arrays import WireError, check_sendable, from_bytes, number_type
+from vipa.serving import arrays
+from vipa.serving.arrays import WireError, check_sendable, from_bytes, number_type
 
 
 def pack(message) -> bytes:
