@@ -3,7 +3,7 @@
 import numpy as np
 
 from vipa_model.framestore import FrameStore
-from vipa_ros.demos import Collector, DemoConfig
+from vipa_sim.demos import Collector, DemoConfig
 
 
 def test_a_demonstration_is_recorded_once_and_its_labels_lead_ahead(tmp_path):

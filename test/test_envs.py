@@ -13,7 +13,7 @@ from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
 from vipa.geometry import poses
 from vipa.robot.state import Observation
-from vipa_ros import envs
+from vipa_sim import envs
 from vipa_sim.gym_policy import EnvPolicy
 
 
@@ -88,7 +88,7 @@ def test_sampled_actions_are_valid(actions):
 
 VECTOR = """
 import sys
-import gymnasium, numpy as np, vipa_ros.envs
+import gymnasium, numpy as np, vipa_sim.envs
 made = gymnasium.make_vec("vipa/WaterPlant-v0", num_envs=2, vectorization_mode=sys.argv[1], image_size=(48, 36))
 made.action_space.seed(1)
 seen, info = made.reset(seed=[1, 1])
@@ -120,7 +120,7 @@ def test_vector_environments(mode, tmp_path):
 
 
 FORKED_AFTER_RENDERING = """
-import gymnasium, vipa_ros.envs
+import gymnasium, vipa_sim.envs
 from vipa.errors import VipaError
 first = gymnasium.make("vipa/WaterPlant-v0", image_size=(48, 36))
 first.reset(seed=1)

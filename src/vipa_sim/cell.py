@@ -12,10 +12,10 @@ from vipa.errors import VipaError, unknown
 from vipa.robot.description import Camera, Robot
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa.tasks.task import Task
-from vipa_sim import contacts, geometry, robot_model, room
+from vipa_sim import contacts, geometry, robot_model, tabletop
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
-from vipa_sim.reach import Reach
+from vipa_sim.placement_ik import Reach
 from vipa_sim.scenes import load_scene
 from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
 
@@ -67,9 +67,9 @@ class SimCell:
         for group in self.robot.arms:
             robot_model.add_wrench_sensor(spec, group)
         robot_model.add_cameras(spec, self.cameras.values())
-        room.add_room(spec)
+        tabletop.add_room(spec)
         self.scene.build(spec)
-        room.add_fixtures(spec, self.task.fixtures, self.scene.materials)
+        tabletop.add_fixtures(spec, self.task.fixtures, self.scene.materials)
         self._exclude(spec)
         width = max((c.width for c in self.cameras.values()), default=16)
         height = max((c.height for c in self.cameras.values()), default=16)

@@ -1,4 +1,4 @@
-"""A VIPA-VLA checkpoint in a gymnasium environment of `vipa_ros.envs`: from its observations to its absolute actions."""
+"""A VIPA-VLA checkpoint in a gymnasium environment of `vipa_sim.envs`: from its observations to its absolute actions."""
 
 from collections import deque
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa_model.policy import Policy
-from vipa_ros.envs import PERIOD
+from vipa_sim.envs import PERIOD
 
 STEPS = 8  # of a chunk that are played before the policy is asked anew, as outside environments
 

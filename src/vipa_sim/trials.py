@@ -80,8 +80,8 @@ def run_trial(trial: Trial) -> Outcome:
     from vipa.robot.description import load_robot
     from vipa.tasks import scorecard
     from vipa.tasks.task import load_task
-    from vipa_ros.inprocess import Loop, run_episode
     from vipa_sim import following
+    from vipa_sim.loop import Loop, run_episode
 
     looks = trial.policy != "expert"
     key = trial.task, looks, trial.following

@@ -10,7 +10,7 @@ from vipa.commanders.expert.commander import DT, HORIZON, Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 
 @pytest.fixture(scope="module")

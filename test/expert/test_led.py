@@ -9,7 +9,7 @@ from vipa.commanders.expert.dagger import PolicyLed
 from vipa.motion.chunk import ActionChunk
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 
 class Sideways:

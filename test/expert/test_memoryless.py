@@ -8,7 +8,7 @@ from vipa.commanders.expert.commander import Expert
 from vipa.commanders.expert.scripts.water_plant import CARRY, STEPS, _due
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 
 @pytest.fixture(scope="module")

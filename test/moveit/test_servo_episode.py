@@ -10,7 +10,7 @@ from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.servo_dialogue import SetType
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 
 class ServoLoop(Loop):

@@ -8,7 +8,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 
 def test_water_plant_is_learnt():

@@ -8,8 +8,8 @@ from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop, run_episode
 from vipa_sim.cell import SimCell
+from vipa_sim.loop import Loop, run_episode
 
 
 def test_the_expert_waters_the_plant():

@@ -22,7 +22,7 @@ from vipa.serving.protocols.vipa import NativePolicy
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa_model.policy import PolicyOutput
-from vipa_ros.inprocess import Loop, run_episode
+from vipa_sim.loop import Loop, run_episode
 
 ROBOT = load_robot("fr3_single")
 START = EpisodeStart("id", "task", "do it", 0, "")

@@ -12,11 +12,11 @@ from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros import bringup, demos
+from vipa_ros import bringup
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.inprocess import Loop
-from vipa_sim import trials
+from vipa_sim import demos, trials
 from vipa_sim.cell import SimCell
+from vipa_sim.loop import Loop
 
 
 def own(tmp_path, shipped, *changes, folder="tasks"):

@@ -11,8 +11,8 @@ from vipa.tasks.scorer import SubTaskStatus
 from vipa.tasks.task import Force, Held, SubTask, load_task
 from vipa.tasks.wants import Wants
 from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.inprocess import Loop
 from vipa_ros.ros import convert
+from vipa_sim.loop import Loop
 
 FIRST = "    params: {object: can, height: 0.05}\n"
 FORCE = "    force: {target: 8.0, damping: 3000.0}\n"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vipa.robot.state import JointTrajectory
-from vipa_sim.reach import Reach
+from vipa_sim.placement_ik import Reach
 
 
 class Driver:

@@ -9,7 +9,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
-from vipa_sim.reach import gripping
+from vipa_sim.placement_ik import gripping
 from vipa_sim.robot_model import VISUAL
 
 

@@ -5,8 +5,8 @@ import pytest
 from driver import Driver
 
 from vipa.errors import VipaError
-from vipa_sim.reach import gripping
-from vipa_sim.scenes._fruit import APPLE_MASS, BANANA_MASS, PLUM_MASS, banana_points
+from vipa_sim.objects.fruit import APPLE_MASS, BANANA_MASS, PLUM_MASS, banana_points
+from vipa_sim.placement_ik import gripping
 
 FRUITS = {"apple": APPLE_MASS, "banana": BANANA_MASS, "plum": PLUM_MASS}
 

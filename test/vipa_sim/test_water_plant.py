@@ -14,8 +14,8 @@ from vipa.tasks import checks
 from vipa.tasks.checks import CheckState, CheckStatus
 from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
-from vipa_sim.reach import gripping
-from vipa_sim.scenes._can import GAP, GRASP_HEIGHT, MASS, NOZZLE, TRAVEL
+from vipa_sim.objects.can import GAP, GRASP_HEIGHT, MASS, NOZZLE, TRAVEL
+from vipa_sim.placement_ik import gripping
 
 LIGHT = GAP / 2 - 0.0035  # finger joint, metres: 3.5 mm past contact
 

@@ -27,7 +27,7 @@ def run(args) -> int:
 
     from vipa.errors import VipaError
     from vipa.tasks.task import load_task
-    from vipa_ros import demos
+    from vipa_sim import demos
 
     if args.count < 1 or args.jobs < 1:
         raise VipaError("--count and --jobs must be at least 1")

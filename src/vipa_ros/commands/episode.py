@@ -68,8 +68,8 @@ def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, Ep
 
 def run_in_process(config, folder) -> int:
     """The episode in the in-process loop, with the same run folder."""
-    from vipa_ros.inprocess import Loop, run_episode
     from vipa_ros.ros.loop_recorder import LoopRecorder
+    from vipa_sim.loop import Loop, run_episode
     from vipa_sim.trials import Trial, commander_for
 
     task, episode_id = load_task(config.task), run_folder.new_episode_id()

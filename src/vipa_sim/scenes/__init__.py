@@ -11,7 +11,7 @@ from vipa import config
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
 from vipa.tasks.task import Task
-from vipa_sim.reach import Reach
+from vipa_sim.placement_ik import Reach
 from vipa_sim.snapshot import Appearance
 
 Metres = Annotated[float, Range(-10, 10)]

@@ -17,11 +17,11 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.tasks.task import Task
-from vipa_sim import geometry, room, textures
-from vipa_sim.reach import Reach
+from vipa_sim import geometry, tabletop, textures
+from vipa_sim.objects.drawer import Drawer
+from vipa_sim.objects.fruit import APPLE_RADIUS, BANANA_LENGTH, BANANA_RADIUS, PLUM_RADIUS, add_fruit, banana_points
+from vipa_sim.placement_ik import Reach
 from vipa_sim.scenes import Gap, Light, Metres, check_light, check_span, pick, rgba
-from vipa_sim.scenes._drawer import Drawer
-from vipa_sim.scenes._fruit import APPLE_RADIUS, BANANA_LENGTH, BANANA_RADIUS, PLUM_RADIUS, add_fruit, banana_points
 from vipa_sim.snapshot import Appearance
 
 TRIES = 2000
@@ -62,8 +62,8 @@ class Scene:
         textures.add_material(spec, "front", [1.0, 0.88, 0.70, 1], "wood_sides", (1.0, 1.0))
         textures.add_material(spec, "metal", [0.72, 0.73, 0.76, 1], specular=0.9, shininess=0.8)
         textures.add_material(spec, "cloth", [1, 1, 1, 1], "tablecloth", specular=0.0, shininess=0.0)
-        room.add_table(spec, "table_top")
-        room.add_panel(spec.worldbody, "tablecloth", [0.47, -0.02, -0.001], [0.62, 1.20, 0.002], material="cloth")
+        tabletop.add_table(spec, "table_top")
+        tabletop.add_panel(spec.worldbody, "tablecloth", [0.47, -0.02, -0.001], [0.62, 1.20, 0.002], material="cloth")
         self._drawer.build(spec)
         add_fruit(spec)
 

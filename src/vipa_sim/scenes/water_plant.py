@@ -15,11 +15,11 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.tasks.task import Task
-from vipa_sim import geometry, room, textures
-from vipa_sim.reach import Reach, gripping
+from vipa_sim import geometry, tabletop, textures
+from vipa_sim.objects.can import GRASP_HEIGHT, NOZZLE, add_can
+from vipa_sim.objects.plant import add_plant
+from vipa_sim.placement_ik import Reach, gripping
 from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, pick, rgba
-from vipa_sim.scenes._can import GRASP_HEIGHT, NOZZLE, add_can
-from vipa_sim.scenes._plant import add_plant
 from vipa_sim.snapshot import Appearance
 
 TRIES = 500
@@ -63,7 +63,7 @@ class Scene:
         textures.add_texture(spec, "wood", textures.wood())
         textures.add_material(spec, "table_top", [0.72, 0.52, 0.34, 1], "wood")
         textures.add_material(spec, "water", DRY, specular=0.6, shininess=0.8)
-        room.add_table(spec, "table_top")
+        tabletop.add_table(spec, "table_top")
         add_can(spec)
         add_plant(spec)
 

@@ -21,7 +21,7 @@ from vipa.tasks.task import Task, load_task
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.framestore import FrameStoreWriter
 from vipa_model.images import Crop, make_view
-from vipa_ros.inprocess import Loop, Tick, run_episode
+from vipa_sim.loop import Loop, Tick, run_episode
 
 RATE = 10.0  # Hz, frames and labels
 LED_LIMIT = 20.0  # seconds of an episode in which a policy drives for stretches

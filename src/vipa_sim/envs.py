@@ -15,9 +15,9 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import load_task
-from vipa_ros.inprocess import Loop
 from vipa_sim import gl
 from vipa_sim.cell import choose_cameras
+from vipa_sim.loop import Loop
 
 COMMANDER = "gymnasium"
 PERIOD = 0.1  # seconds of ROS time an action
@@ -214,4 +214,4 @@ class TaskEnv(gymnasium.Env):
 
 for _id, _task in ENVIRONMENTS.items():
     if _id not in gymnasium.registry:
-        gymnasium.register(_id, entry_point="vipa_ros.envs:TaskEnv", kwargs={"task": _task})
+        gymnasium.register(_id, entry_point="vipa_sim.envs:TaskEnv", kwargs={"task": _task})
