@@ -1,7 +1,7 @@
 """ros2 launch vipa_ros cell.launch.py task:=put_three_obj — a cell that waits for a commander, as `vipa cell`."""
 
-from vipa_ros.bringup import CELL_ARGUMENTS, standing_graph
-from vipa_ros.ros import launching
+from vipa_ros.bringup import launching
+from vipa_ros.bringup.episode_graph import CELL_ARGUMENTS, standing_graph
 
 NAMES = [name for name in CELL_ARGUMENTS if name != "motion_backend"]  # moveit.launch.py
 

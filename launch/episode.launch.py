@@ -3,7 +3,7 @@
 Arguments: those of `vipa episode`, and `runs`.
 """
 
-from vipa_ros.ros import launching
+from vipa_ros.bringup import launching
 
 
 def generate_launch_description():

@@ -8,9 +8,8 @@ from dataclasses import replace
 from launch_ros.actions import Node
 
 from vipa.robot.description import load_robot
-from vipa_ros.bringup import CELL_ARGUMENTS, standing_graph
-from vipa_ros.moveit import graph
-from vipa_ros.ros import launching
+from vipa_ros.bringup import launching, moveit_graph
+from vipa_ros.bringup.episode_graph import CELL_ARGUMENTS, standing_graph
 
 NAMES = [name for name in CELL_ARGUMENTS if name != "motion_backend"]
 
@@ -19,9 +18,9 @@ def generate_launch_description():
     def make(config, more):
         config = replace(config, motion_backend="moveit").checked(commander=False)
         sim = config.cell == "sim"
-        ours = graph.with_moveit(standing_graph(config), config.robot, config.task, sim)
-        theirs = graph.moveit_nodes(load_robot(config.robot), more["move_group"], sim)
-        return [*graph.render(theirs, Node), *launching.actions(ours)]
+        ours = moveit_graph.with_moveit(standing_graph(config), config.robot, config.task, sim)
+        theirs = moveit_graph.moveit_nodes(load_robot(config.robot), more["move_group"], sim)
+        return [*moveit_graph.render(theirs, Node), *launching.actions(ours)]
 
     more = {"move_group": (bool, True, "true or false: start move_group, for RViz and its services")}
     return launching.description(__file__, NAMES, more, make)

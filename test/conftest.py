@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from vipa_ros import environment
-from vipa_ros.supervisor import remove_dead_shared_memory
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.supervisor import remove_dead_shared_memory
 
 sys.path.insert(0, str(Path(__file__).parent))
 

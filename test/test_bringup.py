@@ -4,8 +4,8 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
-from vipa_ros import bringup
-from vipa_ros.bringup import EpisodeConfig, cell_graph, episode_graph
+from vipa_ros.bringup import episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
 
 
 @pytest.mark.parametrize("config, commander, message", [
@@ -58,7 +58,7 @@ def test_how_arms_follow_reaches_the_cell_alone():
 
 
 def test_a_driver_without_its_messages_is_refused(monkeypatch):
-    monkeypatch.setattr(bringup, "DRIVERS", {"franka": ("no_such_msgs",)})
+    monkeypatch.setattr(episode_graph, "DRIVERS", {"franka": ("no_such_msgs",)})
     with pytest.raises(VipaError, match="wants the package no_such_msgs, which is not installed"):
         EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(False)
 
@@ -74,8 +74,8 @@ def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
 
 
 def test_a_standing_cell_homes_and_recovers_simulated_or_real():
-    sim = {s.name: s for s in bringup.standing_graph(EpisodeConfig("water_plant").checked(commander=False))}
+    sim = {s.name: s for s in episode_graph.standing_graph(EpisodeConfig("water_plant").checked(commander=False))}
     assert set(sim) == {"sim", "motion", "planner", "robot"} and not any(s.leader for s in sim.values())
     assert sim["robot"].parameters["cell"] == "sim" and "driver" not in sim["robot"].parameters
     config = EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(commander=False)
-    assert [s.executable for s in bringup.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]
+    assert [s.executable for s in episode_graph.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]

@@ -9,8 +9,8 @@ from vipa import config, resources
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros import bringup
-from vipa_ros.bringup import EpisodeConfig, NodeSpec
+from vipa_ros.bringup import episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
 
 
 @pytest.mark.parametrize("name", resources.names("tasks"))
@@ -82,13 +82,13 @@ def test_an_episode_that_cannot_run_is_refused_before_anything_starts(change, me
 
 
 def test_the_graph_has_one_leader_and_distinct_names():
-    specs = bringup.episode_graph(EpisodeConfig("put_three_obj").checked())
+    specs = episode_graph.episode_graph(EpisodeConfig("put_three_obj").checked())
     assert [s.name for s in specs if s.leader] == ["episode"]
     assert len({s.name for s in specs}) == len(specs)
 
 
 def test_parameters_keep_their_types_on_the_command_line():
     spec = NodeSpec("n", "sim", {"a": "on", "b": True, "c": 3, "d": 0.5, "e": "", "f": "12"})
-    line = bringup.command(spec, "python")
+    line = episode_graph.command(spec, "python")
     values = [line[i + 1] for i, word in enumerate(line) if word == "-p"]
     assert values == ["a:='on'", "b:=true", "c:=3", "d:=0.5", "f:='12'"]

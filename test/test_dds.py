@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from vipa import resources
-from vipa_ros import dds, environment, supervisor
-from vipa_ros.bringup import NodeSpec
-from vipa_ros.moveit import graph
-from vipa_ros.moveit.graph import ForeignNode
-from vipa_ros.supervisor import Supervisor
+from vipa_ros.bringup import dds, environment, moveit_graph, supervisor
+from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.moveit_graph import ForeignNode
+from vipa_ros.bringup.supervisor import Supervisor
 
 pytest.importorskip("rclpy")
 
@@ -77,7 +76,7 @@ def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
 
 def test_what_a_launch_file_starts_has_it(domain):
     """Ours by child_additions, MoveIt's nodes by their own list; launch_ros adds both to the environment it stands in."""
-    (given,) = graph.render([ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"])
+    (given,) = moveit_graph.render([ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"])
     assert given.items() <= environment.child_additions().items()
     launched = dict(os.environ) | given | {"ROS_DOMAIN_ID": str(domain)}
     done = subprocess.run([sys.executable, "-c", PROBE], env=launched, capture_output=True, text=True, timeout=120, check=True, encoding="utf-8")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from vipa.errors import VipaError
-from vipa_ros import environment, lifeline, supervisor
-from vipa_ros.bringup import NodeSpec
-from vipa_ros.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
+from vipa_ros.bringup import environment, supervisor
+from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
+from vipa_ros.common import lifeline
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
 SLOW = (  # to end
@@ -81,7 +82,7 @@ TIED = "from vipa_ros import lifeline; lifeline.tie(); "
 KEEPER = f"""
 import os, sys, time
 from vipa_ros import environment, supervisor
-from vipa_ros.bringup import NodeSpec
+from vipa_ros.bringup.episode_graph import NodeSpec
 supervisor.command = lambda spec, python: [python, "-c", spec.executable, sys.argv[1]]
 domain = environment.Domain()
 specs = [NodeSpec("node", {TIED + SLEEPER!r}), NodeSpec("slow", {TIED + SLOW!r})]

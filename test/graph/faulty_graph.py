@@ -27,11 +27,11 @@ from vipa.robot.kinematics import Kinematics
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm
-from vipa_ros import bringup, environment, supervisor
-from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros import convert, lockstep
-from vipa_ros.ros.qos import PROFILES
-from vipa_ros.supervisor import Supervisor
+from vipa_ros.bringup import environment, episode_graph, supervisor
+from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.supervisor import Supervisor
+from vipa_ros.common import convert, lockstep
+from vipa_ros.common.qos import PROFILES
 
 WALL = 90  # seconds after which a wait is given up; nothing is measured by it
 ROBOT, TASK, CAMERA = "fr3_single", "put_three_obj", "scene"
@@ -226,7 +226,7 @@ class Graph:
         self.wires.check = self._nobody_died
 
     def _command(self, spec, python):
-        line = bringup.command(spec, python)
+        line = episode_graph.command(spec, python)
         if spec.name == Streamer.commander_id:
             line[1:3] = [STREAMER]
         names = {"sim": (*self.wires.from_cell, *self.wires.to_cell, topics.MOTION_STATUS), Streamer.commander_id: (topics.ACTION_CHUNK,)}

@@ -8,9 +8,9 @@ import numpy as np
 
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
-from vipa_ros.ros import node
-from vipa_ros.ros.camera_reader import CameraReader
-from vipa_ros.ros.commander_node import CommanderNode
+from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.commanders.commander_node import CommanderNode
+from vipa_ros.common import node
 
 RADIUS, SPEED, STEP, STEPS = 0.05, 0.15, 0.05, 4
 

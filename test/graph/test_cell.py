@@ -9,7 +9,7 @@ import threading
 import pytest
 from test_graph_episode import processes_of
 
-from vipa_ros import lifeline
+from vipa_ros.common import lifeline
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which a test gives up; nothing is measured by it

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from vipa.recording import reader, repair
-from vipa_ros import environment, lifeline
+from vipa_ros.bringup import environment
+from vipa_ros.common import lifeline
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which a test gives up; nothing is measured by it

@@ -13,9 +13,9 @@ from vipa.recording import topics
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
 from vipa_msgs.srv import JudgeSubTask
-from vipa_ros import environment
-from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 CELL = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}

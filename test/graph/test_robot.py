@@ -26,10 +26,10 @@ from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, SetAuthority
-from vipa_ros.bringup import NodeSpec
-from vipa_ros.ros import convert
-from vipa_ros.ros.qos import PROFILES
-from vipa_ros.ros.robot_links import LATCHED
+from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES
+from vipa_ros.robot.driver_wires import LATCHED
 
 pytestmark = pytest.mark.graph
 ARM = "arm_controller"

@@ -6,8 +6,8 @@ import time
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from vipa_ros import environment
-from vipa_ros.supervisor import Supervisor
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.supervisor import Supervisor
 
 WALL = 60  # seconds after which a wait is given up
 

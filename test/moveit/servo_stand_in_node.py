@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.ros import convert
+from vipa_ros.common import convert
 
 
 def main() -> None:

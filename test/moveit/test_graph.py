@@ -11,19 +11,19 @@ from vipa.errors import VipaError
 from vipa.moveit import parameters
 from vipa.moveit.names import servo_node
 from vipa.robot.description import load_robot
-from vipa_ros.bringup import cell_graph
-from vipa_ros.moveit import graph
+from vipa_ros.bringup import moveit_graph
+from vipa_ros.bringup.episode_graph import cell_graph
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():
-    specs = {s.name: s for s in graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)}
+    specs = {s.name: s for s in moveit_graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)}
     assert specs["motion"].parameters["backend"] == specs["planner"].parameters["backend"] == "moveit"
     assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
 
 
 def test_a_real_cell_keeps_its_driver_and_has_one_planner():
     cell = cell_graph("water_plant", "fr3_single", cell="real", driver="franka")
-    specs = graph.with_moveit(cell, "fr3_single", "water_plant", False)
+    specs = moveit_graph.with_moveit(cell, "fr3_single", "water_plant", False)
     assert [s.name for s in specs] == ["motion", "planner", "robot", "gripper"]
     assert [s.parameters.get("backend") for s in specs] == ["moveit", "moveit", None, None]
 
@@ -32,7 +32,7 @@ def test_a_real_cell_keeps_its_driver_and_has_one_planner():
 @pytest.mark.parametrize("name", resources.names("config/robots"))
 def test_every_servo_keeps_a_scene_of_its_own_and_nobody_executes(name, move_group):
     robot = load_robot(name)
-    nodes = graph.moveit_nodes(robot, move_group, use_sim_time=True)
+    nodes = moveit_graph.moveit_nodes(robot, move_group, use_sim_time=True)
     servos = [n for n in nodes if n.package == "moveit_servo"]
     assert [f"{n.namespace}/{n.name}" for n in servos] == [servo_node(g.name) for g in robot.arms]
     assert all(n.parameters["moveit_servo"]["is_primary_planning_scene_monitor"] for n in servos)
@@ -50,14 +50,14 @@ def test_every_servo_keeps_a_scene_of_its_own_and_nobody_executes(name, move_gro
 
 
 def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp_path, monkeypatch):
-    nodes = graph.moveit_nodes(load_robot("fr3_dual"), False, True)
+    nodes = moveit_graph.moveit_nodes(load_robot("fr3_dual"), False, True)
     program = tmp_path / "b" / "lib" / "moveit_servo" / "servo_node"
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
     with pytest.raises(VipaError, match=r"MoveIt is not there: no lib/moveit_servo/servo_node in .*; allowed here: motion backend"):
-        graph.commands(nodes, tmp_path / "logs")
+        moveit_graph.commands(nodes, tmp_path / "logs")
     program.parent.mkdir(parents=True)
     program.touch()
-    lines = graph.commands(nodes, tmp_path / "logs")
+    lines = moveit_graph.commands(nodes, tmp_path / "logs")
     assert list(lines) == ["vipa_left_servo", "vipa_right_servo"]
     assert lines["vipa_left_servo"][:6] == [str(program), "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
     parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text(encoding="utf-8"))["/**"]["ros__parameters"]
@@ -67,4 +67,4 @@ def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp
 def test_a_robot_without_its_files_is_refused_with_the_remedy():
     robot = dataclasses.replace(load_robot("fr3_single"), name="mine")
     with pytest.raises(VipaError, match=r"config/moveit/mine/.*not there.*`vipa robot moveit mine` writes it"):
-        graph.moveit_nodes(robot, True, True)
+        moveit_graph.moveit_nodes(robot, True, True)

@@ -24,11 +24,11 @@ from vipa.robot.state import JointState  # noqa: E402
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
 from vipa_msgs.msg import MotionStatus as MotionStatusMsg  # noqa: E402
 from vipa_msgs.srv import SetAuthority  # noqa: E402
-from vipa_ros import bringup, environment  # noqa: E402
 from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
-from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.ros import convert
-from vipa_ros.ros.qos import PROFILES  # noqa: E402
+from vipa_ros.bringup import environment, episode_graph  # noqa: E402
+from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES  # noqa: E402
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it
@@ -132,7 +132,7 @@ def graph(tmp_path):
         return running[-1]
 
     motion = NodeSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "backend": "moveit"})
-    start(*bringup.command(motion, sys.executable))
+    start(*episode_graph.command(motion, sys.executable))
     cell = Cell(domain.id)
     yield cell, lambda: start(sys.executable, str(Path(__file__).with_name("servo_stand_in_node.py")), ROBOT, "arm")
     cell.close()

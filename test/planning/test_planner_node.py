@@ -20,11 +20,11 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa_msgs.srv import PlanMotion  # noqa: E402
-from vipa_ros import bringup, environment  # noqa: E402
 from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
-from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.ros import convert
-from vipa_ros.ros.qos import PROFILES  # noqa: E402
+from vipa_ros.bringup import environment, episode_graph  # noqa: E402
+from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES  # noqa: E402
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it
@@ -75,7 +75,7 @@ def planner(tmp_path):
 
     def start(backend):
         spec = NodeSpec("planner", "planner", {"robot": ROBOT, "task": TASK, "backend": backend})
-        running.append(subprocess.Popen(bringup.command(spec, sys.executable), env=env))
+        running.append(subprocess.Popen(episode_graph.command(spec, sys.executable), env=env))
         callers.append(Caller(domain.id))
         return callers[0]
 

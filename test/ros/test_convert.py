@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from vipa_ros.ros import convert  # noqa: E402
+from vipa_ros.common import convert  # noqa: E402
 
 NUMBERS = st.floats(-1e3, 1e3)
 TIMES = st.integers(0, 2**31 * 10**9 - 1)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vipa_ros.ros import lockstep
-from vipa_ros.ros.lockstep import Gathering, Waiting
+from vipa_ros.common import lockstep
+from vipa_ros.common.lockstep import Gathering, Waiting
 
 
 class Clock:

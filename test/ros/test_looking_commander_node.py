@@ -20,9 +20,9 @@ from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.state import Observation  # noqa: E402
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, MotionStatus  # noqa: E402
-from vipa_ros.environment import Domain  # noqa: E402
-from vipa_ros.ros.looking_commander_node import LookingCommanderNode  # noqa: E402
-from vipa_ros.ros.qos import PROFILES  # noqa: E402
+from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa_ros.commanders.async_commander_node import LookingCommanderNode  # noqa: E402
+from vipa_ros.common.qos import PROFILES  # noqa: E402
 
 WAIT = 60  # seconds after which a test gives up; nothing is measured by it
 

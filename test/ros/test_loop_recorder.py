@@ -8,7 +8,7 @@ from vipa.recording import definitions
 from vipa.recording.reader import BagReader, image_array
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.ros.loop_recorder import LoopRecorder
+from vipa_ros.episode.loop_recorder import LoopRecorder
 from vipa_sim.loop import Loop, run_episode
 
 

@@ -17,13 +17,13 @@ from vipa.robot.description import load_robot  # noqa: E402
 from vipa.tasks.task import load_task  # noqa: E402
 from vipa_msgs.action import RunEpisode  # noqa: E402
 from vipa_msgs.msg import EpisodeStatus, MotionStatus  # noqa: E402
-from vipa_ros.environment import Domain  # noqa: E402
+from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa_ros.cameras.reader import CameraReader  # noqa: E402
+from vipa_ros.commanders.async_commander_node import LookingCommanderNode  # noqa: E402
+from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
+from vipa_ros.common import convert
+from vipa_ros.episode.running import Running  # noqa: E402
 from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager  # noqa: E402
-from vipa_ros.ros import convert
-from vipa_ros.ros.camera_reader import CameraReader  # noqa: E402
-from vipa_ros.ros.commander_node import CommanderNode  # noqa: E402
-from vipa_ros.ros.looking_commander_node import LookingCommanderNode  # noqa: E402
-from vipa_ros.ros.running import Running  # noqa: E402
 from vipa_sim.cell import SimCell  # noqa: E402
 
 ROBOT = load_robot("fr3_single")

@@ -9,8 +9,8 @@ import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from vipa.errors import VipaError  # noqa: E402
-from vipa_ros.bringup import NodeSpec  # noqa: E402
-from vipa_ros.ros import node  # noqa: E402
+from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.common import node  # noqa: E402
 
 
 @pytest.fixture

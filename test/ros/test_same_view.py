@@ -15,11 +15,11 @@ from vipa.commanders.policy.commander import PolicyCommander, load_policy  # noq
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.tasks.task import load_task  # noqa: E402
 from vipa_msgs.msg import EpisodeStatus  # noqa: E402
-from vipa_ros.environment import Domain  # noqa: E402
+from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa_ros.cameras.reader import CameraReader  # noqa: E402
+from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
+from vipa_ros.common import convert  # noqa: E402
 from vipa_ros.loop_view import GRAPH  # noqa: E402
-from vipa_ros.ros import convert  # noqa: E402
-from vipa_ros.ros.camera_reader import CameraReader  # noqa: E402
-from vipa_ros.ros.commander_node import CommanderNode  # noqa: E402
 from vipa_sim.loop import Loop, run_episode  # noqa: E402
 
 

@@ -9,8 +9,8 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from vipa.errors import VipaError  # noqa: E402
-from vipa_ros.environment import Domain  # noqa: E402
-from vipa_ros.ros.services import Services  # noqa: E402
+from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa_ros.common.services import Services  # noqa: E402
 
 
 class Deaf:

@@ -6,7 +6,7 @@ from vipa import resources
 from vipa.errors import VipaError
 from vipa.serving.address import is_remote, parse
 from vipa.tasks.scorecard import policy_id
-from vipa_ros.bringup import EpisodeConfig, commander_spec, episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, commander_spec, episode_graph
 
 
 @pytest.mark.parametrize(

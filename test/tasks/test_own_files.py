@@ -12,8 +12,8 @@ from vipa.commanders.expert.commander import Expert
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros import bringup
-from vipa_ros.bringup import EpisodeConfig
+from vipa_ros.bringup import episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig
 from vipa_sim import demos, trials
 from vipa_sim.cell import SimCell
 from vipa_sim.loop import Loop
@@ -74,10 +74,10 @@ def test_the_graph_is_told_the_file_and_its_fingerprint(tmp_path, monkeypatch):
     checked = EpisodeConfig("own.yaml").checked()
     path = str(tmp_path / "own.yaml")
     pin = config.pinned(path, load_task(path))
-    told = {s.name: s.parameters.get("task") for s in bringup.episode_graph(checked)}
+    told = {s.name: s.parameters.get("task") for s in episode_graph.episode_graph(checked)}
     assert told == {"sim": pin, "motion": pin, "expert": pin, "task_manager": pin, "recorder": None, "episode": pin}
     assert load_task(pin) == load_task(path)
-    robots = {s.parameters["robot"] for s in bringup.episode_graph(checked) if "robot" in s.parameters}
+    robots = {s.parameters["robot"] for s in episode_graph.episode_graph(checked) if "robot" in s.parameters}
     assert len(robots) == 1 and load_robot(robots.pop()) == load_robot("fr3_single")
 
 
@@ -104,7 +104,7 @@ def test_a_fingerprint_is_of_what_a_file_says(tmp_path):
 @pytest.mark.parametrize("what", ["task", "robot"])
 def test_a_cell_of_another_file_than_the_scorer_s_is_refused(what):
     pytest.importorskip("rclpy")
-    from vipa_ros.ros.episode_services import check_card
+    from vipa_ros.episode.services import check_card
 
     run = SimpleNamespace(task_sha256="a" * 64, robot_sha256="b" * 64)
     card = {"task_sha256": "a" * 64, "robot_sha256": "b" * 64}

@@ -10,8 +10,8 @@ from vipa.tasks import wants
 from vipa.tasks.scorer import SubTaskStatus
 from vipa.tasks.task import Force, Held, SubTask, load_task
 from vipa.tasks.wants import Wants
-from vipa_ros.bringup import EpisodeConfig
-from vipa_ros.ros import convert
+from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.common import convert
 from vipa_sim.loop import Loop
 
 FIRST = "    params: {object: can, height: 0.05}\n"

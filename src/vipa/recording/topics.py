@@ -39,7 +39,7 @@ COMMANDERS = "policy, expert, teleop, replay"
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic. qos: a key of `vipa_ros.ros.qos.PROFILES`. rate: Hz, or words. recorded: part of every bag."""
+    """One topic. qos: a key of `vipa_ros.common.qos.PROFILES`. rate: Hz, or words. recorded: part of every bag."""
 
     name: str
     type: str

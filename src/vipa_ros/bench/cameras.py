@@ -10,8 +10,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from vipa.recording import topics
-from vipa_ros.ros import node
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common import node
+from vipa_ros.common.qos import PROFILES
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0  # pixels, Hz
 

@@ -13,11 +13,11 @@ from vipa.errors import VipaError
 from vipa.recording.reader import BagReader
 from vipa.robot.description import load_robot
 from vipa.run_folder import RunFolder
-from vipa_ros import bringup, environment
 from vipa_ros.bench import cameras
-from vipa_ros.bringup import EpisodeConfig, NodeSpec
+from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
+from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.commands.episode import prepare
-from vipa_ros.supervisor import Supervisor
 
 EPISODES = {"put_three_obj": "expert", "water_plant": "water_plant"}  # task: who commands
 LOADS = (0, 1, 2)  # busy loops
@@ -65,7 +65,7 @@ def busy(count: int) -> Iterator[None]:
 
 def specs_of(case: Case, config: EpisodeConfig) -> tuple[list[NodeSpec], dict[str, list[str]]]:
     """The graph's nodes, and what runs beside them."""
-    specs = bringup.episode_graph(config)
+    specs = episode_graph.episode_graph(config)
     if not case.cameras:
         return specs, {}
     names = ",".join(camera.name for camera in load_robot(config.robot).cameras)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from vipa_ros.bringup import EpisodeConfig, arguments_of, kind
+from vipa_ros.bringup.episode_graph import EpisodeConfig, arguments_of, kind
 
 
 def add(parser: argparse.ArgumentParser, names=None, required=("task",)) -> None:

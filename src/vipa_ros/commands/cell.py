@@ -6,21 +6,21 @@ from datetime import datetime
 from pathlib import Path
 
 from vipa.errors import VipaError
-from vipa_ros import bringup, environment
+from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.commands import arguments as arguments_
 from vipa_ros.commands.episode import ignore_ends, report_death, servo_nodes
-from vipa_ros.supervisor import Supervisor
 
 
 def arguments(parser):
-    arguments_.add(parser, bringup.CELL_ARGUMENTS, required=())
+    arguments_.add(parser, episode_graph.CELL_ARGUMENTS, required=())
     parser.set_defaults(task="put_three_obj")
     parser.add_argument("--logs", type=Path, default=Path("runs/cells"), help="where folders with the nodes' logs go")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
 def run(args) -> int:
-    config = arguments_.config(args, bringup.CELL_ARGUMENTS).checked(commander=False)
+    config = arguments_.config(args, episode_graph.CELL_ARGUMENTS).checked(commander=False)
     servos = servo_nodes(config)
     logs = args.logs / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}" / "logs"
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
@@ -32,7 +32,7 @@ def run(args) -> int:
 
 def stand(config, servos, logs, domain, verbose) -> int:
     """The cell until Ctrl-C (0) or until one of its nodes dies (1; 2: the request was wrong)."""
-    from vipa_ros.moveit.graph import commands
+    from vipa_ros.bringup.moveit_graph import commands
 
     held = (domain.handle,) if domain.handle is not None else ()
     env = environment.child_environment(domain.id)
@@ -40,7 +40,7 @@ def stand(config, servos, logs, domain, verbose) -> int:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VipaError(f"{logs}: {error.strerror}") from None
-    with Supervisor(bringup.standing_graph(config), env, logs, verbose, commands(servos, logs), held=held) as graph:
+    with Supervisor(episode_graph.standing_graph(config), env, logs, verbose, commands(servos, logs), held=held) as graph:
         print(f"{config.task}, {config.robot}, cell {config.cell}; ROS domain {domain.id}; logs in {logs}", flush=True)
         print("`vipa operator` in another terminal: state, e-stop, re-arm, home; Ctrl-C here: end", flush=True)
         try:

@@ -6,7 +6,7 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    from vipa_ros import doctor
+    from vipa_ros.preflight import doctor
 
     findings = doctor.check()
     for finding in findings:

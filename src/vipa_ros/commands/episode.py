@@ -13,10 +13,10 @@ from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
-from vipa_ros import bringup, environment
-from vipa_ros.bringup import EpisodeConfig
+from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.commands import arguments as arguments_
-from vipa_ros.supervisor import Supervisor
 from vipa_sim import following
 
 FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died
@@ -68,7 +68,7 @@ def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, Ep
 
 def run_in_process(config, folder) -> int:
     """The episode in the in-process loop, with the same run folder."""
-    from vipa_ros.ros.loop_recorder import LoopRecorder
+    from vipa_ros.episode.loop_recorder import LoopRecorder
     from vipa_sim.loop import Loop, run_episode
     from vipa_sim.trials import Trial, commander_for
 
@@ -102,7 +102,7 @@ def servo_nodes(config) -> list:
     if config.motion_backend != "moveit":
         return []
     from vipa.moveit import files, names
-    from vipa_ros.moveit import graph
+    from vipa_ros.bringup import moveit_graph as graph
 
     robot = load_robot(config.robot)
     nodes = graph.moveit_nodes(robot, False, config.cell == "sim")
@@ -117,9 +117,9 @@ def servo_nodes(config) -> list:
 
 def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
     """Runs the graph to its end, MoveIt's nodes `servos` beside it, and returns the exit status. held: see Supervisor."""
-    from vipa_ros.moveit.graph import commands
+    from vipa_ros.bringup.moveit_graph import commands
 
-    specs, beside = bringup.episode_graph(config), commands(servos, folder.path / "logs")
+    specs, beside = episode_graph.episode_graph(config), commands(servos, folder.path / "logs")
     with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside, typing, held) as graph:
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""

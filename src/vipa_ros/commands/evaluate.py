@@ -22,7 +22,7 @@ def run(args) -> int:
     import contextlib
 
     from vipa.errors import VipaError
-    from vipa_ros.bringup import EpisodeConfig
+    from vipa_ros.bringup.episode_graph import EpisodeConfig
     from vipa_sim import trial_log, trials
 
     if args.jobs < 1:

@@ -4,7 +4,7 @@ for one of them and ends."""
 import os
 import sys
 
-from vipa_ros import environment
+from vipa_ros.bringup import environment
 
 ASKS = ("estop", "rearm", "recover", "home", "done", "failed")
 

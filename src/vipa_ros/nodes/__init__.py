@@ -2,5 +2,5 @@
 
 import signal
 
-# Ctrl-C while a node is still importing ends it without a traceback; `vipa_ros.ros.node.run` takes over from there.
+# Ctrl-C while a node is still importing ends it without a traceback; `vipa_ros.common.node.run` takes over from there.
 signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -20,8 +20,8 @@ from vipa.tasks import scorecard
 from vipa.terminal import keyboard
 from vipa.terminal.checklist import Checklist
 from vipa_msgs.action import RunEpisode
-from vipa_ros.ros import convert, node
-from vipa_ros.ros.operator_requests import OperatorRequests
+from vipa_ros.common import convert, node
+from vipa_ros.episode.operator_requests import OperatorRequests
 
 SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
 CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel

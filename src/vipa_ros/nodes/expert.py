@@ -6,8 +6,8 @@ Parameters: robot, task (names or paths).
 from vipa.commanders.expert.commander import Expert
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.ros import node
-from vipa_ros.ros.commander_node import CommanderNode
+from vipa_ros.commanders.commander_node import CommanderNode
+from vipa_ros.common import node
 
 
 def make(self):

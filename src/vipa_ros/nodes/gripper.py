@@ -13,9 +13,9 @@ from vipa.drivers.gripper import GoalStream
 from vipa.errors import VipaError, unknown
 from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_ros.ros import convert, node
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import newest
+from vipa_ros.common import convert, node
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import newest
 
 PERIOD = 0.02  # wall seconds between two looks
 SLACK = 1e-6   # metres or radians by which a command may lie outside of the stroke: rounding

@@ -22,10 +22,10 @@ from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
-from vipa_ros.ros import convert, lockstep, node
-from vipa_ros.ros.diagnostics import diagnostics
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import MOTION_READER, PROFILES
+from vipa_ros.common import convert, lockstep, node
+from vipa_ros.common.diagnostics import diagnostics
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import MOTION_READER, PROFILES
 
 STATUS_RATE = 25.0  # Hz, in motion steps
 
@@ -42,7 +42,7 @@ class MotionNode(Node):
         self.motion = Motion(robot, fixtures, node.parameter(self, "require_wrench", True), backend)
         self.listener, self.servos = Listener(self), None
         if isinstance(self.motion.servo, MoveItBackend):
-            from vipa_ros.ros.servo_clients import ServoClients  # MoveIt's messages are wanted only here
+            from vipa_ros.moveit.servo_clients import ServoClients  # MoveIt's messages are wanted only here
 
             self.servos = ServoClients(self, self.motion.servo, self.listener)
         self.now_ns = 0

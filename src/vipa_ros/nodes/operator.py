@@ -1,7 +1,7 @@
 """Node `operator`: a person's hand on a running graph, in the terminal: its state, and keys for e-stop, re-arm, recovery, homing
 and verdicts on sub-tasks.
 
-Parameters: ask (a name of vipa_ros.ros.operator_requests.ACTIONS: asks for that alone and ends; empty: watches until q or Ctrl-C).
+Parameters: ask (a name of vipa_ros.episode.operator_requests.ACTIONS: asks for that alone and ends; empty: watches until q or Ctrl-C).
 Exit status with `ask`: 0 it was done, 1 it was not, 2 nobody was there to do it.
 """
 
@@ -20,10 +20,10 @@ from vipa.recording import topics
 from vipa.terminal import keyboard
 from vipa.terminal.checklist import render
 from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
-from vipa_ros.ros import convert, node
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.operator_requests import ACTIONS, OperatorRequests
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common import convert, node
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES
+from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
 FIND = 5.0  # wall seconds for a service to be found
 ANSWER = 120.0  # wall seconds for its answer: homing takes its time

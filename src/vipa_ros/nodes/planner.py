@@ -17,9 +17,9 @@ from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.tasks.task import load_task
 from vipa_msgs.srv import PlanMotion
-from vipa_ros.ros import convert, node
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import MOTION_READER
+from vipa_ros.common import convert, node
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import MOTION_READER
 
 BACKENDS = ("embedded", "moveit")
 STALE = 0.5  # wall seconds without joint states after which nobody knows where the robot is

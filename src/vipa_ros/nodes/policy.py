@@ -13,9 +13,9 @@ from vipa.commanders.policy.remote import connect
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.ros import node
-from vipa_ros.ros.camera_reader import CameraReader
-from vipa_ros.ros.looking_commander_node import LookingCommanderNode
+from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.common import node
 
 
 def make(self: Node):

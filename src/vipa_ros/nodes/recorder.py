@@ -15,9 +15,9 @@ from vipa.recording import topics
 from vipa.recording.recorder import Recorder, summary_json
 from vipa.robot.description import load_robot
 from vipa_msgs.srv import RecordEpisode
-from vipa_ros.ros import node
-from vipa_ros.ros.diagnostics import diagnostics
-from vipa_ros.ros.qos import PROFILES, bag_profile, recorder_profile
+from vipa_ros.common import node
+from vipa_ros.common.diagnostics import diagnostics
+from vipa_ros.common.qos import PROFILES, bag_profile, recorder_profile
 
 
 def message_class(name: str) -> type:

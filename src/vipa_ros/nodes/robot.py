@@ -20,13 +20,13 @@ from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa_msgs.msg import RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ResetCell
-from vipa_ros.ros import node
-from vipa_ros.ros.controller_starts import ControllerStarts
-from vipa_ros.ros.homing import Homing
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import PROFILES
-from vipa_ros.ros.robot_links import link
-from vipa_ros.ros.services import AGAIN, Services
+from vipa_ros.common import node
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES
+from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.robot.controller_starts import ControllerStarts
+from vipa_ros.robot.driver_wires import link
+from vipa_ros.robot.homing import Homing
 
 PERIOD = 0.05      # wall seconds between two looks at the robot
 LIST = "/controller_manager/list_controllers"

@@ -27,10 +27,10 @@ from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_msgs.msg import GroundTruth, MotionStatus
 from vipa_msgs.srv import ResetCell
-from vipa_ros.ros import convert, lockstep, node
-from vipa_ros.ros.camera_publisher import CameraPublisher
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.cameras.publisher import CameraPublisher
+from vipa_ros.common import convert, lockstep, node
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES
 from vipa_sim import following
 from vipa_sim.cell import SimCell
 

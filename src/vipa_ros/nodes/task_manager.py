@@ -25,12 +25,12 @@ from vipa.tasks.silence import Silence
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
-from vipa_ros.ros import convert, node
-from vipa_ros.ros.diagnostics import name_of
-from vipa_ros.ros.episode_services import SERVICE_WAIT, EpisodeServices
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import PROFILES
-from vipa_ros.ros.running import Running
+from vipa_ros.common import convert, node
+from vipa_ros.common.diagnostics import name_of
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES
+from vipa_ros.episode.running import Running
+from vipa_ros.episode.services import SERVICE_WAIT, EpisodeServices
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing

@@ -6,7 +6,7 @@ from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 
 from vipa.drivers.driver import ACTIVE
-from vipa_ros.ros.services import Services
+from vipa_ros.common.services import Services
 
 # either is enough; the elder one is the only one up to ros2_controllers 4.21. A node that lacks one answers nothing
 PARAMETERS = ("interpolate_from_desired_state", "open_loop_control")

@@ -11,8 +11,8 @@ from std_srvs.srv import Trigger
 from vipa.drivers import franka, ur
 from vipa.drivers.driver import Driver, NoDriver
 from vipa.errors import VipaError, unknown
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.services import Services
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.services import Services
 
 WAIT = 10.0  # wall seconds for a driver to answer
 FRANKA_STATE = "/franka_robot_state_broadcaster/robot_state"

@@ -10,9 +10,9 @@ from vipa.recording import definitions, topics
 from vipa.recording.bag import BagWriter
 from vipa.robot import urdf
 from vipa_msgs.msg import EpisodeStatus
-from vipa_ros.ros import convert
-from vipa_ros.ros.qos import bag_profile
-from vipa_ros.ros.running import status_msg
+from vipa_ros.common import convert
+from vipa_ros.common.qos import bag_profile
+from vipa_ros.episode.running import status_msg
 from vipa_sim.loop import STATUS_RATE, Loop, Tick
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
 from vipa.motion.validation import MAX_OBSERVATION_AGE
-from vipa_ros.ros.commander_node import LEASE, CommanderNode
+from vipa_ros.commanders.commander_node import LEASE, CommanderNode
 
 
 class LookingCommanderNode(CommanderNode):

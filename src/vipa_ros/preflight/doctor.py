@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 
 from vipa import resources
 from vipa.errors import VipaError
-from vipa_ros import dds
-from vipa_ros.environment import DDS_PROFILES, Domain, child_environment
-from vipa_ros.supervisor import dead_shared_memory
+from vipa_ros.bringup import dds
+from vipa_ros.bringup.environment import DDS_PROFILES, Domain, child_environment
+from vipa_ros.bringup.supervisor import dead_shared_memory
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes

@@ -10,10 +10,10 @@ from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates, positions_of
 from vipa_msgs.msg import ActionChunk, MotionStatus
 from vipa_msgs.srv import PlanMotion, SetAuthority
-from vipa_ros.ros import convert
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import MOTION_READER, PROFILES, newest
-from vipa_ros.ros.services import AGAIN, Services
+from vipa_ros.common import convert
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
+from vipa_ros.common.services import AGAIN, Services
 
 COMMANDER = "home"
 WAIT = 30.0      # wall seconds for a plan

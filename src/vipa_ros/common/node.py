@@ -15,7 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from vipa import output
 from vipa.errors import VipaError
-from vipa_ros import lifeline
+from vipa_ros.common import lifeline
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
 

@@ -14,9 +14,9 @@ from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa.moveit.servo_dialogue import Pause, ServoLink, SetType
 from vipa.robot.state import JointState
-from vipa_ros.ros import convert
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import PROFILES, newest
+from vipa_ros.common import convert
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES, newest
 
 LOOK = 0.2      # wall seconds between looks for the services
 TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly the one before

@@ -8,8 +8,8 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from vipa.rates import Every
 from vipa.recording import topics
-from vipa_ros.ros import convert
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vipa.errors import VipaError, unknown
-from vipa_ros.bringup import arguments_of, kind
+from vipa_ros.bringup.episode_graph import arguments_of, kind
 
 TASK = "put_three_obj"  # where none is named
 ROS2_LAUNCH = ("launch-prefix", "launch-prefix-filter")  # options of `ros2 launch` that reach launch files as arguments

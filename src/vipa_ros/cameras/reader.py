@@ -10,9 +10,9 @@ from vipa.robot.description import Robot
 from vipa.robot.joint_states import History, JointStates
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, Observation
-from vipa_ros.ros import convert
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import CAMERA_READER, PROFILES
+from vipa_ros.common import convert
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import CAMERA_READER, PROFILES
 
 KINDS = {"color": Image, "depth": Image, "color_info": CameraInfo}
 

@@ -1,7 +1,7 @@
 """The processes of a graph end with the process that started them, however it ends. No ROS.
 
 Linux sends a process a signal when the thread that started it ends. Supervisor and `ros2 launch` start processes on their main
-thread, which ends with them. As `python -m vipa_ros.lifeline COMMAND…` this ties programs of other packages.
+thread, which ends with them. As `python -m vipa_ros.common.lifeline COMMAND…` this ties programs of other packages.
 """
 
 import ctypes
@@ -52,7 +52,7 @@ def is_running(pid: int) -> bool:
 
 def tied(command: list[str]) -> list[str]:
     """`command` of another package as one that ends with the process named in its environment."""
-    return [sys.executable, "-m", "vipa_ros.lifeline", *command]
+    return [sys.executable, "-m", "vipa_ros.common.lifeline", *command]
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vipa import files
-from vipa_ros import lifeline
-from vipa_ros.bringup import NodeSpec, command
+from vipa_ros.bringup.episode_graph import NodeSpec, command
+from vipa_ros.common import lifeline
 
 GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
 REVIVAL = 1.0  # wall seconds after which what died beside the graph is started again

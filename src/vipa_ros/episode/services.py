@@ -7,9 +7,9 @@ from rclpy.node import Node
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
-from vipa_ros.ros import convert
-from vipa_ros.ros.running import Running
-from vipa_ros.ros.services import AGAIN, Services
+from vipa_ros.common import convert
+from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.episode.running import Running
 
 WHO = "task_manager"
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer

@@ -1,4 +1,4 @@
-"""The graph of `vipa_ros.bringup` as launch_ros actions. Needs launch and launch_ros, which come with ROS."""
+"""The graph of `vipa_ros.bringup.episode_graph` as launch_ros actions. Needs launch and launch_ros, which come with ROS."""
 
 import sys
 from pathlib import Path
@@ -18,11 +18,10 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vipa_ros import environment, lifeline
-from vipa_ros.bringup import EpisodeConfig, NodeSpec, episode_graph
+from vipa_ros.bringup import environment, launch_arguments, moveit_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec, episode_graph
 from vipa_ros.commands.episode import FAULT_GRACE, prepare, servo_nodes, write_card
-from vipa_ros.moveit import graph
-from vipa_ros.ros import launch_arguments
+from vipa_ros.common import lifeline
 
 KILL = "15"  # wall seconds that launch leaves between SIGTERM and SIGKILL: a bag is closed meanwhile
 
@@ -80,7 +79,7 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
     specs = episode_graph(config)
     nodes = {spec.name: launch_node(spec) for spec in specs}
     leader = next(nodes[spec.name] for spec in specs if spec.leader)
-    servos = graph.render(servo_nodes(config), Node)
+    servos = moveit_graph.render(servo_nodes(config), Node)
     others = {name: node for name, node in nodes.items() if node is not leader}
     report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_ros.cli", "report", str(folder.path)], name="report", output="screen")
     stop = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(n))) for n in (*others.values(), *servos)]

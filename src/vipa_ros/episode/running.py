@@ -12,7 +12,7 @@ from vipa.tasks.task import load_task
 from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
 from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
-from vipa_ros.ros import convert
+from vipa_ros.common import convert
 
 
 class Running:

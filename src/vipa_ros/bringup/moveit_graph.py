@@ -11,8 +11,9 @@ from vipa.errors import VipaError
 from vipa.moveit import parameters
 from vipa.moveit.names import servo_node
 from vipa.robot.description import Robot
-from vipa_ros import environment, lifeline
-from vipa_ros.bringup import NodeSpec, solved_by
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.episode_graph import NodeSpec, solved_by
+from vipa_ros.common import lifeline
 
 RESPAWN = 2.0  # wall seconds after which a node of MoveIt's that has ended is started again
 

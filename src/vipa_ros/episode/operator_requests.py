@@ -10,9 +10,9 @@ from std_srvs.srv import Trigger
 from vipa.recording import topics
 from vipa_msgs.msg import SafetyStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.node import steady_clock
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.node import steady_clock
+from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
 PERIOD = 0.02  # wall seconds between two looks at the keys

@@ -17,9 +17,9 @@ from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg
 from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
-from vipa_ros.ros import convert
-from vipa_ros.ros.listening import Listener
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common import convert
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import PROFILES
 
 STALE = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
 LEASE = 2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from vipa.recording import topics
-from vipa_ros.ros.qos import PROFILES
+from vipa_ros.common.qos import PROFILES
 
 PERIOD = 1.0  # wall seconds between two counts on /diagnostics
 
