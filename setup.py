@@ -26,7 +26,7 @@ def requirements(name: str) -> list[str]:
 
 
 nodes = sorted(p.stem for p in (HERE / "src/vipa_ros/nodes").glob("*.py") if not p.stem.startswith("_"))
-scripts = ["vipa = vipa_ros.cli:main"]
+scripts = ["vipa = vipa_cli.cli:main"]
 data_files = []
 if not EDITABLE:
     # setup.cfg sends these to lib/vipa_ros, where `ros2 run` looks; bin/vipa calls the one there.

@@ -29,7 +29,7 @@ fi
 import sys
 from pathlib import Path
 
-from vipa_ros.bench import device
+from vipa_cli.bench import device
 
 size, where, count, budget, path = sys.argv[1:]
 device.run(size, where, "2,1,3", int(count), float(budget), Path(path))

@@ -15,8 +15,8 @@ from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import load_task
-from vipa_ros import cli
-from vipa_ros.commands import doctor, episode
+from vipa_cli import cli
+from vipa_cli.commands import doctor, episode
 
 
 def card():

@@ -110,7 +110,7 @@ def test_an_install_holds_nodes_and_resources(monkeypatch):
 
 def test_an_editable_install_has_the_command_alone(monkeypatch):
     arguments = setup_arguments(monkeypatch, "editable_wheel")
-    assert arguments["entry_points"]["console_scripts"] == ["vipa = vipa_ros.cli:main"]
+    assert arguments["entry_points"]["console_scripts"] == ["vipa = vipa_cli.cli:main"]
     assert not arguments["data_files"]
 
 

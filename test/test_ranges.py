@@ -16,7 +16,7 @@ from vipa.robot.description import Robot, load_robot
 from vipa.serving.mapping import Mapping, load_mapping
 from vipa.tasks.checks import REGISTRY
 from vipa.tasks.task import Task, load_task
-from vipa_ros.cli import main
+from vipa_cli.cli import main
 from vipa_sim.scenes import load_scene
 
 LOADERS = {"config/robots": load_robot, "tasks": lambda path: load_scene(load_task(path)), "config/policies": load_mapping}

@@ -9,8 +9,8 @@ from synthetic_bag import Messages
 
 from vipa.errors import VipaError
 from vipa.recording.bag import BagWriter
-from vipa_ros.bench import graph
-from vipa_ros.bench.graph import Case, Row
+from vipa_cli.bench import graph
+from vipa_cli.bench.graph import Case, Row
 
 
 def test_a_line_tells_the_worst_of_its_seeds():

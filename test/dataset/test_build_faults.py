@@ -16,7 +16,7 @@ from vipa.dataset.writer import DatasetWriter
 from vipa.errors import VipaError
 from vipa.recording.bag import BagWriter
 from vipa.recording.reader import BagReader
-from vipa_ros.commands import dataset as command
+from vipa_cli.commands import dataset as command
 
 JOINT_STATES, INFO, CHUNKS = "/joint_states", "/camera/scene/color/camera_info", "/vipa/action_chunk"
 

@@ -5,7 +5,7 @@ import argparse
 import pytest
 from synthetic_bag import EPISODE_ID, write_episode
 
-from vipa_ros.commands import dataset
+from vipa_cli.commands import dataset
 
 
 def vipa_dataset(*words) -> int:

@@ -15,8 +15,8 @@ from vipa.dataset.build import build_from_bags
 from vipa.dataset.check import check
 from vipa.dataset.reader import Dataset
 from vipa.errors import VipaError
+from vipa_cli.commands import dataset as command
 from vipa_model.lerobot_import import import_lerobot
-from vipa_ros.commands import dataset as command
 
 
 @pytest.fixture(scope="module")

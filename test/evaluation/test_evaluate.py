@@ -9,7 +9,7 @@ from vipa import resources
 from vipa.tasks import scorecard
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import load_task
-from vipa_ros.cli import main
+from vipa_cli.cli import main
 from vipa_sim import trials
 
 

@@ -17,7 +17,7 @@ WALL = 240  # seconds after which a test gives up; nothing is measured by it
 
 def operator(domain, ask):
     env = {**os.environ, "ROS_DOMAIN_ID": domain}
-    done = subprocess.run([sys.executable, "-m", "vipa_ros.cli", "operator", ask], env=env, capture_output=True, text=True, encoding="utf-8",
+    done = subprocess.run([sys.executable, "-m", "vipa_cli.cli", "operator", ask], env=env, capture_output=True, text=True, encoding="utf-8",
                           timeout=WALL, check=False)  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -25,7 +25,7 @@ def operator(domain, ask):
 @pytest.fixture
 def standing(tmp_path):
     """(`vipa cell` as a process, its ROS domain, the pids of its nodes)."""
-    line = [sys.executable, "-m", "vipa_ros.cli", "cell", "--task", "water_plant", "--logs", str(tmp_path)]
+    line = [sys.executable, "-m", "vipa_cli.cli", "cell", "--task", "water_plant", "--logs", str(tmp_path)]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
     killer = threading.Timer(WALL, process.kill)

@@ -24,7 +24,7 @@ WALL = 240  # seconds after which a test gives up; nothing is measured by it
 
 def vipa(tmp_path, *args, **kwargs):
     """`vipa episode` with runs below tmp_path, as a process."""
-    line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", str(tmp_path / "runs"), *args]
+    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--runs", str(tmp_path / "runs"), *args]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **kwargs)
 
@@ -175,7 +175,7 @@ def test_nohup_is_heeded(tmp_path):
 def test_when_the_terminal_closes_the_episode_is_scored(tmp_path):
     """Writing to it is an error from then on."""
     master, slave = pty.openpty()
-    line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--runs", str(tmp_path / "runs"), "--task", "put_three_obj"]
+    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--runs", str(tmp_path / "runs"), "--task", "put_three_obj"]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     process = subprocess.Popen(
         line, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,

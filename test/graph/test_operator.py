@@ -33,7 +33,7 @@ def world(tmp_path, monkeypatch):
 def operator(world, ask):
     """`vipa operator ASK`: exit status and what it said."""
     env = environment.child_environment(world.domain.id)
-    done = subprocess.run([sys.executable, "-m", "vipa_ros.cli", "operator", ask], env=env, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-m", "vipa_cli.cli", "operator", ask], env=env, capture_output=True, text=True,
                           timeout=120, check=False, encoding="utf-8")  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 

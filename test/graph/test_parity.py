@@ -18,7 +18,7 @@ PAIRS = [("water_plant", "expert"), ("water_plant", "water_plant"), ("put_three_
 
 def graph(tmp_path, task, policy, seed, following=""):
     """Scorecard (JSON values) of an episode over the graph."""
-    line = [sys.executable, "-m", "vipa_ros.cli", "episode", "--task", task, "--policy", policy, "--seed", str(seed), "--no-video"]
+    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--task", task, "--policy", policy, "--seed", str(seed), "--no-video"]
     line += ["--following", following] if following else []
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     done = subprocess.run([*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8")

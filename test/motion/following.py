@@ -6,7 +6,7 @@ from vipa.motion.chunk import Mode
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT = load_robot("fr3_single")
 WALL = Fixture("wall", [0.75, 0.0, 0.4], [0.2, 1.2, 0.8])

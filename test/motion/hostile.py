@@ -6,8 +6,8 @@ from vipa.geometry import rotation
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.motion.collision import DistanceField
 from vipa.motion.motion import Motion
-from vipa_ros.bench.ideal import IdealRobot
-from vipa_ros.bench.lagging import LaggingRobot
+from vipa_cli.bench.ideal_robot import IdealRobot
+from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.following import Following
 
 EVENTS = ("plunge", "stream", "far", "garbage", "joints", "wild joints", "hand", "old", "authority", "estop", "rearm", "wrench",

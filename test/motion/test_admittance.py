@@ -7,7 +7,7 @@ from vipa.motion.admittance import MAX_OFFSET
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT = load_robot("fr3_single")
 BOARD = 0.30  # metres: height of its surface

@@ -8,7 +8,7 @@ import pytest
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture, load_task
-from vipa_ros.bench.ideal import pose_chunk
+from vipa_cli.bench.ideal_robot import pose_chunk
 from vipa_sim.cell import SimCell
 
 BOARD = Fixture("board", [0.45, 0.0, 0.20], [0.2, 0.3, 0.04])  # its surface: z = 0.22

@@ -10,8 +10,8 @@ from vipa.motion.collision import DistanceField
 from vipa.motion.motion import Motion
 from vipa.motion.standstill import Standstill
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive
-from vipa_ros.bench.lagging import LaggingRobot
+from vipa_cli.bench.ideal_robot import IdealRobot, drive
+from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.following import Following
 
 ARMS = {"exact": Following(), "lag": Following(lag=0.06), "lag and dead time": Following(lag=0.06, dead_time=0.03)}

@@ -16,7 +16,7 @@ from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 DUAL, SINGLE = load_robot("fr3_dual"), load_robot("fr3_single")
 TABLE = Fixture("table", [0.6, 0.0, -0.02], [0.9, 1.6, 0.04])

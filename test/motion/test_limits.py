@@ -9,7 +9,7 @@ from vipa.motion import limits
 from vipa.motion.limits import Tighter
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT = load_robot("fr3_dual")
 number = st.one_of(st.none(), st.floats(), st.floats(0, 60), st.floats(0, 1))

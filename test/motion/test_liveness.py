@@ -5,7 +5,7 @@ import pytest
 
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa_ros.bench.ideal import IdealRobot, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, pose_chunk
 
 
 def watched():

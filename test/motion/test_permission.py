@@ -6,7 +6,7 @@ import pytest
 from following import WALL, moving, start, tool
 
 from vipa.motion import permission
-from vipa_ros.bench.ideal import drive, pose_chunk
+from vipa_cli.bench.ideal_robot import drive, pose_chunk
 
 
 def granted():

@@ -11,7 +11,7 @@ from vipa.planning.time_parameterization import smooth_curve, time_path
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 ROBOT = load_robot("fr3_single")
 FIXTURES = [Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]), Fixture("post", [0.55, 0, 0.2], [0.1, 0.3, 0.4]),

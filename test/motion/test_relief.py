@@ -9,7 +9,7 @@ from vipa.motion.motion import STOP_REASONS, Motion
 from vipa.motion.relief import RETREAT
 from vipa.robot.description import load_robot
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 CAP = ROBOT.groups[0].force_cap
 

@@ -11,7 +11,7 @@ from vipa.errors import VipaError
 from vipa.motion.chunk import GroupAction, Mode
 from vipa.motion.motion import Motion
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import drive, pose_chunk
+from vipa_cli.bench.ideal_robot import drive, pose_chunk
 
 
 def chunk_with(motion, cell, **fields):

@@ -5,7 +5,7 @@ import pytest
 from following import ROBOT, follow, line, moving, start, tool
 
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.bench.ideal import drive, joint_chunk, pose_chunk
+from vipa_cli.bench.ideal_robot import drive, joint_chunk, pose_chunk
 
 FAR = np.array([0, 0, 0, 0.5, 0, 0, 2.5])  # rad
 

@@ -11,7 +11,7 @@ from vipa.motion.limits import Tighter
 from vipa.motion.motion import Motion
 from vipa.robot.state import JointState
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk, pose_chunk
 
 
 def test_estop_brakes_latches_and_rearms_without_a_jump():

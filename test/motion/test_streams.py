@@ -10,7 +10,7 @@ from vipa.geometry import rotation
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.motion import Motion
 from vipa.tasks.task import Fixture
-from vipa_ros.bench.ideal import IdealRobot, drive, joint_chunk, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk, pose_chunk
 
 
 def test_it_holds_before_the_first_chunk():

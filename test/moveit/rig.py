@@ -8,7 +8,7 @@ from vipa.motion.motion import Motion
 from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.servo_dialogue import SetType
 from vipa.robot.description import load_robot
-from vipa_ros.bench.ideal import IdealRobot
+from vipa_cli.bench.ideal_robot import IdealRobot
 
 TREMBLE = 1e-6
 

@@ -15,7 +15,7 @@ from vipa.moveit.base_links import standing_links
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
-from vipa_ros import cli
+from vipa_cli import cli
 
 robots = pytest.mark.parametrize("name", resources.names("config/robots"))
 

@@ -21,10 +21,10 @@ from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.kinematics import Kinematics  # noqa: E402
 from vipa.robot.state import JointState  # noqa: E402
+from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
 from vipa_msgs.msg import MotionStatus as MotionStatusMsg  # noqa: E402
 from vipa_msgs.srv import SetAuthority  # noqa: E402
-from vipa_ros.bench.ideal import IdealRobot  # noqa: E402
 from vipa_ros.bringup import environment, episode_graph  # noqa: E402
 from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
 from vipa_ros.common import convert

@@ -13,7 +13,7 @@ from vipa.planning.embedded import EmbeddedPlanning
 from vipa.planning.request import STEP, NoPlan, PlanRequest, check, verified
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_ros.bench.ideal import IdealRobot
+from vipa_cli.bench.ideal_robot import IdealRobot
 
 POSE = np.array([0.45, 0.2, 0.3, 1.0, 0, 0, 0])
 

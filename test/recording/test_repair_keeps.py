@@ -21,7 +21,7 @@ from vipa.recording.bag import BagWriter
 from vipa.recording.mcap_records import HEAD
 from vipa.recording.reader import BagReader
 from vipa.recording.repair import repair
-from vipa_ros.cli import main
+from vipa_cli.cli import main
 
 M = Messages()
 STRING = "std_msgs/msg/String"

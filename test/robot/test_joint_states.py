@@ -10,7 +10,7 @@ from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import History, JointStates
 from vipa.robot.state import JointState
-from vipa_ros.bench.ideal import IdealRobot, drive, pose_chunk
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT, DUAL = load_robot("fr3_single"), load_robot("fr3_dual")
 MS = 1_000_000

@@ -7,9 +7,9 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa_cli.commands import arguments, cell, episode
 from vipa_ros.bringup import launch_arguments
 from vipa_ros.bringup.episode_graph import CELL_ARGUMENTS, EpisodeConfig
-from vipa_ros.commands import arguments, cell, episode
 
 
 def test_names_and_defaults_are_those_of_the_command_line():

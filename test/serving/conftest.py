@@ -22,8 +22,8 @@ def tiny_checkpoint(tmp_path_factory):
     """An exported checkpoint of random weights that looks through scene and wrist."""
     from tiny import tiny_config
 
+    from vipa_cli.bench.checkpoints import random_checkpoint
     from vipa_model.configuration_vipa import HeadConfig
-    from vipa_ros.bench.checkpoints import random_checkpoint
 
     head = HeadConfig(queries=4, width=32, layers=2, heads=2, mlp=48, horizon=16, max_prefix=6)
     return random_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_config(target=True, subtasks=2, head=head))

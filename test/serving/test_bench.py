@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vipa.errors import VipaError
-from vipa_ros.bench import policy
+from vipa_cli.bench import policy
 
 
 @pytest.mark.train

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.train
 
 
 def serve(folder, *more, **env):
-    line = [sys.executable, "-m", "vipa_ros.cli", "serve", str(folder), "--port", "0", *more]
+    line = [sys.executable, "-m", "vipa_cli.cli", "serve", str(folder), "--port", "0", *more]
     env = {**{k: v for k, v in os.environ.items() if k != "VIPA_TOKEN"}, "PYTHONUNBUFFERED": "1", **env}
     return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
 

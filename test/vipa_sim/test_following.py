@@ -7,7 +7,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import JointTrajectory
 from vipa.tasks.task import load_task
-from vipa_ros.bench.lagging import LaggingRobot
+from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.cell import SimCell
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following, parse

@@ -18,9 +18,9 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from vipa_cli.commands.episode import FAULT_GRACE, prepare, servo_nodes, write_card
 from vipa_ros.bringup import environment, launch_arguments, moveit_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec, episode_graph
-from vipa_ros.commands.episode import FAULT_GRACE, prepare, servo_nodes, write_card
 from vipa_ros.common import lifeline
 
 KILL = "15"  # wall seconds that launch leaves between SIGTERM and SIGKILL: a bag is closed meanwhile
@@ -81,7 +81,7 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
     leader = next(nodes[spec.name] for spec in specs if spec.leader)
     servos = moveit_graph.render(servo_nodes(config), Node)
     others = {name: node for name, node in nodes.items() if node is not leader}
-    report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_ros.cli", "report", str(folder.path)], name="report", output="screen")
+    report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_cli.cli", "report", str(folder.path)], name="report", output="screen")
     stop = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(n))) for n in (*others.values(), *servos)]
     dead: list[str] = []
 

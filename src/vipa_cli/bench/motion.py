@@ -22,8 +22,8 @@ from vipa.planning.rrt_connect import NoPlan, Planner
 from vipa.robot.description import Robot, load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Fixture
-from vipa_ros.bench import against_mink
-from vipa_ros.bench.ideal import IdealRobot, Log, drive, joint_chunk, pose_chunk
+from vipa_cli.bench import against_mink
+from vipa_cli.bench.ideal_robot import IdealRobot, Log, drive, joint_chunk, pose_chunk
 
 DUAL = "fr3_dual"
 RADIUS = 0.05  # metres: a circle of 10 cm

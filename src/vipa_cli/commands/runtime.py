@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from vipa.config import Range
 from vipa.errors import VipaError
-from vipa_ros.commands import arguments
+from vipa_cli.commands import arguments
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

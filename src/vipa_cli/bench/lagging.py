@@ -4,7 +4,7 @@ import numpy as np
 
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState, JointTrajectory
-from vipa_ros.bench.ideal import IdealRobot
+from vipa_cli.bench.ideal_robot import IdealRobot
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
 

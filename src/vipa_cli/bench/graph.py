@@ -13,11 +13,11 @@ from vipa.errors import VipaError
 from vipa.recording.reader import BagReader
 from vipa.robot.description import load_robot
 from vipa.run_folder import RunFolder
-from vipa_ros.bench import cameras
+from vipa_cli.bench import cameras
+from vipa_cli.commands.episode import prepare
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
 from vipa_ros.bringup.supervisor import Supervisor
-from vipa_ros.commands.episode import prepare
 
 EPISODES = {"put_three_obj": "expert", "water_plant": "water_plant"}  # task: who commands
 LOADS = (0, 1, 2)  # busy loops
@@ -72,7 +72,7 @@ def specs_of(case: Case, config: EpisodeConfig) -> tuple[list[NodeSpec], dict[st
     for spec in specs:
         if spec.name == "sim":
             spec.parameters["cameras"] = False
-    source = [sys.executable, "-m", "vipa_ros.bench.cameras", "--ros-args", "-p", f"cameras:='{names}'", "-p", "use_sim_time:=true"]
+    source = [sys.executable, "-m", "vipa_cli.bench.cameras", "--ros-args", "-p", f"cameras:='{names}'", "-p", "use_sim_time:=true"]
     return specs, {"cameras": source}
 
 
@@ -104,7 +104,7 @@ def row(case: Case, folder: RunFolder) -> Row:
 
 
 def missing_frames(bag: Path) -> int:
-    """Frames of `vipa_ros.bench.cameras` that a bag lacks between the first and the last that it has. Raises VipaError if a
+    """Frames of `vipa_cli.bench.cameras` that a bag lacks between the first and the last that it has. Raises VipaError if a
     camera has none."""
     missing = 0
     with BagReader(bag) as reader:

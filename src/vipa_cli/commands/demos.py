@@ -3,7 +3,7 @@ interrupted: the next call goes on where it stopped."""
 
 from pathlib import Path
 
-from vipa_ros.commands.runtime import number
+from vipa_cli.commands.runtime import number
 
 
 def arguments(parser):

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from vipa.errors import VipaError
+from vipa_cli.commands import arguments as arguments_
+from vipa_cli.commands.episode import ignore_ends, report_death, servo_nodes
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.supervisor import Supervisor
-from vipa_ros.commands import arguments as arguments_
-from vipa_ros.commands.episode import ignore_ends, report_death, servo_nodes
 
 
 def arguments(parser):

@@ -14,10 +14,10 @@ import numpy as np
 
 from vipa import files, provenance
 from vipa.errors import VipaError
+from vipa_cli.bench.checkpoints import tremble, trembling_processor
+from vipa_cli.bench.observations import HEIGHT, WIDTH, observation
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.policy import Policy
-from vipa_ros.bench.checkpoints import tremble, trembling_processor
-from vipa_ros.bench.observations import HEIGHT, WIDTH, observation
 
 CAMERAS = ("scene", "wrist", "side")
 WARM_UP = 4

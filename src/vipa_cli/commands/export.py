@@ -4,7 +4,7 @@ from vipa_model.cli import export_arguments as arguments  # noqa: F401  the mode
 
 
 def run(args) -> int:
+    from vipa_cli.commands.train import model_verb
     from vipa_model.cli import export_run
-    from vipa_ros.commands.train import model_verb
 
     return model_verb(export_run, args)

@@ -1,4 +1,4 @@
-"""The `vipa` command: one verb a module of `vipa_ros.commands`.
+"""The `vipa` command: one verb a module of `vipa_cli.commands`.
 
 Exit status: 0 it did its job; 1 it ran and did not succeed; 2 the request was wrong; 130 interrupted.
 """
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vipa {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, text in VERBS.items():
-        module = importlib.import_module(f"vipa_ros.commands.{name}")
+        module = importlib.import_module(f"vipa_cli.commands.{name}")
         formatter = argparse.ArgumentDefaultsHelpFormatter
         sub = verbs.add_parser(name, help=text, description=module.__doc__, formatter_class=formatter)
         module.arguments(sub)

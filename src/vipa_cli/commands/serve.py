@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from vipa_ros.commands.runtime import number, runtime_arguments
+from vipa_cli.commands.runtime import number, runtime_arguments
 
 TOKEN = "VIPA_TOKEN"
 

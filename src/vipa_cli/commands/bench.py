@@ -28,22 +28,22 @@ def arguments(parser):
 
 def run(args) -> int:
     if args.what == "motion":
-        from vipa_ros.bench import motion
+        from vipa_cli.bench import motion
 
         motion.run(args.json, args.robot)
         return 0
     if args.what == "device":
-        from vipa_ros.bench import device
+        from vipa_cli.bench import device
 
         device.run(args.size, args.device, args.views, args.count, args.budget, args.json)
         return 0
     if args.what == "graph":
-        from vipa_ros.bench import graph
+        from vipa_cli.bench import graph
         from vipa_sim.trials import parse_seeds
 
         graph.run(parse_seeds(args.seeds), args.json, parse_seeds(args.loads))
         return 0
-    from vipa_ros.bench import policy
+    from vipa_cli.bench import policy
 
     policy.run(args.checkpoint, args.count, args.json, args.sizes, args.views)
     return 0

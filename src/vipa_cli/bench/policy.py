@@ -17,11 +17,11 @@ import numpy as np
 from vipa import files, provenance
 from vipa.commanders.policy.commander import load_policy
 from vipa.errors import VipaError, unknown
+from vipa_cli.bench.checkpoints import random_checkpoint
+from vipa_cli.bench.observations import HEIGHT, WIDTH, observation
+from vipa_cli.bench.served import served_times
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.policy import Policy
-from vipa_ros.bench.checkpoints import random_checkpoint
-from vipa_ros.bench.observations import HEIGHT, WIDTH, observation
-from vipa_ros.bench.served import served_times
 
 SIZES, VIEWS, STEPS = ("xs", "s"), (1, 2, 3), (4, 10)
 BACKENDS = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}

@@ -13,10 +13,10 @@ from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
+from vipa_cli.commands import arguments as arguments_
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig
 from vipa_ros.bringup.supervisor import Supervisor
-from vipa_ros.commands import arguments as arguments_
 from vipa_sim import following
 
 FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died

@@ -3,7 +3,7 @@ rates. Every scorecard goes to --out, a line each; the same call again goes on w
 
 from pathlib import Path
 
-from vipa_ros.commands.runtime import number, runtime_arguments
+from vipa_cli.commands.runtime import number, runtime_arguments
 
 
 def arguments(parser):
