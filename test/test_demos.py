@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa_model.framestore import FrameStore
+from vipa_model.data.frame_store import FrameStore
 from vipa_sim.demos import Collector, DemoConfig
 
 

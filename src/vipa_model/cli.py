@@ -72,10 +72,11 @@ def train_run(args: argparse.Namespace) -> int:
     """Carry out `vipa train`: exit status, or ValueError, FileNotFoundError or ImportError with the reason."""
     import torch
 
-    from .images import Crop
+    from vipa_model.processing.images import Crop
+    from vipa_model.training.loop import train
+    from vipa_model.training.setup import dry_run, prepare
+
     from .recipes import named_recipe
-    from .runs import dry_run, prepare
-    from .training import train
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -115,7 +116,7 @@ def export_run(args: argparse.Namespace) -> int:
     """Carry out `vipa export`."""
     import torch
 
-    from .export import PRECISIONS, export
+    from vipa_model.runtime.export import PRECISIONS, export
 
     torch.set_num_threads(1)
     precisions = PRECISIONS if args.precision == "both" else (args.precision,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from .data import Augmentation
+from vipa_model.data.frames import Augmentation
 
 DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action")
 

@@ -19,8 +19,8 @@ from vipa.errors import VipaError
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks.task import Task, load_task
 from vipa_model.configuration_vipa import GroupConfig
-from vipa_model.framestore import FrameStoreWriter
-from vipa_model.images import Crop, make_view
+from vipa_model.data.frame_store import FrameStoreWriter
+from vipa_model.processing.images import Crop, make_view
 from vipa_sim.loop import Loop, Tick, run_episode
 
 RATE = 10.0  # Hz, frames and labels
@@ -84,7 +84,7 @@ class Recording:
         return make_view(frame.color, frame.depth, frame.intrinsics, self.size, self.crops[frame.name])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The episode in the layout of vipa_model.framestore."""
+        """The episode in the layout of vipa_model.data.frame_store."""
         return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
 
 

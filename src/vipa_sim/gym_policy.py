@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 from vipa_sim.envs import PERIOD
 
 STEPS = 8  # of a chunk that are played before the policy is asked anew, as outside environments
@@ -44,7 +44,7 @@ class EnvPolicy:
         return self._actions.popleft()
 
     def as_arrays(self, observation: dict[str, np.ndarray]) -> dict:
-        """The observation as vipa_model.processing_vipa.VipaProcessor takes it."""
+        """The observation as vipa_model.processing.processing_vipa.VipaProcessor takes it."""
         cameras = self.policy.config.cameras
         state = {
             "tool_pose": observation["tool_pose"].astype(float),

@@ -16,7 +16,7 @@ from vipa.dataset.check import check
 from vipa.dataset.reader import Dataset
 from vipa.errors import VipaError
 from vipa_cli.commands import dataset as command
-from vipa_model.lerobot_import import import_lerobot
+from vipa_model.data.lerobot_import import import_lerobot
 
 
 @pytest.fixture(scope="module")

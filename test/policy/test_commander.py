@@ -11,7 +11,7 @@ from vipa.errors import VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
-from vipa_model.policy import PolicyOutput
+from vipa_model.runtime.policy import PolicyOutput
 
 
 class Remembering:

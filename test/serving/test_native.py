@@ -7,7 +7,7 @@ import pytest
 
 from vipa.serving.protocols import openpi_wire
 from vipa.serving.protocols.vipa import NativePolicy
-from vipa_model.policy import PolicyOutput
+from vipa_model.runtime.policy import PolicyOutput
 
 
 class Still:

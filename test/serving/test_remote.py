@@ -21,7 +21,7 @@ from vipa.serving.address import parse
 from vipa.serving.protocols.vipa import NativePolicy
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
-from vipa_model.policy import PolicyOutput
+from vipa_model.runtime.policy import PolicyOutput
 from vipa_sim.loop import Loop, run_episode
 
 ROBOT = load_robot("fr3_single")

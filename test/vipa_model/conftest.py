@@ -39,10 +39,10 @@ def trained(store, tmp_path_factory):
     import torch
     from tiny import tiny_config
 
-    from vipa_model.export import export
+    from vipa_model.data.frame_source import prepare_frames
     from vipa_model.recipes import named_recipe
-    from vipa_model.sources import prepare_frames
-    from vipa_model.training import train
+    from vipa_model.runtime.export import export
+    from vipa_model.training.loop import train
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("checkpoint")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipa_model.configuration_vipa import GroupConfig
-from vipa_model.framestore import FrameStore, FrameStoreWriter
+from vipa_model.data.frame_store import FrameStore, FrameStoreWriter
 
 CAMERAS = ("scene", "wrist")
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])

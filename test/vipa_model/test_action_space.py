@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vipa_model.action_space import decode_actions, encode_actions
 from vipa_model.configuration_vipa import GroupConfig, VipaConfig
-from vipa_model.normalisation import Statistics
-from vipa_model.processing_vipa import VipaProcessor
-from vipa_model.rotations import matrix_to_quat, quat_to_matrix, six_to_matrix
-from vipa_model.tokenization_vipa import ByteTokenizer
+from vipa_model.processing.action_space import decode_actions, encode_actions
+from vipa_model.processing.normalisation import Statistics
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.rotations import matrix_to_quat, quat_to_matrix, six_to_matrix
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
 
 
 def poses(count: int, seed: int = 0) -> np.ndarray:

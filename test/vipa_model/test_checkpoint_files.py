@@ -14,9 +14,9 @@ from vipa.errors import VipaError
 from vipa_model import checksums
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.onnx_files import external_files
-from vipa_model.policy import Policy
-from vipa_model.processing_vipa import VipaProcessor
-from vipa_model.tokenization_vipa import ByteTokenizer
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
+from vipa_model.runtime.policy import Policy
 
 
 @pytest.fixture

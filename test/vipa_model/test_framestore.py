@@ -5,7 +5,7 @@ import pytest
 from synthetic import episode, make_store
 
 from vipa_model.configuration_vipa import GroupConfig
-from vipa_model.framestore import FrameStore, FrameStoreWriter
+from vipa_model.data.frame_store import FrameStore, FrameStoreWriter
 
 
 def test_packs_and_repacks(tmp_path):

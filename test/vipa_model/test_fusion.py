@@ -6,7 +6,7 @@ pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from vipa_model.configuration_vipa import FusionConfig  # noqa: E402
-from vipa_model.fusion import Fusion, FusionLayer  # noqa: E402
+from vipa_model.network.fusion import Fusion, FusionLayer  # noqa: E402
 
 
 def test_equation_nine():

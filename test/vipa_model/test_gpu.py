@@ -7,10 +7,10 @@ from tiny import random_batch, tiny_config
 pytestmark = [pytest.mark.train, pytest.mark.gpu]
 torch = pytest.importorskip("torch")
 
-from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
-from vipa_model.policy_torch import Recorded, TorchBackend  # noqa: E402
+from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
-from vipa_model.stages import set_stage  # noqa: E402
+from vipa_model.runtime.policy_torch import Recorded, TorchBackend  # noqa: E402
+from vipa_model.training.stages import set_stage  # noqa: E402
 
 KINDS = ("pointmap", "recurrent")
 

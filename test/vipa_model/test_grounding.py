@@ -7,10 +7,10 @@ from tiny import random_batch, tiny_config
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
-from vipa_model.aim import TURN, TURNS, WAYS, _bearing, _turns, close_by  # noqa: E402
-from vipa_model.grounding import Grounding  # noqa: E402
-from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
-from vipa_model.normalisation import Statistics  # noqa: E402
+from vipa_model.network.grounding import Grounding  # noqa: E402
+from vipa_model.network.grounding_conditioning import TURN, TURNS, WAYS, _bearing, _turns, close_by  # noqa: E402
+from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.processing.normalisation import Statistics  # noqa: E402
 
 
 def test_the_token_carries_a_mean_of_the_measured_points_and_the_head_reads_it():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import look_at, render
 
-from vipa_model.images import Crop, lift_depth, make_view
+from vipa_model.processing.images import Crop, lift_depth, make_view
 
 
 def test_view_sees_the_same_points():

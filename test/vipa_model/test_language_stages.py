@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 
 from vipa_model.cli import train_main  # noqa: E402
 from vipa_model.configuration_vipa import VipaConfig  # noqa: E402
-from vipa_model.hand3d import ACTION, VISUAL, direction_words, moves, read_jsonl, scale_factor  # noqa: E402
-from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
-from vipa_model.motion_tokens import MotionTokenizer  # noqa: E402
+from vipa_model.data.hand3d import ACTION, VISUAL, direction_words, moves, read_jsonl, scale_factor  # noqa: E402
+from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.processing.motion_tokens import MotionTokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +179,10 @@ def test_stages_one_and_two(internvl, hand3d, tmp_path):
 
 
 def test_answers_alone_carry_loss(hand3d, internvl):
-    from vipa_model.hand3d import Hand3DSource
-    from vipa_model.processing_vipa import VipaProcessor
+    from vipa_model.data.hand3d import Hand3DSource
+    from vipa_model.processing.processing_vipa import VipaProcessor
+    from vipa_model.processing.tokenization_vipa import FolderTokenizer
     from vipa_model.recipes import named_recipe
-    from vipa_model.tokenization_vipa import FolderTokenizer
 
     config = small()
     config.text.image_token = 5

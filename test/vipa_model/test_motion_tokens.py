@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vipa_model.motion_tokens import MotionTokenizer
-from vipa_model.tokenization_vipa import ByteTokenizer
+from vipa_model.processing.motion_tokens import MotionTokenizer
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
 
 MOTION = MotionTokenizer(first=1000)
 

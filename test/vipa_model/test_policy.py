@@ -11,7 +11,7 @@ from synthetic import observation
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
-from vipa_model.policy import Policy  # noqa: E402
+from vipa_model.runtime.policy import Policy  # noqa: E402
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 
@@ -133,7 +133,8 @@ def test_changed_files_are_refused(trained, tmp_path):
 
 def test_export_command(monkeypatch, tmp_path, capsys):
     """The command hands on what was asked for and prints each graph's difference."""
-    from vipa_model import cli, export
+    from vipa_model import cli
+    from vipa_model.runtime import export
 
     monkeypatch.setattr(export, "export", lambda folder, precisions: {f"condition-{p}": 1e-6 for p in precisions})
     assert cli.export_main([str(tmp_path), "--precision", "int8"]) == 0
@@ -161,8 +162,8 @@ print(Policy.from_pretrained({str(trained[0])!r}).act(observation(store, 2)).pos
 def test_a_file_of_another_run_is_refused_by_training_and_export_too(trained, tmp_path):
     import shutil
 
-    from vipa_model.export import export
-    from vipa_model.modeling_vipa import VipaForActionPrediction
+    from vipa_model.network.modeling_vipa import VipaForActionPrediction
+    from vipa_model.runtime.export import export
 
     folder = tmp_path / "copy"
     shutil.copytree(trained[0], folder)

@@ -8,9 +8,9 @@ pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from vipa_model.configuration_vipa import SpatialConfig  # noqa: E402
-from vipa_model.spatial import make_spatial  # noqa: E402
-from vipa_model.spatial_pointmap import PointmapEncoder  # noqa: E402
-from vipa_model.spatial_recurrent import pointmap_loss  # noqa: E402
+from vipa_model.network.spatial import make_spatial  # noqa: E402
+from vipa_model.network.spatial_pointmap import PointmapEncoder  # noqa: E402
+from vipa_model.network.spatial_recurrent import pointmap_loss  # noqa: E402
 
 
 def test_pointmap_tokens_know_where_they_are():

@@ -7,7 +7,7 @@ from vipa.motion.chunk import GroupAction
 from vipa.robot.description import Robot
 from vipa.robot.state import GroupState
 from vipa.serving.mapping import ActionPart, Mapping, action_width
-from vipa_model.rotations import six_to_matrix
+from vipa_model.processing.rotations import six_to_matrix
 
 MAX_STEPS = 1000
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa_model.configuration_vipa import VipaConfig
-from vipa_model.normalisation import Statistics
-from vipa_model.processing_vipa import VipaProcessor
-from vipa_model.tokenization_vipa import ByteTokenizer
+from vipa_model.processing.normalisation import Statistics
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
 
 STEP = 2e-3  # metres, and 6-D rotation entries, of a chunk's noise
 
@@ -18,8 +18,8 @@ def random_checkpoint(folder: Path, config: VipaConfig, precisions=("fp32", "int
     try:
         import torch
 
-        from vipa_model.export import export
-        from vipa_model.modeling_vipa import VipaForActionPrediction
+        from vipa_model.network.modeling_vipa import VipaForActionPrediction
+        from vipa_model.runtime.export import export
     except ModuleNotFoundError as error:
         raise VipaError(f"{error.name} is not installed; run: make train-env") from None
     torch.manual_seed(seed)

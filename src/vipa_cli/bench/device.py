@@ -17,7 +17,7 @@ from vipa.errors import VipaError
 from vipa_cli.bench.checkpoints import tremble, trembling_processor
 from vipa_cli.bench.observations import HEIGHT, WIDTH, observation
 from vipa_model.configuration_vipa import VipaConfig
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 
 CAMERAS = ("scene", "wrist", "side")
 WARM_UP = 4
@@ -90,7 +90,7 @@ def compiled(size: str, device: str, count: int, result: dict) -> Iterator[tuple
 def _act(model, config, device, number, count, result, graphs, compile=False) -> Iterator[tuple[str, dict]]:
     import torch
 
-    from vipa_model.policy_torch import Recorded, TorchBackend
+    from vipa_model.runtime.policy_torch import Recorded, TorchBackend
 
     _reset_peak(device)
     backend = TorchBackend(model, "bf16", device, graphs, compile)
@@ -138,7 +138,7 @@ def training(size: str, device: str, result: dict) -> Iterator[tuple[str, dict]]
     import torch
 
     from vipa_model.recipes import named_recipe
-    from vipa_model.stages import set_stage
+    from vipa_model.training.stages import set_stage
 
     for stage in ("1", "2", "3"):
         recipe = named_recipe(f"stage{stage}")
@@ -205,7 +205,7 @@ def make(config: VipaConfig, device: str):
     """The model with random weights, made on the device."""
     import torch
 
-    from vipa_model.modeling_vipa import VipaForActionPrediction
+    from vipa_model.network.modeling_vipa import VipaForActionPrediction
 
     torch.manual_seed(0)
     with torch.device(device):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 
 WIDTH, HEIGHT = 640, 480  # of the cameras' images
 

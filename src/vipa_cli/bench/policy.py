@@ -21,7 +21,7 @@ from vipa_cli.bench.checkpoints import random_checkpoint
 from vipa_cli.bench.observations import HEIGHT, WIDTH, observation
 from vipa_cli.bench.served import served_times
 from vipa_model.configuration_vipa import VipaConfig
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 
 SIZES, VIEWS, STEPS = ("xs", "s"), (1, 2, 3), (4, 10)
 BACKENDS = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}

@@ -114,7 +114,7 @@ class EpisodeConfig:
 
 def check_instruction(policy: str, instruction: str) -> None:
     """Raises VipaError if `instruction` does not fit into the prompt of the checkpoint `policy`."""
-    from vipa_model.processing_vipa import VipaProcessor
+    from vipa_model.processing.processing_vipa import VipaProcessor
 
     try:
         processor = VipaProcessor.from_pretrained(resources.checkpoint(policy))
@@ -257,7 +257,7 @@ def commander_spec(
 
 def check_runtime(backend: str, precision: str, device: str) -> None:
     """Raises VipaError for a backend, precision or device that no policy runs on."""
-    from vipa_model.policy import BACKENDS, DEVICES, PRECISIONS
+    from vipa_model.runtime.policy import BACKENDS, DEVICES, PRECISIONS
 
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)

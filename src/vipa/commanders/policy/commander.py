@@ -10,7 +10,7 @@ from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import Observation
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 
 
 class PolicyCommander:
@@ -85,7 +85,7 @@ class PolicyCommander:
         return self.last
 
     def as_arrays(self, observation: Observation) -> dict:
-        """The observation as vipa_model.processing_vipa.VipaProcessor takes it."""
+        """The observation as vipa_model.processing.processing_vipa.VipaProcessor takes it."""
         cameras = {c: observation.cameras[c] for c in self.policy.config.cameras}
         state = {
             name: {

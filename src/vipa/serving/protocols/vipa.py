@@ -8,7 +8,7 @@ poses in the base frame; step k is due (k + 1) / rate_hz after the observation.
 
 import numpy as np
 
-from vipa_model.policy import Policy
+from vipa_model.runtime.policy import Policy
 from vipa_ros import __version__
 
 PROTOCOL = "vipa/1"

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .modeling_vipa import VipaForActionPrediction
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
 
 log = logging.getLogger(__name__)
 WARM_UP = 3  # calls before a graph is recorded: cuBLAS and cuDNN choose and allocate in them

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import attend
-from .configuration_vipa import SpatialConfig
-from .spatial import SpatialEncoder
+from vipa_model.configuration_vipa import SpatialConfig
+from vipa_model.network.attention import attend
+from vipa_model.network.spatial import SpatialEncoder
 
 
 class Attention(nn.Module):

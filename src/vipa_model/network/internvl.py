@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .configuration_vipa import TextConfig, VipaConfig, VisionConfig
+from vipa_model.configuration_vipa import TextConfig, VipaConfig, VisionConfig
 
 _VISION_KEYS = (
     "attention_bias", "hidden_act", "layer_norm_eps", "layer_scale_init_value", "norm_type",

@@ -45,9 +45,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .checked import build
-from .configuration_vipa import GroupConfig
-from .images import Crop
+from vipa_model.checked import build
+from vipa_model.configuration_vipa import GroupConfig
+from vipa_model.processing.images import Crop
 
 SCHEMA = "vipa/framestore/2"
 STORE_FILE = "store.json"
@@ -152,7 +152,7 @@ class FrameStore:
         self.folder = Path(folder)
         path = self.folder / STORE_FILE
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; allowed: a FrameStore folder (see vipa_model.framestore)")
+            raise FileNotFoundError(f"{path} is missing; allowed: a FrameStore folder (see vipa_model.data.frame_store)")
         self.header = json.loads(path.read_text(encoding="utf-8"))
         if self.header.get("schema") != SCHEMA:
             raise ValueError(f"{path} has schema {self.header.get('schema')!r}; allowed: {SCHEMA!r}")

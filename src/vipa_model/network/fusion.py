@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attention import attend
-from .configuration_vipa import FusionConfig
+from vipa_model.configuration_vipa import FusionConfig
+from vipa_model.network.attention import attend
 
 
 class FusionLayer(nn.Module):

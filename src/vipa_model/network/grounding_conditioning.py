@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .configuration_vipa import VipaConfig
-from .normalisation import Statistics
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.processing.normalisation import Statistics
 
 WAYS = 5  # leading numbers for the translation: the way to the target, and its horizontal part close by
 TURNS = 2  # and for the rotation, where there is a tip: see ``_turns``

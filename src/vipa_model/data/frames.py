@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .configuration_vipa import VipaConfig
-from .framestore import FrameStore
-from .images import lift_depth
-from .processing_vipa import VipaProcessor
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.data.frame_store import FrameStore
+from vipa_model.processing.images import lift_depth
+from vipa_model.processing.processing_vipa import VipaProcessor
 
 FURTHEST = 10.0  # standard deviations of an action that is learnt: one frame further out would outweigh its whole batch
 
@@ -131,7 +131,7 @@ class FrameDataset(Dataset):
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
     def gather(self, name: str, indices: np.ndarray) -> np.ndarray:
-        """Array ``name`` of the FrameStores (see vipa_model.framestore) at frames ``indices``, (B, ...); NaN
+        """Array ``name`` of the FrameStores (see vipa_model.data.frame_store) at frames ``indices``, (B, ...); NaN
         where a store lacks an optional one."""
         which = np.searchsorted(self.offsets, indices, side="right") - 1
         arrays = [store.arrays.get(name) for store in self.stores]

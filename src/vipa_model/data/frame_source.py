@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .configuration_vipa import VipaConfig
-from .data import FrameDataset
-from .framestore import FrameStore
-from .modeling_vipa import VipaForActionPrediction
-from .processing_vipa import VipaProcessor
-from .recipes import Recipe
-from .tokenization_vipa import ByteTokenizer
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.data.frame_store import FrameStore
+from vipa_model.data.frames import FrameDataset
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
+from vipa_model.recipes import Recipe
 
 
 class FrameSource:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configuration_vipa import VisionConfig
+from vipa_model.configuration_vipa import VisionConfig
 
 # EfficientNet-lite0 up to its last stage of stride 16: (kernel, stride, expansion, channels), one row a block.
 _LITE0 = [

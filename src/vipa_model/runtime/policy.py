@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .checksums import check, verify
-from .configuration_vipa import CONFIG_FILE, WEIGHTS_FILE, VipaConfig
-from .onnx_files import external_files
-from .processing_vipa import PROCESSOR_FILE, VipaProcessor
+from vipa_model.checksums import check, verify
+from vipa_model.configuration_vipa import CONFIG_FILE, WEIGHTS_FILE, VipaConfig
+from vipa_model.onnx_files import external_files
+from vipa_model.processing.processing_vipa import PROCESSOR_FILE, VipaProcessor
 
 GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
 BACKENDS = ("onnxruntime", "torch")
@@ -85,7 +85,7 @@ class Policy:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} is missing; allowed: a folder written by vipa train")
         if backend == "torch":
-            from .policy_torch import TorchBackend
+            from vipa_model.runtime.policy_torch import TorchBackend
 
             sums = verify(folder, [*described, WEIGHTS_FILE])
             config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rotations import matrix_to_quat, matrix_to_six, quat_to_matrix, six_to_matrix
+from vipa_model.processing.rotations import matrix_to_quat, matrix_to_six, quat_to_matrix, six_to_matrix
 
 
 def encode_actions(poses: np.ndarray, hand: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .configuration_vipa import VipaConfig
-from .images import lift_depth, make_view
-from .modeling_vipa import VipaForActionPrediction
-from .motion_tokens import MotionTokenizer
-from .processing_vipa import VipaProcessor
-from .recipes import Recipe
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.images import lift_depth, make_view
+from vipa_model.processing.motion_tokens import MotionTokenizer
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.recipes import Recipe
 
 VISUAL = ("spatial_relationship", "task_completion", "hand_movement", "camera_movement")
 ACTION = ("instructional_motion_generation", "motion_translation", "contextual_motion_prediction")
@@ -165,13 +165,13 @@ class Hand3DSource:
 
 def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict):
     """Model, processor and source of stages 1 and 2; stage 2 extends the vocabulary when that was not done yet."""
-    from .runs import changed
-    from .tokenization_vipa import ByteTokenizer, FolderTokenizer
+    from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
+    from vipa_model.training.setup import changed
 
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
     elif internvl is not None:
-        from .internvl import load_internvl
+        from vipa_model.network.internvl import load_internvl
 
         model = load_internvl(VipaForActionPrediction, internvl, changed(VipaConfig.full(motion_tokens=0), changes))
         processor = VipaProcessor(model.config, FolderTokenizer(internvl))

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import FrameDataset
-from .framestore import FrameStore
-from .images import lift_depth
-from .modeling_vipa import VipaForActionPrediction
-from .processing_vipa import VipaProcessor
-from .recipes import Recipe
-from .rotations import matrix_to_quat
-from .sources import FrameSource, fitting_config
-from .tokenization_vipa import ByteTokenizer
+from vipa_model.data.frame_source import FrameSource, fitting_config
+from vipa_model.data.frame_store import FrameStore
+from vipa_model.data.frames import FrameDataset
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.images import lift_depth
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.rotations import matrix_to_quat
+from vipa_model.processing.tokenization_vipa import ByteTokenizer
+from vipa_model.recipes import Recipe
 
 
 class PointmapSource:
@@ -56,7 +56,7 @@ class PointmapSource:
 
 def prepare_pointmaps(stores: Sequence[FrameStore], recipe: Recipe, start: Path | None, changes: dict):
     """Model, processor and source of stage 0. Raises ValueError unless it is ``recurrent`` at the views' size."""
-    from .runs import changed
+    from vipa_model.training.setup import changed
 
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .action_space import decode_actions, encode_actions, encode_state
-from .checked import build, read_json
-from .checksums import verify_if_listed, void
-from .configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig
-from .images import Crop, lift_depth, make_view
-from .normalisation import Statistics
-from .tokenization_vipa import ByteTokenizer, FolderTokenizer
+from vipa_model.checked import build, read_json
+from vipa_model.checksums import verify_if_listed, void
+from vipa_model.configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig
+from vipa_model.processing.action_space import decode_actions, encode_actions, encode_state
+from vipa_model.processing.images import Crop, lift_depth, make_view
+from vipa_model.processing.normalisation import Statistics
+from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
 
 PROCESSOR_FILE = "processor_config.json"
 _TOKENIZER_FILES = (

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .configuration_vipa import SpatialConfig
-from .spatial import SpatialEncoder
+from vipa_model.configuration_vipa import SpatialConfig
+from vipa_model.network.spatial import SpatialEncoder
 
 
 class PointmapEncoder(SpatialEncoder):

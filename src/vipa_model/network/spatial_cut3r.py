@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .configuration_vipa import SpatialConfig
-from .spatial import SpatialEncoder
+from vipa_model.configuration_vipa import SpatialConfig
+from vipa_model.network.spatial import SpatialEncoder
 
 WEIGHTS_VARIABLE = "VIPA_CUT3R_WEIGHTS"
 

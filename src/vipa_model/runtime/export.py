@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checksums
-from .modeling_vipa import VipaForActionPrediction
-from .policy import GRAPHS
-from .processing_vipa import VipaProcessor
+from vipa_model import checksums
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.runtime.policy import GRAPHS
 
 PRECISIONS = ("fp32", "int8")
 
@@ -162,7 +162,7 @@ def _quantise(source: Path, target: Path) -> None:
 
 
 def _difference(path: Path, inputs: dict[str, Tensor], truth: dict[str, Tensor]) -> float:
-    from .policy import open_session
+    from vipa_model.runtime.policy import open_session
 
     session = open_session(path)
     names = [i.name for i in session.get_inputs()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .configuration_vipa import VipaConfig
+from vipa_model.configuration_vipa import VipaConfig
 
 
 class SpatialEncoder(nn.Module):
@@ -25,15 +25,15 @@ def make_spatial(config: VipaConfig) -> SpatialEncoder | None:
     """The encoder ``config.spatial.kind`` names; None for ``none``, the InternVL baseline without fusion."""
     kind = config.spatial.kind
     if kind == "pointmap":
-        from .spatial_pointmap import PointmapEncoder
+        from vipa_model.network.spatial_pointmap import PointmapEncoder
 
         return PointmapEncoder(config.spatial, config.vision.image_size)
     if kind == "recurrent":
-        from .spatial_recurrent import RecurrentEncoder
+        from vipa_model.network.spatial_recurrent import RecurrentEncoder
 
         return RecurrentEncoder(config.spatial)
     if kind == "cut3r":
-        from .spatial_cut3r import Cut3rEncoder
+        from vipa_model.network.spatial_cut3r import Cut3rEncoder
 
         return Cut3rEncoder(config.spatial)
     return None

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .aim import WAYS
-from .attention import attend
-from .configuration_vipa import HeadConfig
+from vipa_model.configuration_vipa import HeadConfig
+from vipa_model.network.attention import attend
+from vipa_model.network.grounding_conditioning import WAYS
 
 
 class DiTBlock(nn.Module):

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .configuration_vipa import VipaConfig
-from .framestore import STORE_FILE, FrameStore
-from .images import Crop
-from .modeling_vipa import VipaForActionPrediction
-from .processing_vipa import VipaProcessor
-from .recipes import Recipe
-from .sources import fitting_config, prepare_frames
-from .stages import set_stage, summary
+from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.data.frame_source import fitting_config, prepare_frames
+from vipa_model.data.frame_store import STORE_FILE, FrameStore
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.images import Crop
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.recipes import Recipe
+from vipa_model.training.stages import set_stage, summary
 
 
 def prepare(
@@ -34,18 +34,18 @@ def prepare(
     out, crops: where LeRobot folders are decoded to, and which part of each camera's image is kept.
     """
     if recipe.data != "frames":
-        from .hand3d import prepare_hand3d
+        from vipa_model.data.hand3d import prepare_hand3d
 
         return prepare_hand3d(recipe, data, start, internvl, changes or {})
     size = _image_size(recipe, start, internvl, changes or {})
     stores = [open_frames(path, out, size, crops) for path in data]
     if recipe.stage == "0":
-        from .stage0 import prepare_pointmaps
+        from vipa_model.training.pointmap_pretraining import prepare_pointmaps
 
         return prepare_pointmaps(stores, recipe, start, changes or {})
     if internvl is not None:
-        from .internvl import load_internvl
-        from .tokenization_vipa import FolderTokenizer
+        from vipa_model.network.internvl import load_internvl
+        from vipa_model.processing.tokenization_vipa import FolderTokenizer
 
         config = changed(fitting_config(stores, "full", motion_tokens=0), changes or {})
         model = load_internvl(VipaForActionPrediction, internvl, config)
@@ -60,7 +60,7 @@ def open_frames(path: Path, out: Path | None, size: int, crops: dict[str, Crop] 
     if (path / STORE_FILE).is_file():
         return FrameStore(path)
     if (path / "meta" / "info.json").is_file():
-        from .lerobot_import import import_lerobot
+        from vipa_model.data.lerobot_import import import_lerobot
 
         if out is None:
             raise ValueError(f"{path} is a LeRobotDataset, which a dry run does not decode; allowed: a FrameStore")
@@ -75,7 +75,7 @@ def _image_size(recipe: Recipe, start: Path | None, internvl: Path | None, chang
     if start is not None:
         return VipaConfig.from_pretrained(start).vision.image_size
     if internvl is not None:
-        from .internvl import internvl_config
+        from vipa_model.network.internvl import internvl_config
 
         return internvl_config(internvl).vision.image_size
     return changed(VipaConfig.named(recipe.size), changes).vision.image_size

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .checked import read_json
-from .configuration_vipa import GroupConfig
-from .framestore import FrameStore, FrameStoreWriter
-from .images import Crop, make_view
-from .rotations import quat_to_matrix
+from vipa_model.checked import read_json
+from vipa_model.configuration_vipa import GroupConfig
+from vipa_model.data.frame_store import FrameStore, FrameStoreWriter
+from vipa_model.processing.images import Crop, make_view
+from vipa_model.processing.rotations import quat_to_matrix
 
 log = logging.getLogger(__name__)
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")

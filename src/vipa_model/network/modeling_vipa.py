@@ -24,16 +24,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import flow
-from .aim import Aim
-from .attention import QWEN_ATTENTION, register
-from .checksums import verify_if_listed
-from .configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
-from .dit import DiT
-from .fusion import Fusion
-from .grounding import Grounding
-from .spatial import make_spatial
-from .vision import Projector, make_vision
+from vipa_model.checksums import verify_if_listed
+from vipa_model.configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
+from vipa_model.network import flow_matching
+from vipa_model.network.attention import QWEN_ATTENTION, register
+from vipa_model.network.dit import DiT
+from vipa_model.network.fusion import Fusion
+from vipa_model.network.grounding import Grounding
+from vipa_model.network.grounding_conditioning import Aim
+from vipa_model.network.spatial import make_spatial
+from vipa_model.network.vision import Projector, make_vision
 
 
 class VipaModel(nn.Module):
@@ -138,7 +138,7 @@ class VipaModel(nn.Module):
 
     def pointmap_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Stage 0 (recurrent): ``points`` (B, V, 2, s, s, 3), ``valid`` (B, V, s, s), ``camera_pose`` (B, V, 7)."""
-        from .spatial_recurrent import pointmap_loss
+        from vipa_model.network.spatial_recurrent import pointmap_loss
 
         rgb = batch["pixels"].permute(0, 1, 4, 2, 3).to(self.pixel_scale.dtype) / 255
         points, confidence, pose = self.spatial.pointmaps(self.spatial(rgb))
@@ -203,13 +203,13 @@ class VipaForActionPrediction(nn.Module):
         count, horizon = actions.shape[:2]
         noise = torch.randn(actions.shape, dtype=actions.dtype, **draw)
         tau = torch.rand(count, dtype=actions.dtype, **draw)
-        prefix = flow.prefix_mask(torch.randint(0, self.config.head.max_prefix + 1, (count,), **draw), horizon)
+        prefix = flow_matching.prefix_mask(torch.randint(0, self.config.head.max_prefix + 1, (count,), **draw), horizon)
         hidden = torch.rand(count, **draw) < self.config.head.state_dropout if self.training else None
         committed = batch.get("committed", actions)
-        noisy = torch.where(prefix[..., None], committed, flow.interpolate(actions, noise, tau))
+        noisy = torch.where(prefix[..., None], committed, flow_matching.interpolate(actions, noise, tau))
         state = self.state_token(batch["state"], h_cond, hidden)
         velocity = self.head(noisy, state, tau, prefix, *self.head.condition(h_cond))
-        losses = {"flow": flow.flow_loss(velocity.float(), flow.velocity_target(actions, noise), prefix)}
+        losses = {"flow": flow_matching.flow_loss(velocity.float(), flow_matching.velocity_target(actions, noise), prefix)}
         losses |= self._auxiliary(h_cond, batch)
         extra = sum((v for k, v in losses.items() if k != "flow"), torch.zeros((), device=actions.device))
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
@@ -273,12 +273,12 @@ class VipaForActionPrediction(nn.Module):
         h_cond = self.model.encode(batch)
         keys, values = self.head.condition(h_cond)
         state = self.state_token(batch["state"], h_cond)
-        prefix = flow.prefix_mask(
+        prefix = flow_matching.prefix_mask(
             torch.zeros(len(noise), dtype=torch.long, device=noise.device) if lengths is None else lengths,
             noise.shape[1],
         )
         known = torch.zeros_like(noise) if known is None else known
-        return flow.integrate(
+        return flow_matching.integrate(
             lambda x, tau: self.head(x, state, tau, prefix, keys, values),
             noise,
             steps or self.config.head.steps,
@@ -306,7 +306,7 @@ class VipaForActionPrediction(nn.Module):
     @classmethod
     def from_internvl(cls, folder: str | Path, config: VipaConfig | None = None) -> VipaForActionPrediction:
         """Start from an InternVL checkpoint folder, see ``internvl.load_internvl``."""
-        from .internvl import load_internvl
+        from vipa_model.network.internvl import load_internvl
 
         return load_internvl(cls, folder, config)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from .modeling_vipa import VipaForActionPrediction
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
 
 # Module prefixes that train, by stage. The action queries belong to the head's side of the model.
 STAGES: dict[str, tuple[str, ...]] = {

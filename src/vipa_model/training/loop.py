@@ -20,12 +20,12 @@ from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from . import checksums
-from .checkpointing import load_state, save_state
-from .modeling_vipa import VipaForActionPrediction
-from .processing_vipa import VipaProcessor
-from .recipes import Recipe
-from .stages import set_stage
+from vipa_model import checksums
+from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.recipes import Recipe
+from vipa_model.training.checkpointing import load_state, save_state
+from vipa_model.training.stages import set_stage
 
 
 class Source(Protocol):

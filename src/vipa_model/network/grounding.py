@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configuration_vipa import VipaConfig
+from vipa_model.configuration_vipa import VipaConfig
 
 SHARPNESS = 4.0  # of the softmax at the start: neither one point nor all
 
