@@ -1,4 +1,4 @@
-"""The ROS 2 package vipa_ros (ament_python) and its packages vipa_sim and vipa_model."""
+"""The ROS 2 package vipa_ros (ament_python) and its packages vipa, vipa_sim, vipa_model and vipa_cli."""
 
 import sys
 from pathlib import Path

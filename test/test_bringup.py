@@ -4,7 +4,7 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
-from vipa_ros.bringup import episode_graph
+from vipa_ros.bringup import episode_graph as graph_module
 from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
 
 
@@ -58,7 +58,7 @@ def test_how_arms_follow_reaches_the_cell_alone():
 
 
 def test_a_driver_without_its_messages_is_refused(monkeypatch):
-    monkeypatch.setattr(episode_graph, "DRIVERS", {"franka": ("no_such_msgs",)})
+    monkeypatch.setattr(graph_module, "DRIVERS", {"franka": ("no_such_msgs",)})
     with pytest.raises(VipaError, match="wants the package no_such_msgs, which is not installed"):
         EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(False)
 

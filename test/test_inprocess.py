@@ -10,9 +10,9 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
-from vipa_ros.loop_view import GRAPH
 from vipa_sim import trials
 from vipa_sim.loop import Every, Loop, run_episode
+from vipa_sim.loop_view import GRAPH
 
 TASK = "water_plant"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
-from vipa_ros import __version__
+from vipa import __version__
 from vipa_ros.preflight import doctor
 
 ROOT = Path(__file__).resolve().parents[1]

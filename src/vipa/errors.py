@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one clear line, exit status 2."""
+"""Errors that people read: one clear line."""
 
 
 class VipaError(Exception):
@@ -8,3 +8,7 @@ class VipaError(Exception):
 def unknown(kind: str, value: object, allowed) -> VipaError:
     """`VipaError` for a value that is not one of `allowed`, which it lists."""
     return VipaError(f"unknown {kind} '{value}'; allowed: {', '.join(sorted(map(str, allowed)))}")
+
+
+class NoChunk(Exception):
+    """Why a commander that should send a chunk cannot, in one line. The robot finishes what it has and holds."""

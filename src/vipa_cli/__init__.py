@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The `vipa` command."""

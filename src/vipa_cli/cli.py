@@ -10,9 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-from vipa import files, output
+from vipa import __version__, files, output
 from vipa.errors import VipaError
-from vipa_ros import __version__
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a disk that takes no more: no fault of ours
 

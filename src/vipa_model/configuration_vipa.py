@@ -390,3 +390,19 @@ _ABOVE_ZERO = (
     "spatial.point_patch", "spatial.scale", "head.queries", "head.width", "head.layers", "head.heads", "head.horizon",
     "head.steps", "rate_hz",
 )  # fmt: skip
+
+
+def changed(config: VipaConfig, changes: dict) -> VipaConfig:
+    """A copy of ``config`` with dotted keys replaced, e.g. {'head.horizon': 8}. Unknown keys raise ValueError."""
+    data = config.to_dict()
+    for key, value in changes.items():
+        place = data
+        *path, last = key.split(".")
+        for part in path:
+            place = place.get(part)
+            if not isinstance(place, dict):
+                raise ValueError(f"configuration has no {key!r}; allowed under {part!r}: {sorted(data)}")
+        if last not in place:
+            raise ValueError(f"configuration has no {key!r}; allowed: {sorted(place)}")
+        place[last] = value
+    return VipaConfig.from_dict(data)

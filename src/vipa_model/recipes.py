@@ -5,9 +5,21 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from vipa_model.data.frames import Augmentation
-
 DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action")
+
+
+@dataclass
+class Augmentation:
+    """shift: largest image shift, pixels (intrinsics follow, so the pointmap stays true). brightness, contrast: largest
+    relative change. colour: how much colours change, 0 not at all: saturation by up to that share, and each channel's gain
+    by a quarter of it (standard deviation of its logarithm), so that a policy does not go by the colour of its table.
+    depth_dropout: probability that a view's depth is missing."""
+
+    shift: int = 4
+    brightness: float = 0.2
+    contrast: float = 0.2
+    colour: float = 0.8
+    depth_dropout: float = 0.05
 
 
 @dataclass

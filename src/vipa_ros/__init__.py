@@ -1,3 +1,1 @@
-"""The VIPA deployment stack: domain packages without ROS, and thin ROS 2 nodes over them."""
-
-__version__ = "0.1.0"
+"""The ROS shell of the VIPA stack: thin nodes over the domain, and what starts them."""

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from vipa import run_folder
-from vipa.commanders.commander import Commander, EpisodeStart, NoChunk
-from vipa.errors import VipaError
+from vipa.commanders.commander import Commander, EpisodeStart
+from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, MotionStatus
 from vipa.motion.motion import Motion
 from vipa.rates import Every
@@ -28,9 +28,9 @@ from vipa.tasks.silence import Silence
 from vipa.tasks.task import Task
 from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
-from vipa_ros.loop_view import GRAPH, Captures, Latency, View
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
+from vipa_sim.loop_view import GRAPH, Captures, Latency, View
 from vipa_sim.render import Renderer
 
 TRUTH_RATE = 20.0  # Hz, as in the ROS graph

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_sim import geometry
 from vipa_sim.robot_model import HIDDEN, VISUAL
 

@@ -5,7 +5,7 @@ import numpy as np
 from vipa.motion.chunk import Mode
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT = load_robot("fr3_single")

@@ -7,7 +7,8 @@ import numpy as np
 
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa.tasks.task import Fixture, load_task
+from vipa.robot.fixture import Fixture
+from vipa.tasks.task import load_task
 from vipa_cli.bench.ideal_robot import pose_chunk
 from vipa_sim.cell import SimCell
 from vipa_sim.following import Following

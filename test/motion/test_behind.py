@@ -9,7 +9,7 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.motion.collision import DistanceField
 from vipa.motion.motion import Motion
 from vipa.motion.standstill import Standstill
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive
 from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.following import Following

@@ -11,8 +11,8 @@ from vipa.errors import VipaError
 from vipa.motion.clearance import Clearance
 from vipa.motion.collision import FINGER_MARGIN, CollisionModel, DistanceField
 from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 
 TABLE = Fixture("table", [0.5, 0.0, -0.02], [1.2, 1.6, 0.04])
 BOX = Fixture("cabinet", [0.6, 0.45, 0.15], [0.3, 0.3, 0.3], [0.0, 0.0, 0.4])

@@ -3,7 +3,7 @@
 import numpy as np
 from following import ROBOT, assert_limits, follow, line, start, tool
 
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import drive
 
 SLOW, FAST = ROBOT.groups[0].contact_speed, ROBOT.groups[0].tool_speed

@@ -14,8 +14,8 @@ from vipa import resources
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 DUAL, SINGLE = load_robot("fr3_dual"), load_robot("fr3_single")

@@ -9,8 +9,8 @@ from vipa.motion.motion import Motion
 from vipa.planning.rrt_connect import NoPlan, Planner
 from vipa.planning.time_parameterization import smooth_curve, time_path
 from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 ROBOT = load_robot("fr3_single")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vipa.motion import servo
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 
 CASES = int(os.environ.get("VIPA_PROPERTY_CASES", "200"))
 FIXTURES = [Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]), Fixture("cabinet", [0.65, 0.5, 0.15], [0.3, 0.3, 0.3]),

@@ -8,7 +8,7 @@ from pressing import Pressing
 from vipa.motion.motion import STOP_REASONS, Motion
 from vipa.motion.relief import RETREAT
 from vipa.robot.description import load_robot
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 CAP = ROBOT.groups[0].force_cap

@@ -10,7 +10,7 @@ from following import ROBOT, WALL, follow, line, start, tool
 from vipa.errors import VipaError
 from vipa.motion.chunk import GroupAction, Mode
 from vipa.motion.motion import Motion
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import drive, pose_chunk
 
 

@@ -9,8 +9,8 @@ from following import ROBOT, assert_limits, follow, line, moving, start, tool
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.limits import Tighter
 from vipa.motion.motion import Motion
+from vipa.robot.fixture import Fixture
 from vipa.robot.state import JointState
-from vipa.tasks.task import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk, pose_chunk
 
 

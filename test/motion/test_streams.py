@@ -9,7 +9,7 @@ from following import ROBOT, WALL, assert_limits, follow, line, start, tool
 from vipa.geometry import rotation
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.motion import Motion
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk, pose_chunk
 
 

@@ -17,8 +17,8 @@ from vipa.motion.motion import Motion
 from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.servo_dialogue import Pause, SetType
 from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.state import JointTrajectory
-from vipa.tasks.task import Fixture
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import Adversary, starts  # noqa: E402

@@ -13,8 +13,8 @@ from vipa.motion.collision import CollisionModel
 from vipa.moveit import files, names
 from vipa.moveit.base_links import standing_links
 from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 from vipa_cli import cli
 
 robots = pytest.mark.parametrize("name", resources.names("config/robots"))

@@ -8,7 +8,7 @@ import pytest
 
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 
 sys.path.append(str(Path(__file__).parents[1] / "motion"))
 from hostile import EVENTS, Adversary, starts  # noqa: E402

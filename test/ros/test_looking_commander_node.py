@@ -13,7 +13,7 @@ from rclpy.duration import Duration  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
-from vipa.commanders.commander import NoChunk  # noqa: E402
+from vipa.errors import NoChunk  # noqa: E402
 from vipa.motion.chunk import ActionChunk, GroupAction  # noqa: E402
 from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402

@@ -19,8 +19,8 @@ from vipa_ros.bringup.environment import Domain  # noqa: E402
 from vipa_ros.cameras.reader import CameraReader  # noqa: E402
 from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
 from vipa_ros.common import convert  # noqa: E402
-from vipa_ros.loop_view import GRAPH  # noqa: E402
 from vipa_sim.loop import Loop, run_episode  # noqa: E402
+from vipa_sim.loop_view import GRAPH  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from groot_server import GrootServer
 from running import Echo, Running
 
-from vipa.commanders.commander import NoChunk
+from vipa.errors import NoChunk
 from vipa.serving.connection import FIRST_WAIT, LONGEST_WAIT, Link, LinkError
 from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport

@@ -9,11 +9,11 @@ import pytest
 from groot_server import MODALITIES, GrootServer
 from running import WAIT, Running
 
-from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.policy import remote as remote_module
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.commanders.policy.remote import RemoteCommander
-from vipa.errors import VipaError
+from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation

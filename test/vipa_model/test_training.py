@@ -16,9 +16,9 @@ from vipa_model.cli import train_main  # noqa: E402
 from vipa_model.configuration_vipa import GroupConfig  # noqa: E402
 from vipa_model.data.frame_source import fitting_config, prepare_frames  # noqa: E402
 from vipa_model.data.frame_store import FrameStore, FrameStoreWriter  # noqa: E402
-from vipa_model.data.frames import Augmentation, augment  # noqa: E402
+from vipa_model.data.frames import augment  # noqa: E402
 from vipa_model.processing.images import lift_depth  # noqa: E402
-from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.recipes import Augmentation, named_recipe  # noqa: E402
 from vipa_model.training.loop import learning_rate, train  # noqa: E402
 
 SMALL = named_recipe("small").changed(batch=8, save_every=3, log_every=1, precision="fp32")

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Whoever wants the robot to move: the protocol, the expert, the policies."""

@@ -29,10 +29,6 @@ class CommanderInput:
     truth: GroundTruth | None = None
 
 
-class NoChunk(Exception):
-    """Why a commander that should send a chunk cannot, in one line. The robot finishes what it has and holds."""
-
-
 class Commander(Protocol):
     """Wants the robot to move. `wants_cameras`: `step` needs an observation. `period`: seconds between steps."""
 

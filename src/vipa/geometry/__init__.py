@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Poses and rotations."""

@@ -16,8 +16,8 @@ from vipa.errors import VipaError
 from vipa.geometry import rotation
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import FINGERS, Robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 
 FINGER_MARGIN = 0.003   # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
 

@@ -31,9 +31,9 @@ from vipa.motion.tick_clock import Due, TickClock
 from vipa.motion.validation import check_chunk
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState, JointState, JointTrajectory
-from vipa.tasks.task import Fixture
 
 SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
 TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms

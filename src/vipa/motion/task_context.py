@@ -7,7 +7,7 @@ from math import pi
 
 from vipa.robot.contacts import MAX_NAME, MAX_PAIRS, Contacts
 from vipa.robot.description import Robot
-from vipa.tasks.task import Fixture
+from vipa.robot.fixture import Fixture
 
 MAX_TOOL = 0.5  # metres of a held tool's edge, and of its distance from the tool frame
 MAX_TEXT = MAX_NAME + 9 * 32  # characters of a held tool

@@ -9,9 +9,9 @@ from vipa.motion.collision import CollisionModel
 from vipa.planning import rrt_connect
 from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
 from vipa.robot.description import Robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointState
-from vipa.tasks.task import Fixture
 
 
 class EmbeddedPlanning:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from vipa.commanders.commander import NoChunk
+from vipa.errors import NoChunk
 
 FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0  # wall seconds between attempts; doubled after every failure
 

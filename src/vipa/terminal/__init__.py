@@ -1,1 +1,1 @@
-"""TODO room."""
+"""What a person sees and types in a terminal."""

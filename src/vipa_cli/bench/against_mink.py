@@ -8,8 +8,8 @@ import numpy as np
 
 from vipa.motion.servo import ACTIVATION, ROTATION_WEIGHT
 from vipa.robot.description import Robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 
 
 def installed() -> bool:

@@ -14,8 +14,8 @@ from vipa.recording.reader import BagReader
 from vipa.robot.description import load_robot
 from vipa.run_folder import RunFolder
 from vipa_cli.bench import cameras
-from vipa_cli.commands.episode import prepare
 from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup.episode import prepare
 from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
 from vipa_ros.bringup.supervisor import Supervisor
 

@@ -20,8 +20,8 @@ from vipa.motion.motion import Motion
 from vipa.motion.servo import Servo, Target
 from vipa.planning.rrt_connect import NoPlan, Planner
 from vipa.robot.description import Robot, load_robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
-from vipa.tasks.task import Fixture
 from vipa_cli.bench import against_mink
 from vipa_cli.bench.ideal_robot import IdealRobot, Log, drive, joint_chunk, pose_chunk
 

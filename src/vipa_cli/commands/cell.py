@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vipa.errors import VipaError
 from vipa_cli.commands import arguments as arguments_
-from vipa_cli.commands.episode import ignore_ends, report_death, servo_nodes
 from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup.episode import ignore_ends, report_death, servo_nodes
 from vipa_ros.bringup.supervisor import Supervisor
 
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Training data: frame stores, datasets, Hand3D-style records."""

@@ -5,7 +5,6 @@ small.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,24 +16,11 @@ from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.data.frame_store import FrameStore
 from vipa_model.processing.images import lift_depth
 from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.recipes import Augmentation
 
 FURTHEST = 10.0  # standard deviations of an action that is learnt: one frame further out would outweigh its whole batch
 
 GREY = np.tile([0.299, 0.587, 0.114], (3, 1))  # luma of RGB, in every channel
-
-
-@dataclass
-class Augmentation:
-    """shift: largest image shift, pixels (intrinsics follow, so the pointmap stays true). brightness, contrast: largest
-    relative change. colour: how much colours change, 0 not at all: saturation by up to that share, and each channel's gain
-    by a quarter of it (standard deviation of its logarithm), so that a policy does not go by the colour of its table.
-    depth_dropout: probability that a view's depth is missing."""
-
-    shift: int = 4
-    brightness: float = 0.2
-    contrast: float = 0.2
-    colour: float = 0.8
-    depth_dropout: float = 0.05
 
 
 class FrameDataset(Dataset):

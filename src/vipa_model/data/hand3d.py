@@ -165,8 +165,8 @@ class Hand3DSource:
 
 def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict):
     """Model, processor and source of stages 1 and 2; stage 2 extends the vocabulary when that was not done yet."""
+    from vipa_model.configuration_vipa import changed
     from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
-    from vipa_model.training.setup import changed
 
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)

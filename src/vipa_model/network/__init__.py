@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The network: two encoders, fusion, language model, action head."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Between observations, text and actions and the network's arrays. No torch."""

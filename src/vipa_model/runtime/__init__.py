@@ -1,1 +1,1 @@
-"""TODO room."""
+"""A checkpoint at work: policy, backends, export."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The training loop, its stages and its set-up."""

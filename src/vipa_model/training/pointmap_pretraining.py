@@ -56,7 +56,7 @@ class PointmapSource:
 
 def prepare_pointmaps(stores: Sequence[FrameStore], recipe: Recipe, start: Path | None, changes: dict):
     """Model, processor and source of stage 0. Raises ValueError unless it is ``recurrent`` at the views' size."""
-    from vipa_model.training.setup import changed
+    from vipa_model.configuration_vipa import changed
 
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)

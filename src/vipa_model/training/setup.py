@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.configuration_vipa import VipaConfig, changed
 from vipa_model.data.frame_source import fitting_config, prepare_frames
 from vipa_model.data.frame_store import STORE_FILE, FrameStore
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
@@ -79,22 +79,6 @@ def _image_size(recipe: Recipe, start: Path | None, internvl: Path | None, chang
 
         return internvl_config(internvl).vision.image_size
     return changed(VipaConfig.named(recipe.size), changes).vision.image_size
-
-
-def changed(config: VipaConfig, changes: dict) -> VipaConfig:
-    """A copy of ``config`` with dotted keys replaced, e.g. {'head.horizon': 8}. Unknown keys raise ValueError."""
-    data = config.to_dict()
-    for key, value in changes.items():
-        place = data
-        *path, last = key.split(".")
-        for part in path:
-            place = place.get(part)
-            if not isinstance(place, dict):
-                raise ValueError(f"configuration has no {key!r}; allowed under {part!r}: {sorted(data)}")
-        if last not in place:
-            raise ValueError(f"configuration has no {key!r}; allowed: {sorted(place)}")
-        place[last] = value
-    return VipaConfig.from_dict(data)
 
 
 def dry_run(recipe: Recipe, data: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict) -> str:

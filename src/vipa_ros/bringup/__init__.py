@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The graph as a list of processes, and what starts and ends them."""

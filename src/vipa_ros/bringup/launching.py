@@ -18,8 +18,8 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vipa_cli.commands.episode import FAULT_GRACE, prepare, servo_nodes, write_card
 from vipa_ros.bringup import environment, launch_arguments, moveit_graph
+from vipa_ros.bringup.episode import FAULT_GRACE, prepare, servo_nodes, write_card
 from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec, episode_graph
 from vipa_ros.common import lifeline
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Cameras as topics: the simulated cell's publisher, the policy's reader."""

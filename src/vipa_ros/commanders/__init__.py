@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The shells around commanders."""

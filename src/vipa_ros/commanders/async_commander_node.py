@@ -3,7 +3,8 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.errors import NoChunk
 from vipa.motion.validation import MAX_OBSERVATION_AGE
 from vipa_ros.commanders.commander_node import LEASE, CommanderNode
 

@@ -8,7 +8,8 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
+from vipa.errors import NoChunk
 from vipa.motion.chunk import ActionChunk
 from vipa.motion.liveness import HAND
 from vipa.recording import topics

@@ -1,1 +1,1 @@
-"""What the nodes share: topic table, message conversion, node start-up."""
+"""What all nodes share: message conversion, start-up, QoS, services."""

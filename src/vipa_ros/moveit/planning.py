@@ -12,8 +12,8 @@ from vipa.errors import VipaError
 from vipa.moveit import parameters
 from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
 from vipa.robot.description import Robot
+from vipa.robot.fixture import Fixture
 from vipa.robot.state import JointState
-from vipa.tasks.task import Fixture
 
 NODE = "vipa_moveit_py"
 

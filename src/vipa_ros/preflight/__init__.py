@@ -1,1 +1,1 @@
-"""TODO room."""
+"""What is looked at before anything moves."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The wires to a robot's own driver: state, recovery, homing."""

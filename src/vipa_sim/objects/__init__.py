@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Things that stand in scenes."""

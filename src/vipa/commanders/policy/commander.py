@@ -3,9 +3,9 @@
 import numpy as np
 
 from vipa import resources
-from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.policy.prefix import committed_prefix
-from vipa.errors import VipaError
+from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics

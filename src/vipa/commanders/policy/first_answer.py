@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart, NoChunk
-from vipa.errors import VipaError
+from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
+from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot

@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 
-from vipa.commanders.commander import CommanderInput, EpisodeStart, NoChunk
+from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.policy.first_answer import ask_once
 from vipa.commanders.policy.prefix import committed_prefix
-from vipa.errors import VipaError
+from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics

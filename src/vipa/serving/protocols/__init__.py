@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The protocols of policy servers, a client and a wire format each."""

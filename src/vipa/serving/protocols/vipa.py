@@ -8,8 +8,8 @@ poses in the base frame; step k is due (k + 1) / rate_hz after the observation.
 
 import numpy as np
 
+from vipa import __version__
 from vipa_model.runtime.policy import Policy
-from vipa_ros import __version__
 
 PROTOCOL = "vipa/1"
 CAMERA = {"color": "images", "depth": "depths", "intrinsics": "intrinsics", "extrinsics": "extrinsics"}

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""What the expert can do with a named arm, a file a skill."""

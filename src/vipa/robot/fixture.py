@@ -1,0 +1,25 @@
+"""Fixtures: static boxes that the arms keep clear of."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from vipa.config import Range
+
+Place = Annotated[float, Range(-100, 100)]  # metres
+Length = Annotated[float, Range(above=0, high=100)]  # metres
+Angle = Annotated[float, Range(-10, 10)]  # radians
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A static box that the arm must keep clear of: position (3,) of its centre, rpy (3,), size (3,) full edge lengths,
+    world frame, metres and radians. The simulated cell builds the very same box."""
+
+    name: str
+    position: list[Place]
+    size: list[Length]
+    rpy: list[Angle] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+
+    def __post_init__(self):
+        if not len(self.position) == len(self.size) == len(self.rpy) == 3:
+            raise ValueError(f"fixture {self.name}: position, size and rpy want three numbers each")
