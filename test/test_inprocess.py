@@ -122,6 +122,15 @@ def test_a_commander_sees_and_answers_as_late_as_in_the_graph():
         np.testing.assert_array_equal(seen.observation.groups["arm"].positions, states[seen.observation.stamp_ns])
 
 
+def test_cameras_that_are_too_slow_are_an_error_that_names_them():
+    task, commander = load_task(TASK), Silent()
+    commander.wants_cameras = True
+    with Loop(task, load_robot(task.robot), task.cameras, (48, 36), camera_rate=0.1) as loop:
+        card = run_episode(task, loop.robot, commander, 0, loop=loop).scorecard
+    assert (card.outcome, card.failure.type) == ("error", "commander") and "camera" in card.failure.detail
+    assert card.duration_s < 7.0
+
+
 @pytest.mark.parametrize("looks, late", [(True, GRAPH.answer), (False, 0.0)])
 def test_an_answer_arrives_when_it_has_been_worked_out(looks, late):
     task, executed = load_task(TASK), []

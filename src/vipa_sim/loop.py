@@ -270,25 +270,30 @@ class _Talk:
         self.view.hear(tick.joints, tick.wrenches, status, tick.truth)
 
     def _see(self, now_ns):
-        """What the commander sees, if a step is due."""
+        """What the commander sees, if a step is due and it sees something."""
         if self.step_due is not None and not self.step_due(now_ns):
             return None
         seen = self.view.see(now_ns, self.commander.wants_cameras and bool(self.loop.cameras))
-        if self.step_due is None and seen is not None:
+        if isinstance(seen, str):
+            self._silent(seen, now_ns)
+            return None
+        if self.step_due is None:
             self.step_due = Every(1.0 / self.commander.period, now_ns)
             self.step_due(now_ns)
         return seen
+
+    def _silent(self, reason, now_ns):
+        self.silence.heard(reason, now_ns)
+        if self.silence.seconds(now_ns) > COMMANDER_SILENCE:
+            self.loop.scorer.stop("error", "commander", self.silence.longest(now_ns) or reason)
 
     def _step(self, seen, tick):
         began = time.perf_counter()
         try:
             chunk = self.commander.step(seen)
-            self.silence.heard("", tick.stamp_ns)
         except NoChunk as reason:
-            self.silence.heard(str(reason), tick.stamp_ns)
-            if self.silence.seconds(tick.stamp_ns) > COMMANDER_SILENCE:
-                self.loop.scorer.stop("error", "commander", self.silence.longest(tick.stamp_ns) or str(reason))
-            return
+            return self._silent(str(reason), tick.stamp_ns)
+        self.silence.heard("", tick.stamp_ns)
         if chunk is not None:
             self.samples.policy_ms.append((time.perf_counter() - began) * 1e3)
             self.chunks.append(chunk)

@@ -86,15 +86,15 @@ class View:
             self.reader.wrench(group, wrench)
         self.status, self.truth = status or self.status, truth or self.truth
 
-    def see(self, now_ns: int, looks: bool) -> CommanderInput | None:
-        """What a commander sees at `now_ns`; None while it cannot see anything. looks: it wants an observation."""
+    def see(self, now_ns: int, looks: bool) -> CommanderInput | str:
+        """What a commander sees at `now_ns`, or why it sees nothing. looks: it wants an observation."""
         if self.status is None or self.truth is None:
-            return None
+            return "no motion status or ground truth yet"
         observation = None
         if looks:
             frames = self.captures.newest(now_ns - self.frame_ns)
-            if self.check.fault(frames, now_ns):
-                return None
+            if fault := self.check.fault(frames, now_ns):
+                return fault
             stamp = min(f.stamp_ns for f in frames.values())
             observation = Observation(stamp, frames, self.reader.groups(self.joints.at(stamp)), self.instruction)
         return CommanderInput(now_ns, self.reader.groups(self.joints.states[-1]), self.status, observation, self.truth)
