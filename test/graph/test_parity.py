@@ -41,6 +41,7 @@ def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed, following):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("task, policy", PAIRS)
 def test_parity_over_many_seeds(tmp_path, capsys, task, policy):
     """Every seed gives the same sub-tasks; prints a table."""
