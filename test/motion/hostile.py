@@ -25,11 +25,12 @@ def arms(random: np.random.Generator) -> Following:
 class Adversary:
     """Drives one Motion with events drawn from `random` and checks every tick. AssertionError names what broke.
 
-    following: how the arms follow; None: exactly. nearest: the least that a measured pair had beyond its margin, metres.
+    following: how the arms follow; None: exactly. gap: seconds between joint states; None: as the control rate wants them. nearest: the least that a measured pair had beyond its margin, metres.
     """
 
-    def __init__(self, motion: Motion, random: np.random.Generator, following: Following | None = None):
-        self.motion, self.random, self.following = motion, random, following or Following()
+    def __init__(self, motion: Motion, random: np.random.Generator, following: Following | None = None,
+                 gap: float | None = None):
+        self.motion, self.random, self.following, self.gap = motion, random, following or Following(), gap or motion.dt
         exact = self.following == Following()
         self.robot = IdealRobot(motion.robot) if exact else LaggingRobot(motion.robot, self.following)
         self.nearest, self.real = np.inf, DistanceField(motion.collisions)
@@ -49,7 +50,7 @@ class Adversary:
         motion.estop("the next case")
         for _ in range(60):  # what the last case left comes to rest
             motion.tick(self.robot.state(), self.robot.time)
-            self.robot.time += motion.dt
+            self.robot.time += self.gap
         motion.context(())
         motion.wrench(motion.robot.arms[0].name, np.zeros(6), 0, self.robot.time)
         answer = motion.rearm()
@@ -162,15 +163,15 @@ class Adversary:
 
     def tick(self) -> None:
         """One control step, checked."""
-        motion, dt = self.motion, self.motion.dt
+        motion = self.motion
         commands = motion.tick(self.robot.state(), self.robot.time)
         if not commands:
-            self.robot.advance(dt)
+            self.robot.advance(self.gap)
             self.before = None
             return
         self.robot.command(commands)  # refuses what a controller would refuse
         self.check(commands)
-        self.robot.advance(dt)
+        self.robot.advance(self.gap)
         self.check_measured()
 
     def check_measured(self) -> None:

@@ -25,10 +25,15 @@ def cell():
     return motion, starts(motion, 20)
 
 
-def play(cell, seed, script):
+@pytest.fixture(scope="module")
+def slow_cell(cell):
+    return Motion(load_robot("fr3_single"), FIXTURES), cell[1]
+
+
+def play(cell, seed, script, gap=None):
     motion, places = cell
     random = np.random.default_rng(seed)
-    adversary = Adversary(motion, random, arms(random))
+    adversary = Adversary(motion, random, arms(random) if gap is None else None, gap)
     adversary.begin(places[seed % len(places)])
     for event, ticks in script:
         adversary.event(event)
@@ -53,3 +58,10 @@ def test_the_gate_alone_holds_every_limit(cell, seed, script):
         patch.setattr(servo, "HEADROOM", 2.0)
         patch.setattr(servo, "TOOL_HEADROOM", 2.0)
         play(cell, seed, [("plunge", 60), *script])
+
+
+@settings(max_examples=CASES // 4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32 - 1), script=script)
+def test_every_limit_holds_with_joint_states_at_30_hz(slow_cell, seed, script):
+    play(slow_cell, seed, script, 0.033)
+    assert slow_cell[0].dt > 0.03

@@ -61,6 +61,7 @@ class MotionStatus:
     joint_state_age: float = 0.0
     chunk_age: float = -1.0
     observation_age: float = -1.0
+    joint_state_rate: float = 0.0
 
 
 @dataclass(frozen=True)

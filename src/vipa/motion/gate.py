@@ -105,6 +105,7 @@ class SafetyGate:
     def __init__(self, kinematics: Kinematics, dt: float, clearance: Clearance | None = None):
         groups = kinematics.robot.groups
         self.kinematics, self.dt = kinematics, dt
+        self.sample = dt  # seconds between the samples of a plan that are checked and sent, however long a tick becomes
         self.keep_clear(clearance)
         self.limit()
         self.acceleration, self.jerk = planned_limits(groups, dt)
@@ -129,7 +130,7 @@ class SafetyGate:
     def keep_clear(self, clearance: Clearance | None) -> None:
         """Distances are those of `clearance` from now on."""
         self.clearance = clearance
-        self.behind = Behind(clearance.collisions, self.dt) if clearance is not None else None
+        self.behind = Behind(clearance.collisions, self.sample) if clearance is not None else None
 
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
         """From now on the pairs of names `contacts` may touch."""
@@ -171,7 +172,7 @@ class SafetyGate:
         if not self.clearance.hands_pass(self.state.q, after) or not self.behind.hands_pass(after):
             return False
         self._here(after)
-        path = self.plan.rest(self._elapsed).samples(self.dt)[1]
+        path = self.plan.rest(self._elapsed).samples(self.sample)[1]
         return not (self.clearance.verify(self.state.q, path) or self.behind.verify(path))
 
     def _here(self, hands: dict[str, np.ndarray]) -> None:
@@ -316,7 +317,7 @@ class SafetyGate:
         if plan is None:
             return "acceleration: no braking"
         now, end = self.state, plan.at(self.dt)
-        _, positions, velocities = plan.samples(self.dt)
+        _, positions, velocities = plan.samples(self.sample)
         if not (np.all(np.isfinite(positions)) and np.all(np.isfinite(velocities))):
             return "not finite"
         if np.any(np.abs(plan.jerk) > self.jerk + 1e-3):

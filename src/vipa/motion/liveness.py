@@ -42,9 +42,10 @@ class Liveness:
         age = (ros_ns - stamp_ns) / 1e9
         return f"joint state is {age:.2f} s old; allowed: {STALE}" if age > STALE else ""
 
-    def take(self, stamp_ns: int, ros_ns: int, hand_ns: int | None = None) -> None:
-        """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`. hand_ns: stamp of the hands' joint states."""
-        before, self.fault = self.fault, self._find(stamp_ns, ros_ns, stamp_ns if hand_ns is None else hand_ns)
+    def take(self, stamp_ns: int, ros_ns: int, hand_ns: int | None = None, slow: str = "") -> None:
+        """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`. hand_ns: stamp of the hands' joint states.
+        slow: '' or that joint states come too slowly."""
+        before, self.fault = self.fault, slow or self._find(stamp_ns, ros_ns, stamp_ns if hand_ns is None else hand_ns)
         if not before:
             self._since_ns = stamp_ns
         self._well = self._well or not self.fault

@@ -55,7 +55,7 @@ class Motion:
         self.robot = self._file = robot
         self.limits = limits.Drawn(robot)
         self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
-        self.dt = 1.0 / robot.control_rate
+        self.dt = 1.0 / robot.control_rate  # seconds until the next tick
         self.references = References(self.kinematics)
         self.start_guard = StartGuard(self.kinematics, self.references)
         self.servo = backend(self.kinematics, self.dt)
@@ -127,11 +127,18 @@ class Motion:
             self._watch_tracking(due.elapsed)
         self.gate.measured = self.measured.q
         self._before = self.measured.q
+        self._pace()
         self._watch_liveness(stamp_ns, ros_ns)
         self._watch_contacts()
         self._watch_backend(min(stamp_ns, ros_ns), monotonic)
         self._step(self.seconds(stamp_ns))
         return {} if self.lost else self._commands()
+
+    def _pace(self) -> None:
+        """The next tick is as far off as joint states are apart: what is planned until then lasts until then."""
+        if self.clock.dt != self.dt:
+            self.dt = self.gate.dt = self.servo.dt = self.relief.dt = self.clock.dt
+            self._note(f"joint states come at {self.clock.rate:.1f} Hz: a tick is {1e3 * self.dt:.1f} ms")
 
     def _elapsed(self, due: Due) -> float:
         """Seconds into the plan that was sent. When ROS time jumped, the arms show whether it was a tick or what the local clock
@@ -158,7 +165,7 @@ class Motion:
 
     def _watch_liveness(self, stamp_ns: int, ros_ns: int) -> None:
         before = self.liveness.fault
-        self.liveness.take(stamp_ns, ros_ns, self.measured.hand_ns)
+        self.liveness.take(stamp_ns, ros_ns, self.measured.hand_ns, self.clock.slow)
         if self.liveness.fault and not before:
             self._hold(self.liveness.fault)
         if self.liveness.lasting and not self.stop_reasons:
@@ -257,7 +264,7 @@ class Motion:
             self._note(f"clamped: {why}")
 
     def _commands(self) -> dict[str, JointTrajectory]:
-        times, positions, velocities = self.gate.plan.samples(self.dt)
+        times, positions, velocities = self.gate.plan.samples(self.gate.sample)
         commands = {}
         for group in self.robot.groups:
             columns = self.kinematics.columns[group.name]

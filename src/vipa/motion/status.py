@@ -52,7 +52,8 @@ def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
     return MotionStatus(
         now_ns, motion.epoch, motion.authority, mode, chunk.seq if chunk else 0, step, committed, motion.clamps, motion.refusals,
         tuple(motion.reasons), monotonic - motion.clock.monotonic if motion.started else -1.0,
-        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time, (now_ns - observed) / 1e9 if observed else -1.0)
+        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time, (now_ns - observed) / 1e9 if observed else -1.0,
+        motion.clock.rate)
 
 
 def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:

@@ -212,6 +212,7 @@ def motion_status(msg: vipa.MotionStatus) -> MotionStatus:
         msg.joint_state_age,
         msg.chunk_age,
         msg.observation_age,
+        msg.joint_state_rate,
     )
 
 
@@ -229,6 +230,7 @@ def motion_status_msg(status: MotionStatus) -> vipa.MotionStatus:
         joint_state_age=float(status.joint_state_age),
         chunk_age=float(status.chunk_age),
         observation_age=float(status.observation_age),
+        joint_state_rate=float(status.joint_state_rate),
     )
     msg.header.stamp = time_msg(status.stamp_ns)
     if status.committed is not None:
