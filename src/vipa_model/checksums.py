@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from .onnx_files import external_files
+from vipa_model.onnx_files import external_files
 
 CHECKSUMS = "SHA256SUMS"
 _KINDS = (".json", ".safetensors", ".txt", ".jinja")

@@ -73,10 +73,9 @@ def train_run(args: argparse.Namespace) -> int:
     import torch
 
     from vipa_model.processing.images import Crop
+    from vipa_model.recipes import named_recipe
     from vipa_model.training.loop import train
     from vipa_model.training.setup import dry_run, prepare
-
-    from .recipes import named_recipe
 
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .checked import above_zero, at, build, one_of, read_json
-from .checksums import verify_if_listed, void
+from vipa_model.checked import above_zero, at, build, one_of, read_json
+from vipa_model.checksums import verify_if_listed, void
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
