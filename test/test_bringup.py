@@ -74,8 +74,8 @@ def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
 
 
 def test_a_standing_cell_homes_and_recovers_simulated_or_real():
-    sim = {s.name: s for s in episode_graph.standing_graph(EpisodeConfig("water_plant").checked(commander=False))}
+    sim = {s.name: s for s in graph_module.standing_graph(EpisodeConfig("water_plant").checked(commander=False))}
     assert set(sim) == {"sim", "motion", "planner", "robot"} and not any(s.leader for s in sim.values())
     assert sim["robot"].parameters["cell"] == "sim" and "driver" not in sim["robot"].parameters
     config = EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(commander=False)
-    assert [s.executable for s in episode_graph.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]
+    assert [s.executable for s in graph_module.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]

@@ -35,7 +35,7 @@ def test_where_there_is_no_terminal_nothing_is_done():
 
 BOTH = """
 import os
-from vipa_ros import keyboard
+from vipa.terminal import keyboard
 child = os.fork()
 if not child:
     os.setpgid(0, 0)  # as a shell starts what is to run in the background

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SAY = "from vipa_ros import output; output.settle(); print('✓ 打开抽屉 …'); import sys; print('ç', file=sys.stderr); print('said')"
+SAY = "from vipa import output; output.settle(); print('✓ 打开抽屉 …'); import sys; print('ç', file=sys.stderr); print('said')"
 
 
 def python(code, **kwargs):

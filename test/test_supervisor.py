@@ -78,10 +78,10 @@ def test_a_process_that_ignores_the_interrupt_is_killed(programs, tmp_path):
     assert graph.processes["a"].returncode == -signal.SIGKILL
 
 
-TIED = "from vipa_ros import lifeline; lifeline.tie(); "
+TIED = "from vipa_ros.common import lifeline; lifeline.tie(); "
 KEEPER = f"""
 import os, sys, time
-from vipa_ros import environment, supervisor
+from vipa_ros.bringup import environment, supervisor
 from vipa_ros.bringup.episode_graph import NodeSpec
 supervisor.command = lambda spec, python: [python, "-c", spec.executable, sys.argv[1]]
 domain = environment.Domain()
@@ -130,7 +130,7 @@ def test_who_is_started_too_late_ends_at_once():
 
 
 ORPHAN = (  # waits for ever once it is asked to end
-    "import signal, time; from vipa_ros import lifeline; lifeline.END_GRACE = 0.2; lifeline.tie()\n"
+    "import signal, time; from vipa_ros.common import lifeline; lifeline.END_GRACE = 0.2; lifeline.tie()\n"
     "def asked(number, frame):\n    lifeline.bound_end()\n    signal.sigwait({signal.SIGUSR1})\n"
     "signal.signal(signal.SIGTERM, asked); print('ready', flush=True); time.sleep(60)"
 )
@@ -138,7 +138,7 @@ ORPHAN = (  # waits for ever once it is asked to end
 
 def test_an_orphan_that_cannot_end_is_ended_by_the_kernel(tmp_path):
     parent = (
-        "import os, subprocess, sys, time; from vipa_ros import lifeline\n"
+        "import os, subprocess, sys, time; from vipa_ros.common import lifeline\n"
         f"line, env = [sys.executable, '-c', {ORPHAN!r}], {{**os.environ, **lifeline.environment()}}\n"
         "child = subprocess.Popen(line, env=env, stdout=subprocess.PIPE); child.stdout.readline()\n"
         "print(child.pid, flush=True); time.sleep(60)"
@@ -195,7 +195,7 @@ def test_shared_memory_that_somebody_elsewhere_holds_is_not_dead(tmp_path):
 
 def test_a_killed_node_leaves_no_shared_memory(programs, tmp_path):
     pytest.importorskip("rclpy")
-    source = "import rclpy, time; from vipa_ros import dds; rclpy.init(); n = rclpy.create_node('x'); print(*dds.paths(), flush=True); time.sleep(60)"
+    source = "import rclpy, time; from vipa_ros.bringup import dds; rclpy.init(); n = rclpy.create_node('x'); print(*dds.paths(), flush=True); time.sleep(60)"
     domain = environment.Domain()
     with Supervisor([NodeSpec("a", source)], environment.child_environment(domain.id), tmp_path) as graph:
         wait_for(lambda: graph.last_lines("a"))

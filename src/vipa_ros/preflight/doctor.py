@@ -52,7 +52,7 @@ print(json.dumps({"backend": name, "renderer": renderer, "ms": min(times) * 1e3,
 
 ROS_PROBE = """
 import json, rclpy
-from vipa_ros import dds
+from vipa_ros.bringup import dds
 rclpy.init()
 node = rclpy.create_node("vipa_doctor")
 print(json.dumps({"rmw": rclpy.get_rmw_implementation_identifier(), "rclpy": rclpy.__file__, "segments": dds.segments()}))
