@@ -40,6 +40,6 @@ def test_a_reader_that_has_gone():
 def test_the_command_line_and_the_nodes_stand_on_it():
     """A verb whose words a locale lacks."""
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    code = "import sys; from vipa_ros import cli; from vipa_cli.commands import doctor; doctor.run = lambda args: print('✓') or 0; cli.main(['doctor'])"
+    code = "import sys; from vipa_cli import cli; from vipa_cli.commands import doctor; doctor.run = lambda args: print('✓') or 0; cli.main(['doctor'])"
     done = python(code, env=env, capture_output=True)
     assert done.returncode == 0 and done.stdout == b"?\n", done.stderr
