@@ -18,7 +18,7 @@ pytest.importorskip("rclpy")
 
 PROBE = """
 import json, rclpy
-from vipa_ros import dds
+from vipa_ros.bringup import dds
 rclpy.init()
 node = rclpy.create_node("probe")
 print(json.dumps(dds.segments()), flush=True)
@@ -74,12 +74,16 @@ def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "probe.log").read_text(encoding="utf-8"))[0] >= dds.segment_size(resources.dds_profile())
 
 
-def test_what_a_launch_file_starts_has_it(domain):
+def test_what_a_launch_file_starts_has_it(domain, monkeypatch, tmp_path):
     """Ours by child_additions, MoveIt's nodes by their own list; launch_ros adds both to the environment it stands in."""
+    program = tmp_path / "lib/moveit_servo/servo_node"  # stands where an installed one would
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=os.pathsep)
     (given,) = moveit_graph.render([ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"])
-    assert given.items() <= environment.child_additions().items()
+    assert environment.dds_additions().items() <= given.items() and environment.dds_additions().items() <= environment.child_additions().items()
     launched = dict(os.environ) | given | {"ROS_DOMAIN_ID": str(domain)}
     done = subprocess.run([sys.executable, "-c", PROBE], env=launched, capture_output=True, text=True, timeout=120, check=True, encoding="utf-8")
     assert json.loads(done.stdout)[0] >= dds.segment_size(resources.dds_profile())
-    source = (Path(environment.__file__).parent / "ros/launching.py").read_text(encoding="utf-8")
-    assert "additional_env=environment.child_additions()" in source  # launch_ros is not in the wheels
+    source = (Path(environment.__file__).parent / "launching.py").read_text(encoding="utf-8")
+    assert "additional_env={**environment.child_additions(), " in source  # launch_ros is not in the wheels

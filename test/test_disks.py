@@ -16,7 +16,8 @@ from vipa.tasks import scorecard
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import load_task
 from vipa_cli import cli
-from vipa_cli.commands import doctor, episode
+from vipa_cli.commands import doctor
+from vipa_ros.bringup import episode
 
 
 def card():

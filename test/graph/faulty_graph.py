@@ -290,8 +290,9 @@ class Graph:
         self.wires.close()  # first: what it maps of theirs counts as in use
         self.supervisor.stop()
         assert all(p.poll() is not None for p in self.supervisor.processes.values())
-        supervisor.remove_dead_shared_memory(self.supervisor._began)  # again: this process, too, had mapped what they shared
+        # before they are removed: what another test's process maps now and lets go of a moment later is not ours to remove
         used = {path for pid in os.listdir("/proc") if pid.isdigit() for path in _shared(pid)}
+        supervisor.remove_dead_shared_memory(self.supervisor._began)  # again: this process, too, had mapped what they shared
         left = [path for path in shared - used - self.older if os.path.exists(path)]
         assert not left, left
         self.domain.release()

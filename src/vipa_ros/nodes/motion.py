@@ -23,7 +23,7 @@ from vipa.tasks.task import load_task
 from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 from vipa_ros.common import convert, lockstep, node
-from vipa_ros.common.diagnostics import diagnostics
+from vipa_ros.common.diagnostics import publish_diagnostics
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES
 
@@ -186,7 +186,7 @@ class MotionNode(Node):
         if self.servos is not None:
             for name, link in self.motion.servo.links.items():
                 values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}
-        self.diagnostics.publish(diagnostics(self, ok, status.mode.name.lower(), values))
+        publish_diagnostics(self.diagnostics, self, ok, status.mode.name.lower(), values)
 
 
 def main():

@@ -37,6 +37,7 @@ class PlannerNode(Node):
             raise unknown("backend", backend, BACKENDS)
         self.planning = self.make(backend, load_task(task).fixtures if task else [])
         self.states, self.state, self.heard = JointStates(self.robot), None, 0.0
+        self.deaf_until = 0.0  # monotonic: it planned until then, and heard nothing meanwhile
         Listener(self).on(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
         self.create_service(PlanMotion, topics.PLAN_MOTION, self.on_plan)
         self.get_logger().info(f"planner ready: {self.robot.name}, {backend}")
@@ -67,7 +68,10 @@ class PlannerNode(Node):
             why = check(asked, self.robot) or self.blind()
             if why:
                 raise NoPlan(why)
-            plan = self.planning.plan(asked, self.state)
+            try:
+                plan = self.planning.plan(asked, self.state)
+            finally:
+                self.deaf_until = time.monotonic()
         except (NoPlan, ValueError) as error:
             response.message = str(error)
             return response
@@ -80,7 +84,7 @@ class PlannerNode(Node):
         """'' if it is known where the robot is, else why not."""
         if self.state is None:
             return self.states.missing()
-        age = time.monotonic() - self.heard
+        age = time.monotonic() - max(self.heard, self.deaf_until)
         return f"no joint states for {age:.1f} s; allowed: {STALE}" if age > STALE else ""
 
 

@@ -16,7 +16,7 @@ from vipa.recording.recorder import Recorder, summary_json
 from vipa.robot.description import load_robot
 from vipa_msgs.srv import RecordEpisode
 from vipa_ros.common import node
-from vipa_ros.common.diagnostics import diagnostics
+from vipa_ros.common.diagnostics import publish_diagnostics
 from vipa_ros.common.qos import PROFILES, bag_profile, recorder_profile
 
 
@@ -88,7 +88,7 @@ class RecorderNode(Node):
         else:
             values = {"messages": sum(summary.messages.values()), "dropped": sum(summary.dropped.values())}
             error, doing = summary.error and f"bag {self.began[0]}: {summary.error}", "recording"
-        self.diagnostics.publish(diagnostics(self, not error, error or doing, values))
+        publish_diagnostics(self.diagnostics, self, not error, error or doing, values)
 
     def stop(self, response):
         summary = self.recorder.stop()
