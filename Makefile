@@ -12,7 +12,7 @@ lint: setup
 
 # Tests that need torch; everything else runs without it.
 test-train: train-env
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m train
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m 'train and not gpu'
 
 setup:
 	@scripts/setup.sh

@@ -9,14 +9,14 @@ from importlib import import_module
 
 _HOMES = {
     "VipaConfig": "configuration_vipa",
-    "VipaProcessor": "processing_vipa",
-    "Policy": "policy",
-    "PolicyOutput": "policy",
-    "VipaModel": "modeling_vipa",
-    "VipaForActionPrediction": "modeling_vipa",
-    "FrameStore": "framestore",
-    "FrameStoreWriter": "framestore",
-    "MotionTokenizer": "motion_tokens",
+    "VipaProcessor": "processing.processing_vipa",
+    "Policy": "runtime.policy",
+    "PolicyOutput": "runtime.policy",
+    "VipaModel": "network.modeling_vipa",
+    "VipaForActionPrediction": "network.modeling_vipa",
+    "FrameStore": "data.frame_store",
+    "FrameStoreWriter": "data.frame_store",
+    "MotionTokenizer": "processing.motion_tokens",
 }
 __all__ = sorted(_HOMES)
 

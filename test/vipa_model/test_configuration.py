@@ -1,5 +1,7 @@
 """Sizes, JSON, and errors that list what is allowed."""
 
+import importlib.util
+
 import pytest
 
 from vipa_model.configuration_vipa import VipaConfig
@@ -28,3 +30,11 @@ def test_errors_list_what_is_allowed(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "internvl"}', encoding="utf-8")
     with pytest.raises(ValueError, match="from_internvl"):
         VipaConfig.from_pretrained(tmp_path)
+
+
+def test_every_public_name_has_its_home():
+    import vipa_model
+
+    for home in set(vipa_model._HOMES.values()):
+        assert importlib.util.find_spec(f"vipa_model.{home}") is not None, home
+    assert vipa_model.VipaConfig is VipaConfig
