@@ -1,15 +1,14 @@
-"""A dataset written by vipa_ros' writer becomes a FrameStore with the same content."""
+"""A dataset written by our writer becomes a FrameStore with the same content."""
 
 import numpy as np
 import pytest
 from synthetic import look_at, render
 
+from vipa.dataset import spec
+from vipa.dataset import writer as writing
 from vipa_model.data.lerobot_import import import_lerobot
 from vipa_model.processing.images import Crop, lift_depth
 from vipa_model.processing.rotations import quat_to_matrix
-
-spec = pytest.importorskip("vipa.dataset.spec")
-writing = pytest.importorskip("vipa.dataset.writer")
 
 POSE = [f"arm.{n}" for n in ("x", "y", "z", "qx", "qy", "qz", "qw")]
 BASE = np.array([0.2, -0.1, 0.7, 0, 0, np.sin(0.3), np.cos(0.3)])
