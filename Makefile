@@ -8,6 +8,7 @@ test: setup
 	.venv/bin/python -m pytest
 
 lint: setup
+	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 
 # Tests that need torch; everything else runs without it.

@@ -8,4 +8,6 @@ from vipa_ros.bringup import launching
 
 def generate_launch_description():
     runs = {"runs": (str, "runs", "where run folders go")}
-    return launching.description(__file__, None, runs, lambda config, more: launching.episode_actions(config, more["runs"]))
+    return launching.description(
+        __file__, None, runs, lambda config, more: launching.episode_actions(config, more["runs"])
+    )

@@ -45,7 +45,11 @@ def check(run: Path):
         if counts.get(topic, 0) < rate * seconds:
             yield f"bag: {counts.get(topic, 0)} messages on {topic} in {seconds:.1f} s; at least {rate} a second expected"
 
-    cameras = [counts[name] / seconds for name in counts if name.endswith(("/color/image_raw", "/aligned_depth_to_color/image_raw"))]
+    cameras = [
+        counts[name] / seconds
+        for name in counts
+        if name.endswith(("/color/image_raw", "/aligned_depth_to_color/image_raw"))
+    ]
     if len(cameras) < 4 or min(cameras) < 10:
         yield f"bag: images a second by topic {[round(rate, 1) for rate in cameras]}; colour and depth of two cameras at 10 expected"
 
@@ -60,7 +64,9 @@ def check(run: Path):
         frames = sum(1 for _ in video.decode(video=0))
     if frames < 10:
         yield f"video.mp4: {frames} frames"
-    print(f"{run.resolve().name}: {total} messages on {len(counts)} topics in {seconds:.1f} s, {frames} frames of video")
+    print(
+        f"{run.resolve().name}: {total} messages on {len(counts)} topics in {seconds:.1f} s, {frames} frames of video"
+    )
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ SIDES = {"left": (0.09, -1.0471975511966), "right": (-0.09, 1.0471975511966)}
 def compose() -> str:
     """The text of the dual robot's URDF."""
     single = SINGLE.read_text(encoding="utf-8")
-    body = single[single.index("<robot"):]
-    body = body[body.index("\n") + 1:body.index("</robot>")]
+    body = single[single.index("<robot") :]
+    body = body[body.index("\n") + 1 : body.index("</robot>")]
     first_link = body.index("  <link")
     materials, arm = body[:first_link], body[first_link:]
     parts = [HEADER, materials.rstrip() + "\n", TORSO]
@@ -78,6 +78,10 @@ def compose() -> str:
 if __name__ == "__main__":
     text = compose()
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if DUAL.is_file() and DUAL.read_text(encoding="utf-8") == text else f"{DUAL} is not what {Path(__file__).name} makes")
+        sys.exit(
+            0
+            if DUAL.is_file() and DUAL.read_text(encoding="utf-8") == text
+            else f"{DUAL} is not what {Path(__file__).name} makes"
+        )
     DUAL.parent.mkdir(parents=True, exist_ok=True)
     DUAL.write_text(text, encoding="utf-8")

@@ -27,31 +27,52 @@ PROXIMAL, TIP, RADIUS = 0.034, 0.042, 0.0078
 def shapes(length: float, radius: float, tip: bool) -> str:
     """A finger bone along z from its joint, with a round end. One cylinder around all of it is what is felt."""
     paint = '<material name="dark"/>' if tip else '<material name="grey"/>'
-    seen = "".join(f'    <visual><origin xyz="0 0 {at:g}" rpy="0 0 0"/><geometry>{shape}</geometry>{paint}</visual>\n' for at, shape in
-                   ((length / 2, f'<cylinder radius="{radius:g}" length="{length:g}"/>'), (length, f'<sphere radius="{radius:g}"/>')))
+    seen = "".join(
+        f'    <visual><origin xyz="0 0 {at:g}" rpy="0 0 0"/><geometry>{shape}</geometry>{paint}</visual>\n'
+        for at, shape in (
+            (length / 2, f'<cylinder radius="{radius:g}" length="{length:g}"/>'),
+            (length, f'<sphere radius="{radius:g}"/>'),
+        )
+    )
     whole = length + radius + 0.0005
     felt = f'<cylinder radius="{radius + 0.0005:g}" length="{whole:g}"/>'
-    return f'{seen}    <collision><origin xyz="0 0 {whole / 2:g}" rpy="0 0 0"/><geometry>{felt}</geometry></collision>\n'
+    return (
+        f'{seen}    <collision><origin xyz="0 0 {whole / 2:g}" rpy="0 0 0"/><geometry>{felt}</geometry></collision>\n'
+    )
 
 
 def bone(name: str, length: float, mass: float, radius: float = RADIUS, tip: bool = False) -> str:
     side, axis = mass * (3 * radius**2 + length**2) / 12, mass * radius**2 / 2
-    return (f'  <link name="{name}">\n    <inertial><origin xyz="0 0 {length / 2:g}" rpy="0 0 0"/><mass value="{mass:g}"/>\n'
-            f'      <inertia ixx="{side:.3g}" ixy="0" ixz="0" iyy="{side:.3g}" iyz="0" izz="{axis:.3g}"/></inertial>\n'
-            f'{shapes(length, radius, tip)}  </link>\n')
+    return (
+        f'  <link name="{name}">\n    <inertial><origin xyz="0 0 {length / 2:g}" rpy="0 0 0"/><mass value="{mass:g}"/>\n'
+        f'      <inertia ixx="{side:.3g}" ixy="0" ixz="0" iyy="{side:.3g}" iyz="0" izz="{axis:.3g}"/></inertial>\n'
+        f"{shapes(length, radius, tip)}  </link>\n"
+    )
 
 
-def joint(name: str, parent: str, child: str, xyz: str, axis: str, upper: float, mimic: tuple[str, float] | None = None,
-          roll: float = 0.0) -> str:
+def joint(
+    name: str,
+    parent: str,
+    child: str,
+    xyz: str,
+    axis: str,
+    upper: float,
+    mimic: tuple[str, float] | None = None,
+    roll: float = 0.0,
+) -> str:
     follow = f'\n    <mimic joint="{mimic[0]}" multiplier="{mimic[1]:g}"/>' if mimic else ""
-    return (f'  <joint name="{name}" type="revolute">\n    <origin xyz="{xyz}" rpy="{roll:g} 0 0"/><parent link="{parent}"/>'
-            f'<child link="{child}"/><axis xyz="{axis}"/>\n    <limit lower="0" upper="{upper:g}" velocity="4.5" effort="1"/>'
-            f'<dynamics damping="0.01" friction="0"/>{follow}\n  </joint>\n')
+    return (
+        f'  <joint name="{name}" type="revolute">\n    <origin xyz="{xyz}" rpy="{roll:g} 0 0"/><parent link="{parent}"/>'
+        f'<child link="{child}"/><axis xyz="{axis}"/>\n    <limit lower="0" upper="{upper:g}" velocity="4.5" effort="1"/>'
+        f'<dynamics damping="0.01" friction="0"/>{follow}\n  </joint>\n'
+    )
 
 
 def fixed(name: str, parent: str, child: str, xyz: str, yaw: float) -> str:
-    return (f'  <joint name="{name}" type="fixed">\n    <origin xyz="{xyz}" rpy="0 0 {yaw:.13g}"/>'
-            f'<parent link="{parent}"/><child link="{child}"/>\n  </joint>\n')
+    return (
+        f'  <joint name="{name}" type="fixed">\n    <origin xyz="{xyz}" rpy="0 0 {yaw:.13g}"/>'
+        f'<parent link="{parent}"/><child link="{child}"/>\n  </joint>\n'
+    )
 
 
 PALM = """  <link name="hand_base">
@@ -76,17 +97,38 @@ def hand() -> str:
     links, joints = [PALM, THUMB_BASE], []
     for name, y in FINGERS.items():
         links += [bone(f"{name}_proximal", PROXIMAL, 0.009), bone(f"{name}_intermediate", TIP, 0.008, tip=True)]
-        joints += [joint(f"{name}_proximal_joint", "hand_base", f"{name}_proximal", f"0 {y:g} 0.147", "0 1 0", 1.47),
-                   joint(f"{name}_intermediate_joint", f"{name}_proximal", f"{name}_intermediate", f"0 0 {PROXIMAL:g}", "0 1 0",
-                         1.47, (f"{name}_proximal_joint", 1.0))]
+        joints += [
+            joint(f"{name}_proximal_joint", "hand_base", f"{name}_proximal", f"0 {y:g} 0.147", "0 1 0", 1.47),
+            joint(
+                f"{name}_intermediate_joint",
+                f"{name}_proximal",
+                f"{name}_intermediate",
+                f"0 0 {PROXIMAL:g}",
+                "0 1 0",
+                1.47,
+                (f"{name}_proximal_joint", 1.0),
+            ),
+        ]
     for name, length, mass in (("proximal", 0.044, 0.012), ("intermediate", 0.022, 0.006), ("distal", 0.022, 0.006)):
         links.append(bone(f"thumb_{name}", length, mass, 0.0085, tip=name == "distal"))
     bend = "thumb_proximal_pitch_joint"
-    joints += [joint("thumb_proximal_yaw_joint", "hand_base", "thumb_proximal_base", "0.024 0.0345 0.05", "0 0 -1", 1.308),
-               joint(bend, "thumb_proximal_base", "thumb_proximal", "0 0.034 0", "1 0 0", 0.6, roll=-0.9),
-               joint("thumb_intermediate_joint", "thumb_proximal", "thumb_intermediate", "0 0 0.044", "1 0 0", 0.8004, (bend, 1.334)),
-               joint("thumb_distal_joint", "thumb_intermediate", "thumb_distal", "0 0 0.022", "1 0 0", 0.4002, (bend, 0.667))]
-    mount = fixed("hand_joint", "fr3_link8", "hand_base", "0 0 0", QUARTER / 2)  # as the gripper: the grasp closes along tool y
+    joints += [
+        joint("thumb_proximal_yaw_joint", "hand_base", "thumb_proximal_base", "0.024 0.0345 0.05", "0 0 -1", 1.308),
+        joint(bend, "thumb_proximal_base", "thumb_proximal", "0 0.034 0", "1 0 0", 0.6, roll=-0.9),
+        joint(
+            "thumb_intermediate_joint",
+            "thumb_proximal",
+            "thumb_intermediate",
+            "0 0 0.044",
+            "1 0 0",
+            0.8004,
+            (bend, 1.334),
+        ),
+        joint("thumb_distal_joint", "thumb_intermediate", "thumb_distal", "0 0 0.022", "1 0 0", 0.4002, (bend, 0.667)),
+    ]
+    mount = fixed(
+        "hand_joint", "fr3_link8", "hand_base", "0 0 0", QUARTER / 2
+    )  # as the gripper: the grasp closes along tool y
     tool = fixed("hand_tcp_joint", "hand_base", "hand_tcp", "0.03 0.01 0.16", -QUARTER)
     return "".join([*links, '  <link name="hand_tcp"/>\n', "\n", mount, tool, *joints])
 

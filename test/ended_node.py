@@ -10,7 +10,14 @@ def ended(spec: episode_graph.NodeSpec, timeout: float) -> subprocess.CompletedP
     """How the process of `spec` ended within `timeout` wall seconds, with what it printed."""
     domain = environment.Domain()
     try:
-        return subprocess.run(episode_graph.command(spec, sys.executable), env=environment.child_environment(domain.id),
-                              capture_output=True, text=True, timeout=timeout, check=False, encoding="utf-8")
+        return subprocess.run(
+            episode_graph.command(spec, sys.executable),
+            env=environment.child_environment(domain.id),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            encoding="utf-8",
+        )
     finally:
         domain.release()

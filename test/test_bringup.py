@@ -63,14 +63,18 @@ def test_a_driver_without_its_messages_is_refused(monkeypatch):
         EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(False)
 
 
-@pytest.mark.parametrize("driver, nodes", [("franka", ["motion", "planner", "robot", "gripper"]), ("ur", ["motion", "planner", "robot"])])
+@pytest.mark.parametrize(
+    "driver, nodes", [("franka", ["motion", "planner", "robot", "gripper"]), ("ur", ["motion", "planner", "robot"])]
+)
 def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
     config = EpisodeConfig("put_three_obj", cell="real", driver=driver).checked(commander=False)
     graph = cell_graph(config.task, config.robot, cell=config.cell, driver=config.driver)
     assert [spec.executable for spec in graph] == nodes
     whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "models/x"}))
     assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
-    assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {s.name for s in whole}
+    assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {
+        s.name for s in whole
+    }
 
 
 def test_a_standing_cell_homes_and_recovers_simulated_or_real():

@@ -43,7 +43,15 @@ def domain():
 def segments(domain, **environ) -> list[int]:
     """What a process of the graph maps that is alone in its domain."""
     env = environment.child_environment(domain) | environ
-    done = subprocess.run([sys.executable, "-c", PROBE], env=env, capture_output=True, text=True, timeout=120, check=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        encoding="utf-8",
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -56,7 +64,10 @@ def test_the_profile_is_in_force(domain, discovery):
 def test_a_profile_with_one_wrong_element_is_ignored_whole(domain, tmp_path):
     """So the size of the segment tells of the heartbeat as well; this is Fast DDS 3's name for it."""
     bad = tmp_path / "bad.xml"
-    bad.write_text(resources.dds_profile().read_text(encoding="utf-8").replace("heartbeatPeriod", "heartbeat_period"), encoding="utf-8")
+    bad.write_text(
+        resources.dds_profile().read_text(encoding="utf-8").replace("heartbeatPeriod", "heartbeat_period"),
+        encoding="utf-8",
+    )
     assert segments(domain, **dict.fromkeys(environment.DDS_PROFILES, str(bad)))[0] < 1 << 20
 
 
@@ -71,7 +82,9 @@ def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
     monkeypatch.setattr(supervisor, "command", lambda spec, python: [python, "-c", PROBE])
     with Supervisor([NodeSpec("probe", "")], environment.child_environment(domain), tmp_path) as started:
         started.wait()
-    assert json.loads((tmp_path / "probe.log").read_text(encoding="utf-8"))[0] >= dds.segment_size(resources.dds_profile())
+    assert json.loads((tmp_path / "probe.log").read_text(encoding="utf-8"))[0] >= dds.segment_size(
+        resources.dds_profile()
+    )
 
 
 def test_what_a_launch_file_starts_has_it(domain, monkeypatch, tmp_path):
@@ -80,10 +93,23 @@ def test_what_a_launch_file_starts_has_it(domain, monkeypatch, tmp_path):
     program.parent.mkdir(parents=True)
     program.touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=os.pathsep)
-    (given,) = moveit_graph.render([ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"])
-    assert environment.dds_additions().items() <= given.items() and environment.dds_additions().items() <= environment.child_additions().items()
+    (given,) = moveit_graph.render(
+        [ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"]
+    )
+    assert (
+        environment.dds_additions().items() <= given.items()
+        and environment.dds_additions().items() <= environment.child_additions().items()
+    )
     launched = dict(os.environ) | given | {"ROS_DOMAIN_ID": str(domain)}
-    done = subprocess.run([sys.executable, "-c", PROBE], env=launched, capture_output=True, text=True, timeout=120, check=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env=launched,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        encoding="utf-8",
+    )
     assert json.loads(done.stdout)[0] >= dds.segment_size(resources.dds_profile())
     source = (Path(environment.__file__).parent / "launching.py").read_text(encoding="utf-8")
     assert "additional_env={**environment.child_additions(), " in source  # launch_ros is not in the wheels

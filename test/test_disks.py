@@ -23,7 +23,9 @@ from vipa_ros.bringup import episode
 def card():
     scorer = EpisodeScorer(load_task("water_plant"))
     scorer.stop("stopped", "interrupted", "by the test")
-    return scorecard.score(scorer, episode_id="id", robot="fr3_single", cell="sim", commander="expert", seed=0, variant="", wall_s=1.0)
+    return scorecard.score(
+        scorer, episode_id="id", robot="fr3_single", cell="sim", commander="expert", seed=0, variant="", wall_s=1.0
+    )
 
 
 @pytest.fixture
@@ -47,7 +49,9 @@ def test_an_error_names_path_and_disk(tmp_path, full):
     full(tmp_path)
     with pytest.raises(VipaError) as error:
         files.write_json(tmp_path / "x.json", {})
-    assert str(error.value).startswith(f"{tmp_path / 'x.json'}: No space left on device (disk {files.disk_of(tmp_path)}: ")
+    assert str(error.value).startswith(
+        f"{tmp_path / 'x.json'}: No space left on device (disk {files.disk_of(tmp_path)}: "
+    )
     assert str(error.value).endswith(" free)") and "\n" not in str(error.value)
 
 
@@ -80,11 +84,15 @@ def test_an_episode_without_room_is_refused(tmp_path, monkeypatch, cell, wanted)
     robot = load_robot("fr3_single")
     assert sum(c.width * c.height * 5 * c.rate for c in robot.cameras) == 11.52e6
     for spare in (-1e6, 1e6):
-        monkeypatch.setattr(shutil, "disk_usage", lambda _, s=spare: shutil._ntuple_diskusage(0, 0, int(wanted + 100 * rate + s)))
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda _, s=spare: shutil._ntuple_diskusage(0, 0, int(wanted + 100 * rate + s))
+        )
         if spare > 0:
             run_folder.check_space(tmp_path, robot, cell, 100.0)
             continue
-        with pytest.raises(VipaError, match=r"disk .* has .* free; an episode of 100 s with 2 cameras may take .* allowed: "):
+        with pytest.raises(
+            VipaError, match=r"disk .* has .* free; an episode of 100 s with 2 cameras may take .* allowed: "
+        ):
             run_folder.check_space(tmp_path, robot, cell, 100.0)
 
 
@@ -117,7 +125,9 @@ def small_disk(tmp_path):
     def make(size):
         folder = tmp_path / "disk"
         folder.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", folder], capture_output=True, check=False)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", folder], capture_output=True, check=False
+        )
         if done.returncode:
             pytest.skip("may not mount here; the tests above stand in for the disk")
         mounted.append(folder)
@@ -133,10 +143,24 @@ def test_a_disk_that_fills_in_an_episode(small_disk, monkeypatch, capsys):
     disk = small_disk(4)
     monkeypatch.setattr(run_folder, "check_space", lambda *_: None)
     with pytest.raises(SystemExit) as end:
-        cli.main(["episode", "--task", "water_plant", "--in-process", "--no-video", "--runs", str(disk / "runs"), "--time-limit", "8"])
+        cli.main(
+            [
+                "episode",
+                "--task",
+                "water_plant",
+                "--in-process",
+                "--no-video",
+                "--runs",
+                str(disk / "runs"),
+                "--time-limit",
+                "8",
+            ]
+        )
     said = capsys.readouterr()
     assert end.value.code == 1
-    assert [f"bag_0.mcap: No space left on device (disk {disk}: " in line for line in said.err.splitlines()] == [True], said.err
+    assert [f"bag_0.mcap: No space left on device (disk {disk}: " in line for line in said.err.splitlines()] == [
+        True
+    ], said.err
     assert scorecard.read(disk / "runs/latest/scorecard.json").task == "water_plant"
 
 

@@ -94,7 +94,9 @@ def test_a_second_fixtures_key_does_not_remove_the_table(tmp_path):
     from vipa import resources
 
     path = tmp_path / "own.yaml"
-    path.write_text(resources.find("tasks", "water_plant").read_text(encoding="utf-8") + "fixtures: []\n", encoding="utf-8")
+    path.write_text(
+        resources.find("tasks", "water_plant").read_text(encoding="utf-8") + "fixtures: []\n", encoding="utf-8"
+    )
     with pytest.raises(VipaError, match="own.yaml: not YAML: .*key 'fixtures' stands twice"):
         config.load(path, Task)
 
@@ -103,4 +105,6 @@ def test_there_is_one_loader_of_yaml():
     from vipa import resources
 
     sources = {p.name: p.read_text(encoding="utf-8") for p in (resources.root() / "src").rglob("*.py")}
-    assert [name for name, text in sources.items() if "yaml.safe_load(" in text or "yaml.load(" in text] == ["documents.py"]
+    assert [name for name, text in sources.items() if "yaml.safe_load(" in text or "yaml.load(" in text] == [
+        "documents.py"
+    ]

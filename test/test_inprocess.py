@@ -117,7 +117,9 @@ def test_a_commander_sees_and_answers_as_late_as_in_the_graph():
     assert len(commander.steps) == 10 and not rendered  # nobody looked at a tick's frames: none was rendered for it
     for seen in commander.steps:
         assert GRAPH.frame * 1e9 <= seen.now_ns - seen.observation.stamp_ns < (GRAPH.frame + 0.04) * 1e9
-        assert 0 < seen.now_ns - seen.truth.stamp_ns <= 60_000_000 and 0 < seen.now_ns - seen.status.stamp_ns <= 50_000_000
+        assert (
+            0 < seen.now_ns - seen.truth.stamp_ns <= 60_000_000 and 0 < seen.now_ns - seen.status.stamp_ns <= 50_000_000
+        )
         np.testing.assert_array_equal(seen.groups["arm"].positions, states[seen.now_ns - 10_000_000])
         np.testing.assert_array_equal(seen.observation.groups["arm"].positions, states[seen.observation.stamp_ns])
 

@@ -40,7 +40,9 @@ def imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import; write the whole name"
-            names |= {f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names}
+            names |= {
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names
+            }
     return names
 
 
@@ -71,7 +73,9 @@ def test_no_circle_between_rooms():
     done: set[str] = set()
 
     def visit(at: str, way: list[str]) -> None:
-        assert at not in way, "circle: " + "; ".join(edges[a][b] for a, b in zip(way[way.index(at) :], [*way[way.index(at) + 1 :], at]))
+        assert at not in way, "circle: " + "; ".join(
+            edges[a][b] for a, b in zip(way[way.index(at) :], [*way[way.index(at) + 1 :], at])
+        )
         if at not in done:
             for other in edges.get(at, ()):
                 visit(other, [*way, at])
@@ -94,4 +98,3 @@ def test_the_architecture_lists_every_room():
         elif line.startswith("```"):
             package = ""
     assert named and top == named, f"not in the text: {sorted(top - named)}; not in the source: {sorted(named - top)}"
-

@@ -132,7 +132,10 @@ def test_lock_files_pin_with_hashes_and_name_no_index():
 @wheels
 def test_colcon_lists_both_packages_and_nothing_else():
     run = subprocess.run(
-        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list"], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "colcon", "--log-base", os.devnull, "list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         encoding="utf-8",
     )
     assert run.returncode == 0, run.stderr

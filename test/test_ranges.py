@@ -19,7 +19,11 @@ from vipa.tasks.task import Task, load_task
 from vipa_cli.cli import main
 from vipa_sim.scenes import load_scene
 
-LOADERS = {"config/robots": load_robot, "tasks": lambda path: load_scene(load_task(path)), "config/policies": load_mapping}
+LOADERS = {
+    "config/robots": load_robot,
+    "tasks": lambda path: load_scene(load_task(path)),
+    "config/policies": load_mapping,
+}
 FILES = [(folder, name) for folder in LOADERS for name in resources.names(folder)]
 NOT_FINITE = [float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 10**400]
 SIGNED = {  # keys whose numbers may be negative
@@ -78,7 +82,10 @@ def test_a_force_cap_that_stops_nothing_is_refused_by_file_key_and_range(tmp_pat
     shipped = resources.find("config/robots", "fr3_single").read_text(encoding="utf-8")
     path = tmp_path / "own.yaml"
     path.write_text(shipped.replace("force_cap: 40.0", f"force_cap: {text}"), encoding="utf-8")
-    with pytest.raises(VipaError, match=rf"^{re.escape(str(path))}: groups\[0\]: force_cap: .*(allowed: above 0, to 500|expected float)"):
+    with pytest.raises(
+        VipaError,
+        match=rf"^{re.escape(str(path))}: groups\[0\]: force_cap: .*(allowed: above 0, to 500|expected float)",
+    ):
         load_robot(str(path))
 
 
@@ -118,7 +125,11 @@ def test_the_urdf_that_ships_is_taken(name):
     [
         (r'lower="[^"]*"', 'lower="nan"', r"joint 'fr3_joint1': limit lower: nan; allowed"),
         (r'upper="[^"]*"', 'upper="inf"', r"joint 'fr3_joint1': limit upper: inf; allowed"),
-        (r'upper="[^"]*"', 'upper="-9"', r"joint 'fr3_joint1': limit lower -?[\d.]+, upper -9; allowed: lower below upper"),
+        (
+            r'upper="[^"]*"',
+            'upper="-9"',
+            r"joint 'fr3_joint1': limit lower -?[\d.]+, upper -9; allowed: lower below upper",
+        ),
         (r'effort="[^"]*"', 'effort="-1"', r"limit effort: -1; allowed: 0 or more"),
         (r'mass value="[^"]*"', 'mass value="0"', r"link 'fr3_link0': mass value: 0; allowed: above 0"),
         (r'ixx="[^"]*"', 'ixx="nan"', r"link 'fr3_link0': inertia ixx: nan; allowed"),
@@ -181,6 +192,8 @@ def bare_numbers(cls, where):
             yield from bare_numbers(part, where)
 
 
-@pytest.mark.parametrize("cls", [Robot, Task, Mapping, *(check.Params for check in REGISTRY.values())], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", [Robot, Task, Mapping, *(check.Params for check in REGISTRY.values())], ids=lambda cls: cls.__name__
+)
 def test_every_number_of_a_file_declares_its_range(cls):
     assert list(bare_numbers(cls, cls.__name__)) == []

@@ -21,7 +21,9 @@ SLOW = (  # to end
     "import signal, sys, time\ndef end(*_):\n    time.sleep(0.5)\n    print('said goodbye', file=open(sys.argv[1] + '/farewell', 'w'))"
     "\n    sys.exit()\nsignal.signal(signal.SIGTERM, end); print('awake', flush=True); time.sleep(60)"
 )
-STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
+)
 
 
 @pytest.fixture
@@ -107,7 +109,9 @@ def taken(lock):
 def test_everybody_ends_with_who_started_them_and_holds_the_domain_until_then(tmp_path):
     """`slow` takes half a second to end."""
     env = {**os.environ, "TMPDIR": str(tmp_path)}  # domains of its own, that nobody else takes meanwhile
-    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8", env=env)
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", KEEPER, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8", env=env
+    )
     domain, *pids = map(int, keeper.stdout.readline().split())
     lock = tmp_path / f"vipa-domain-{domain}.lock"
     assert len(pids) == 3 and all(map(lifeline.is_running, pids)) and taken(lock)
@@ -125,7 +129,14 @@ def test_who_is_started_too_late_ends_at_once():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     env = {**os.environ, lifeline.PARENT: str(ended.pid)}
-    done = subprocess.run([sys.executable, "-c", TIED + "print('lived on')"], env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TIED + "print('lived on')"],
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
     assert done.returncode == 1 and done.stdout == ""
 
 
@@ -164,7 +175,9 @@ def test_a_log_that_cannot_be_written_stops_no_node(programs, tmp_path, capsys):
 
 def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):
     began = time.time()
-    dead, living, lock, foreign = (tmp_path / n for n in ("fastrtps_dead", "fastrtps_live", "fastrtps_live_el", "other"))
+    dead, living, lock, foreign = (
+        tmp_path / n for n in ("fastrtps_dead", "fastrtps_live", "fastrtps_live_el", "other")
+    )
     for path in (dead, living, lock, foreign):
         path.write_bytes(b"x" * 4096)
     script = (

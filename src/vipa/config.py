@@ -53,8 +53,12 @@ class Match:
 
 
 FINITE = Range()
-Name = Annotated[str, Match(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits, '_', '-' and '.', the first a letter or digit")]
-Token = Annotated[str, Match(r"[A-Za-z][A-Za-z0-9_]{0,99}", "letters, digits and '_', the first a letter")]  # part of a topic
+Name = Annotated[
+    str, Match(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits, '_', '-' and '.', the first a letter or digit")
+]
+Token = Annotated[
+    str, Match(r"[A-Za-z][A-Za-z0-9_]{0,99}", "letters, digits and '_', the first a letter")
+]  # part of a topic
 
 
 def load(path: Path, cls: type):

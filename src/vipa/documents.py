@@ -86,7 +86,9 @@ def check(data: Any, where: str, finite: bool = True) -> None:
             if finite and not math.isfinite(value):
                 raise VipaError(f"{place}: {value}; allowed: a finite number")
         elif not isinstance(value, _PLAIN):
-            raise VipaError(f"{place}: {value!r} is a {type(value).__name__}; allowed: texts, numbers, true, false, lists, mappings")
+            raise VipaError(
+                f"{place}: {value!r} is a {type(value).__name__}; allowed: texts, numbers, true, false, lists, mappings"
+            )
 
 
 class _Loader(yaml.SafeLoader):
@@ -110,7 +112,9 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key_node, yaml.ScalarNode) and key_node.tag != "tag:yaml.org,2002:merge":
                 key = self.construct_object(key_node)
                 if key in keys:
-                    raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key '{key}' stands twice", key_node.start_mark
+                    )
                 keys.add(key)
         return super().construct_mapping(node, deep)
 

@@ -29,7 +29,9 @@ def git_commit() -> str | None:
 
     def git(*args):
         command = ("git", "-C", str(resources.root()), *args)
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, encoding="utf-8").stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True, encoding="utf-8"
+        ).stdout.strip()
 
     try:
         commit = git("rev-parse", "HEAD")

@@ -34,7 +34,9 @@ def build(cls: type, data: dict, where: str):
     for key, value in data.items():
         if not _is(value, kinds[key]):
             kind = kinds[key] if isinstance(kinds[key], types.GenericAlias) else kinds[key].__name__
-            raise ValueError(f"{where}.{key} is {str(value)[:60]!r}; allowed: {kind}, integers from 0 on, finite numbers")
+            raise ValueError(
+                f"{where}.{key} is {str(value)[:60]!r}; allowed: {kind}, integers from 0 on, finite numbers"
+            )
     return cls(**data)
 
 

@@ -53,7 +53,9 @@ def listed(folder: Path) -> dict[str, str]:
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         value, _, name = line.partition("  ")
         if len(value) != 64 or not name or Path(name).name != name:
-            raise ValueError(f"{path}: line {number} is {line[:100]!r}; allowed: HASH, two blanks, the name of a file here")
+            raise ValueError(
+                f"{path}: line {number} is {line[:100]!r}; allowed: HASH, two blanks, the name of a file here"
+            )
         sums[name] = value
     return sums
 
@@ -61,7 +63,9 @@ def listed(folder: Path) -> dict[str, str]:
 def check(folder: Path, name: str, sums: dict[str, str]) -> None:
     """Raises ValueError unless the file ``name`` is listed in ``sums`` and is what it was."""
     if name not in sums:
-        raise ValueError(f"{folder / name} is not in {folder / CHECKSUMS}; allowed: the files of one export. Export again")
+        raise ValueError(
+            f"{folder / name} is not in {folder / CHECKSUMS}; allowed: the files of one export. Export again"
+        )
     found = digest(folder / name)
     if sums[name] != found:
         raise ValueError(

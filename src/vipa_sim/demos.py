@@ -75,7 +75,9 @@ class Recording:
                 "target": label.target,
                 "tip": label.tip,
                 "stamps": tick.stamp_ns,
-                "label_pose": clean.poses[1:],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
+                "label_pose": clean.poses[
+                    1:
+                ],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
                 "label_hand": clean.hand[1:],
             }
         )
@@ -128,12 +130,26 @@ class Collector:
         commander = PolicyLed(expert, self.policy) if self.policy else expert
         limit = LED_LIMIT if self.policy else None
         card = run_episode(
-            self.task, self.robot, commander, seed, loop=self.loop, on_tick=recording.on_tick, time_limit=limit, latency=None
+            self.task,
+            self.robot,
+            commander,
+            seed,
+            loop=self.loop,
+            on_tick=recording.on_tick,
+            time_limit=limit,
+            latency=None,
         ).scorecard
         # what a policy got itself into is worth learning from, however it ended
         if not card.success and not (self.policy and len(recording.rows) >= LED_FRAMES):
             return seed, False, card.failure.detail if card.failure else card.outcome
-        meta = {"seed": seed, "variant": card.variant, "duration_s": card.duration_s, "outcome": card.outcome, "noise": self.config.noise, "policy": self.config.policy}
+        meta = {
+            "seed": seed,
+            "variant": card.variant,
+            "duration_s": card.duration_s,
+            "outcome": card.outcome,
+            "noise": self.config.noise,
+            "policy": self.config.policy,
+        }
         self.store.add(name, recording.arrays(), self.task.instruction, meta)
         return seed, True, f"{len(recording.rows)} frames, {card.outcome}"
 

@@ -46,7 +46,9 @@ def parse(text: str) -> Following:
         try:
             values[key] = float(value) if keys[key] is float else {"true": True, "false": False}[value]
         except (ValueError, KeyError):
-            raise VipaError(f"following: {key}={value}; allowed: {'a number' if keys[key] is float else 'true or false'}") from None
+            raise VipaError(
+                f"following: {key}={value}; allowed: {'a number' if keys[key] is float else 'true or false'}"
+            ) from None
     return Following(**values)
 
 

@@ -46,7 +46,9 @@ class Tick:
     it, before its delay. subtask: index of the current sub-task.
     """
 
-    def __init__(self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, captured, truth, wrenches, commands):
+    def __init__(
+        self, stamp_ns: int, joints: JointState, motion: Motion, subtask: int, captured, truth, wrenches, commands
+    ):
         self.stamp_ns, self.joints, self.subtask = stamp_ns, joints, subtask
         self.wrenches: dict[str, np.ndarray] = wrenches
         self.commands: dict[str, JointTrajectory] = commands
@@ -96,8 +98,15 @@ class Loop:
     camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. Closing it frees the renderer.
     """
 
-    def __init__(self, task: Task, robot: Robot, cameras: Iterable[str] = (), image_size=None, camera_rate=None,
-                 following: Following | None = None):
+    def __init__(
+        self,
+        task: Task,
+        robot: Robot,
+        cameras: Iterable[str] = (),
+        image_size=None,
+        camera_rate=None,
+        following: Following | None = None,
+    ):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
         self.cameras = tuple(cameras)
         self.cell = SimCell(robot, task, cameras=self.cameras, image_size=image_size, following=following)
@@ -168,7 +177,9 @@ class Loop:
                 self.captures.add(name, snapshot)
         if self.motion.stop_reasons:
             self.scorer.stop("stopped", "safety stop", "; ".join(self.motion.stop_reasons))
-        return Tick(now, joints, self.motion, self.scorer.current, lambda: self.captures.at(now), truth, wrenches, commands)
+        return Tick(
+            now, joints, self.motion, self.scorer.current, lambda: self.captures.at(now), truth, wrenches, commands
+        )
 
     def _score(self, state: CheckState) -> None:
         if self._set_up:

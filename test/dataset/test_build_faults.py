@@ -37,7 +37,9 @@ def make_run(folder, source, change=lambda topic, ns, raw: raw, passes=((0, 10**
                 if made is not None:
                     while not out.write(ids[topic], ns, ns, made):
                         out.flush()
-    (folder / "scorecard.json").write_text(json.dumps({"episode_id": folder.name, "outcome": "success"} | card), encoding="utf-8")
+    (folder / "scorecard.json").write_text(
+        json.dumps({"episode_id": folder.name, "outcome": "success"} | card), encoding="utf-8"
+    )
     return folder
 
 
@@ -243,8 +245,16 @@ def in_parts(source, folder):
                 put(topic, ns, raw)
                 continue
             whole = m.store.deserialize_cdr(raw, "sensor_msgs/msg/JointState")
-            for part, velocity in (((slice(0, 7), whole.velocity[:7]),) + (((slice(7, 8), np.zeros(0)),) if count % 2 == 0 else ())):
-                message = m("sensor_msgs/msg/JointState", header=whole.header, name=whole.name[part], position=whole.position[part], velocity=velocity)
+            for part, velocity in ((slice(0, 7), whole.velocity[:7]),) + (
+                ((slice(7, 8), np.zeros(0)),) if count % 2 == 0 else ()
+            ):
+                message = m(
+                    "sensor_msgs/msg/JointState",
+                    header=whole.header,
+                    name=whole.name[part],
+                    position=whole.position[part],
+                    velocity=velocity,
+                )
                 put(topic, ns, m.serialize(message))
             count += 1
     (folder / "scorecard.json").write_text(json.dumps({"episode_id": "parts", "outcome": "success"}), encoding="utf-8")

@@ -26,7 +26,9 @@ def whole(tmp_path_factory):
     runs = []
     for name in ("one", "two", "three"):
         write_episode(base / name / "bag", seconds=0.5)
-        (base / name / "scorecard.json").write_text(json.dumps({"episode_id": name, "outcome": "success"}), encoding="utf-8")
+        (base / name / "scorecard.json").write_text(
+            json.dumps({"episode_id": name, "outcome": "success"}), encoding="utf-8"
+        )
         runs.append(base / name)
     build_from_bags(runs[:2], base / "set")
     build_from_bags(runs[2:], base / "set")
@@ -58,7 +60,11 @@ def edited(root, out, keep, index_name=None):
             target = out / video.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(video, target)
-    info |= {"total_episodes": len(new), "total_frames": new[-1]["dataset_to_index"], "splits": {"train": f"0:{len(new)}"}}
+    info |= {
+        "total_episodes": len(new),
+        "total_frames": new[-1]["dataset_to_index"],
+        "splits": {"train": f"0:{len(new)}"},
+    }
     (out / "meta/info.json").write_text(json.dumps(info), encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(new), out / "meta/episodes/chunk-000/file-000.parquet")
     shutil.copyfile(root / "meta/stats.json", out / "meta/stats.json")
@@ -81,7 +87,9 @@ def test_it_is_read_and_what_is_lost_is_said(whole, tmp_path, keep, name):
     findings = check(root)
     assert [f for f in findings if f.level == "error"] == []
     said = " ".join(f.what for f in findings)
-    assert "no section 'vipa'" in said and "seed, outcome and commander" in said and "names of sub-tasks are lost" in said
+    assert (
+        "no section 'vipa'" in said and "seed, outcome and commander" in said and "names of sub-tasks are lost" in said
+    )
     with pytest.raises(VipaError, match="no depth of camera 'scene'"):
         dataset.episode(0).depth("scene")
 
@@ -133,7 +141,9 @@ def test_an_info_of_nonsense_is_no_dataset(whole, tmp_path, change, said):
         check(root)
 
 
-@pytest.mark.parametrize("key, value", [("data_path", "nowhere/{x}"), ("chunks_size", -5), ("robot_type", 7), ("total_tasks", 99)])
+@pytest.mark.parametrize(
+    "key, value", [("data_path", "nowhere/{x}"), ("chunks_size", -5), ("robot_type", 7), ("total_tasks", 99)]
+)
 def test_check_finds_what_an_info_claims(whole, tmp_path, key, value):
     root = shutil.copytree(whole[0], tmp_path / "set")
     path = root / "meta/info.json"

@@ -268,7 +268,9 @@ def _wrong_index(root):
 
 def _wrong_info(root):
     path = root / "meta/info.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"total_frames": 50', '"total_frames": 51'), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"total_frames": 50', '"total_frames": 51'), encoding="utf-8"
+    )
 
 
 def _wrong_stats(root):

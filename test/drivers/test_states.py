@@ -29,7 +29,9 @@ def franka_in(mode, errors=(), age=0.0):
 def test_franka(robot, ready, estop, request_, message):
     state = robot.state()
     assert (state.ready, state.estop) == (ready, estop) and message in state.message
-    assert (robot.recovery() if robot.mode is not None and robot.now - robot.heard <= franka.SILENCE else "") == request_
+    assert (
+        robot.recovery() if robot.mode is not None and robot.now - robot.heard <= franka.SILENCE else ""
+    ) == request_
 
 
 def ur_in(robot_mode, safety_mode, program=True):
@@ -54,7 +56,10 @@ def test_ur(robot, ready, estop, request_):
 def test_controllers_must_be_active():
     ready = DriverState(True, False, "idle")
     assert with_controllers(ready, {"arm_controller": "active"}, ["arm_controller"]) == ready
-    assert "arm_controller is inactive" in with_controllers(ready, {"arm_controller": "inactive"}, ["arm_controller"]).message
+    assert (
+        "arm_controller is inactive"
+        in with_controllers(ready, {"arm_controller": "inactive"}, ["arm_controller"]).message
+    )
     assert "not loaded" in with_controllers(ready, {}, ["arm_controller"]).message
     assert not with_controllers(ready, None, ["arm_controller"]).ready
 
@@ -80,5 +85,6 @@ def test_controllers_must_begin_at_the_desired_state():
     assert with_starts(ready, {"left": True, "right": True}, names) == ready
     state = with_starts(ready, {"left": False}, names)
     assert not state.ready and state.message == (
-        "left: interpolate_from_desired_state is false; allowed: true; right: interpolate_from_desired_state is not known yet; allowed: true")
+        "left: interpolate_from_desired_state is false; allowed: true; right: interpolate_from_desired_state is not known yet; allowed: true"
+    )
     assert with_starts(ready, {}, []) == ready

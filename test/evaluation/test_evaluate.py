@@ -17,7 +17,9 @@ def card_of(seed, outcome, kind, detail):
     """The scorecard of an episode that ended so."""
     scorer = EpisodeScorer(load_task("water_plant"))
     scorer.stop("error", kind, detail)
-    card = scorecard.score(scorer, episode_id="1", robot="r", cell="sim", commander="expert", seed=seed, variant="v", wall_s=1.0)
+    card = scorecard.score(
+        scorer, episode_id="1", robot="r", cell="sim", commander="expert", seed=seed, variant="v", wall_s=1.0
+    )
     return dataclasses.replace(card, outcome=outcome, success=outcome == "success")
 
 
@@ -32,7 +34,9 @@ def ran(monkeypatch):
 
     def run_trial(trial):
         seeds.append(trial.seed)
-        return trials.Outcome(trial, card_of(trial.seed, *Ran.ends.get(trial.seed, ("timeout", "timeout", "over"))), (), ())
+        return trials.Outcome(
+            trial, card_of(trial.seed, *Ran.ends.get(trial.seed, ("timeout", "timeout", "over"))), (), ()
+        )
 
     monkeypatch.setattr(trials, "run_trial", run_trial)
     Ran.ends = {}
@@ -82,7 +86,9 @@ def test_a_changed_task_file_is_another_trial(ran, tmp_path, capsys):
     assert "is of other trials: task_sha256" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("line, said", [("{", "not JSON"), ("[]", "expected dict"), ("{}", "says nothing of its trial")])
+@pytest.mark.parametrize(
+    "line, said", [("{", "not JSON"), ("[]", "expected dict"), ("{}", "says nothing of its trial")]
+)
 def test_a_file_of_something_else_is_refused_by_its_line(ran, tmp_path, capsys, line, said):
     out = tmp_path / "trials.jsonl"
     evaluate("--seeds", "0", "--out", str(out))
@@ -101,7 +107,9 @@ def test_it_stops_at_an_error_that_every_trial_meets(ran, tmp_path, capsys):
     type(ran).ends = {}
     assert evaluate("--seeds", "0:3", "--out", str(out)) == 0  # what ended as an error is run again
     assert ran == [0, 1, 0, 1, 2]
-    assert [json.loads(text)["outcome"] for text in out.read_text(encoding="utf-8").splitlines()] == ["error"] * 2 + ["timeout"] * 3
+    assert [json.loads(text)["outcome"] for text in out.read_text(encoding="utf-8").splitlines()] == ["error"] * 2 + [
+        "timeout"
+    ] * 3
 
 
 def test_a_single_error_stops_nothing_and_is_told(ran, capsys):

@@ -102,7 +102,9 @@ def test_text_cannot_become_markup(made, tmp_path):
     run = _copy(made, tmp_path, without=("bag", "video.mp4"))
     evil = "<script>alert(1)</script>"
     subtasks = [{"name": evil, "status": "pending", "t_done_s": None, "evidence": evil}]
-    (run / "scorecard.json").write_text(json.dumps(_card(instruction=evil, task=evil, subtasks=subtasks)), encoding="utf-8")
+    (run / "scorecard.json").write_text(
+        json.dumps(_card(instruction=evil, task=evil, subtasks=subtasks)), encoding="utf-8"
+    )
     (run / "scene.json").write_text(json.dumps({evil: evil}), encoding="utf-8")
     assert "<script" not in report.write_report(run).read_text(encoding="utf-8")
 
@@ -205,4 +207,7 @@ def test_what_was_skipped_is_named(made, tmp_path):
             bag.write(joints, at, at, m.serialize(m("sensor_msgs/msg/JointState", header=m.header(at), name=["a"])))
     page = report.rebuild(run).read_text(encoding="utf-8")
     assert "time jumps back 2.0 s" in page and "<video" not in page
-    assert "/camera/wrist/color/image_raw: 1 message skipped: image encoding 'odd'" in page or "1 message skipped: image encoding &#39;odd&#39;" in page
+    assert (
+        "/camera/wrist/color/image_raw: 1 message skipped: image encoding 'odd'" in page
+        or "1 message skipped: image encoding &#39;odd&#39;" in page
+    )

@@ -44,7 +44,9 @@ def test_labels_lead_back_from_where_a_policy_went():
             rows.append((expert.led, tick.groups["arm"], label.clean.groups[0].poses))
 
     with Loop(task, robot) as loop:
-        card = run_episode(task, robot, commander, 3, loop=loop, on_tick=on_tick, cameras=(), time_limit=60.0, latency=None).scorecard
+        card = run_episode(
+            task, robot, commander, 3, loop=loop, on_tick=on_tick, cameras=(), time_limit=60.0, latency=None
+        ).scorecard
     assert card.success, card.failure
     led = [(arm, poses) for by_policy, arm, poses in rows if by_policy]
     assert len(led) > 15 and len(led) < len(rows)

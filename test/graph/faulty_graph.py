@@ -57,17 +57,24 @@ class Wires:
         self.offset_ns = 100_000_000_000  # room for jumps back: ROS time is never negative
         self.check = lambda: None  # raises if waiting is in vain
         self.stamp_ns = 0
-        self.states: list[tuple[float, np.ndarray, np.ndarray]] = []     # seconds, q, v: as measured
-        self.commands: list[tuple[float, np.ndarray, np.ndarray]] = []   # seconds, positions (S, n), velocities (S, n)
+        self.states: list[tuple[float, np.ndarray, np.ndarray]] = []  # seconds, q, v: as measured
+        self.commands: list[tuple[float, np.ndarray, np.ndarray]] = []  # seconds, positions (S, n), velocities (S, n)
         self.shifted: dict[str, int] = {}
         self.recent: deque[str] = deque()
         self.motion: MotionStatus | None = None
         self.safety: SafetyStatus | None = None
         table = {t.name: PROFILES[t.qos] for t in topics.topic_table(self.robot)}
         pictures = topics.camera_topics(CAMERA)
-        kinds = {"/clock": Clock, topics.JOINT_STATES: JointState, topics.GROUND_TRUTH: GroundTruth,
-                 self.robot.arms[0].wrench_topic: WrenchStamped, pictures["color"]: Image, pictures["depth"]: Image,
-                 pictures["color_info"]: CameraInfo, pictures["depth_info"]: CameraInfo}
+        kinds = {
+            "/clock": Clock,
+            topics.JOINT_STATES: JointState,
+            topics.GROUND_TRUTH: GroundTruth,
+            self.robot.arms[0].wrench_topic: WrenchStamped,
+            pictures["color"]: Image,
+            pictures["depth"]: Image,
+            pictures["color_info"]: CameraInfo,
+            pictures["depth_info"]: CameraInfo,
+        }
         self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
         self.from_cell, self.pictures = tuple(kinds), tuple(pictures.values())
         self.to_cell = tuple(topics.command_topic(c) for c in self.controllers)
@@ -76,7 +83,9 @@ class Wires:
             self._wire(f"/raw{name}", name, kind, table[name], self._from_cell)
         for name in self.to_cell:
             self._wire(name, f"/raw{name}", JointTrajectory, table[name], self._to_cell)
-        self._wire(f"/raw{topics.ACTION_CHUNK}", topics.ACTION_CHUNK, ActionChunk, table[topics.ACTION_CHUNK], self._chunk)
+        self._wire(
+            f"/raw{topics.ACTION_CHUNK}", topics.ACTION_CHUNK, ActionChunk, table[topics.ACTION_CHUNK], self._chunk
+        )
         self._wire(topics.MOTION_STATUS, f"/raw{topics.MOTION_STATUS}", MotionStatus, PROFILES["stream"], self._status)
         self.node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._safety, PROFILES["latched"])
         self.episode = ActionClient(self.node, RunEpisode, topics.RUN_EPISODE)
@@ -215,11 +224,15 @@ class Graph:
         monkeypatch.setattr(supervisor, "command", self._command)
         common = {"robot": ROBOT, "use_sim_time": True}
         size = {"image_width": 64, "image_height": 48}
-        self.specs = {s.name: s for s in (
-            NodeSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0, "following": following}),
-            NodeSpec("motion", "motion", {**common, "task": TASK}),
-            NodeSpec(Streamer.commander_id, STREAMER, {**common, "camera": CAMERA}),
-            NodeSpec("task_manager", "task_manager", {**common, "cell": "sim", "policy": "expert"}))}
+        self.specs = {
+            s.name: s
+            for s in (
+                NodeSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0, "following": following}),
+                NodeSpec("motion", "motion", {**common, "task": TASK}),
+                NodeSpec(Streamer.commander_id, STREAMER, {**common, "camera": CAMERA}),
+                NodeSpec("task_manager", "task_manager", {**common, "cell": "sim", "policy": "expert"}),
+            )
+        }
         self.supervisor = Supervisor(list(self.specs.values()), env, folder)
         self.wires = Wires(self.domain.id)
         self.supervisor.__enter__()
@@ -229,7 +242,10 @@ class Graph:
         line = episode_graph.command(spec, python)
         if spec.name == Streamer.commander_id:
             line[1:3] = [STREAMER]
-        names = {"sim": (*self.wires.from_cell, *self.wires.to_cell, topics.MOTION_STATUS), Streamer.commander_id: (topics.ACTION_CHUNK,)}
+        names = {
+            "sim": (*self.wires.from_cell, *self.wires.to_cell, topics.MOTION_STATUS),
+            Streamer.commander_id: (topics.ACTION_CHUNK,),
+        }
         return line + [word for name in names.get(spec.name, ()) for word in ("-r", f"{name}:=/raw{name}")]
 
     def _nobody_died(self):
@@ -292,7 +308,9 @@ class Graph:
         assert all(p.poll() is not None for p in self.supervisor.processes.values())
         # before they are removed: what another test's process maps now and lets go of a moment later is not ours to remove
         used = {path for pid in os.listdir("/proc") if pid.isdigit() for path in _shared(pid)}
-        supervisor.remove_dead_shared_memory(self.supervisor._began)  # again: this process, too, had mapped what they shared
+        supervisor.remove_dead_shared_memory(
+            self.supervisor._began
+        )  # again: this process, too, had mapped what they shared
         left = [path for path in shared - used - self.older if os.path.exists(path)]
         assert not left, left
         self.domain.release()

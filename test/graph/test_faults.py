@@ -18,13 +18,13 @@ from vipa.recording import topics
 from vipa_msgs.srv import EStop, ReArm
 
 pytestmark = pytest.mark.graph
-REST = 0.02       # rad/s of every joint: at rest, as a simulated arm under gravity is
-REACTION = 0.15   # seconds from a fault to the beginning of braking
-BRAKING = 0.4     # seconds that braking takes at most (test/motion/hostile.py holds every plan to it)
-LEASE = 2.2       # seconds in which a commander notices that the task manager is silent: LEASE of CommanderNode and a status
-STALE = 0.35      # seconds in which a commander notices that a picture is too old: MAX_AGE of the observer, and its period
-FROZEN = 0.2      # seconds in which motion notices that a wrench never changes
-BLEND = 0.25      # seconds in which motion fades out what one chunk and the next disagree about
+REST = 0.02  # rad/s of every joint: at rest, as a simulated arm under gravity is
+REACTION = 0.15  # seconds from a fault to the beginning of braking
+BRAKING = 0.4  # seconds that braking takes at most (test/motion/hostile.py holds every plan to it)
+LEASE = 2.2  # seconds in which a commander notices that the task manager is silent: LEASE of CommanderNode and a status
+STALE = 0.35  # seconds in which a commander notices that a picture is too old: MAX_AGE of the observer, and its period
+FROZEN = 0.2  # seconds in which motion notices that a wrench never changes
+BLEND = 0.25  # seconds in which motion fades out what one chunk and the next disagree about
 ARM = "arm"
 
 
@@ -66,8 +66,15 @@ def poses(graph, count=4, spread=0.0):
     values = np.tile(here, (count, 1))
     values[:, :3] += spread * np.random.default_rng(w.motion.executing_seq).normal(size=(count, 3))
     now = w.stamp_ns + w.offset_ns
-    return ActionChunk(Streamer.commander_id, w.motion.epoch, 10**6, now, now, 0.05,
-                       (GroupAction(ARM, arm.base_frame, arm.tool_frame, values),))
+    return ActionChunk(
+        Streamer.commander_id,
+        w.motion.epoch,
+        10**6,
+        now,
+        now,
+        0.05,
+        (GroupAction(ARM, arm.base_frame, arm.tool_frame, values),),
+    )
 
 
 def flood(graph):
@@ -242,7 +249,9 @@ def rests(w, fault, began, epoch, killed):
     if fault.rests == "never":
         assert max(after) > 0.1
     else:
-        assert max(after) < REST, f"{max(after):.3f} rad/s; at rest was allowed to be {end - began:.2f} s after the fault"
+        assert max(after) < REST, (
+            f"{max(after):.3f} rad/s; at rest was allowed to be {end - began:.2f} s after the fault"
+        )
 
 
 def limits_held(w):

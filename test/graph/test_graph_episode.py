@@ -26,7 +26,9 @@ def vipa(tmp_path, *args, **kwargs):
     """`vipa episode` with runs below tmp_path, as a process."""
     line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--runs", str(tmp_path / "runs"), *args]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **kwargs)
+    return subprocess.Popen(
+        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **kwargs
+    )
 
 
 def finish(process):
@@ -140,7 +142,9 @@ def is_taken(domain):
     return False
 
 
-@pytest.mark.parametrize("number, ended", [(signal.SIGHUP, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(
+    "number, ended", [(signal.SIGHUP, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
 def test_the_graph_ends_with_vipa_and_leaves_scorecard_and_bag(tmp_path, number, ended):
     """SIGHUP: the terminal has closed. SIGKILL: nobody is left who could end the nodes in order."""
     process = vipa(tmp_path, "--task", "put_three_obj", "--no-video")
@@ -175,7 +179,16 @@ def test_nohup_is_heeded(tmp_path):
 def test_when_the_terminal_closes_the_episode_is_scored(tmp_path):
     """Writing to it is an error from then on."""
     master, slave = pty.openpty()
-    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--runs", str(tmp_path / "runs"), "--task", "put_three_obj"]
+    line = [
+        sys.executable,
+        "-m",
+        "vipa_cli.cli",
+        "episode",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--task",
+        "put_three_obj",
+    ]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     process = subprocess.Popen(
         line, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,

@@ -53,14 +53,22 @@ def test_an_operator_judges_stops_and_rearms(world):
     sent = world.begin(lambda: client.send_goal_async(goal))
     world.wait(sent.done, "the goal's acceptance")
     result = world.begin(sent.result().get_result_async)
-    world.wait(lambda: status and status[0].subtasks and status[0].subtasks[0].evidence == "waits for the operator", "the episode")
+    world.wait(
+        lambda: status and status[0].subtasks and status[0].subtasks[0].evidence == "waits for the operator",
+        "the episode",
+    )
 
-    ahead = world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(subtask="press spray handle", done=True))
+    ahead = world.call(
+        JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(subtask="press spray handle", done=True)
+    )
     assert not ahead.accepted and "allowed: pick up watering can" in ahead.message
     code, said = operator(world, "done")
     assert code == 0 and "pick up watering can: done" in said
     world.wait(lambda: status[0].subtasks[0].status == SubTaskStatus.DONE, "the first sub-task")
-    assert world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(done=False)).message == "locate plant: failed"
+    assert (
+        world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(done=False)).message
+        == "locate plant: failed"
+    )
     world.wait(result.done, "the result")
     card = json.loads(result.result().result.scorecard)
     assert card["outcome"] == "failure" and card["subtask_score"] == pytest.approx(1 / 3)

@@ -18,10 +18,24 @@ PAIRS = [("water_plant", "expert"), ("water_plant", "water_plant"), ("put_three_
 
 def graph(tmp_path, task, policy, seed, following=""):
     """Scorecard (JSON values) of an episode over the graph, one that a safety stop has ended, too."""
-    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--task", task, "--policy", policy, "--seed", str(seed), "--no-video"]
+    line = [
+        sys.executable,
+        "-m",
+        "vipa_cli.cli",
+        "episode",
+        "--task",
+        task,
+        "--policy",
+        policy,
+        "--seed",
+        str(seed),
+        "--no-video",
+    ]
     line += ["--following", following] if following else []
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    done = subprocess.run([*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8")
+    done = subprocess.run(
+        [*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8"
+    )
     assert done.returncode in (0, 1) and "scorecard " in done.stdout, done.stdout + done.stderr
     return json.loads((tmp_path / "latest/scorecard.json").read_text(encoding="utf-8"))
 
@@ -56,7 +70,11 @@ def test_parity_over_many_seeds(tmp_path, capsys, task, policy):
         if not same:
             other.append(seed)
         with capsys.disabled():
-            print(f"\n{task} {policy} {seed:>3}  graph {row(there)} | loop {row(here)}{'' if same else '  DIFFERS'}", end="", flush=True)
+            print(
+                f"\n{task} {policy} {seed:>3}  graph {row(there)} | loop {row(here)}{'' if same else '  DIFFERS'}",
+                end="",
+                flush=True,
+            )
             if not same:
                 print(f"\n  graph: {there['failure']}\n  loop: {here['failure']}", end="", flush=True)
     with capsys.disabled():

@@ -181,7 +181,9 @@ class UrRobot:
         self.tell()
 
     def tell(self):
-        for publisher, msg in zip(self.publishers, (RobotMode(mode=self.robot), SafetyMode(mode=self.safety), Bool(data=self.program))):
+        for publisher, msg in zip(
+            self.publishers, (RobotMode(mode=self.robot), SafetyMode(mode=self.safety), Bool(data=self.program))
+        ):
             publisher.publish(msg)
 
     def fall(self, safety):
@@ -240,7 +242,9 @@ def test_a_gripper_behind_an_action_gets_the_last_target(world):
     commands = world.node.create_publisher(JointTrajectory, topics.command_topic("hand_controller"), PROFILES["stream"])
 
     def command(position):
-        commands.publish(JointTrajectory(joint_names=["fr3_finger_joint1"], points=[JointTrajectoryPoint(positions=[position])]))
+        commands.publish(
+            JointTrajectory(joint_names=["fr3_finger_joint1"], points=[JointTrajectoryPoint(positions=[position])])
+        )
 
     def until(condition, position, what):
         world.wait(lambda: command(position) or condition(), what)
@@ -267,13 +271,24 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
     chunks = world.node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
     world.wait(lambda: status and status[0].joint_state_age >= 0 and status[0].mode == 0, "motion")
-    epoch = world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test")).epoch
+    epoch = world.call(
+        SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test")
+    ).epoch
     away = np.array(robot.groups[0].home) + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
     steps = np.linspace(robot.groups[0].home, away, 60)[1:]
     world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].epoch == epoch, "motion")
     now = convert.time_ns(status[0].header.stamp)
-    chunk = convert.chunk_msg(convert.ActionChunk("test", epoch, 1, now, now, 0.05,
-                                                  (GroupAction("arm", joint_names=tuple(robot.groups[0].joints), joints=steps),)))
+    chunk = convert.chunk_msg(
+        convert.ActionChunk(
+            "test",
+            epoch,
+            1,
+            now,
+            now,
+            0.05,
+            (GroupAction("arm", joint_names=tuple(robot.groups[0].joints), joints=steps),),
+        )
+    )
     chunks.publish(chunk)
 
     def distance():

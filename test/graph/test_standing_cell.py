@@ -27,7 +27,9 @@ def standing(tmp_path):
     """(`vipa cell` as a process, its ROS domain, the pids of its nodes)."""
     line = [sys.executable, "-m", "vipa_cli.cli", "cell", "--task", "water_plant", "--logs", str(tmp_path)]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    process = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
+    process = subprocess.Popen(
+        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
     killer = threading.Timer(WALL, process.kill)
     killer.start()
     first = process.stdout.readline()
@@ -42,7 +44,12 @@ def standing(tmp_path):
 def test_an_emergency_stop_does_not_end_it(standing):
     process, domain, pids = standing
     assert len(pids) == 4  # sim, motion, planner, robot
-    for ask, words in (("home", "home the robot"), ("estop", "motion is stopped"), ("rearm", "motion is armed"), ("home", "home the robot")):
+    for ask, words in (
+        ("home", "home the robot"),
+        ("estop", "motion is stopped"),
+        ("rearm", "motion is armed"),
+        ("home", "home the robot"),
+    ):
         while True:  # until the graph is up
             code, said = operator(domain, ask)
             if "nobody offers" not in said and "nothing heard" not in said and "no joint states" not in said:

@@ -35,6 +35,7 @@ def follow(motion, pose_at, rate=30.0, horizon=1, step=None, seq=0):
             chunks.append(pose_chunk(motion, "arm", poses, now_ns, step, state["seq"]))
             state["next"] += 1 / rate
         return chunks
+
     return source
 
 

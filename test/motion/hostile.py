@@ -10,8 +10,26 @@ from vipa_cli.bench.ideal_robot import IdealRobot
 from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.following import Following
 
-EVENTS = ("plunge", "stream", "far", "garbage", "joints", "wild joints", "hand", "old", "authority", "estop", "rearm", "wrench",
-          "context", "clock back", "clock on", "late tick", "silence", "bad state")
+EVENTS = (
+    "plunge",
+    "stream",
+    "far",
+    "garbage",
+    "joints",
+    "wild joints",
+    "hand",
+    "old",
+    "authority",
+    "estop",
+    "rearm",
+    "wrench",
+    "context",
+    "clock back",
+    "clock on",
+    "late tick",
+    "silence",
+    "bad state",
+)
 
 
 def arms(random: np.random.Generator) -> Following:
@@ -28,8 +46,9 @@ class Adversary:
     following: how the arms follow; None: exactly. gap: seconds between joint states; None: as the control rate wants them. nearest: the least that a measured pair had beyond its margin, metres.
     """
 
-    def __init__(self, motion: Motion, random: np.random.Generator, following: Following | None = None,
-                 gap: float | None = None):
+    def __init__(
+        self, motion: Motion, random: np.random.Generator, following: Following | None = None, gap: float | None = None
+    ):
         self.motion, self.random, self.following, self.gap = motion, random, following or Following(), gap or motion.dt
         exact = self.following == Following()
         self.robot = IdealRobot(motion.robot) if exact else LaggingRobot(motion.robot, self.following)
@@ -64,8 +83,15 @@ class Adversary:
     def _chunk(self, actions, **fields) -> None:
         self.seq += 1
         now = self.robot.now_ns
-        base = {"commander_id": "commander", "epoch": self.motion.epoch, "seq": self.seq, "stamp_ns": now, "start_ns": now,
-                "dt": float(self.random.choice([0.01, 1 / 30, 0.1])), "groups": tuple(actions)}
+        base = {
+            "commander_id": "commander",
+            "epoch": self.motion.epoch,
+            "seq": self.seq,
+            "stamp_ns": now,
+            "start_ns": now,
+            "dt": float(self.random.choice([0.01, 1 / 30, 0.1])),
+            "groups": tuple(actions),
+        }
         answer = self.motion.chunk(ActionChunk(**(base | fields)), now, self.robot.time)
         assert isinstance(answer, str)
 
@@ -81,15 +107,18 @@ class Adversary:
         return GroupAction(arm.name, arm.base_frame, arm.tool_frame, np.array(poses))
 
     def _stream(self):
-        self._chunk([self._poses(int(self.random.integers(1, 20)), 0.02, 0.05)],
-                    start_ns=self.robot.now_ns + int(self.random.uniform(-0.3, 0.5) * 1e9))
+        self._chunk(
+            [self._poses(int(self.random.integers(1, 20)), 0.02, 0.05)],
+            start_ns=self.robot.now_ns + int(self.random.uniform(-0.3, 0.5) * 1e9),
+        )
 
     def _plunge(self):
         """A straight line, fast and far, through whatever stands there."""
         direction = self.random.normal(size=3)
         action = self._poses(20, 0.0, self.random.choice([0.0, 0.1]))
-        action.poses[:, :3] += np.outer(np.arange(1, 21) * 0.1 * self.random.uniform(0.1, 0.8),
-                                        direction / np.linalg.norm(direction))
+        action.poses[:, :3] += np.outer(
+            np.arange(1, 21) * 0.1 * self.random.uniform(0.1, 0.8), direction / np.linalg.norm(direction)
+        )
         self._chunk([action], dt=0.1)
 
     def _far(self):
@@ -101,8 +130,10 @@ class Adversary:
         values.flat[self.random.integers(values.size)] = self.random.choice([np.nan, np.inf, -np.inf, 1e30, -1e3, 0.0])
         kind = self.random.integers(6)
         poses = (values, values[:, :6], values[0], np.zeros((0, 7)), values.astype(str), np.full((2, 7), None))[kind]
-        self._chunk([GroupAction(action.name, action.frame_id, action.tip_frame, poses)],
-                    dt=float(self.random.choice([0.1, np.nan, 0.0, -1.0, 1e9])))
+        self._chunk(
+            [GroupAction(action.name, action.frame_id, action.tip_frame, poses)],
+            dt=float(self.random.choice([0.1, np.nan, 0.0, -1.0, 1e9])),
+        )
 
     def _joints(self, scale=0.05):
         group = self.motion.robot.arms[0]
@@ -116,12 +147,23 @@ class Adversary:
 
     def _hand(self):
         group = next(g for g in self.motion.robot.arms if g.hand)
-        self._chunk([GroupAction(group.name, hand_joint_names=tuple(group.hand.joints),
-                                 hand=self.random.uniform(-0.2, 1.2, (3, len(group.hand.joints))).clip(0, 1))])
+        self._chunk(
+            [
+                GroupAction(
+                    group.name,
+                    hand_joint_names=tuple(group.hand.joints),
+                    hand=self.random.uniform(-0.2, 1.2, (3, len(group.hand.joints))).clip(0, 1),
+                )
+            ]
+        )
 
     def _old(self):
-        self._chunk([self._poses(3, 0.02, 0.05)], epoch=int(self.random.integers(0, 2**31)),
-                    seq=int(self.random.integers(0, 5)), commander_id=str(self.random.choice(["commander", "", "thief"])))
+        self._chunk(
+            [self._poses(3, 0.02, 0.05)],
+            epoch=int(self.random.integers(0, 2**31)),
+            seq=int(self.random.integers(0, 5)),
+            commander_id=str(self.random.choice(["commander", "", "thief"])),
+        )
 
     def _authority(self):
         self.motion.set_authority(str(self.random.choice(["commander", "", "commander", "thief"])))
@@ -135,8 +177,12 @@ class Adversary:
         self.motion.set_authority("commander")
 
     def _wrench(self):
-        self.motion.wrench(str(self.random.choice([self.motion.robot.arms[0].name, "nobody"])),
-                           self.random.normal(size=6) * self.random.choice([1.0, 100.0, np.nan]), 0, self.robot.time)
+        self.motion.wrench(
+            str(self.random.choice([self.motion.robot.arms[0].name, "nobody"])),
+            self.random.normal(size=6) * self.random.choice([1.0, 100.0, np.nan]),
+            0,
+            self.robot.time,
+        )
 
     def _context(self):
         self.motion.context([["fingers", "nothing"]], force=None)
@@ -159,7 +205,10 @@ class Adversary:
         positions = state.positions.copy()
         name = str(self.random.choice(self.motion.kinematics.joint_names))  # of an arm: a hand's stops nobody
         positions[state.names.index(name)] = np.nan
-        assert self.motion.tick(type(state)(state.stamp_ns, state.names, positions, state.velocities), self.robot.time) == {}
+        assert (
+            self.motion.tick(type(state)(state.stamp_ns, state.names, positions, state.velocities), self.robot.time)
+            == {}
+        )
 
     def tick(self) -> None:
         """One control step, checked."""
@@ -177,22 +226,32 @@ class Adversary:
     def check_measured(self) -> None:
         """Where the arms really are, and their hands."""
         k, robot = self.motion.kinematics, self.robot
-        self.real.move(k.configuration(np.array([robot.positions[j] for j in k.joint_names]),
-                                       {n: h.opening_at(np.array([robot.positions[j] for j in h.hand.joints]))
-                                        for n, h in self.motion.references.hands.items()}))
+        self.real.move(
+            k.configuration(
+                np.array([robot.positions[j] for j in k.joint_names]),
+                {
+                    n: h.opening_at(np.array([robot.positions[j] for j in h.hand.joints]))
+                    for n, h in self.motion.references.hands.items()
+                },
+            )
+        )
         near = self.real.below(self.motion.collisions.margins + 0.002)
         if len(near):
             spare = self.real.lower[near] - self.motion.collisions.margins[near]
             self.nearest = min(self.nearest, float(spare.min()))
             pair = self.motion.collisions.names[near[int(np.argmin(spare))]]
             allowed = 1e-3 if self.following.interpolate_from_desired_state else 5e-3
-            assert spare.min() > -allowed, f"measured distance {pair}: {spare.min():.4f} beyond the margin, {self.following}"
+            assert spare.min() > -allowed, (
+                f"measured distance {pair}: {spare.min():.4f} beyond the margin, {self.following}"
+            )
 
     def check(self, commands) -> None:
         motion, gate = self.motion, self.motion.gate
         start, end, dt = gate.state, gate.plan.at(motion.dt), motion.dt
         if self.before is not None:
-            np.testing.assert_allclose(start.q, self.before.q, atol=1e-9, err_msg="a command starts where the last one led")
+            np.testing.assert_allclose(
+                start.q, self.before.q, atol=1e-9, err_msg="a command starts where the last one led"
+            )
             np.testing.assert_allclose(start.v, self.before.v, atol=1e-9)
         assert np.all(np.abs(end.v) <= gate.velocity + 1e-5), "velocity"
         assert np.all(np.abs(end.a) <= gate.acceleration + 1e-5), "acceleration"
@@ -229,9 +288,12 @@ def starts(motion: Motion, count: int) -> list[np.ndarray]:
         q = k.home + 0.5 * random.normal(size=len(k.home))
         if np.any(q < k.lower + 0.01) or np.any(q > k.upper - 0.01):
             continue
-        inside = all(np.all(p > np.array(g.workspace.min) + 0.01) and np.all(p < np.array(g.workspace.max) - 0.01)
-                     for g in motion.robot.arms if g.workspace is not None
-                     for p in [k.groups[g.name].forward(q[k.columns[g.name]])[:3]])
+        inside = all(
+            np.all(p > np.array(g.workspace.min) + 0.01) and np.all(p < np.array(g.workspace.max) - 0.01)
+            for g in motion.robot.arms
+            if g.workspace is not None
+            for p in [k.groups[g.name].forward(q[k.columns[g.name]])[:3]]
+        )
         field.move(k.configuration(q, {g.name: np.ones(len(g.hand.joints)) for g in motion.robot.arms if g.hand}))
         if inside and not len(field.below(motion.collisions.margins + 0.005)):
             found.append(q)

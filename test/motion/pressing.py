@@ -25,8 +25,9 @@ class SprungCell(SimCell):
         super()._exclude(spec)
         if self.stiffness is not None:
             wall = spec.body("wall")
-            wall.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], stiffness=self.stiffness,
-                           damping=self.stiffness**0.5)
+            wall.add_joint(
+                type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], stiffness=self.stiffness, damping=self.stiffness**0.5
+            )
             for geom in wall.geoms:
                 geom.mass = 1.0 / len(wall.geoms)
 
@@ -42,8 +43,12 @@ class Pressing:
     def __init__(self, stiffness=None, wrench_rate=50.0, watch=True, following=None):
         self.robot, task = load_robot("fr3_single"), load_task("water_plant")
         cell = type("Cell", (SprungCell,), {"stiffness": stiffness})
-        self.cell = cell(self.robot, dataclasses.replace(task, fixtures=[*task.fixtures, WALL]), cameras=(),
-                         following=Following(**following or {}))
+        self.cell = cell(
+            self.robot,
+            dataclasses.replace(task, fixtures=[*task.fixtures, WALL]),
+            cameras=(),
+            following=Following(**following or {}),
+        )
         self.wall = self.cell.model.body("wall").id
         self.motion = Motion(self.robot, task.fixtures, watch_wrenches=watch)
         self.every = round(self.robot.control_rate / wrench_rate)
@@ -119,7 +124,9 @@ def table():
                         cell.motion._relieve = lambda m=cell.motion: m.gate.step(None, m.references.openings())
                     cell.run(speed)
                     row.append(f"{max(cell.forces):4.0f} {cell.after(0.2):4.0f} {cell.after(1.4):4.0f}")
-                print(f"wall {stiffness or 'hard'}, wrench {rate:g} Hz, relief {relief}: " + " | ".join(row), flush=True)
+                print(
+                    f"wall {stiffness or 'hard'}, wrench {rate:g} Hz, relief {relief}: " + " | ".join(row), flush=True
+                )
 
 
 if __name__ == "__main__":

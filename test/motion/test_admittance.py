@@ -54,6 +54,7 @@ def wipe(stiffness, force, seconds=8.0, above=0.01):
             return []
         seq += 1
         return [pose_chunk(motion, "arm", np.array([path(now - begin + 0.1 * k) for k in range(10)]), now_ns, 0.1, seq)]
+
     log = drive(motion, cell, seconds, source)
     assert not any(log.answers) and motion.safety(cell.now_ns).armed
     return motion, cell, board, log, path, begin
@@ -91,6 +92,7 @@ def test_switching_off_lets_go_smoothly():
         board.tick()
         seq += 1
         return [pose_chunk(motion, "arm", path(now - begin)[None], now_ns, 0.1, seq)] if seq % 5 == 0 else []
+
     log = drive(motion, cell, 2.5, source, log)
     assert board.forces[-1] == 0.0
     assert np.abs(np.diff(np.array(log.tool["arm"])[:, 2])).max() < 0.001
@@ -116,13 +118,19 @@ def test_a_stop_forgets_the_shift_and_nothing_moves_until_a_chunk_comes():
     np.testing.assert_allclose(log.array("q"), np.tile(log.q[0], (len(log.q), 1)), atol=1e-12)
 
 
-@pytest.mark.parametrize("force, message", [
-    ({"target": 30.0}, "force: target 30.0; allowed: 0 .. 24"), ({"target": -1}, "force: target -1"),
-    ({}, "force: target None"), ({"target": 8, "group": "leg"}, "force: group 'leg'; allowed: arm"),
-    ({"target": 8, "speed": 1}, "force: unknown speed; allowed: group, target, damping, stiffness"),
-    ({"target": 8, "damping": 1.0}, "force: damping 1.0; allowed: 100 .. 20000"),
-    ({"target": float("nan")}, "force: target nan"), ({"target": "8"}, "force: target '8'"),
-])
+@pytest.mark.parametrize(
+    "force, message",
+    [
+        ({"target": 30.0}, "force: target 30.0; allowed: 0 .. 24"),
+        ({"target": -1}, "force: target -1"),
+        ({}, "force: target None"),
+        ({"target": 8, "group": "leg"}, "force: group 'leg'; allowed: arm"),
+        ({"target": 8, "speed": 1}, "force: unknown speed; allowed: group, target, damping, stiffness"),
+        ({"target": 8, "damping": 1.0}, "force: damping 1.0; allowed: 100 .. 20000"),
+        ({"target": float("nan")}, "force: target nan"),
+        ({"target": "8"}, "force: target '8'"),
+    ],
+)
 def test_what_is_refused(force, message):
     motion = Motion(ROBOT)
     assert motion.context([], force=force).startswith(message)

@@ -20,8 +20,12 @@ def buffer():
 def path(t, speed=0.1):
     """A pose on a line at `speed` m/s, turning at 0.3 rad/s about z, from time 0 on."""
     t = max(t, 0.0)
-    return np.concatenate([START[:3] + [speed * t, 0.02 * np.sin(3 * t), 0],
-                           rotation.multiply(rotation.exp(np.array([0, 0, 0.3 * t])), START[3:])])
+    return np.concatenate(
+        [
+            START[:3] + [speed * t, 0.02 * np.sin(3 * t), 0],
+            rotation.multiply(rotation.exp(np.array([0, 0, 0.3 * t])), START[3:]),
+        ]
+    )
 
 
 def play(b, seconds, arrivals, begin=0.0):
@@ -51,8 +55,12 @@ def stream(delay, horizon=1.0, period=0.1, step=0.1, until=4.0, noise=0.0, jitte
 def steps(rows):
     """Largest change over a tick of position (m), rotation (rad), velocity (m/s), rotation rate (rad/s)."""
     turn = [np.linalg.norm(rotation.difference(b, a)) for a, b in zip(rows[:-1, 4:8], rows[1:, 4:8])]
-    return (np.linalg.norm(np.diff(rows[:, 1:4], axis=0), axis=1).max(), max(turn),
-            np.linalg.norm(np.diff(rows[:, 8:11], axis=0), axis=1).max(), np.abs(np.diff(rows[:, 11:], axis=0)).max())
+    return (
+        np.linalg.norm(np.diff(rows[:, 1:4], axis=0), axis=1).max(),
+        max(turn),
+        np.linalg.norm(np.diff(rows[:, 8:11], axis=0), axis=1).max(),
+        np.abs(np.diff(rows[:, 11:], axis=0)).max(),
+    )
 
 
 def assert_smooth(rows, speed=0.6, acceleration=8.0):
@@ -171,8 +179,10 @@ def test_the_playout_clock_lives_with_jitter():
 
 def test_quaternion_signs_do_not_matter():
     arrivals = stream(0.05)
-    flipped = [(t, times, values * np.concatenate([np.ones(3), np.full(4, (-1) ** k)]), p)
-               for k, (t, times, values, p) in enumerate(arrivals)]
+    flipped = [
+        (t, times, values * np.concatenate([np.ones(3), np.full(4, (-1) ** k)]), p)
+        for k, (t, times, values, p) in enumerate(arrivals)
+    ]
     a, b = play(buffer(), 4.0, arrivals), play(buffer(), 4.0, flipped)
     assert max(np.linalg.norm(rotation.difference(x[4:8], y[4:8])) for x, y in zip(a, b)) < 1e-6
 

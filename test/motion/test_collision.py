@@ -45,8 +45,14 @@ def test_a_box_stands_where_the_task_says(model):
         if expected == 0:
             continue
         result = coal.DistanceResult()
-        coal.distance(shape.geometry, coal.Transform3s(shape.placement.rotation, shape.placement.translation),
-                      coal.Sphere(1e-6), coal.Transform3s(np.eye(3), point), coal.DistanceRequest(), result)
+        coal.distance(
+            shape.geometry,
+            coal.Transform3s(shape.placement.rotation, shape.placement.translation),
+            coal.Sphere(1e-6),
+            coal.Transform3s(np.eye(3), point),
+            coal.DistanceRequest(),
+            result,
+        )
         assert abs(result.min_distance - expected) < 1e-4
 
 
@@ -92,10 +98,22 @@ def test_gradients_are_derivatives(model):
 
 def test_neighbours_and_the_base_on_its_table_are_left_out(model):
     names = {frozenset(n) for n in model.names}
-    for pair in ("fr3_link1 fr3_link2", "fr3_link7 fr3_hand", "fr3_leftfinger fr3_rightfinger", "fr3_link0 table",
-                 "fr3_link1 table", "fr3_link5 fr3_link7"):
+    for pair in (
+        "fr3_link1 fr3_link2",
+        "fr3_link7 fr3_hand",
+        "fr3_leftfinger fr3_rightfinger",
+        "fr3_link0 table",
+        "fr3_link1 table",
+        "fr3_link5 fr3_link7",
+    ):
         assert frozenset(pair.split()) not in names
-    for pair in ("fr3_link0 fr3_hand", "fr3_link2 table", "fr3_hand cabinet", "fr3_leftfinger table", "fr3_link5 fr3_hand"):
+    for pair in (
+        "fr3_link0 fr3_hand",
+        "fr3_link2 table",
+        "fr3_hand cabinet",
+        "fr3_leftfinger table",
+        "fr3_link5 fr3_hand",
+    ):
         assert frozenset(pair.split()) in names
 
 
@@ -109,7 +127,9 @@ def test_fingers_may_come_nearer_to_fixtures(model):
 def test_allowed_contacts_name_links_fixtures_or_fingers(model):
     allowed = model.allowed([("fingers", "table")])
     assert {frozenset(n) for n, a in zip(model.names, allowed) if a} == {
-        frozenset(("fr3_leftfinger", "table")), frozenset(("fr3_rightfinger", "table"))}
+        frozenset(("fr3_leftfinger", "table")),
+        frozenset(("fr3_rightfinger", "table")),
+    }
     assert not model.allowed([("fingers", "unknown thing")]).any()
 
 

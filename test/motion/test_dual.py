@@ -39,9 +39,17 @@ def both(motion, paths, step=0.05, horizon=20):
             return []
         state["seq"] += 1
         t = now - state["first"]
-        actions = tuple(GroupAction(name, DUAL.group(name).base_frame, DUAL.group(name).tool_frame,
-                                    np.array([path(t + k * step) for k in range(horizon)])) for name, path in paths.items())
+        actions = tuple(
+            GroupAction(
+                name,
+                DUAL.group(name).base_frame,
+                DUAL.group(name).tool_frame,
+                np.array([path(t + k * step) for k in range(horizon)]),
+            )
+            for name, path in paths.items()
+        )
         return [ActionChunk("commander", motion.epoch, state["seq"], now_ns, now_ns, step, actions)]
+
     return source
 
 
@@ -71,8 +79,11 @@ def test_both_arms_follow_their_paths_while_the_head_looks():
     homes = {n: motion.commanded()[n].tool_pose for n in ("left", "right")}
 
     def circle(name, sign):
-        return lambda t: homes[name] + np.concatenate([0.05 * np.array([np.cos(2 * t) - 1, sign * np.sin(2 * t), 0.5 * np.sin(t)]),
-                                                       np.zeros(4)])
+        return lambda t: (
+            homes[name]
+            + np.concatenate([0.05 * np.array([np.cos(2 * t) - 1, sign * np.sin(2 * t), 0.5 * np.sin(t)]), np.zeros(4)])
+        )
+
     paths = {"left": circle("left", 1), "right": circle("right", -1)}
     look = np.array([DUAL.group("head").home]) + np.linspace(0, 1, 30)[:, None] * np.array([0.5, -0.3])
     assert motion.chunk(joint_chunk(motion, "head", look, cell.now_ns, 0.05, 0), cell.now_ns, cell.time) == ""
@@ -80,7 +91,9 @@ def test_both_arms_follow_their_paths_while_the_head_looks():
     log = drive(motion, cell, 4.0, both(motion, paths))
     assert not any(log.answers) and motion.clamps == 0
     for name, path in paths.items():
-        errors = [np.linalg.norm(p[:3] - path(t - begin)[:3]) for t, p in zip(log.time, log.tool[name]) if t - begin > 1]
+        errors = [
+            np.linalg.norm(p[:3] - path(t - begin)[:3]) for t, p in zip(log.time, log.tool[name]) if t - begin > 1
+        ]
         assert np.sqrt(np.mean(np.square(errors))) < 1e-3
     np.testing.assert_allclose(motion.commanded()["head"].positions, look[-1], atol=1e-3)
     assert np.all(np.abs(log.jerk) <= motion.gate.jerk + 1e-2)
@@ -93,13 +106,18 @@ def test_arms_driven_at_each_other_keep_their_margin(speed):
 
     def inwards(name, sign):
         return lambda t: homes[name] + np.array([0, sign * min(speed * t, 0.4), 0, 0, 0, 0, 0])
-    log = drive(motion, cell, 0.4 / speed + 1.0, both(motion, {"left": inwards("left", -1), "right": inwards("right", 1)}))
+
+    log = drive(
+        motion, cell, 0.4 / speed + 1.0, both(motion, {"left": inwards("left", -1), "right": inwards("right", 1)})
+    )
     nearest = np.inf
     for q in log.q[::2]:
         motion.gate.clearance.here(q, motion.references.openings())
         nearest = min(nearest, motion.gate.clearance.nearest()[0])
     assert DUAL.margin - 1e-5 <= nearest < 0.03
-    assert motion.clamps < 20  # the servo comes to the margin gently; that the other arm may stand still only the gate thinks of
+    assert (
+        motion.clamps < 20
+    )  # the servo comes to the margin gently; that the other arm may stand still only the gate thinks of
     assert motion.status(cell.now_ns, cell.time).mode in (Mode.EXECUTING, Mode.HOLDING)
 
 
@@ -134,7 +152,10 @@ def cell():
 
 
 @settings(max_examples=max(CASES // 8, 1), deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**32 - 1), script=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 40)), min_size=1, max_size=6))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    script=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 40)), min_size=1, max_size=6),
+)
 def test_every_limit_holds_whatever_arrives(cell, seed, script):
     motion, places = cell
     random = np.random.default_rng(seed)
@@ -144,4 +165,3 @@ def test_every_limit_holds_whatever_arrives(cell, seed, script):
         adversary.event(event)
         for _ in range(ticks):
             adversary.tick()
-

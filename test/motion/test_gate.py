@@ -13,8 +13,11 @@ from vipa.robot.kinematics import Kinematics
 
 ROBOT = load_robot("fr3_single")
 # the joints' limits alone: the tool's have their own test
-KINEMATICS = Kinematics(dataclasses.replace(ROBOT, groups=[
-    dataclasses.replace(ROBOT.groups[0], workspace=None, tool_speed=10.0, tool_angular_speed=30.0)]))
+KINEMATICS = Kinematics(
+    dataclasses.replace(
+        ROBOT, groups=[dataclasses.replace(ROBOT.groups[0], workspace=None, tool_speed=10.0, tool_angular_speed=30.0)]
+    )
+)
 DT = 0.01
 
 
@@ -31,15 +34,27 @@ def check(g, start, end):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.lists(st.tuples(st.sampled_from(["hold", "wild", "flip", "none", "nan", "huge"]),
-                                                       st.integers(1, 25)), min_size=1, max_size=8))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(
+        st.tuples(st.sampled_from(["hold", "wild", "flip", "none", "nan", "huge"]), st.integers(1, 25)),
+        min_size=1,
+        max_size=8,
+    ),
+)
 def test_any_wish_keeps_every_limit(seed, phases):
     random, g = np.random.default_rng(seed), gate()
     wish = np.zeros(7)
     for kind, ticks in phases:
         for _ in range(ticks):
-            wish = {"hold": wish, "wild": random.normal(size=7), "flip": -wish, "none": None, "huge": 1e6 * random.normal(size=7),
-                    "nan": np.full(7, np.nan)}[kind]
+            wish = {
+                "hold": wish,
+                "wild": random.normal(size=7),
+                "flip": -wish,
+                "none": None,
+                "huge": 1e6 * random.normal(size=7),
+                "nan": np.full(7, np.nan),
+            }[kind]
             start = g.advance(DT)
             g.step(wish, {})
             check(g, start, g.plan.at(DT))

@@ -13,10 +13,15 @@ from vipa_cli.bench.ideal_robot import IdealRobot, drive, pose_chunk
 
 ROBOT = load_robot("fr3_dual")
 number = st.one_of(st.none(), st.floats(), st.floats(0, 60), st.floats(0, 1))
-corner = st.one_of(st.none(), st.lists(st.floats(-2, 2) | st.floats(), min_size=2, max_size=4).map(np.array),
-                   st.tuples(*[st.floats(-0.9, 0.9)] * 3).map(np.array))
+corner = st.one_of(
+    st.none(),
+    st.lists(st.floats(-2, 2) | st.floats(), min_size=2, max_size=4).map(np.array),
+    st.tuples(*[st.floats(-0.9, 0.9)] * 3).map(np.array),
+)
 who = st.sampled_from(["anna", "ben"])
-request = st.builds(Tighter, st.sampled_from(["", "left", "right", "nobody"]), number, number, corner, corner, who, st.booleans())
+request = st.builds(
+    Tighter, st.sampled_from(["", "left", "right", "nobody"]), number, number, corner, corner, who, st.booleans()
+)
 
 
 @settings(max_examples=300, deadline=None)

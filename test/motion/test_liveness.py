@@ -19,6 +19,7 @@ def watched():
                 motion.wrench("arm", np.zeros(6) if frozen else 0.05 * noise.normal(size=6), cell.now_ns, cell.time)
             cell.command(motion.tick(cell.state(), cell.time, cell.now_ns - round(1e9 * clock_lag)))
             cell.advance(motion.dt)
+
     ticks(5)
     motion.set_authority("commander")
     ticks(5)
@@ -39,7 +40,9 @@ def test_what_must_be_heard_and_is_not_holds_then_stops_and_cannot_be_rearmed(fa
     epoch = motion.epoch
     ticks(50, **fault)
     assert motion.epoch > epoch and motion.gate.state.at_rest and not motion.stop_reasons
-    assert any(word in send_line(motion, cell, 2) for word in ("no wrench of arm", "behind the joint states", "is frozen"))
+    assert any(
+        word in send_line(motion, cell, 2) for word in ("no wrench of arm", "behind the joint states", "is frozen")
+    )
     ticks(5)  # it came back within a second: chunks are welcome again
     assert send_line(motion, cell, 3) == ""
     ticks(140, **fault)

@@ -20,7 +20,8 @@ def granted():
 def test_authority_is_changed_by_who_holds_it_or_granted_it():
     motion, _ = granted()
     assert permission.authority(motion, "thief", "thief") == (
-        "'policy' holds the authority, granted by 'task_manager'; allowed: one of the two")
+        "'policy' holds the authority, granted by 'task_manager'; allowed: one of the two"
+    )
     assert permission.authority(motion, "", "thief")  # nor taken away
     assert permission.authority(motion, "", "task_manager") == permission.authority(motion, "teleop", "policy") == ""
     motion.set_authority("", "task_manager")
@@ -32,8 +33,12 @@ def test_authority_is_changed_by_who_holds_it_or_granted_it():
 def test_a_request_wants_a_name(name):
     motion, _ = granted()
     motion.estop("test")
-    for why in (permission.authority(motion, "x", name), permission.context(motion, name, True), permission.unnamed(name),
-                permission.rearm(motion, name, motion.latch)):
+    for why in (
+        permission.authority(motion, "x", name),
+        permission.context(motion, name, True),
+        permission.unnamed(name),
+        permission.rearm(motion, name, motion.latch),
+    ):
         assert "allowed: a name of 1 to 64 characters" in why
 
 
@@ -79,4 +84,6 @@ def test_a_number_sent_in_anothers_name_locks_him_out_of_no_further_epoch():
     motion.estop("operator")
     drive(motion, cell, 0.5)
     assert motion.rearm() == ""
-    assert motion.chunk(dataclasses.replace(true, epoch=motion.epoch, start_ns=cell.now_ns), cell.now_ns, cell.time) == ""
+    assert (
+        motion.chunk(dataclasses.replace(true, epoch=motion.epoch, start_ns=cell.now_ns), cell.now_ns, cell.time) == ""
+    )

@@ -14,8 +14,11 @@ from vipa.robot.kinematics import Kinematics
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 
 ROBOT = load_robot("fr3_single")
-FIXTURES = [Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]), Fixture("post", [0.55, 0, 0.2], [0.1, 0.3, 0.4]),
-            Fixture("shelf", [0.78, 0.5, 0.35], [0.2, 0.2, 0.03])]
+FIXTURES = [
+    Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]),
+    Fixture("post", [0.55, 0, 0.2], [0.1, 0.3, 0.4]),
+    Fixture("shelf", [0.78, 0.5, 0.35], [0.2, 0.2, 0.03]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +27,27 @@ def model():
 
 
 def down(x, y, z, turn=0.0):
-    return np.concatenate([[x, y, z], rotation.multiply(rotation.exp(np.array([0, 0, turn])), np.array([1.0, 0, 0, 0]))])
+    return np.concatenate(
+        [[x, y, z], rotation.multiply(rotation.exp(np.array([0, 0, turn])), np.array([1.0, 0, 0, 0]))]
+    )
 
 
 def joints(model, pose):
     arm, clear = model.kinematics.group("arm"), Planner(model)
-    q = arm.solve(pose, model.kinematics.home, accept=lambda q: not clear._why_not("arm", model.kinematics.home, q, None))
+    q = arm.solve(
+        pose, model.kinematics.home, accept=lambda q: not clear._why_not("arm", model.kinematics.home, q, None)
+    )
     assert q is not None
     return q
 
 
-QUERIES = [(down(0.5, -0.4, 0.15), down(0.5, 0.35, 0.15)), (down(0.5, 0.35, 0.1), down(0.4, -0.35, 0.3, 0.4)),
-           (down(0.4, -0.3, 0.1), down(0.62, -0.35, 0.25)), (down(0.55, 0.4, 0.2), down(0.55, 0.4, 0.45)),
-           (down(0.45, -0.45, 0.1, 0.3), down(0.35, 0.45, 0.4))]
+QUERIES = [
+    (down(0.5, -0.4, 0.15), down(0.5, 0.35, 0.15)),
+    (down(0.5, 0.35, 0.1), down(0.4, -0.35, 0.3, 0.4)),
+    (down(0.4, -0.3, 0.1), down(0.62, -0.35, 0.25)),
+    (down(0.55, 0.4, 0.2), down(0.55, 0.4, 0.45)),
+    (down(0.45, -0.45, 0.1, 0.3), down(0.35, 0.45, 0.4)),
+]
 
 
 @pytest.mark.parametrize("query", range(len(QUERIES)))
@@ -53,7 +64,11 @@ def test_plans_are_clear_timed_and_executable(model, query):
             assert not len(field.below(model.margins))
     spec, dt = ROBOT.groups[0], plan.path.times[1]
     v, acceleration, jerk = (np.abs(np.diff(p, n, axis=0)) / dt**n for n in (1, 2, 3))
-    assert np.all(v <= spec.max_velocity) and np.all(acceleration <= spec.max_acceleration) and np.all(jerk <= spec.max_jerk)
+    assert (
+        np.all(v <= spec.max_velocity)
+        and np.all(acceleration <= spec.max_acceleration)
+        and np.all(jerk <= spec.max_jerk)
+    )
     speeds = [np.linalg.norm((arm.jacobian(q) @ w)[:3]) for q, w in zip(p, plan.path.velocities)]
     assert max(speeds) <= spec.tool_speed
     execute(model, begin, plan)
@@ -65,7 +80,9 @@ def execute(model, begin, plan):
     motion.set_authority("planner")
     drive(motion, cell, 0.1)
     steps = plan.path.steps(0.02)
-    assert motion.chunk(joint_chunk(motion, "arm", steps, cell.now_ns + 20_000_000, 0.02, 1), cell.now_ns, cell.time) == ""
+    assert (
+        motion.chunk(joint_chunk(motion, "arm", steps, cell.now_ns + 20_000_000, 0.02, 1), cell.now_ns, cell.time) == ""
+    )
     log = drive(motion, cell, plan.path.duration + 1.0)
     np.testing.assert_allclose(log.q[-1], plan.path.positions[-1], atol=1e-3)
     assert motion.clamps == 0, motion.reasons
@@ -102,7 +119,9 @@ def test_a_start_nearer_than_the_planners_own_margin_gets_away(model):
 
 
 def test_a_curve_keeps_to_its_lines_and_is_timed_within_limits():
-    waypoints = np.array([[0, 0, 0, -1.5, 0, 1.5, 0], [0.5, 0.3, 0, -1.2, 0, 1.5, 0.2], [0.5, -0.3, 0.4, -1.8, 0.2, 1.2, 0]])
+    waypoints = np.array(
+        [[0, 0, 0, -1.5, 0, 1.5, 0], [0.5, 0.3, 0, -1.2, 0, 1.5, 0.2], [0.5, -0.3, 0.4, -1.8, 0.2, 1.2, 0]]
+    )
     curve = smooth_curve(waypoints, 0.05)
     for q in curve(np.linspace(0, 1, 200)):
         ways = []

@@ -14,8 +14,11 @@ from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
 
 CASES = int(os.environ.get("VIPA_PROPERTY_CASES", "200"))
-FIXTURES = [Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]), Fixture("cabinet", [0.65, 0.5, 0.15], [0.3, 0.3, 0.3]),
-            Fixture("wall", [0.85, -0.3, 0.4], [0.2, 0.6, 0.8], [0.0, 0.0, 0.3])]
+FIXTURES = [
+    Fixture("table", [0.5, 0, -0.02], [1.2, 1.6, 0.04]),
+    Fixture("cabinet", [0.65, 0.5, 0.15], [0.3, 0.3, 0.3]),
+    Fixture("wall", [0.85, -0.3, 0.4], [0.2, 0.6, 0.8], [0.0, 0.0, 0.3]),
+]
 script = st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 40)), min_size=1, max_size=8)
 
 

@@ -14,14 +14,18 @@ from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
 CAP = ROBOT.groups[0].force_cap
 
 
-@pytest.mark.parametrize("stiffness", [None, 75000.0, 10000.0])  # a machine; the back of a hand and the belly of ISO/TS 15066
+@pytest.mark.parametrize(
+    "stiffness", [None, 75000.0, 10000.0]
+)  # a machine; the back of a hand and the belly of ISO/TS 15066
 @pytest.mark.parametrize("speed", [0.05, 0.25, 0.53])
 def test_what_nobody_modelled_is_pressed_no_more_after_200_ms(speed, stiffness):
     cell = Pressing(stiffness=stiffness)
     cell.run(speed)
     assert " on the tool of arm; allowed: " in cell.motion.stop_reasons[0]
     assert cell.after(0.2) <= CAP
-    assert max(cell.splines) <= 1.0 + 1e-6  # the controllers' own curve keeps the velocity limits, also while it lets go
+    assert (
+        max(cell.splines) <= 1.0 + 1e-6
+    )  # the controllers' own curve keeps the velocity limits, also while it lets go
     assert cell.motion.gate.at_rest and np.abs(cell.motion.measured.v).max() < 0.05
     assert cell.motion.rearm() == ""
 
@@ -94,7 +98,9 @@ def test_the_other_arm_brakes():
         drive(motion, cell, motion.dt)
     moved = motion.measured.q - before
     assert motion.gate.at_rest
-    assert moved[motion.kinematics.columns["left"]][0] < -0.01 and 0 <= moved[motion.kinematics.columns["right"]][0] < 0.03
+    assert (
+        moved[motion.kinematics.columns["left"]][0] < -0.01 and 0 <= moved[motion.kinematics.columns["right"]][0] < 0.03
+    )
 
 
 def test_torque_is_capped_too():

@@ -28,30 +28,67 @@ REFUSED = {
     "authority": (lambda m, c: chunk_with(m, c, commander_id="thief"), "'thief' has no authority; 'commander' has"),
     "dt": (lambda m, c: chunk_with(m, c, dt=0.0), r"dt 0.0 s; allowed: 0.002 .. 5.0"),
     "dt nan": (lambda m, c: chunk_with(m, c, dt=float("nan")), "dt nan s"),
-    "future": (lambda m, c: chunk_with(m, c, start_ns=c.now_ns + 11 * 10**9), r"starts 11.000 s in the future; allowed: 10.0"),
-    "past": (lambda m, c: chunk_with(m, c, start_ns=c.now_ns - 10**9), r"arm: its last step was due 0.900 s ago; allowed: 0.5"),
-    "observation": (lambda m, c: chunk_with(m, c, observation_ns=c.now_ns - 2 * 10**9 - 1), r"its observation is 2.000 s old"),
+    "future": (
+        lambda m, c: chunk_with(m, c, start_ns=c.now_ns + 11 * 10**9),
+        r"starts 11.000 s in the future; allowed: 10.0",
+    ),
+    "past": (
+        lambda m, c: chunk_with(m, c, start_ns=c.now_ns - 10**9),
+        r"arm: its last step was due 0.900 s ago; allowed: 0.5",
+    ),
+    "observation": (
+        lambda m, c: chunk_with(m, c, observation_ns=c.now_ns - 2 * 10**9 - 1),
+        r"its observation is 2.000 s old",
+    ),
     "no groups": (lambda m, c: chunk_with(m, c, groups=()), "no groups"),
     "group": (lambda m, c: chunk_with(m, c, groups=(action(m, name="leg"),)), "unknown group 'leg'; allowed: arm"),
     "twice": (lambda m, c: chunk_with(m, c, groups=(action(m), action(m))), "a group stands twice"),
-    "frame": (lambda m, c: chunk_with(m, c, groups=(action(m, frame_id="map"),)), "frame_id 'map'; allowed: 'fr3_link0'"),
-    "tip": (lambda m, c: chunk_with(m, c, groups=(action(m, tip_frame="x"),)), "tip_frame 'x'; allowed: 'fr3_hand_tcp'"),
-    "not finite": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.full((2, 7), np.nan)),)),
-                   "arm: poses are not finite at step 0"),
+    "frame": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, frame_id="map"),)),
+        "frame_id 'map'; allowed: 'fr3_link0'",
+    ),
+    "tip": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, tip_frame="x"),)),
+        "tip_frame 'x'; allowed: 'fr3_hand_tcp'",
+    ),
+    "not finite": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.full((2, 7), np.nan)),)),
+        "arm: poses are not finite at step 0",
+    ),
     "shape": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.zeros((2, 6))),)), r"poses have shape \(2, 6\)"),
-    "steps": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m), (1001, 1))),)), "1001 steps; allowed: at most"),
-    "quaternion": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m) * [1, 1, 1, 0, 0, 0, 0], (2, 1))),)),
-                   "quaternion of step 0 has norm 0; allowed: 1 within 0.001"),
-    "jump": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m) + [0, 1, 0, 0, 0, 0, 0], (2, 1))),)),
-             "its first step lies 1.000 m from the tool; allowed: 0.250"),
-    "teleport": (lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.array([tool(m), tool(m) + [0, 0.5, 0, 0, 0, 0, 0]])),)),
-                 "steps 0 and 1 ask for 5 m/s; allowed: 3"),
+    "steps": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m), (1001, 1))),)),
+        "1001 steps; allowed: at most",
+    ),
+    "quaternion": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m) * [1, 1, 1, 0, 0, 0, 0], (2, 1))),)),
+        "quaternion of step 0 has norm 0; allowed: 1 within 0.001",
+    ),
+    "jump": (
+        lambda m, c: chunk_with(m, c, groups=(action(m, poses=np.tile(tool(m) + [0, 1, 0, 0, 0, 0, 0], (2, 1))),)),
+        "its first step lies 1.000 m from the tool; allowed: 0.250",
+    ),
+    "teleport": (
+        lambda m, c: chunk_with(
+            m, c, groups=(action(m, poses=np.array([tool(m), tool(m) + [0, 0.5, 0, 0, 0, 0, 0]])),)
+        ),
+        "steps 0 and 1 ask for 5 m/s; allowed: 3",
+    ),
     "both": (lambda m, c: chunk_with(m, c, groups=(action(m, joints=np.zeros((2, 7))),)), "poses and joints at once"),
-    "joints": (lambda m, c: chunk_with(m, c, groups=(GroupAction("arm", joint_names=("a",), joints=np.zeros((2, 1))),)),
-               "joint_names a; allowed: fr3_joint1"),
-    "hand names": (lambda m, c: chunk_with(m, c, groups=(GroupAction("arm", hand=np.zeros((2, 1))),)), "hand_joint_names ; allowed"),
-    "hand range": (lambda m, c: chunk_with(m, c, groups=(
-        GroupAction("arm", hand_joint_names=("fr3_finger_joint1",), hand=np.full((2, 1), 1.5)),)), "hand opening 1.5 .. 1.5"),
+    "joints": (
+        lambda m, c: chunk_with(m, c, groups=(GroupAction("arm", joint_names=("a",), joints=np.zeros((2, 1))),)),
+        "joint_names a; allowed: fr3_joint1",
+    ),
+    "hand names": (
+        lambda m, c: chunk_with(m, c, groups=(GroupAction("arm", hand=np.zeros((2, 1))),)),
+        "hand_joint_names ; allowed",
+    ),
+    "hand range": (
+        lambda m, c: chunk_with(
+            m, c, groups=(GroupAction("arm", hand_joint_names=("fr3_finger_joint1",), hand=np.full((2, 1), 1.5)),)
+        ),
+        "hand opening 1.5 .. 1.5",
+    ),
     "types": (lambda m, c: chunk_with(m, c, groups=(action(m, poses="north"),)), "shape"),
 }
 
@@ -81,13 +118,16 @@ def test_a_quaternion_within_tolerance_is_normalised():
     assert motion.chunk(pose_chunk(motion, "arm", pose, cell.now_ns, 0.1, 1), cell.now_ns, cell.time) == ""
 
 
-@pytest.mark.parametrize("state, message", [
-    (lambda s: dataclasses.replace(s, positions=s.positions * np.nan), "joint state: fr3_joint1: not finite"),
-    (lambda s: dataclasses.replace(s, positions=s.positions[:3]), r"joint state: 8 names, but positions \(3,\)"),
-    (lambda s: dataclasses.replace(s, velocities=np.array([])), "velocities"),
-    (lambda s: dataclasses.replace(s, stamp_ns=0), "joint state: its stamp is zero"),
-    (lambda s: dataclasses.replace(s, names=s.names[:1] * 8), "joint state: a joint stands twice"),
-])
+@pytest.mark.parametrize(
+    "state, message",
+    [
+        (lambda s: dataclasses.replace(s, positions=s.positions * np.nan), "joint state: fr3_joint1: not finite"),
+        (lambda s: dataclasses.replace(s, positions=s.positions[:3]), r"joint state: 8 names, but positions \(3,\)"),
+        (lambda s: dataclasses.replace(s, velocities=np.array([])), "velocities"),
+        (lambda s: dataclasses.replace(s, stamp_ns=0), "joint state: its stamp is zero"),
+        (lambda s: dataclasses.replace(s, names=s.names[:1] * 8), "joint state: a joint stands twice"),
+    ],
+)
 def test_a_bad_joint_state_is_dropped(state, message):
     motion, cell = start()
     cell.advance(0.01)
@@ -99,23 +139,41 @@ def test_contacts_are_bounded_by_the_robots_file():
     motion, _ = start([WALL])
     assert motion.context([["fingers", "wall"]]) == ""
     assert motion.safety(0).allowed_contacts == (("fingers", "wall"),)
-    assert motion.context([["fr3_link4", "wall"]]) == \
-        "contact fr3_link4|wall; allowed by the robot's file: fingers|fixtures, tool|fixtures (and objects in place of fixtures)"
-    for pair in (["fingers", "fr3_link3"], ["fr3_leftfinger", "fr3_link3"], ["fingers", "fingers"], ["drawer", "apple"]):
+    assert (
+        motion.context([["fr3_link4", "wall"]])
+        == "contact fr3_link4|wall; allowed by the robot's file: fingers|fixtures, tool|fixtures (and objects in place of fixtures)"
+    )
+    for pair in (
+        ["fingers", "fr3_link3"],
+        ["fr3_leftfinger", "fr3_link3"],
+        ["fingers", "fingers"],
+        ["drawer", "apple"],
+    ):
         assert motion.context([pair]).startswith(f"contact {'|'.join(pair)}; allowed by"), pair
     assert motion.safety(0).allowed_contacts == (("fingers", "wall"),)
     assert motion.context([["drawer_handle", "fr3_leftfinger"]]) == ""
     assert motion.context([]) == "" and motion.safety(0).allowed_contacts == ()
     strict, _ = start([WALL], dataclasses.replace(ROBOT, may_touch=[["fingers", "table"]]))
-    assert strict.context([["fingers", "wall"]]).endswith("allowed by the robot's file: fingers|table (and objects in place of fixtures)")
+    assert strict.context([["fingers", "wall"]]).endswith(
+        "allowed by the robot's file: fingers|table (and objects in place of fixtures)"
+    )
     assert strict.context([["fingers", "table"]]) == ""
 
 
-@pytest.mark.parametrize("name, why", [
-    ("wall", "is that of a fixture"), ("fr3_link7", "is that of a link"), ("fr3_link0", "is that of a link"),
-    ("fingers", "is that of a kind"), ("tool", "is that of a kind"), ("fixtures", "is that of a kind"), ("a|b", "no |"),
-    ("x" * 65, "1 to 64"), ("a\x07", "printable"),
-])
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("wall", "is that of a fixture"),
+        ("fr3_link7", "is that of a link"),
+        ("fr3_link0", "is that of a link"),
+        ("fingers", "is that of a kind"),
+        ("tool", "is that of a kind"),
+        ("fixtures", "is that of a kind"),
+        ("a|b", "no |"),
+        ("x" * 65, "1 to 64"),
+        ("a\x07", "printable"),
+    ],
+)
 def test_a_tools_name_opens_nothing(name, why):
     """A tool that is called as the wall is: allowing it to touch a link would take the wall away from that link."""
     motion, _ = start([WALL])
@@ -125,8 +183,17 @@ def test_a_tools_name_opens_nothing(name, why):
     assert motion.task.tools == {}
 
 
-@pytest.mark.parametrize("numbers", ["0.1 0.1 0.1 0 0 0 nan 0 0", "0.1 0.1 0.1 0 0 0 0 inf 0", "0.1 0.1 0.1 0 0 0 0 0 1e9",
-                                     "0.1 0.1 0.1 nan 0 0", "nan 0.1 0.1", "0.1 0.1 0.1" + " 0" * 10**5])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "0.1 0.1 0.1 0 0 0 nan 0 0",
+        "0.1 0.1 0.1 0 0 0 0 inf 0",
+        "0.1 0.1 0.1 0 0 0 0 0 1e9",
+        "0.1 0.1 0.1 nan 0 0",
+        "nan 0.1 0.1",
+        "0.1 0.1 0.1" + " 0" * 10**5,
+    ],
+)
 def test_a_tools_numbers_are_checked(numbers):
     motion, _ = start([WALL])
     assert motion.context([], "arm", f"stick {numbers}").startswith("held_tool: ")
@@ -165,7 +232,9 @@ def test_status_names_the_executing_step_and_what_is_committed():
     home = tool(motion)
     times = np.arange(20) * 0.05
     poses = np.array([line(home, [0, 1, 0], 0.1)(t) for t in times])
-    motion.chunk(pose_chunk(motion, "arm", poses, cell.now_ns, 0.05, 7, observation_ns=cell.now_ns), cell.now_ns, cell.time)
+    motion.chunk(
+        pose_chunk(motion, "arm", poses, cell.now_ns, 0.05, 7, observation_ns=cell.now_ns), cell.now_ns, cell.time
+    )
     begin = cell.now_ns
     drive(motion, cell, 0.3)
     status = motion.status(cell.now_ns, cell.time)
@@ -184,5 +253,3 @@ def test_safety_tells_limits_and_the_nearest_pair():
     state = motion.safety(cell.now_ns)
     assert state.armed and not state.estop and state.limits["arm.tool_speed"] == 0.6
     assert state.min_distance > ROBOT.margin and "|" in state.min_distance_pair
-
-

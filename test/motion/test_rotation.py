@@ -24,5 +24,7 @@ def test_small_and_half_turns():
         np.testing.assert_allclose(rotation.log(rotation.exp(vector)), vector, atol=1e-12)
     for axis in np.eye(3):
         turn = Rotation.from_rotvec(np.pi * axis)
-        np.testing.assert_allclose(rotation.to_matrix(rotation.from_matrix(turn.as_matrix())), turn.as_matrix(), atol=1e-12)
+        np.testing.assert_allclose(
+            rotation.to_matrix(rotation.from_matrix(turn.as_matrix())), turn.as_matrix(), atol=1e-12
+        )
     assert rotation.difference(np.array([0, 0, 0, 1.0]), np.array([0, 0, 0, -1.0])).max() == 0

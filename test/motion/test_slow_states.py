@@ -45,7 +45,7 @@ def follow_at(rate, jitter=0.0):
 def test_a_line_is_followed_at_every_rate_from_30_hz_on(rate):
     motion, cell, answer, (at, due), end, hardest = follow_at(rate)
     assert answer == "" and not motion.stop_reasons
-    assert at == pytest.approx(due, abs=0.02)   # in mid-way: 20 mm are 0.1 s
+    assert at == pytest.approx(due, abs=0.02)  # in mid-way: 20 mm are 0.1 s
     assert end == pytest.approx(SPEED * TIME, abs=2e-3)
     assert hardest <= 1.05
     assert motion.status(cell.now_ns, cell.time).joint_state_rate == pytest.approx(rate, rel=0.02)
@@ -71,7 +71,9 @@ def test_a_rate_that_falls_in_mid_motion_keeps_every_limit():
     for k in range(120):
         cell.command(motion.tick(cell.state(), cell.time))
         end = motion.gate.plan.at(motion.dt)
-        assert np.all(np.abs(end.v) <= motion.gate.velocity + 1e-5) and np.all(np.abs(end.a) <= motion.gate.acceleration + 1e-5)
+        assert np.all(np.abs(end.v) <= motion.gate.velocity + 1e-5) and np.all(
+            np.abs(end.a) <= motion.gate.acceleration + 1e-5
+        )
         cell.advance(0.01 if k < 60 else 1 / 30)
     assert motion.dt == pytest.approx(1 / 30, rel=0.01) and not motion.stop_reasons
     assert len(ROBOT.arms) == 1

@@ -18,8 +18,11 @@ def joints(motion, cell, offset, seq=1, start_s=0.0):
 
 def poses(motion, cell, offset, seq=1, start_s=0.0):
     pose = motion.groups()["arm"].tool_pose + np.concatenate([offset, np.zeros(4)])
-    return motion.chunk(pose_chunk(motion, "arm", np.tile(pose, (3, 1)), cell.now_ns + round(start_s * 1e9), 0.1, seq), cell.now_ns,
-                        cell.time)
+    return motion.chunk(
+        pose_chunk(motion, "arm", np.tile(pose, (3, 1)), cell.now_ns + round(start_s * 1e9), 0.1, seq),
+        cell.now_ns,
+        cell.time,
+    )
 
 
 def fresh():
@@ -69,8 +72,10 @@ def test_a_first_target_far_from_the_measured_arm_is_refused_and_moves_nothing(b
     motion, cell = begin()
     before, seq = motion.measured.q.copy(), 10**6
     why = joints(motion, cell, FAR, seq)
-    assert why == ("arm: its first step lies far from the joints: fr3_joint4 0.500 rad (allowed: 0.350), "
-                   "fr3_joint7 2.500 rad (allowed: 0.350)")
+    assert why == (
+        "arm: its first step lies far from the joints: fr3_joint4 0.500 rad (allowed: 0.350), "
+        "fr3_joint7 2.500 rad (allowed: 0.350)"
+    )
     assert poses(motion, cell, [0, 0.3, 0], seq) == "arm: its first step lies 0.300 m from the tool; allowed: 0.250"
     drive(motion, cell, 0.5)
     np.testing.assert_allclose(motion.measured.q, before, atol=0.02)  # its posture may still settle
@@ -99,8 +104,9 @@ def test_a_commander_who_plans_from_a_stale_place_is_refused_after_the_arm_was_m
     away = np.linalg.norm(here[:3] - commanded[:3])
     assert 0.05 < away
     far = commanded - np.concatenate([(0.22 / away) * (here[:3] - commanded[:3]), np.zeros(4)])
-    assert "from the tool; allowed: 0.250" in motion.chunk(pose_chunk(motion, "arm", far, cell.now_ns, 0.1, 1), cell.now_ns,
-                                                           cell.time)
+    assert "from the tool; allowed: 0.250" in motion.chunk(
+        pose_chunk(motion, "arm", far, cell.now_ns, 0.1, 1), cell.now_ns, cell.time
+    )
 
 
 def test_a_stream_goes_on_from_its_reference():

@@ -117,6 +117,7 @@ def test_a_reset_cell_is_taken_as_it_stands():
 
 # clocks
 
+
 @pytest.mark.parametrize("jump", [-5.0, -0.1, 1.5, 1000.0])
 def test_a_clock_jump_brakes_holds_and_opens_an_epoch(jump):
     motion, cell = moving()
@@ -185,7 +186,9 @@ def test_rearm_waits_for_the_command_that_was_sent_not_for_the_last_state():
     """One tick after a chunk the arm stands still and its command does not: adopting the measured joints would jump."""
     motion, cell = start()
     target = tool(motion) + np.array([0, 0.1, 0, 0, 0, 0, 0])
-    assert motion.chunk(pose_chunk(motion, "arm", target, cell.now_ns + 3 * 10**8, 0.1, 1), cell.now_ns, cell.time) == ""
+    assert (
+        motion.chunk(pose_chunk(motion, "arm", target, cell.now_ns + 3 * 10**8, 0.1, 1), cell.now_ns, cell.time) == ""
+    )
     for _ in range(3):
         cell.advance(motion.dt)
         if not motion.gate.plan.at(motion.dt).at_rest:
@@ -207,7 +210,9 @@ def test_a_hand_does_not_open_into_a_fixture():
     """Fingers beside a low block: opening stops at their margin, and goes on when the block is gone."""
     block = Fixture("block", [0.45, 0.07, 0.11], [0.2, 0.04, 0.22])
     motion, cell = Motion(ROBOT, [block]), IdealRobot(ROBOT)
-    q = motion.kinematics.group("arm").solve(np.array([0.45, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0]), np.array(ROBOT.groups[0].home))
+    q = motion.kinematics.group("arm").solve(
+        np.array([0.45, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0]), np.array(ROBOT.groups[0].home)
+    )
     cell.positions |= dict(zip(ROBOT.groups[0].joints, q))
     motion.set_authority("commander")
     drive(motion, cell, 0.1)

@@ -37,6 +37,7 @@ def test_a_long_chunk_is_followed_without_lag():
     def circle(t):
         a = 3.0 * t  # 15 cm/s on a radius of 5 cm
         return home + np.concatenate([0.05 * np.array([np.cos(a) - 1, np.sin(a), 0]), np.zeros(4)])
+
     begin = cell.time
     log = drive(motion, cell, 5.0, follow(motion, circle, rate=10, horizon=20, step=0.05))
     errors = [np.linalg.norm(p[:3] - circle(t - begin)[:3]) for t, p in zip(log.time, log.tool["arm"]) if t > begin + 1]
@@ -117,13 +118,14 @@ def test_a_cut_stream_comes_to_rest_sooner_than_servo():
     at_cut = tool(motion)
     cut = len(log.time)
     log = drive(motion, cell, 1.0, log=log)
-    speeds = np.linalg.norm(np.diff(np.array(log.tool["arm"])[cut - 1:, :3], axis=0), axis=1) / motion.dt
+    speeds = np.linalg.norm(np.diff(np.array(log.tool["arm"])[cut - 1 :, :3], axis=0), axis=1) / motion.dt
     assert np.argmax(speeds < 2e-3) * motion.dt < 0.2
     assert np.linalg.norm(tool(motion)[:3] - at_cut[:3]) < 0.03
     np.testing.assert_allclose(tool(motion)[:3], line(home, [0, 1, 0], 0.2)(29 / 30)[:3], atol=1e-3)
 
 
 # walls and limits
+
 
 @pytest.mark.parametrize("speed", [0.05, 0.2, 0.5])
 def test_a_wall_is_never_nearer_than_the_margin_and_a_retreat_is_free(speed):
@@ -133,6 +135,7 @@ def test_a_wall_is_never_nearer_than_the_margin_and_a_retreat_is_free(speed):
 
     def there_and_back(t):
         return line(home, [1, 0, 0], speed)(t if t < turn else 2 * turn - t)
+
     log = drive(motion, cell, 2 * turn + 0.5, follow(motion, there_and_back))
     field = motion.gate.clearance
     worst = np.inf
@@ -186,11 +189,14 @@ def test_a_joint_limit_stops_no_other_joint_and_drifts_none():
 
 def test_a_singularity_is_passed_and_held_without_flicker():
     """The arm stretches beyond its reach: it slows down, holds there still, and comes back when asked."""
-    motion, cell = start(robot=dataclasses.replace(ROBOT, groups=[dataclasses.replace(ROBOT.groups[0], workspace=None)]))
+    motion, cell = start(
+        robot=dataclasses.replace(ROBOT, groups=[dataclasses.replace(ROBOT.groups[0], workspace=None)])
+    )
     home, begin = tool(motion), cell.time
 
     def stretch(t):
         return line(home, [1, 0, 0.3], 0.1)(t if t < 6 else max(12 - t, 0))
+
     log = drive(motion, cell, 12.5, follow(motion, stretch))
     assert_limits(motion, log)
     times, v, a = log.array("time") - begin, log.array("v"), log.array("a")
@@ -209,6 +215,7 @@ def test_quaternion_flips_are_one_rotation():
     def flipping(t):
         pose = line(home, [0, 1, 0], 0.05)(t)
         return np.concatenate([pose[:3], pose[3:] * (-1) ** round(t * 30)])
+
     log = drive(motion, cell, 1.0, follow(motion, flipping))
     assert not any(log.answers)
     assert max(np.linalg.norm(rotation.difference(p[3:], home[3:])) for p in log.tool["arm"]) < 1e-3

@@ -40,7 +40,9 @@ class Rig:
     def _tick(self) -> None:
         ros_ns = self.robot.now_ns
         state = self.robot.state()
-        early = type(state)(state.stamp_ns + round(self.robot_clock_ahead * 1e9), state.names, state.positions, state.velocities)
+        early = type(state)(
+            state.stamp_ns + round(self.robot_clock_ahead * 1e9), state.names, state.positions, state.velocities
+        )
         self.backend.present = set(self.present)
         self.robot.command(self.motion.tick(early, self.robot.time, ros_ns))
         for k, (name, link) in enumerate(self.links.items()):
@@ -60,7 +62,9 @@ class Rig:
         if link.command is not None:
             self.sent.append(link.command)
             servo.pose_target(link.command.stamp_ns, link.command.frame_id, link.command.pose)
-        status, trajectory = servo.cycle(ros_ns + round(self.servo_clock_ahead * 1e9)) if name in self.present else (None, None)
+        status, trajectory = (
+            servo.cycle(ros_ns + round(self.servo_clock_ahead * 1e9)) if name in self.present else (None, None)
+        )
         if status is not None:
             link.take_status(*status, self.robot.time)
         if trajectory is not None and name not in self.mute:
@@ -79,7 +83,9 @@ class Rig:
         self.seq += 1
         now = self.robot.now_ns
         action = GroupAction(arm.name, arm.base_frame, arm.tool_frame, np.asarray(poses, float))
-        return self.motion.chunk(ActionChunk("test", self.motion.epoch, self.seq, now, now, dt, (action,)), now, self.robot.time)
+        return self.motion.chunk(
+            ActionChunk("test", self.motion.epoch, self.seq, now, now, dt, (action,)), now, self.robot.time
+        )
 
     def line(self, way, seconds: float = 1.0, group: str | None = None) -> np.ndarray:
         """Poses (T, 7), 0.1 s apart, from where the tool is along `way` (3,) metres."""

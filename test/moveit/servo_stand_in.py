@@ -13,10 +13,10 @@ from vipa.robot.kinematics import GroupKinematics
 from vipa.robot.state import JointTrajectory
 
 PERIOD, LATENCY, TIMEOUT = 0.01, 0.1, 0.1  # seconds: publish_period, max_expected_latency, incoming_command_timeout
-LINEAR, ROTATIONAL = 0.6, 2.0              # scale: m/s, rad/s
-LOWER, HARD = 17.0, 30.0                   # condition numbers of the singularity slow-down
-MARGIN, ACCELERATION = 0.05, 10.0          # joint_limit_margins, rad; the smoothing plugin's limit, rad/s²
-BRAKING = 2.0                              # m/s² and rad/s² of the tool towards the end of its way
+LINEAR, ROTATIONAL = 0.6, 2.0  # scale: m/s, rad/s
+LOWER, HARD = 17.0, 30.0  # condition numbers of the singularity slow-down
+MARGIN, ACCELERATION = 0.05, 10.0  # joint_limit_margins, rad; the smoothing plugin's limit, rad/s²
+BRAKING = 2.0  # m/s² and rad/s² of the tool towards the end of its way
 POSE, TYPES = 2, (0, 1, 2)
 INVALID, OK, APPROACH, LEAVE, SLOW, HALT, BOUND = -1, 0, 1, 3, 4, 5, 6
 
@@ -114,7 +114,9 @@ class StandIn:
 
     def _pose_command(self, q: np.ndarray, now_ns: int) -> np.ndarray | None:
         stamp_ns, frame_id, pose = self.pose
-        if now_ns - stamp_ns >= TIMEOUT * 1e9:  # old stamps only: the future is welcome, and the status stays what it was
+        if (
+            now_ns - stamp_ns >= TIMEOUT * 1e9
+        ):  # old stamps only: the future is welcome, and the status stays what it was
             stopped = bool(np.all(np.abs(self.velocity) < 1e-4))
             self.new_pose = not stopped
             return None if stopped else self._smooth(q, np.zeros(len(q)))
@@ -178,5 +180,6 @@ class StandIn:
             return None
         points = list(self.window)[:-1]  # as composeTrajectoryMessage: all but the newest
         times = np.array([(stamp - points[0][0]) / 1e9 for stamp, _, _ in points])
-        return JointTrajectory(self.joints, times, np.array([q for _, q, _ in points]) + self.leap,
-                               np.array([v for *_, v in points]))
+        return JointTrajectory(
+            self.joints, times, np.array([q for _, q, _ in points]) + self.leap, np.array([v for *_, v in points])
+        )

@@ -107,7 +107,9 @@ class HostileServo(Adversary):
         velocities = self.random.normal(size=len(q)) * self.random.choice([0.0, 1.0, 50.0], p=[0.6, 0.3, 0.1])
         if self.random.random() < 0.02:
             positions[0] = np.nan
-        link.take_output(JointTrajectory(tuple(link.group.joints), np.zeros(1), positions[None], velocities[None]), self.robot.time)
+        link.take_output(
+            JointTrajectory(tuple(link.group.joints), np.zeros(1), positions[None], velocities[None]), self.robot.time
+        )
 
 
 @pytest.fixture(scope="module")

@@ -55,8 +55,11 @@ def test_pairs_that_are_not_checked_cannot_meet(name):
     robot = load_robot(name)
     kinematics = Kinematics(robot)
     collisions, model = CollisionModel(kinematics), kinematics.model
-    never = {frozenset((d.get("link1"), d.get("link2"))) for d in srdf(robot).findall("disable_collisions")
-             if d.get("reason") == "Never"}
+    never = {
+        frozenset((d.get("link1"), d.get("link2")))
+        for d in srdf(robot).findall("disable_collisions")
+        if d.get("reason") == "Never"
+    }
     kept = [k for k, pair in enumerate(collisions.names) if frozenset(pair) in never]
     assert kept
     data, answer, random = model.createData(), pin.GeometryData(collisions.geometry), np.random.default_rng(7)
@@ -77,8 +80,10 @@ def test_what_stands_on_fixtures_is_what_motion_leaves_out(name):
     root, shaped = srdf(robot), set(collisions.links) - {"fixture"}
     assert shaped - checked == {e.get("link") for e in root.findall("disable_default_collisions")}
     assert shaped - checked == standing_links(robot.urdf_path) & shaped
-    enabled, disabled = ({frozenset((e.get("link1"), e.get("link2"))) for e in root.findall(f"{kind}_collisions")}
-                         for kind in ("enable", "disable"))
+    enabled, disabled = (
+        {frozenset((e.get("link1"), e.get("link2"))) for e in root.findall(f"{kind}_collisions")}
+        for kind in ("enable", "disable")
+    )
     assert not enabled & disabled
     standing = shaped - checked
     for pair in {frozenset(pair) for pair in collisions.names if "fixture" not in pair} - disabled:
@@ -110,7 +115,9 @@ def test_servo_publishes_to_motion_only_and_waits_for_nobodys_planning_scene(nam
         assert node["scale"]["linear"] <= robot.group(group).tool_speed
         groups = {g.name: len(g.joints) for g in robot.groups}
         assert refusals(node, groups) == []
-        assert refusals(node | {"self_collision_proximity_threshold": 0.005}, groups) == ["self_collision_proximity_threshold"]
+        assert refusals(node | {"self_collision_proximity_threshold": 0.005}, groups) == [
+            "self_collision_proximity_threshold"
+        ]
     ompl = yaml.safe_load((names.folder(robot) / "ompl_planning.yaml").read_text(encoding="utf-8"))
     assert all(ompl[g.name]["longest_valid_segment_fraction"] == 0.002 for g in robot.groups)
 

@@ -16,7 +16,10 @@ from vipa_ros.bringup.episode_graph import cell_graph
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():
-    specs = {s.name: s for s in moveit_graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)}
+    specs = {
+        s.name: s
+        for s in moveit_graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)
+    }
     assert specs["motion"].parameters["backend"] == specs["planner"].parameters["backend"] == "moveit"
     assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
 
@@ -53,14 +56,18 @@ def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp
     nodes = moveit_graph.moveit_nodes(load_robot("fr3_dual"), False, True)
     program = tmp_path / "b" / "lib" / "moveit_servo" / "servo_node"
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
-    with pytest.raises(VipaError, match=r"MoveIt is not there: no lib/moveit_servo/servo_node in .*; allowed here: motion backend"):
+    with pytest.raises(
+        VipaError, match=r"MoveIt is not there: no lib/moveit_servo/servo_node in .*; allowed here: motion backend"
+    ):
         moveit_graph.commands(nodes, tmp_path / "logs")
     program.parent.mkdir(parents=True)
     program.touch()
     lines = moveit_graph.commands(nodes, tmp_path / "logs")
     assert list(lines) == ["vipa_left_servo", "vipa_right_servo"]
     assert lines["vipa_left_servo"][:6] == [str(program), "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
-    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text(encoding="utf-8"))["/**"]["ros__parameters"]
+    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text(encoding="utf-8"))["/**"][
+        "ros__parameters"
+    ]
     assert parameters == nodes[1].parameters
 
 

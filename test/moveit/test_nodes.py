@@ -53,7 +53,10 @@ class Cell:
         self.node.create_subscription(MotionStatusMsg, topics.MOTION_STATUS, self.on_status, stream)
         for controller in topics.controllers_of(self.description.arms[0]):
             self.node.create_subscription(
-                JointTrajectoryMsg, topics.command_topic(controller), lambda msg, c=controller: self.on_command(c, msg), stream
+                JointTrajectoryMsg,
+                topics.command_topic(controller),
+                lambda msg, c=controller: self.on_command(c, msg),
+                stream,
             )
         self.authority = self.node.create_client(SetAuthority, topics.SET_AUTHORITY)
         self.status, self.answered, self.sent, self.seq = None, 0, 0, 0
@@ -84,7 +87,9 @@ class Cell:
                 self.fastest = max(self.fastest, float(np.abs(after - before).max()) / 0.01)
                 self.sent = self.node.get_clock().now().nanoseconds
                 state = self.robot.state()
-                self.states.publish(convert.joint_state_msg(JointState(self.sent, state.names, state.positions, state.velocities)))
+                self.states.publish(
+                    convert.joint_state_msg(JointState(self.sent, state.names, state.positions, state.velocities))
+                )
                 due = time.monotonic() + 0.01
 
     def take_authority(self):
@@ -107,7 +112,9 @@ class Cell:
         poses = np.tile(target, (steps, 1))
         poses[:, :3] = here[:3] + np.linspace(0, 1, steps)[:, None] * (target - here)[:3]
         action = GroupAction("arm", "base_link", "gripper_tcp", poses)
-        self.chunks.publish(convert.chunk_msg(ActionChunk("test", self.status.epoch, self.seq, stamp, stamp, 0.1, (action,))))
+        self.chunks.publish(
+            convert.chunk_msg(ActionChunk("test", self.status.epoch, self.seq, stamp, stamp, 0.1, (action,)))
+        )
 
     def go(self, target):
         """Asks until the tool is there."""
@@ -150,7 +157,9 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
 
     def told():
         cell.ask(start)
-        return cell.status is not None and any(r.startswith("refused: Servo of arm is not there") for r in cell.status.reasons)
+        return cell.status is not None and any(
+            r.startswith("refused: Servo of arm is not there") for r in cell.status.reasons
+        )
 
     cell.until(told, "a refusal while Servo is not there")
     servo = start_servo()

@@ -52,5 +52,7 @@ def test_the_expert_waters_the_plant_through_servo():
         assert loop.link.restarts == 0
     assert record.scorecard.success, record.scorecard.failure
     assert not record.stops
-    assert all(reason.startswith("Servo of arm") for reason in record.refused) and len(record.refused) < 10, "only until it has settled"
+    assert all(reason.startswith("Servo of arm") for reason in record.refused) and len(record.refused) < 10, (
+        "only until it has settled"
+    )
     assert np.isfinite(record.scorecard.duration_s)

@@ -75,18 +75,24 @@ def test_a_fault_in_mid_motion_brings_the_arm_to_rest_and_is_named(rig, fault):
         if rig.motion.epoch > epoch:
             break
     assert rig.motion.epoch == epoch + 1
-    assert any(reason.startswith("hold: Servo of arm") and words in reason for reason in rig.motion.reasons), rig.motion.reasons
+    assert any(reason.startswith("hold: Servo of arm") and words in reason for reason in rig.motion.reasons), (
+        rig.motion.reasons
+    )
     assert "Servo of arm" in rig.chunk(rig.line(AHEAD)), "no chunk is taken that Servo could not follow"
     comes_to_rest(rig, within)
 
 
-@pytest.mark.parametrize("disturb, mend", [
-    (lambda r: r.servos["arm"].start(), lambda r: None),
-    (lambda r: setattr(r, "servo_clock_ahead", 0.15), lambda r: setattr(r, "servo_clock_ahead", 0.0)),
-    (lambda r: setattr(r.servos["arm"], "scale", 0.0), lambda r: setattr(r.servos["arm"], "scale", 1.0)),
-    (lambda r: r.servos["arm"].pause_servo(True), lambda r: None),
-    (lambda r: r.present.clear(), lambda r: (r.servos["arm"].start(), r.present.add("arm"))),
-], ids=["started anew", "clock", "collision", "paused", "gone"])
+@pytest.mark.parametrize(
+    "disturb, mend",
+    [
+        (lambda r: r.servos["arm"].start(), lambda r: None),
+        (lambda r: setattr(r, "servo_clock_ahead", 0.15), lambda r: setattr(r, "servo_clock_ahead", 0.0)),
+        (lambda r: setattr(r.servos["arm"], "scale", 0.0), lambda r: setattr(r.servos["arm"], "scale", 1.0)),
+        (lambda r: r.servos["arm"].pause_servo(True), lambda r: None),
+        (lambda r: r.present.clear(), lambda r: (r.servos["arm"].start(), r.present.add("arm"))),
+    ],
+    ids=["started anew", "clock", "collision", "paused", "gone"],
+)
 def test_it_recovers_by_itself_when_the_cause_is_gone(rig, disturb, mend):
     disturb(rig)
     rig.tick(100)
@@ -144,14 +150,21 @@ def test_when_the_stream_of_joint_states_ends_nothing_more_is_sent():
     assert np.abs(moved[-1] - moved[-2]).max() < 1e-4
 
 
-@pytest.mark.parametrize("pose", [[0.4, 0, 0.4, 0, 0, 0, 0], [0.4, 0, 0.4, 0, 0, 0, 2], [np.nan, 0, 0.4, 1, 0, 0, 0],
-                                  [0.4, 0, np.inf, 1, 0, 0, 0]], ids=["zero", "not unit", "nan", "inf"])
+@pytest.mark.parametrize(
+    "pose",
+    [[0.4, 0, 0.4, 0, 0, 0, 0], [0.4, 0, 0.4, 0, 0, 0, 2], [np.nan, 0, 0.4, 1, 0, 0, 0], [0.4, 0, np.inf, 1, 0, 0, 0]],
+    ids=["zero", "not unit", "nan", "inf"],
+)
 def test_a_pose_that_servo_would_move_on_wrongly_is_not_sent(rig, pose):
     link = rig.links["arm"]
     assert "is not sent" in link.aim(np.array(pose, float), rig.robot.now_ns)
     assert link.command is None
-    wish = rig.backend.step(rig.q, np.zeros(7), {"arm": Target(pose=type("R", (), {"value": np.array(pose, float)})())},
-                            {"arm": np.zeros(1)})
+    wish = rig.backend.step(
+        rig.q,
+        np.zeros(7),
+        {"arm": Target(pose=type("R", (), {"value": np.array(pose, float)})())},
+        {"arm": np.zeros(1)},
+    )
     np.testing.assert_allclose(wish, 0.0, atol=1e-9)
 
 
@@ -195,7 +208,10 @@ def test_at_a_joint_limit_other_joints_do_not_drift_far():
     rig.seq += 1
     now, joints = rig.robot.now_ns, np.linspace(rig.q, away, 6)
     action = GroupAction("arm", joint_names=tuple(rig.motion.robot.arms[0].joints), joints=joints)
-    assert rig.motion.chunk(ActionChunk("test", rig.motion.epoch, rig.seq, now, now, 0.1, (action,)), now, rig.robot.time) == ""
+    assert (
+        rig.motion.chunk(ActionChunk("test", rig.motion.epoch, rig.seq, now, now, 0.1, (action,)), now, rig.robot.time)
+        == ""
+    )
     rig.tick(150)
     np.testing.assert_allclose(rig.q, away, atol=2e-3)
     rig.make_ready(1000)
@@ -226,7 +242,9 @@ def test_an_emergency_stop_pauses_it_and_nothing_of_it_is_followed(rig):
     assert servo.paused and not servo.checking and link.phase is Phase.PAUSED
     for k in range(50):  # paused it checks no collisions: whatever it put out now, the arm stays
         joints = q + 0.01 * k
-        link.take_output(JointTrajectory(tuple(link.group.joints), np.zeros(1), joints[None], np.ones((1, 7))), rig.robot.time)
+        link.take_output(
+            JointTrajectory(tuple(link.group.joints), np.zeros(1), joints[None], np.ones((1, 7))), rig.robot.time
+        )
         rig.tick()
     assert np.abs(rig.q - q).max() < 1e-9
 
@@ -254,7 +272,9 @@ def test_an_output_far_from_the_arm_is_not_followed(rig):
     link, epoch = rig.links["arm"], rig.motion.epoch
     rig.mute.add("arm")
     far = rig.q + DIVERGED + 0.1
-    link.take_output(JointTrajectory(tuple(link.group.joints), np.zeros(1), far[None], np.zeros((1, 7))), rig.robot.time)
+    link.take_output(
+        JointTrajectory(tuple(link.group.joints), np.zeros(1), far[None], np.zeros((1, 7))), rig.robot.time
+    )
     rig.tick()
     assert rig.motion.epoch == epoch + 1 and "rad from the arm" in rig.motion.reasons[0]
     comes_to_rest(rig, 0.4)
@@ -269,7 +289,12 @@ def test_an_output_far_from_the_arm_is_not_followed(rig):
 ])  # fmt: skip
 def test_an_output_that_is_none_is_dropped_and_counted(rig, change, words):
     link = rig.links["arm"]
-    good = {"joint_names": tuple(link.group.joints), "times": np.zeros(1), "positions": rig.q[None], "velocities": np.zeros((1, 7))}
+    good = {
+        "joint_names": tuple(link.group.joints),
+        "times": np.zeros(1),
+        "positions": rig.q[None],
+        "velocities": np.zeros((1, 7)),
+    }
     assert words in link.take_output(JointTrajectory(**(good | change)), rig.robot.time)
     assert link.dropped == 1
 

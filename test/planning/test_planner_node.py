@@ -70,7 +70,10 @@ def planner(tmp_path):
     """start(backend) -> Caller; the node's environment knows the stand-in for moveit_py."""
     domain = environment.Domain()
     env = environment.child_environment(domain.id)
-    env |= {"PYTHONPATH": os.pathsep.join([str(STAND_IN), env.get("PYTHONPATH", "")]), "VIPA_MOVEIT_PY_LOG": str(tmp_path / "log")}
+    env |= {
+        "PYTHONPATH": os.pathsep.join([str(STAND_IN), env.get("PYTHONPATH", "")]),
+        "VIPA_MOVEIT_PY_LOG": str(tmp_path / "log"),
+    }
     running, callers = [], []
 
     def start(backend):

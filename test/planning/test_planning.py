@@ -84,12 +84,15 @@ def test_what_cannot_be_reached_is_said(single):
         planning.plan(PlanRequest("arm", named="home"), type(state)(0, ("a",), np.zeros(1), np.zeros(1)))
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda s: s + 0.1, "begins 0.100 rad from the robot"),
-    (lambda s: np.vstack([s, s[-1:] + 0.1]), "ends 0.100 rad from the goal"),
-    (lambda s: s * np.nan, "a path that is none"),
-    (lambda s: s[:, :3], "a path that is none"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda s: s + 0.1, "begins 0.100 rad from the robot"),
+        (lambda s: np.vstack([s, s[-1:] + 0.1]), "ends 0.100 rad from the goal"),
+        (lambda s: s * np.nan, "a path that is none"),
+        (lambda s: s[:, :3], "a path that is none"),
+    ],
+)
 def test_a_planner_is_not_trusted_with_where_it_begins_and_ends(change, words):
     robot = load_robot("fr3_single")
     home = np.tile(robot.arms[0].home, (3, 1))
@@ -98,8 +101,12 @@ def test_a_planner_is_not_trusted_with_where_it_begins_and_ends(change, words):
 
 
 def trajectory(times, positions, velocities, names=("b", "a")):
-    points = [SimpleNamespace(time_from_start=SimpleNamespace(sec=int(t), nanosec=round(t % 1 * 1e9)), positions=p, velocities=v)
-              for t, p, v in zip(times, positions, velocities, strict=True)]
+    points = [
+        SimpleNamespace(
+            time_from_start=SimpleNamespace(sec=int(t), nanosec=round(t % 1 * 1e9)), positions=p, velocities=v
+        )
+        for t, p, v in zip(times, positions, velocities, strict=True)
+    ]
     return SimpleNamespace(joint_names=list(names), points=points)
 
 
@@ -111,16 +118,21 @@ def test_a_path_of_moveits_is_resampled_in_our_order():
     steps = resampled(trajectory(times, np.column_stack([times, 2 * times]), np.tile([1.0, 2.0], (3, 1))), ["a", "b"])
     grid = np.append(np.arange(0, 0.62, STEP), 0.62)
     np.testing.assert_allclose(steps, np.column_stack([2 * grid, grid]), atol=1e-9)
-    for bad, words in ((trajectory([], [], []), "is for b, a"), (trajectory(times, [[0, 0]] * 3, [[]] * 3), "no velocities"),
-                       (trajectory([0, 0.2, 0.2], [[0, 0]] * 3, [[0, 0]] * 3), "do not rise"),
-                       (trajectory(times, [[0, 0]] * 3, [[0, 0]] * 3, ("a", "c")), "is for a, c")):
+    for bad, words in (
+        (trajectory([], [], []), "is for b, a"),
+        (trajectory(times, [[0, 0]] * 3, [[]] * 3), "no velocities"),
+        (trajectory([0, 0.2, 0.2], [[0, 0]] * 3, [[0, 0]] * 3), "do not rise"),
+        (trajectory(times, [[0, 0]] * 3, [[0, 0]] * 3, ("a", "c")), "is for a, c"),
+    ):
         with pytest.raises(NoPlan, match=words):
             resampled(bad, ["a", "b"])
 
 
 def test_moveits_process_loads_none_of_our_kinematics():
     pytest.importorskip("rclpy")
-    code = ("import sys, vipa_ros.nodes.planner, vipa_ros.moveit.planning, vipa.moveit.parameters; "
-            "print(sorted({'pinocchio', 'coal', 'ompl', 'ruckig'} & set(sys.modules)))")
+    code = (
+        "import sys, vipa_ros.nodes.planner, vipa_ros.moveit.planning, vipa.moveit.parameters; "
+        "print(sorted({'pinocchio', 'coal', 'ompl', 'ruckig'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout.strip() == "[]"

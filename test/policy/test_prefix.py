@@ -26,7 +26,10 @@ def test_steps_inside_what_is_committed_are_known_and_no_others():
 
 @pytest.mark.parametrize("start", [0.98, 1.22])
 def test_a_chunk_that_begins_outside_has_no_prefix(start):
-    assert committed_prefix(chunk(1.0, [0.0, 0.1, 0.2]), chunk(0.9, np.zeros(8), hand=np.ones(8)), round(start * S), 0.1) is None
+    assert (
+        committed_prefix(chunk(1.0, [0.0, 0.1, 0.2]), chunk(0.9, np.zeros(8), hand=np.ones(8)), round(start * S), 0.1)
+        is None
+    )
 
 
 def test_one_committed_step_counts_at_its_own_time_only():

@@ -69,7 +69,9 @@ def test_metadata_is_that_of_jazzy(tmp_path):
 
 def test_metadata_and_header_are_there_from_the_start(tmp_path):
     bag = BagWriter(tmp_path / "bag", {"episode_id": "x"})
-    information = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+    information = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text(encoding="utf-8"))[
+        "rosbag2_bagfile_information"
+    ]
     assert information["message_count"] == 0 and information["custom_data"] == {"episode_id": "x"}
     assert (tmp_path / "bag" / "bag_0.mcap").read_bytes()[:8] == b"\x89MCAP0\r\n"
     bag.close()

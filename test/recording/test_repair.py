@@ -154,7 +154,9 @@ print("flushed", flush=True)
 while True:
     bag.write(topic, 100, 100, b"\\0\\1\\0\\0\\1\\0\\0\\0\\0" + b"x" * 100_000)
 """
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "bag")], stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "bag")], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     assert process.stdout.readline() == "flushed\n"
     process.send_signal(signal.SIGKILL)
     process.wait()

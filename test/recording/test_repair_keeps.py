@@ -127,7 +127,10 @@ def test_a_bag_in_use_is_refused(tmp_path, use):
         file = folder / "x_0.mcap"
         script = "import sys; f = open(sys.argv[1], 'ab'); print('open', flush=True); sys.stdin.read()"
         process = subprocess.Popen(
-            [sys.executable, "-c", script, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", script, str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             encoding="utf-8",
         )
         assert process.stdout.readline() == "open\n"

@@ -15,8 +15,14 @@ K = np.array([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]])
 
 def frame(**fields):
     random = np.random.default_rng(3)
-    good = CameraFrame("wrist", 10**9, random.integers(0, 255, (48, 64, 3), np.uint8),
-                       random.integers(300, 900, (48, 64)).astype(np.uint16), K, np.eye(4))
+    good = CameraFrame(
+        "wrist",
+        10**9,
+        random.integers(0, 255, (48, 64, 3), np.uint8),
+        random.integers(300, 900, (48, 64)).astype(np.uint16),
+        K,
+        np.eye(4),
+    )
     return dataclasses.replace(good, **fields)
 
 
@@ -27,11 +33,19 @@ def changed(row, column, value):
 
 
 BAD = {
-    "empty depth": (frame(depth=np.zeros((48, 64), np.uint16)), SIZE, "depth is empty: 0.0 % of its pixels have one; allowed: 1 %"),
+    "empty depth": (
+        frame(depth=np.zeros((48, 64), np.uint16)),
+        SIZE,
+        "depth is empty: 0.0 % of its pixels have one; allowed: 1 %",
+    ),
     "depth not aligned": (frame(depth=np.ones((24, 32), np.uint16)), SIZE, r"depth is uint16 \(24, 32\)"),
     "depth in metres": (frame(depth=np.ones((48, 64), np.float32)), SIZE, "depth is float32"),
     "no colour": (frame(color=np.zeros((48, 64), np.uint8)), SIZE, "colour is uint8"),
-    "no pixels": (frame(color=np.zeros((0, 0, 3), np.uint8), depth=np.zeros((0, 0), np.uint16)), (0, 0), "colour is uint8"),
+    "no pixels": (
+        frame(color=np.zeros((0, 0, 3), np.uint8), depth=np.zeros((0, 0), np.uint16)),
+        (0, 0),
+        "colour is uint8",
+    ),
     "info of another size": (frame(), (640, 480), "camera_info is of 640x480 pixels; allowed: 64x48"),
     "K of another size": (frame(intrinsics=K * [[2, 1, 2], [1, 2, 2], [1, 1, 1]]), SIZE, "principal point 64.0, 48.0"),
     "nan": (frame(intrinsics=changed(0, 2, np.nan)), SIZE, "K is not finite"),
@@ -60,15 +74,27 @@ def test_a_good_capture_is_none_and_a_little_depth_is_enough():
 
 def play(check, colors, depths, period=0.1):
     """The faults of a stream whose colours and depths count so."""
-    return [check.fault(frame(stamp_ns=round((1 + k * period) * 1e9), color=np.full((48, 64, 3), c, np.uint8),
-                              depth=np.full((48, 64), 500 + d, np.uint16))) for k, (c, d) in enumerate(zip(colors, depths))]
+    return [
+        check.fault(
+            frame(
+                stamp_ns=round((1 + k * period) * 1e9),
+                color=np.full((48, 64, 3), c, np.uint8),
+                depth=np.full((48, 64), 500 + d, np.uint16),
+            )
+        )
+        for k, (c, d) in enumerate(zip(colors, depths))
+    ]
 
 
 @pytest.mark.parametrize("still_ok", [False, True])
 def test_depth_that_stands_while_colours_change_is_frozen_until_it_moves(still_ok):
     count = round(FROZEN_AFTER / 0.1) + 2
     faults = play(StillCheck(still_ok), range(count + 1), [0] * count + [1])
-    assert not any(faults[:count - 1]) and faults[count - 1] == "camera wrist: the same depth for 2.1 s" and faults[-1] == ""
+    assert (
+        not any(faults[: count - 1])
+        and faults[count - 1] == "camera wrist: the same depth for 2.1 s"
+        and faults[-1] == ""
+    )
 
 
 def test_a_simulated_scene_at_rest_is_no_fault_and_a_real_one_is():

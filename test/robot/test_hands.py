@@ -103,11 +103,14 @@ def test_a_noisy_wish_does_not_make_it_flutter():
     assert {float(buffer.advance(0.01 * k, 0.01)[0]) for k in range(1, 200)} == {0.04}
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"kind": "six_joint"}, r"kind six_joint wants 6 joint\(s\), got 1"),
-    ({"open": [0.0]}, "closed and open must differ"),
-    ({"close_below": 0.7}, "close_below 0.7 must lie below open_above 0.6"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"kind": "six_joint"}, r"kind six_joint wants 6 joint\(s\), got 1"),
+        ({"open": [0.0]}, "closed and open must differ"),
+        ({"close_below": 0.7}, "close_below 0.7 must lie below open_above 0.6"),
+    ],
+)
 def test_a_hand_that_cannot_be_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(load_robot("fr3_single").arms[0].hand, **change)
@@ -119,5 +122,7 @@ def test_only_a_parallel_gripper_can_be_binary():
 
 
 def test_the_expert_says_that_it_cannot_use_the_hand():
-    with pytest.raises(VipaError, match="its skills grasp with a parallel hand; robot 'fr3_inspire' has six_joint hand"):
+    with pytest.raises(
+        VipaError, match="its skills grasp with a parallel hand; robot 'fr3_inspire' has six_joint hand"
+    ):
         Expert(load_robot("fr3_inspire"), load_task("water_plant"))

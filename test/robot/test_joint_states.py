@@ -18,7 +18,9 @@ MS = 1_000_000
 
 def state(stamp_ns, names, positions, velocities=None):
     positions = np.asarray(positions, float)
-    return JointState(stamp_ns, tuple(names), positions, np.full(len(positions), np.nan) if velocities is None else velocities)
+    return JointState(
+        stamp_ns, tuple(names), positions, np.full(len(positions), np.nan) if velocities is None else velocities
+    )
 
 
 def part(whole, names):

@@ -11,11 +11,25 @@ from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 
 # Franka's documentation, modified (Craig) parameters of the FR3: a (m), d (m), alpha (rad); then the flange
-TABLE = [(0, 0.333, 0), (0, 0, -np.pi / 2), (0, 0.316, np.pi / 2), (0.0825, 0, np.pi / 2), (-0.0825, 0.384, -np.pi / 2),
-         (0, 0, np.pi / 2), (0.088, 0, np.pi / 2)]
+TABLE = [
+    (0, 0.333, 0),
+    (0, 0, -np.pi / 2),
+    (0, 0.316, np.pi / 2),
+    (0.0825, 0, np.pi / 2),
+    (-0.0825, 0.384, -np.pi / 2),
+    (0, 0, np.pi / 2),
+    (0.088, 0, np.pi / 2),
+]
 FLANGE, HAND_TURN, HAND_LENGTH = 0.107, -np.pi / 4, 0.1034
-LIMITS = [(-2.7437, 2.7437), (-1.7837, 1.7837), (-2.9007, 2.9007), (-3.0421, -0.1518), (-2.8065, 2.8065), (0.5445, 4.5169),
-          (-3.0159, 3.0159)]
+LIMITS = [
+    (-2.7437, 2.7437),
+    (-1.7837, 1.7837),
+    (-2.9007, 2.9007),
+    (-3.0421, -0.1518),
+    (-2.8065, 2.8065),
+    (0.5445, 4.5169),
+    (-3.0159, 3.0159),
+]
 
 
 def denavit_hartenberg(q):
@@ -58,7 +72,9 @@ def test_jacobian_is_the_derivative(kinematics):
         for j in range(7):
             plus, minus = (arm.forward(q + sign * step * np.eye(7)[j]) for sign in (1, -1))
             np.testing.assert_allclose(jacobian[:3, j], (plus[:3] - minus[:3]) / (2 * step), atol=1e-7)
-            np.testing.assert_allclose(jacobian[3:, j], rotation.difference(plus[3:], minus[3:]) / (2 * step), atol=1e-7)
+            np.testing.assert_allclose(
+                jacobian[3:, j], rotation.difference(plus[3:], minus[3:]) / (2 * step), atol=1e-7
+            )
 
 
 def test_reach_bounds_what_a_joint_does_to_the_tool(kinematics):
@@ -97,13 +113,16 @@ def test_hand_opens_both_fingers(kinematics):
     np.testing.assert_allclose(fingers, [0.02, 0.02])
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"joints": ["fr3_joint1", "elbow"], "home": [0.0, 0.0]}, "no joint 'elbow'.*allowed: fr3_joint1"),
-    ({"tool_frame": "claw"}, "no link 'claw'.*allowed:.*fr3_hand_tcp"),
-    ({"base_frame": "fr3_link3"}, "base_frame 'fr3_link3' moves with joint 'fr3_joint3'"),
-    ({"home": [3.0, -0.6, 0.0, -2.3, 0.0, 1.7, 0.785]}, "home.*leaves the position limits"),
-    ({"tool_frame": "fr3_link3"}, "tool_frame 'fr3_link3' must move with the group's joints and no others"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"joints": ["fr3_joint1", "elbow"], "home": [0.0, 0.0]}, "no joint 'elbow'.*allowed: fr3_joint1"),
+        ({"tool_frame": "claw"}, "no link 'claw'.*allowed:.*fr3_hand_tcp"),
+        ({"base_frame": "fr3_link3"}, "base_frame 'fr3_link3' moves with joint 'fr3_joint3'"),
+        ({"home": [3.0, -0.6, 0.0, -2.3, 0.0, 1.7, 0.785]}, "home.*leaves the position limits"),
+        ({"tool_frame": "fr3_link3"}, "tool_frame 'fr3_link3' must move with the group's joints and no others"),
+    ],
+)
 def test_a_robot_file_that_does_not_fit_its_urdf_is_refused(change, message):
     robot = load_robot("fr3_single")
     if "joints" in change:

@@ -23,20 +23,38 @@ def classic(a, d, alpha, theta):
 
 H, TURN = np.pi / 2, 2 * np.pi
 # a (m), d (m), alpha (rad). FR3: Franka's documentation, then the flange. UR5e: Universal Robots' "DH parameters" article
-FR3 = (modified, [(0, 0.333, 0), (0, 0, -H), (0, 0.316, H), (0.0825, 0, H), (-0.0825, 0.384, -H), (0, 0, H), (0.088, 0, H)],
-       modified(0, 0.107, 0, 0))
-UR5E = (classic, [(0, 0.1625, H), (-0.425, 0, 0), (-0.3922, 0, 0), (0, 0.1333, H), (0, 0.0997, -H), (0, 0.0996, 0)], np.eye(4))
-FR3_LIMITS = [(-2.7437, 2.7437), (-1.7837, 1.7837), (-2.9007, 2.9007), (-3.0421, -0.1518), (-2.8065, 2.8065), (0.5445, 4.5169),
-              (-3.0159, 3.0159)]
+FR3 = (
+    modified,
+    [(0, 0.333, 0), (0, 0, -H), (0, 0.316, H), (0.0825, 0, H), (-0.0825, 0.384, -H), (0, 0, H), (0.088, 0, H)],
+    modified(0, 0.107, 0, 0),
+)
+UR5E = (
+    classic,
+    [(0, 0.1625, H), (-0.425, 0, 0), (-0.3922, 0, 0), (0, 0.1333, H), (0, 0.0997, -H), (0, 0.0996, 0)],
+    np.eye(4),
+)
+FR3_LIMITS = [
+    (-2.7437, 2.7437),
+    (-1.7837, 1.7837),
+    (-2.9007, 2.9007),
+    (-3.0421, -0.1518),
+    (-2.8065, 2.8065),
+    (0.5445, 4.5169),
+    (-3.0159, 3.0159),
+]
 UR5E_LIMITS = [(-TURN, TURN), (-TURN, TURN), (-np.pi, np.pi), *[(-TURN, TURN)] * 3]
 FR3_SPEEDS, UR5E_SPEEDS = [2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26], [np.pi] * 6
 # robot, group, the link at the table's base, the link at its end, table, limits, speeds
-ARMS = [("fr3_single", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
-        ("fr3_dual", "left", "left_fr3_link0", "left_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
-        ("fr3_dual", "right", "right_fr3_link0", "right_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
-        ("fr3_inspire", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
-        ("ur5e_single", "arm", "base_link_inertia", "tool0", UR5E, UR5E_LIMITS, UR5E_SPEEDS)]
-arms = pytest.mark.parametrize("robot, group, base, end, table, limits, speeds", ARMS, ids=[f"{a[0]}-{a[1]}" for a in ARMS])
+ARMS = [
+    ("fr3_single", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
+    ("fr3_dual", "left", "left_fr3_link0", "left_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
+    ("fr3_dual", "right", "right_fr3_link0", "right_fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
+    ("fr3_inspire", "arm", "fr3_link0", "fr3_link8", FR3, FR3_LIMITS, FR3_SPEEDS),
+    ("ur5e_single", "arm", "base_link_inertia", "tool0", UR5E, UR5E_LIMITS, UR5E_SPEEDS),
+]
+arms = pytest.mark.parametrize(
+    "robot, group, base, end, table, limits, speeds", ARMS, ids=[f"{a[0]}-{a[1]}" for a in ARMS]
+)
 
 
 def test_every_arm_has_a_table():

@@ -20,8 +20,11 @@ def shapes(link, kind):
     """Origins (position, rotation) and geometry elements of a link's `kind`."""
     for element in link.findall(kind):
         origin = element.find("origin")
-        yield (np.array(numbers(origin.get("xyz"))), Rotation.from_euler("xyz", numbers(origin.get("rpy"))),
-               next(iter(element.find("geometry"))))
+        yield (
+            np.array(numbers(origin.get("xyz"))),
+            Rotation.from_euler("xyz", numbers(origin.get("rpy"))),
+            next(iter(element.find("geometry"))),
+        )
 
 
 def surface(geometry):
@@ -48,7 +51,9 @@ def inside(geometry, points):
     radius = float(geometry.get("radius")) + TOLERANCE
     if geometry.tag == "sphere":
         return np.linalg.norm(points, axis=1) <= radius
-    return (np.hypot(*points[:, :2].T) <= radius) & (np.abs(points[:, 2]) <= float(geometry.get("length")) / 2 + TOLERANCE)
+    return (np.hypot(*points[:, :2].T) <= radius) & (
+        np.abs(points[:, 2]) <= float(geometry.get("length")) / 2 + TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("name", resources.names("config/robots"))

@@ -22,6 +22,8 @@ def test_the_expert_waters_the_plant():
 
 def test_what_is_out_of_reach_is_said_in_one_line():
     task = load_task("water_plant")
-    far = dataclasses.replace(task, randomisation=task.randomisation | {"can_min": [0.90, -0.34], "can_max": [0.95, -0.30]})
+    far = dataclasses.replace(
+        task, randomisation=task.randomisation | {"can_min": [0.90, -0.34], "can_max": [0.95, -0.30]}
+    )
     with pytest.raises(VipaError, match="no reachable places for can and plant in 500 draws; see randomisation"):
         SimCell(load_robot("ur5e_single"), far, cameras=())

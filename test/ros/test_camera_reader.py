@@ -39,8 +39,14 @@ def reader():
 
 def messages(stamp_ns=NOW, seed=0):
     random = np.random.default_rng(seed)
-    frame = CameraFrame(CAMERA, stamp_ns, random.integers(0, 255, (48, 64, 3), np.uint8),
-                        random.integers(300, 900, (48, 64)).astype(np.uint16), K, np.eye(4))
+    frame = CameraFrame(
+        CAMERA,
+        stamp_ns,
+        random.integers(0, 255, (48, 64, 3), np.uint8),
+        random.integers(300, 900, (48, 64)).astype(np.uint16),
+        K,
+        np.eye(4),
+    )
     return {key: msg for key, msg in convert.frame_msgs(frame).items() if key != "depth_info"}
 
 

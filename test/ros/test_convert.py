@@ -62,7 +62,9 @@ def test_a_chunk_with_ragged_rows_is_refused():
 
 
 def test_trajectories_come_back():
-    command = JointTrajectory(("a", "b"), np.array([0.01, 0.11]), np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [0, 0]]))
+    command = JointTrajectory(
+        ("a", "b"), np.array([0.01, 0.11]), np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [0, 0]])
+    )
     back = convert.trajectory(convert.trajectory_msg(command))
     assert back.joint_names == command.joint_names
     for key in ("times", "positions", "velocities"):
@@ -84,13 +86,18 @@ def test_a_joint_state_without_velocities_says_so_and_one_with_too_few_is_refuse
 def test_motion_status_and_truth_come_back():
     status = MotionStatus(9, 4, "expert", Mode.BRAKING, 3, 2, None, 1, 5, ("why",), 0.1, 0.2, 0.3)
     assert convert.motion_status(convert.motion_status_msg(status)) == status
-    truth = GroundTruth(7, {"apple": np.array([1.0, 2, 3, 0, 0, 0, 1])}, {"drawer": 0.1}, frozenset({("apple", "drawer")}))
+    truth = GroundTruth(
+        7, {"apple": np.array([1.0, 2, 3, 0, 0, 0, 1])}, {"drawer": 0.1}, frozenset({("apple", "drawer")})
+    )
     back = convert.truth(convert.truth_msg(truth))
     assert back.scalars == truth.scalars and back.contacts == truth.contacts
     np.testing.assert_array_equal(back.poses["apple"], truth.poses["apple"])
 
 
-@pytest.mark.parametrize("pixels", [np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3), np.arange(24, dtype=np.uint16).reshape(4, 6) * 999])
+@pytest.mark.parametrize(
+    "pixels",
+    [np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3), np.arange(24, dtype=np.uint16).reshape(4, 6) * 999],
+)
 def test_images_come_back(pixels):
     msg = convert.image_msg(pixels, Time(sec=1), "frame")
     np.testing.assert_array_equal(convert.image_array(msg), pixels)

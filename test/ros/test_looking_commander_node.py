@@ -65,7 +65,9 @@ class Wires:
         self.episodes = self.around.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, latched)
         self.chunks, self.reasons, self.epoch, self.episode = [], [], 1, "a"
         self.around.create_subscription(ActionChunkMsg, topics.ACTION_CHUNK, self.chunks.append, stream)
-        self.around.create_subscription(CommanderStatus, topics.COMMANDER_STATUS, lambda m: self.reasons.append(m.reason), stream)
+        self.around.create_subscription(
+            CommanderStatus, topics.COMMANDER_STATUS, lambda m: self.reasons.append(m.reason), stream
+        )
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.executor.add_node(self.around)
@@ -86,7 +88,9 @@ class Wires:
             status.header.stamp = now.to_msg()
             self.joints.publish(joints)
             self.motion.publish(status)
-            self.episodes.publish(EpisodeStatus(state=EpisodeStatus.RUNNING, commander="policy", episode_id=self.episode))
+            self.episodes.publish(
+                EpisodeStatus(state=EpisodeStatus.RUNNING, commander="policy", episode_id=self.episode)
+            )
             self.executor.spin_once(timeout_sec=0.05)
 
     def block(self):

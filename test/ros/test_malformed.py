@@ -59,7 +59,9 @@ class Filler:
             return self.fill(type(now))
         if field.startswith("sequence<"):
             self.count += 1
-            return [self.single(field[len("sequence<"):-1]) for _ in range(self.lengths[self.count % len(self.lengths)])]
+            return [
+                self.single(field[len("sequence<") : -1]) for _ in range(self.lengths[self.count % len(self.lengths)])
+            ]
         if "[" in field:  # of fixed length
             return [self.single(field.split("[")[0])] * len(now)
         return self.single(field)
@@ -72,11 +74,13 @@ class Filler:
         if field == "boolean":
             return bool(self.integer % 2)
         if field in ("double", "float"):
-            return self.real if field == "double" or not np.isfinite(self.real) else float(np.clip(self.real, -3e38, 3e38))
+            return (
+                self.real if field == "double" or not np.isfinite(self.real) else float(np.clip(self.real, -3e38, 3e38))
+            )
         if field == "string":
             return self.text
         bits = int("".join(filter(str.isdigit, field)) or 8)
-        top = 2**(bits - (not field.startswith("u") and field not in ("octet", "char"))) - 1
+        top = 2 ** (bits - (not field.startswith("u") and field not in ("octet", "char"))) - 1
         return bytes([min(self.integer, 255)]) if field == "octet" else min(self.integer, top)
 
 
@@ -86,7 +90,9 @@ def joint_states(now):
     values = [*ROBOT.groups[0].home, 0.02]
 
     def msg(names, positions, velocities=(), stamp=now):
-        out = JointState(name=list(names), position=[float(v) for v in positions], velocity=[float(v) for v in velocities])
+        out = JointState(
+            name=list(names), position=[float(v) for v in positions], velocity=[float(v) for v in velocities]
+        )
         out.header.stamp = convert.time_msg(stamp)
         return out
 
@@ -173,8 +179,12 @@ def truths(node, but=None):
     status, truth = MotionStatus(authority="test"), convert.truth_msg(TRUTH)
     status.header.stamp = truth.header.stamp = convert.time_msg(now)
     running = EpisodeStatus(state=EpisodeStatus.RUNNING, commander="test", episode_id="a")
-    said = {topics.JOINT_STATES: joint_states(now)["whole"], topics.MOTION_STATUS: status, topics.EPISODE_STATUS: running,
-            topics.GROUND_TRUTH: truth}
+    said = {
+        topics.JOINT_STATES: joint_states(now)["whole"],
+        topics.MOTION_STATUS: status,
+        topics.EPISODE_STATUS: running,
+        topics.GROUND_TRUTH: truth,
+    }
     for subscription in node.subscriptions:
         if subscription.topic_name in said and not subscription.raw and subscription is not but:
             subscription.callback(said[subscription.topic_name])

@@ -51,7 +51,9 @@ def test_one_of_another_type_is_named(made):
         node.parameter(made("-p", "seed:=text"), "seed", 0)
 
 
-@pytest.mark.parametrize("executable", ["motion", "sim", "planner", "robot", "gripper", "recorder", "task_manager", "expert", "policy"])
+@pytest.mark.parametrize(
+    "executable", ["motion", "sim", "planner", "robot", "gripper", "recorder", "task_manager", "expert", "policy"]
+)
 def test_every_node_without_a_robot_says_so(executable):
     done = ended(NodeSpec(executable, executable), 60)
     assert done.returncode == 2

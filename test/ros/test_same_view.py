@@ -56,7 +56,11 @@ class Both:
 
     def __init__(self, loop, make):
         self.loop, self.inner = loop, make()
-        self.commander_id, self.period, self.wants_cameras = self.inner.commander_id, self.inner.period, self.inner.wants_cameras
+        self.commander_id, self.period, self.wants_cameras = (
+            self.inner.commander_id,
+            self.inner.period,
+            self.inner.wants_cameras,
+        )
         self.cameras, self.clock, self.off = None, Clock(), []
         self.node = CommanderNode("both", lambda node: (loop.robot, make(), self._look(node)))
         self.node.get_clock = lambda: self.clock
@@ -133,4 +137,6 @@ def test_the_shipped_policy():
     policy = load_policy("water_plant")
     off = differences("water_plant", lambda robot, task: PolicyCommander(robot, policy), True, 3.0)
     assert len(off) == 4
-    assert off[:, 0].max() < 1e-3 and off[:, 1].max() < 0.02  # camera poses: from the joints here, the renderer's own there
+    assert (
+        off[:, 0].max() < 1e-3 and off[:, 1].max() < 0.02
+    )  # camera poses: from the joints here, the renderer's own there

@@ -8,7 +8,9 @@ import pytest
 from vipa import resources
 
 ROOT = resources.root()
-SOURCES = {p: p.read_text(encoding="utf-8") for folder in ("src", "launch") for p in sorted((ROOT / folder).rglob("*.py"))}
+SOURCES = {
+    p: p.read_text(encoding="utf-8") for folder in ("src", "launch") for p in sorted((ROOT / folder).rglob("*.py"))
+}
 # packages that no line of ours imports → what shows that one is needed
 RUN_TIME = {
     "rmw_fastrtps_cpp": "rmw_fastrtps_cpp",

@@ -9,7 +9,9 @@ from vipa.robot.description import load_robot
 
 def test_the_docs_show_the_table():
     table = topics.markdown(topics.topic_table(load_robot("fr3_single")))
-    assert table in (resources.root() / "docs/topics.md").read_text(encoding="utf-8"), "run: python -m vipa.recording.topics > docs/topics.md"
+    assert table in (resources.root() / "docs/topics.md").read_text(encoding="utf-8"), (
+        "run: python -m vipa.recording.topics > docs/topics.md"
+    )
 
 
 def test_names_are_distinct_and_every_type_exists():

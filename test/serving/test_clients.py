@@ -175,7 +175,9 @@ def test_a_late_groot_answer_is_never_taken_for_the_next():
     def request(value):
         return {
             "video": {k: np.zeros((1, 2, 18, 32, 3), np.uint8) for k in ("exterior_image_1_left", "wrist_image_left")},
-            "state": {k: np.full((1, 1, 7), value, np.float32) for k in ("eef_9d", "gripper_position", "joint_position")},
+            "state": {
+                k: np.full((1, 1, 7), value, np.float32) for k in ("eef_9d", "gripper_position", "joint_position")
+            },
             "language": {"annotation.language.language_instruction": [["go"]]},
         }
 

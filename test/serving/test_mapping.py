@@ -85,7 +85,10 @@ def test_a_wrong_file_is_refused(change, said):
     "change, said",
     [
         ({"cameras": {"head": {"color": "i"}}}, "looks through camera 'head'; robot 'fr3_single' has: scene, wrist"),
-        ({"state": {"s": [{"group": "left", "quantity": "hand"}]}}, "hand of group 'left'; robot 'fr3_single' has: arm"),
+        (
+            {"state": {"s": [{"group": "left", "quantity": "hand"}]}},
+            "hand of group 'left'; robot 'fr3_single' has: arm",
+        ),
         ({"actions": [{"what": "pose", "group": "right"}]}, "pose of group 'right'"),
     ],
 )
@@ -124,7 +127,9 @@ def test_droid_states_are_as_groots_own_client_makes_them():
 
 def test_groot_gets_images_of_before():
     builder = RequestBuilder(load_mapping("groot_droid"), np.eye(4))
-    levels = [builder.build(observation(s, level))["video"]["wrist_image_left"] for s, level in ((1, 10), (2, 20), (3, 30))]
+    levels = [
+        builder.build(observation(s, level))["video"]["wrist_image_left"] for s, level in ((1, 10), (2, 20), (3, 30))
+    ]
     assert [v.shape for v in levels] == [(1, 2, 180, 320, 3)] * 3
     assert [(int(v[0, 0, 90, 160, 0]), int(v[0, 1, 90, 160, 0])) for v in levels] == [(10, 10), (10, 20), (20, 30)]
     builder.reset()

@@ -67,8 +67,13 @@ def test_depth_is_needed_by_a_policy_that_looks_at_it():
 
 def test_without_a_use_for_depth_it_comes_whole_or_not_at_all():
     server = native(uses_depth=False)
-    assert server.infer(question(scene_depth=None, scene_intrinsics=None, scene_extrinsics=None))["actions"].shape == (4, 8)
-    with pytest.raises(ValueError, match="depth, observation/scene/extrinsics without observation/scene/intrinsics; allowed: all"):
+    assert server.infer(question(scene_depth=None, scene_intrinsics=None, scene_extrinsics=None))["actions"].shape == (
+        4,
+        8,
+    )
+    with pytest.raises(
+        ValueError, match="depth, observation/scene/extrinsics without observation/scene/intrinsics; allowed: all"
+    ):
         server.infer(question(scene_intrinsics=None))
 
 
@@ -108,7 +113,12 @@ def test_the_metadata_says_shape_type_and_unit_of_every_key():
     assert values["observation/scene/depth"] == {
         "shape": ["height", "width"], "dtype": "uint16", "unit": "mm along the optical axis, 0: none; aligned to color",
     }  # fmt: skip
-    assert values["observation/arm/tool_pose"]["shape"] == [7] and "quaternion xyzw" in values["observation/arm/tool_pose"]["unit"]
+    assert (
+        values["observation/arm/tool_pose"]["shape"] == [7]
+        and "quaternion xyzw" in values["observation/arm/tool_pose"]["unit"]
+    )
     for key, value in question().items():  # what is said is what is taken
         shape = values[key]["shape"]
-        assert len(shape) == np.ndim(value) and all(isinstance(n, str) or n == m for n, m in zip(shape, np.shape(value), strict=True))
+        assert len(shape) == np.ndim(value) and all(
+            isinstance(n, str) or n == m for n, m in zip(shape, np.shape(value), strict=True)
+        )

@@ -50,7 +50,9 @@ class Creeping:
 
 def seen(mode=Mode.HOLDING, epoch=5):
     frames = {
-        name: CameraFrame(name, 900, np.full((48, 64, 3), 7, np.uint8), np.ones((48, 64), np.uint16), np.eye(3), np.eye(4))
+        name: CameraFrame(
+            name, 900, np.full((48, 64, 3), 7, np.uint8), np.ones((48, 64), np.uint16), np.eye(3), np.eye(4)
+        )
         for name in ("scene", "wrist")
     }
     group = GroupState(np.arange(7) / 10, np.zeros(7), np.array([0.4, 0, 0.3, 1, 0, 0, 0.0]), np.zeros(3), np.ones(1))
@@ -72,7 +74,12 @@ def connect(server, name="vipa"):
 def same(a, b):
     assert (a.epoch, a.seq, a.start_ns, a.dt, a.observation_ns) == (b.epoch, b.seq, b.start_ns, b.dt, b.observation_ns)
     for x, y in zip(a.groups, b.groups, strict=True):
-        assert (x.name, x.frame_id, x.tip_frame, x.hand_joint_names) == (y.name, y.frame_id, y.tip_frame, y.hand_joint_names)
+        assert (x.name, x.frame_id, x.tip_frame, x.hand_joint_names) == (
+            y.name,
+            y.frame_id,
+            y.tip_frame,
+            y.hand_joint_names,
+        )
         np.testing.assert_array_equal(x.poses, y.poses)
         np.testing.assert_array_equal(x.hand, y.hand)
 
@@ -138,7 +145,9 @@ def test_groot_moves_the_joints_it_answers_with():
         assert (action.hand == 0.0).all()  # DROID's 1 is closed
         assert server.asked[0]["video"]["exterior_image_1_left"].shape == (1, 2, 180, 320, 3)
         remote.close()
-    other = MODALITIES | {"video": {"delta_indices": [0], "modality_keys": ["exterior_image_1_left", "wrist_image_left"]}}
+    other = MODALITIES | {
+        "video": {"delta_indices": [0], "modality_keys": ["exterior_image_1_left", "wrist_image_left"]}
+    }
     with GrootServer(modalities=other) as server:
         with pytest.raises(VipaError, match="the server wants video of 1 times; the policy's file sends 2"):
             connect(server, "groot_droid")
@@ -170,7 +179,9 @@ def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkp
 
     with Running(infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
         remote = connect(server)
-        far, near = (run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy)))
+        far, near = (
+            run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy))
+        )
         remote.close()
     assert remote.sha256 == sha256 and len(near.chunks) == 5 and not near.refused
     assert prefixed == [False, True, True, True, True]
@@ -192,7 +203,9 @@ class Waking(Creeping):
 
 def hasty(monkeypatch, timeout, first_answer):
     """Policies whose answers are waited for `timeout` seconds, the first one for `first_answer`."""
-    monkeypatch.setattr(remote_module, "parse", lambda text: replace(p := parse(text), mapping=replace(p.mapping, timeout=timeout)))
+    monkeypatch.setattr(
+        remote_module, "parse", lambda text: replace(p := parse(text), mapping=replace(p.mapping, timeout=timeout))
+    )
     monkeypatch.setattr(remote_module, "FIRST_ANSWER", first_answer)
 
 
@@ -213,7 +226,10 @@ def test_the_first_answer_has_a_patience_of_its_own(monkeypatch):
 def test_a_server_that_gives_no_first_answer_is_refused_before_anything_starts(monkeypatch):
     policy = Waking(1.0)
     hasty(monkeypatch, WAIT, 0.1)
-    with served(policy) as server, pytest.raises(VipaError, match="asked before the episode: policy vipa@.*: no answer within 0.1 s"):
+    with (
+        served(policy) as server,
+        pytest.raises(VipaError, match="asked before the episode: policy vipa@.*: no answer within 0.1 s"),
+    ):
         remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
     policy = Creeping()
     policy.bad = True

@@ -18,7 +18,9 @@ from vipa.serving.server import bind
 
 def connect(server, token=None, **more):
     headers = {"Authorization": token} if token else None
-    return websocket(f"ws://127.0.0.1:{server.port}", compression=None, max_size=None, additional_headers=headers, **more)
+    return websocket(
+        f"ws://127.0.0.1:{server.port}", compression=None, max_size=None, additional_headers=headers, **more
+    )
 
 
 def ask(client, message):

@@ -102,7 +102,9 @@ def test_the_forms_are_those_of_their_sources():
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize(
-    "inner", [b"\x80", b"\x90", b"\x01", b"\x81\xa0\x80", b"\xa0"], ids=["maps", "lists", "numbers", "maps in maps", "texts"]
+    "inner",
+    [b"\x80", b"\x90", b"\x01", b"\x81\xa0\x80", b"\xa0"],
+    ids=["maps", "lists", "numbers", "maps in maps", "texts"],
 )
 def test_thirty_million_items_take_no_memory(wire, inner):
     """Each item of one byte is an object of some sixty: a message must not be able to ask for gigabytes."""
@@ -118,7 +120,9 @@ def test_thirty_million_items_take_no_memory(wire, inner):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("head", [b"\xdd\x01\xc9\xc3\x80", b"\xdf\x01\xc9\xc3\x80", b"\x91" * 100_000, b"\x81\xa0" * 100_000])
+@pytest.mark.parametrize(
+    "head", [b"\xdd\x01\xc9\xc3\x80", b"\xdf\x01\xc9\xc3\x80", b"\x91" * 100_000, b"\x81\xa0" * 100_000]
+)
 def test_headers_and_nesting_are_bounded(head):
     with pytest.raises(WireError):
         openpi_wire.unpack(head + b"\x80" * 1000)

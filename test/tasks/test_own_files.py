@@ -96,7 +96,9 @@ def test_a_file_that_has_changed_since_is_refused(tmp_path):
 
 def test_a_fingerprint_is_of_what_a_file_says(tmp_path):
     shipped = load_task("water_plant")
-    assert config.fingerprint(load_task(own(tmp_path, "water_plant", ("# seconds", "# s")))) == config.fingerprint(shipped)
+    assert config.fingerprint(load_task(own(tmp_path, "water_plant", ("# seconds", "# s")))) == config.fingerprint(
+        shipped
+    )
     changed = load_task(own(tmp_path, "water_plant", ("time_limit: 30.0", "time_limit: 31.0")))
     assert config.fingerprint(changed) != config.fingerprint(shipped)
 
@@ -120,7 +122,10 @@ def test_a_urdf_beside_an_own_robot_file_goes_before_one_that_ships(tmp_path):
     urdf.parent.mkdir()
     path = own(tmp_path, "fr3_single", folder="config/robots")
     assert load_robot(path).urdf_path == shipped.urdf_path
-    urdf.write_text(re.sub(r'upper="[^"]*"', 'upper="2.0"', shipped.urdf_path.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+    urdf.write_text(
+        re.sub(r'upper="[^"]*"', 'upper="2.0"', shipped.urdf_path.read_text(encoding="utf-8"), count=1),
+        encoding="utf-8",
+    )
     mine = load_robot(path)
     assert mine.urdf_path == urdf
     joint = SimCell(mine, load_task("water_plant"), cameras=()).model.joint("fr3_joint1")

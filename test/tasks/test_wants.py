@@ -64,13 +64,20 @@ def test_the_wire_carries_what_the_loop_is_told():
     for want in (
         Wants(),
         Wants((("fingers", "table"),), Force(8.0), None),
-        Wants((), Force(5.0, "left", 3000.0, 20.0), Held("sponge", [0.05, 0.04, 0.02], [0, 0, 0.03], [0, 0.5, 0], "right")),
+        Wants(
+            (), Force(5.0, "left", 3000.0, 20.0), Held("sponge", [0.05, 0.04, 0.02], [0, 0, 0.03], [0, 0.5, 0], "right")
+        ),
     ):
         request = convert.task_context(want, "task_manager")
         assert request.requester_id == "task_manager" and convert.wanted(request) == want.arguments
         if want.held is not None:
             box = parse_tool(want.tool)
-            assert (box.name, box.size, box.position, box.rpy) == ("sponge", want.held.size, want.held.position, want.held.rpy)
+            assert (box.name, box.size, box.position, box.rpy) == (
+                "sponge",
+                want.held.size,
+                want.held.position,
+                want.held.rpy,
+            )
     assert not any(convert.wanted(convert.task_context(Wants(), "x")))
 
 

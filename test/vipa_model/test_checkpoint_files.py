@@ -113,7 +113,10 @@ PROCESSOR = [
     (lambda p: p["state_statistics"]["scale"].__setitem__(3, -1.0), "state_statistics: .*scale above 0"),
     (lambda p: p["state_statistics"]["offset"].__setitem__(0, float("nan")), "state_statistics: .*NaN"),
     (lambda p: p["state_statistics"]["offset"].pop(), "state_statistics: offset has shape"),
-    (lambda p: p["action_statistics"].update(offset=[[0.0]], scale=[[1.0]]), r"shape \(1, 1\).*allowed: \(10,\) or \(8, 10\)"),
+    (
+        lambda p: p["action_statistics"].update(offset=[[0.0]], scale=[[1.0]]),
+        r"shape \(1, 1\).*allowed: \(10,\) or \(8, 10\)",
+    ),
     (lambda p: p["action_statistics"].update(offset=[[0.0], [0.0, 1.0]]), "no array of numbers"),
     (lambda p: p["action_statistics"].update(kind="minmax"), "meanstd or quantile"),
     (lambda p: p.pop("state_statistics"), "no 'state_statistics'"),
@@ -141,7 +144,10 @@ def test_graphs_of_another_configuration_are_refused_at_loading(shipped):
 
     edit(shipped / "config.json", shorter)
     for kind in ("offset", "scale"):
-        edit(shipped / "processor_config.json", lambda p, k=kind: p["action_statistics"].update({k: p["action_statistics"][k][:12]}))
+        edit(
+            shipped / "processor_config.json",
+            lambda p, k=kind: p["action_statistics"].update({k: p["action_statistics"][k][:12]}),
+        )
     resign(shipped)
     with pytest.raises(VipaError, match=r"the graphs take noisy of shape \(1, 16, 10\)"):
         load_policy(str(shipped))

@@ -12,7 +12,9 @@ from vipa_model.network.dit import DiT  # noqa: E402
 
 def test_interpolation_and_target_by_hand():
     actions, noise = torch.tensor([[[2.0, 4.0]]]), torch.tensor([[[1.0, 0.0]]])
-    torch.testing.assert_close(flow_matching.interpolate(actions, noise, torch.tensor([0.25])), torch.tensor([[[1.25, 1.0]]]))
+    torch.testing.assert_close(
+        flow_matching.interpolate(actions, noise, torch.tensor([0.25])), torch.tensor([[[1.25, 1.0]]])
+    )
     torch.testing.assert_close(flow_matching.interpolate(actions, noise, torch.tensor([0.0])), noise)
     torch.testing.assert_close(flow_matching.interpolate(actions, noise, torch.tensor([1.0])), actions)
     torch.testing.assert_close(flow_matching.velocity_target(actions, noise), torch.tensor([[[1.0, 4.0]]]))

@@ -24,7 +24,9 @@ def exact_products():
 
 def model(kind, **changes):
     torch.manual_seed(0)
-    made = VipaForActionPrediction(tiny_config(kind, grounding=8 if kind == "pointmap" else 0, subtasks=3, **changes)).eval()
+    made = VipaForActionPrediction(
+        tiny_config(kind, grounding=8 if kind == "pointmap" else 0, subtasks=3, **changes)
+    ).eval()
     for layer in (made.head.out, made.head.modulation):  # zero at the start: every velocity would be zero
         layer.weight.data.normal_(0.0, 0.2)
     return made
@@ -110,6 +112,7 @@ class fixed_draws:
     def __enter__(self):
         self.kept = {name: getattr(torch, name) for name in ("rand", "randn", "randint")}
         for name, function in self.kept.items():
+
             def draw(*args, function=function, device=None, generator=None, **rest):
                 return function(*args, generator=self.generator, **rest).to(device or "cpu")
 

@@ -55,7 +55,9 @@ def test_it_learns_where_the_red_patch_is():
         cell = torch.randint(0, 4, (32, 2), generator=generator)
         for sample, (row, column) in enumerate(cell.tolist()):
             pixels[sample, 0, 0, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 1.0
-            pointmap[sample, 0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, :3] = torch.rand(3, generator=generator)
+            pointmap[sample, 0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, :3] = torch.rand(
+                3, generator=generator
+            )
         where = torch.stack([pointmap[i, 0, 2 * r, 2 * c, :3] for i, (r, c) in enumerate(cell.tolist())])
         return pixels, pointmap, where
 
@@ -106,7 +108,9 @@ def test_the_way_to_the_target_leads_every_step_by_a_learned_share():
 
 def test_the_bearing_is_the_angle_about_the_tools_own_axis():
     angle, yaw = 0.7, 0.4
-    axes = torch.tensor([[np.cos(yaw), np.sin(yaw), 0.0, np.sin(yaw), -np.cos(yaw), 0.0]]).view(1, 2, 3)  # it looks down
+    axes = torch.tensor([[np.cos(yaw), np.sin(yaw), 0.0, np.sin(yaw), -np.cos(yaw), 0.0]]).view(
+        1, 2, 3
+    )  # it looks down
     way = torch.tensor([[0.3 * np.cos(angle), 0.3 * np.sin(angle), -0.2]])
     expected = torch.tensor([[np.cos(angle - yaw), -np.sin(angle - yaw)]])
     torch.testing.assert_close(_bearing(way, axes), expected)

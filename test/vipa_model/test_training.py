@@ -50,7 +50,9 @@ def test_a_prefix_has_the_hand_as_it_was_commanded_and_gives_no_decision_away(tm
     writer.add("a", arrays, "x")
     _, processor, source = prepare_frames([FrameStore(tmp_path)], SMALL, tiny_config())
     batch, reference = source.dataset.batch(np.array([9])), source.dataset.references(np.array([9]))
-    actions, committed = (processor.decode_actions(batch[k].double().numpy(), reference) for k in ("actions", "committed"))
+    actions, committed = (
+        processor.decode_actions(batch[k].double().numpy(), reference) for k in ("actions", "committed")
+    )
     np.testing.assert_allclose(committed[0]["arm"], actions[0]["arm"], atol=1e-6)
     np.testing.assert_allclose(committed[1]["arm"], 1.0, atol=1e-5)
     np.testing.assert_allclose(actions[1]["arm"], 0.2, atol=1e-5)

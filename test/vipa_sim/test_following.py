@@ -79,7 +79,9 @@ def test_both_modes_are_one_for_an_arm_that_does_not_lag():
     for k in range(50):
         for robot in modes:
             if k % 2 == 0:
-                robot.command({"arm_controller": ramp(np.array([robot.positions[j] for j in ARM.joints]), 0.1 + 0.01 * k)})
+                robot.command(
+                    {"arm_controller": ramp(np.array([robot.positions[j] for j in ARM.joints]), 0.1 + 0.01 * k)}
+                )
             robot.advance(0.01)
     np.testing.assert_allclose(modes[0].state().positions, modes[1].state().positions, atol=1e-9)
 

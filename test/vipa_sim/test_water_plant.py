@@ -126,8 +126,13 @@ def test_what_counts_as_watering_is_what_is_seen(plant):
         for height in (0.14, 0.18, 0.228, 0.25):
             for aside in np.linspace(-0.12, 0.12, 13):
                 nozzle = np.array([*(foot[:3] + [-distance, aside, height]), 0, 0, 0, 1])
-                met = check.update(CheckState(1, dataclasses.replace(truth, poses=truth.poses | {"can_nozzle": nozzle})))
-                wet = leaves.find_simplex(geometry.transform(geometry.inverse(foot), geometry.transform(nozzle, drops))) >= 0
+                met = check.update(
+                    CheckState(1, dataclasses.replace(truth, poses=truth.poses | {"can_nozzle": nozzle}))
+                )
+                wet = (
+                    leaves.find_simplex(geometry.transform(geometry.inverse(foot), geometry.transform(nozzle, drops)))
+                    >= 0
+                )
                 counts[met.status is CheckStatus.MET].append(int(wet.sum()))
     assert len(drops) == 42 and min(counts[True]) >= 1 and max(counts[False]) <= 25
     assert np.median(counts[True]) > 10 and np.median(counts[False]) < 3
@@ -142,7 +147,9 @@ def _drawn(cell, body, name, truth) -> np.ndarray:
         mesh = model.geom_dataid[geom]
         if mesh >= 0 and model.mesh(mesh).name.startswith(name):
             start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-            points = model.mesh_vert[start : start + count] @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+            points = (
+                model.mesh_vert[start : start + count] @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+            )
         elif mesh < 0 and material == name:
             points = data.geom_xpos[geom][None]
         else:

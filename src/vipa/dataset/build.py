@@ -28,11 +28,15 @@ class BuildReport:
         return not self.failed and not self.notes
 
     def __str__(self) -> str:
-        head = f"{len(self.added)} episodes added, {len(self.skipped)} run folders skipped, {len(self.failed)} not usable"
+        head = (
+            f"{len(self.added)} episodes added, {len(self.skipped)} run folders skipped, {len(self.failed)} not usable"
+        )
         lines = [head, *(f"  added    {line}" for line in self.episodes)]
         lines += [f"  skipped  {folder}: {why}" for folder, why in self.skipped.items()]
         lines += [f"  FAILED   {folder}: {why}" for folder, why in self.failed.items()]
-        return "\n".join(lines + [f"  NOTE     {folder}: {note}" for folder, notes in self.notes.items() for note in notes])
+        return "\n".join(
+            lines + [f"  NOTE     {folder}: {note}" for folder, notes in self.notes.items() for note in notes]
+        )
 
 
 def build_from_bags(

@@ -183,7 +183,9 @@ def _check_leaps(dataset: Dataset, episode: Episode, error) -> None:
     if not judged or len(episode) < 2:
         return
     went = np.abs(np.diff(episode["observation.state"].reshape(len(episode), -1)[:, judged].astype(float), axis=0))
-    allowed = LEAP * np.array([limits[state.names[i]] for i in judged]) * _seconds(dataset, episode)[:, None] + LEAP_MORE
+    allowed = (
+        LEAP * np.array([limits[state.names[i]] for i in judged]) * _seconds(dataset, episode)[:, None] + LEAP_MORE
+    )
     if (went > allowed).any():
         frame, joint = np.unravel_index(np.argmax(went - allowed), went.shape)
         name = state.names[judged[joint]]

@@ -97,7 +97,9 @@ class FrameReader:
         frame["observation.stamp_ns"] = np.array(stamps)
         return frame, np.concatenate(command), np.concatenate(command_after)
 
-    def _judge(self, camera: CameraSpec, color: Reading, depth: np.ndarray | None, k: np.ndarray, pose: np.ndarray) -> None:
+    def _judge(
+        self, camera: CameraSpec, color: Reading, depth: np.ndarray | None, k: np.ndarray, pose: np.ndarray
+    ) -> None:
         """Raises VipaError for a capture that a live robot would not act on: nothing is learned from it either."""
         if depth is None:  # a camera without depth has none that could be empty, or stand still
             depth = color.value[..., 0].astype(np.uint16) + 1

@@ -95,7 +95,9 @@ class Dataset:
                 "groups and their base frames. The dataset that it was made from, or the runs, still have them"
             )
         if any("vipa/key" not in row for row in self.rows):
-            lines.append("meta/episodes has no columns vipa/key and vipa/meta: seed, outcome and commander of episodes are lost")
+            lines.append(
+                "meta/episodes has no columns vipa/key and vipa/meta: seed, outcome and commander of episodes are lost"
+            )
         if "subtask_index" in self.spec.features and not (self.root / "meta" / "subtasks.parquet").is_file():
             lines.append("meta/subtasks.parquet is not there: names of sub-tasks are lost, their numbers remain")
         return lines

@@ -156,7 +156,9 @@ def spec_of(info: Any, where: str) -> DatasetSpec:
     depth, groups = section.get("depth", []), section.get("groups", [])
     velocities = section.get("max_velocity", {})
     if not isinstance(depth, list) or not isinstance(groups, list) or not isinstance(velocities, dict):
-        raise VipaError(f"{where}: section vipa: depth, groups or max_velocity is no list of cameras, of groups, or mapping")
+        raise VipaError(
+            f"{where}: section vipa: depth, groups or max_velocity is no list of cameras, of groups, or mapping"
+        )
     cameras, features = [], {}
     for name, entry in _value(info, "features", dict, where).items():
         shape = entry.get("shape") if isinstance(entry, dict) else None

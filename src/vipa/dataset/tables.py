@@ -86,9 +86,15 @@ def read_names(path: Path) -> list[str]:
         return []
     table = read(path)
     index = [n for n in table.column_names if n.endswith("_index")]
-    names = [n for n in table.column_names if pa.types.is_string(table.schema.field(n).type) or pa.types.is_large_string(table.schema.field(n).type)]
+    names = [
+        n
+        for n in table.column_names
+        if pa.types.is_string(table.schema.field(n).type) or pa.types.is_large_string(table.schema.field(n).type)
+    ]
     if len(index) != 1 or len(names) != 1:
-        raise VipaError(f"{path}: columns {', '.join(table.column_names)}; allowed: names, and their place in one that ends in _index")
+        raise VipaError(
+            f"{path}: columns {', '.join(table.column_names)}; allowed: names, and their place in one that ends in _index"
+        )
     order = np.argsort(table.column(index[0]).to_numpy(), kind="stable")
     found = table.column(names[0]).to_pylist()
     return [found[i] for i in order]

@@ -42,8 +42,11 @@ def with_starts(state: DriverState, desired: Mapping[str, bool], wanted: Sequenc
     """`state`, not ready unless all `wanted` controllers begin a trajectory at their desired state. desired: what they say of it."""
     if not state.ready:
         return state
-    wrong = [f"{name}: interpolate_from_desired_state is {'false' if name in desired else 'not known yet'}; allowed: true"
-             for name in wanted if not desired.get(name)]
+    wrong = [
+        f"{name}: interpolate_from_desired_state is {'false' if name in desired else 'not known yet'}; allowed: true"
+        for name in wanted
+        if not desired.get(name)
+    ]
     return replace(state, ready=not wrong, message="; ".join(wrong))
 
 

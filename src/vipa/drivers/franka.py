@@ -30,7 +30,9 @@ class Franka:
         if self.mode in (IDLE, MOVE) and not self.errors:
             return DriverState(True, False, word)
         why = WHY.get(self.mode, "" if self.mode in (IDLE, MOVE) else WHY[OTHER])
-        return DriverState(False, self.mode == USER_STOPPED, word, "; ".join(filter(None, [why, ", ".join(self.errors)])))
+        return DriverState(
+            False, self.mode == USER_STOPPED, word, "; ".join(filter(None, [why, ", ".join(self.errors)]))
+        )
 
     def recovery(self) -> str:
         return ERROR_RECOVERY if self.mode == REFLEX or (self.mode in (IDLE, MOVE) and self.errors) else ""

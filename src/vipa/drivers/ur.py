@@ -30,11 +30,17 @@ class Ur:
         mode = f"{ROBOT_MODES.get(self.robot_mode, self.robot_mode)}, {safety}"
         if self.safety_mode not in (NORMAL, REDUCED):
             by_hand = self.safety_mode in BY_HAND
-            return DriverState(False, by_hand or self.safety_mode == PROTECTIVE_STOP, mode,
-                               f"{safety}: " + ("release it by hand" if by_hand else "look why, then recover"))
+            return DriverState(
+                False,
+                by_hand or self.safety_mode == PROTECTIVE_STOP,
+                mode,
+                f"{safety}: " + ("release it by hand" if by_hand else "look why, then recover"),
+            )
         if self.robot_mode != RUNNING:
             return DriverState(False, False, mode, f"the arm is not running but '{ROBOT_MODES.get(self.robot_mode)}'")
-        return DriverState(self.program, False, mode, "" if self.program else "the driver's program does not run on the robot")
+        return DriverState(
+            self.program, False, mode, "" if self.program else "the driver's program does not run on the robot"
+        )
 
     def recovery(self) -> str:
         if self.state().mode == "silent":

@@ -17,17 +17,17 @@ from vipa.geometry import rotation
 from vipa.motion.buffer import Reference
 from vipa.robot.description import Group
 
-DELAY = 0.08             # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
-DAMPING = 500.0          # N s/m
+DELAY = 0.08  # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
+DAMPING = 500.0  # N s/m
 DAMPING_RANGE = (100.0, 20000.0)
-STIFFNESS = 0.0          # N/m towards the commanded path: 0 holds the force, whatever the path says along z
+STIFFNESS = 0.0  # N/m towards the commanded path: 0 holds the force, whatever the path says along z
 STIFFNESS_RANGE = (0.0, 5000.0)
-MAX_SPEED = 0.05         # m/s of the shift
-MAX_OFFSET = 0.05        # metres of the shift: a surface further away than this is not looked for
-MAX_ACCELERATION = 1.0   # m/s² of the shift
-FILTER = 0.01            # seconds, of the measured force
-STALE = 0.25             # seconds, monotonic, without a wrench: no force is known, the shift fades
-CAP_SHARE = 0.6          # a target force is at most this share of the arm's force cap
+MAX_SPEED = 0.05  # m/s of the shift
+MAX_OFFSET = 0.05  # metres of the shift: a surface further away than this is not looked for
+MAX_ACCELERATION = 1.0  # m/s² of the shift
+FILTER = 0.01  # seconds, of the measured force
+STALE = 0.25  # seconds, monotonic, without a wrench: no force is known, the shift fades
+CAP_SHARE = 0.6  # a target force is at most this share of the arm's force cap
 KEYS = ("group", "target", "damping", "stiffness")
 
 
@@ -76,7 +76,9 @@ class Admittance:
         known = monotonic - self._stamp <= STALE
         if known:
             share = dt / (FILTER + dt)
-            self._force = self._measured if self._force is None else self._force + share * (self._measured - self._force)
+            self._force = (
+                self._measured if self._force is None else self._force + share * (self._measured - self._force)
+            )
         if self.target is not None and known:
             wanted = (self.target - self._force - self.stiffness * self.offset) / self.damping
         else:

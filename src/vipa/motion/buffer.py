@@ -17,12 +17,12 @@ import numpy as np
 
 from vipa.geometry import rotation
 
-COMMITTED = 0.1      # seconds ahead of now that no chunk changes
-BANDWIDTH = 110.0    # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag
-BLEND = 0.15         # seconds, the shortest fade of a splice
-CATCH_UP = 0.15      # the playout clock runs at most this much faster than time
-RESTING = 0.02       # share of `speed` below which the reference counts as at rest
-REWIND = 0.5         # seconds that the playout clock may be set back by a chunk that is late as a whole
+COMMITTED = 0.1  # seconds ahead of now that no chunk changes
+BANDWIDTH = 110.0  # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag
+BLEND = 0.15  # seconds, the shortest fade of a splice
+CATCH_UP = 0.15  # the playout clock runs at most this much faster than time
+RESTING = 0.02  # share of `speed` below which the reference counts as at rest
+REWIND = 0.5  # seconds that the playout clock may be set back by a chunk that is late as a whole
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,12 @@ class ChunkBuffer:
 
     def finished(self, now: float) -> bool:
         """True when the last step is past and the reference has come to rest on it."""
-        return self.path is None or (now > self.path.end and self._clock >= self.path.end
-                                     and all(self._clock >= f.start + f.length for f in self._fades)
-                                     and bool(np.all(np.abs(self._rate) < 1e-3)))
+        return self.path is None or (
+            now > self.path.end
+            and self._clock >= self.path.end
+            and all(self._clock >= f.start + f.length for f in self._fades)
+            and bool(np.all(np.abs(self._rate) < 1e-3))
+        )
 
     def raw(self, clock: float) -> np.ndarray:
         """The path with its fades at playout time `clock`."""
@@ -211,8 +214,12 @@ class ChunkBuffer:
 
     def _fade_length(self, offset: np.ndarray, rate: np.ndarray) -> float:
         """Seconds: the quintic's peaks are 1.875 offset / T in speed, 5.77 offset / T^2 and 3.94 rate / T in acceleration."""
-        return max(BLEND, float(np.max(1.875 * offset / self.speed)), float(np.max(3.94 * rate / self.acceleration)),
-                   float(np.sqrt(np.max(5.77 * offset / self.acceleration))))
+        return max(
+            BLEND,
+            float(np.max(1.875 * offset / self.speed)),
+            float(np.max(3.94 * rate / self.acceleration)),
+            float(np.sqrt(np.max(5.77 * offset / self.acceleration))),
+        )
 
     def advance(self, now: float, dt: float) -> Reference:
         """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""
@@ -245,7 +252,7 @@ class ChunkBuffer:
         to `after`. The pole is triple: exp(A dt) = exp(-w dt) (1 + N dt + N^2 dt^2 / 2) with N = A + w."""
         w = self.bandwidth
         if dt != self._step:
-            n = np.array([[w, 1, 0], [0, w, 1], [-w**3, -3 * w**2, -2 * w]])
+            n = np.array([[w, 1, 0], [0, w, 1], [-(w**3), -3 * w**2, -2 * w]])
             self._step, self._phi = dt, np.exp(-w * dt) * (np.eye(3) + n * dt + n @ n * (dt * dt / 2))
         slope = self.space.difference(after, before) / dt
         start = self.space.difference(self._value, before)

@@ -19,7 +19,7 @@ from vipa.robot.description import FINGERS, Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
 
-FINGER_MARGIN = 0.003   # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
+FINGER_MARGIN = 0.003  # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
 
 
 class CollisionModel:
@@ -34,7 +34,9 @@ class CollisionModel:
     metre) of each joint.
     """
 
-    def __init__(self, kinematics: Kinematics, fixtures: Sequence[Fixture] = (), tools: dict[str, Fixture] | None = None):
+    def __init__(
+        self, kinematics: Kinematics, fixtures: Sequence[Fixture] = (), tools: dict[str, Fixture] | None = None
+    ):
         robot = kinematics.robot
         self.kinematics, self.model = kinematics, kinematics.model
         self.geometry = _shapes(self.model, robot)
@@ -70,8 +72,9 @@ class CollisionModel:
 
     def allowed(self, contacts: Iterable[tuple[str, str]]) -> np.ndarray:
         """(K,) bool: pairs that `contacts` (pairs of names) allows to touch."""
-        wanted = {frozenset((a, b)) for first, second in contacts
-                  for a in self._expand(first) for b in self._expand(second)}
+        wanted = {
+            frozenset((a, b)) for first, second in contacts for a in self._expand(first) for b in self._expand(second)
+        }
         return np.array([frozenset(names) in wanted for names in self.names], bool)
 
     def _expand(self, name: str) -> set[str]:
@@ -114,7 +117,9 @@ class CollisionModel:
                     travel = max(abs(self.model.lowerPositionLimit[index]), abs(self.model.upperPositionLimit[index]))
                 if joint not in self._supports[other]:
                     reach[self.model.joints[joint].idx_v] = 1.0 if prismatic else length
-                length += float(np.linalg.norm(self.model.jointPlacements[joint].translation)) + (travel if prismatic else 0)
+                length += float(np.linalg.norm(self.model.jointPlacements[joint].translation)) + (
+                    travel if prismatic else 0
+                )
                 joint = self.model.parents[joint]
         return reach
 
@@ -129,11 +134,15 @@ class CollisionModel:
     def _check_home(self, robot: Robot) -> None:
         field = DistanceField(self)
         field.move(self.kinematics.configuration(self.kinematics.home))
-        near = [k for k in field.below(self.margins) if not set(self.names[k]) & set(self.fixture_names + self.tool_names)]
+        near = [
+            k for k in field.below(self.margins) if not set(self.names[k]) & set(self.fixture_names + self.tool_names)
+        ]
         if near:
             worst = ", ".join(sorted({f"{'|'.join(self.names[k])} ({field.lower[k]:.4f} m)" for k in near}))
-            raise VipaError(f"{robot.name}: at home these links are nearer than the margin of {robot.margin} m: {worst}; "
-                            f"move home, or list them in ignore_pairs")
+            raise VipaError(
+                f"{robot.name}: at home these links are nearer than the margin of {robot.margin} m: {worst}; "
+                f"move home, or list them in ignore_pairs"
+            )
 
 
 class DistanceField:
@@ -186,8 +195,10 @@ class DistanceField:
         pin.computeJointJacobians(c.model, self.data, self.q)
         results = [self.geometry_data.distanceResults[int(k)] for k in pairs]
         normal = np.array([r.normal for r in results]).reshape(-1, 3)
-        rows = [np.hstack([normal, _cross(np.array([r.getNearestPoint1() for r in results]).reshape(-1, 3), normal)]),
-                np.hstack([normal, _cross(np.array([r.getNearestPoint2() for r in results]).reshape(-1, 3), normal)])]
+        rows = [
+            np.hstack([normal, _cross(np.array([r.getNearestPoint1() for r in results]).reshape(-1, 3), normal)]),
+            np.hstack([normal, _cross(np.array([r.getNearestPoint2() for r in results]).reshape(-1, 3), normal)]),
+        ]
         spatial = self.data.J  # of the joints' motion at the world's origin: linear over angular
         first, second = c.moved[c.pair_joints[pairs, 0]], c.moved[c.pair_joints[pairs, 1]]
         return (rows[1] @ spatial) * second - (rows[0] @ spatial) * first
@@ -222,5 +233,9 @@ def _radius(shape: pin.GeometryObject) -> float:
 
 def box_of(name: str, size: Sequence[float], pose: np.ndarray) -> Fixture:
     """A box `size` (3,) at `pose` (7,) xyz + xyzw as a Fixture."""
-    return Fixture(name, list(map(float, pose[:3])), list(map(float, size)),
-                   list(pin.rpy.matrixToRpy(rotation.to_matrix(pose[3:]))))
+    return Fixture(
+        name,
+        list(map(float, pose[:3])),
+        list(map(float, size)),
+        list(pin.rpy.matrixToRpy(rotation.to_matrix(pose[3:]))),
+    )

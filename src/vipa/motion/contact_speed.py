@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vipa.robot.description import Robot
 
-NEAR = 0.05   # metres of an opened pair within which contact is expected
+NEAR = 0.05  # metres of an opened pair within which contact is expected
 LEAVE = 0.02  # metres beyond NEAR until it is not any more
 
 
@@ -26,5 +26,8 @@ class ContactSpeed:
 
     def apply(self, robot: Robot) -> Robot:
         """`robot` with the speeds of now."""
-        slow = [replace(g, tool_speed=min(g.tool_speed, g.contact_speed)) if g.name in self.arms else g for g in robot.groups]
+        slow = [
+            replace(g, tool_speed=min(g.tool_speed, g.contact_speed)) if g.name in self.arms else g
+            for g in robot.groups
+        ]
         return replace(robot, groups=slow)

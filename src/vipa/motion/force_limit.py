@@ -4,8 +4,8 @@ import numpy as np
 
 from vipa.robot.description import Robot
 
-RELEASE = 0.5   # share of the caps below which an arm that pressed too hard has let go
-FRESH = 0.1     # seconds of ROS time that a wrench may be old to say that an arm presses
+RELEASE = 0.5  # share of the caps below which an arm that pressed too hard has let go
+FRESH = 0.1  # seconds of ROS time that a wrench may be old to say that an arm presses
 
 
 class Load:
@@ -44,7 +44,8 @@ class Load:
             return ""
         worst = int(np.argmax(np.where(over, load / caps, 0.0)))
         return self._pressing.setdefault(
-            group, f"{load[worst]:.1f} {('N', 'Nm')[worst]} on the tool of {group}; allowed: {caps[worst]:g}")
+            group, f"{load[worst]:.1f} {('N', 'Nm')[worst]} on the tool of {group}; allowed: {caps[worst]:g}"
+        )
 
     def pressing(self, stamp_ns: int) -> set[str]:
         """The arms that were beyond a cap and have not let go since, as far as is known at the ROS time `stamp_ns`."""

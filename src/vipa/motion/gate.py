@@ -20,12 +20,14 @@ from vipa.motion.clearance import Clearance
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 
-TRACKING = 0.343      # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
-TOLERANCE = 1e-6      # of every check, in its own unit: rounding, nothing else
-KINK = 4 / 27         # see `planned_limits`
-MIN_COMMAND = 0.1     # seconds that a command reaches at least
-LET_GO = 0.12         # seconds that an arm may take back to where it is measured, within all its limits
-HOP = 0.6             # share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
+TRACKING = (
+    0.343  # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
+)
+TOLERANCE = 1e-6  # of every check, in its own unit: rounding, nothing else
+KINK = 4 / 27  # see `planned_limits`
+MIN_COMMAND = 0.1  # seconds that a command reaches at least
+LET_GO = 0.12  # seconds that an arm may take back to where it is measured, within all its limits
+HOP = 0.6  # share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
 SLOWER = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
 
 
@@ -217,7 +219,11 @@ class SafetyGate:
         if self.clearance is not None:
             self._here(hands)
         left = self.plan.rest(self._elapsed).duration
-        if left <= LET_GO and self._goals.keys() == goals.keys() and all(np.array_equal(self._goals[k], goals[k]) for k in goals):
+        if (
+            left <= LET_GO
+            and self._goals.keys() == goals.keys()
+            and all(np.array_equal(self._goals[k], goals[k]) for k in goals)
+        ):
             self._follow()
             return ""
         way, self._goals = self._way(goals, 1.0), {}
@@ -309,7 +315,9 @@ class SafetyGate:
             room = np.maximum(dt * dt / 4 + 2 * (0.999 * self.velocity - sign * s.v - sign * s.a * dt / 2) / j, 0.0)
             bound = j * (np.sqrt(room) - dt / 2)
             a = np.minimum(a, bound) if sign > 0 else np.maximum(a, -bound)
-        a = np.clip(a, np.maximum(-self.acceleration, s.a - self.jerk * dt), np.minimum(self.acceleration, s.a + self.jerk * dt))
+        a = np.clip(
+            a, np.maximum(-self.acceleration, s.a - self.jerk * dt), np.minimum(self.acceleration, s.a + self.jerk * dt)
+        )
         return (a - s.a) / dt
 
     def _verify(self, plan: Plan | None) -> str:

@@ -54,7 +54,9 @@ class HandBuffer:
     def advance(self, time: float, dt: float) -> np.ndarray:
         """Joint positions (H,) for `time`, `dt` seconds after the last ones."""
         if len(self._times):
-            wish = self._decided = self._goal(np.array([np.interp(time, self._times, column) for column in self._values.T]))
+            wish = self._decided = self._goal(
+                np.array([np.interp(time, self._times, column) for column in self._values.T])
+            )
             reach = self.hand.max_velocity * dt
             self.opening = self.opening + np.clip(wish - self.opening, -reach, reach)
         return self.positions
@@ -67,12 +69,18 @@ class HandBuffer:
 
     def finished(self, now: float) -> bool:
         """True when the last step is past and reached."""
-        return not len(self._times) or (now >= self._times[-1] and bool(np.allclose(self.opening, self._goal(self._values[-1]))))
+        return not len(self._times) or (
+            now >= self._times[-1] and bool(np.allclose(self.opening, self._goal(self._values[-1])))
+        )
 
     def command(self, dt: float) -> JointTrajectory:
         """The command for its controller: to be there in `dt` seconds, and stay."""
-        return JointTrajectory(tuple(self.hand.joints), np.array([dt, max(2 * dt, MIN_COMMAND)]),
-                               np.tile(self.positions, (2, 1)), np.zeros((2, len(self.closed))))
+        return JointTrajectory(
+            tuple(self.hand.joints),
+            np.array([dt, max(2 * dt, MIN_COMMAND)]),
+            np.tile(self.positions, (2, 1)),
+            np.zeros((2, len(self.closed))),
+        )
 
     @property
     def positions(self) -> np.ndarray:

@@ -87,14 +87,18 @@ def _common(a: Box | None, b: Box | None) -> Box | None:
 def _one(name: str, own: Limits, others: Limits, request: Tighter) -> Limits:
     speed = _number(name, "speed_scale", request.speed_scale, own.speed_scale, others.speed_scale)
     force = _number(name, "force_cap", request.force_cap, own.force_cap, others.force_cap)
-    return Limits(speed, force, _box(name, own.workspace, others.workspace, request.workspace_min, request.workspace_max))
+    return Limits(
+        speed, force, _box(name, own.workspace, others.workspace, request.workspace_min, request.workspace_max)
+    )
 
 
 def _number(name: str, key: str, wanted: float | None, own: float, others: float) -> float:
     if wanted is None:
         return own
     if not 0 < wanted <= others:  # also what is no number
-        raise ValueError(f"{name}: {key} {wanted:g}; allowed: above 0, up to {others:g}, which others or the robot's file want")
+        raise ValueError(
+            f"{name}: {key} {wanted:g}; allowed: above 0, up to {others:g}, which others or the robot's file want"
+        )
     return float(wanted)
 
 
@@ -104,10 +108,17 @@ def _box(name: str, own: Box | None, others: Box | None, low, high) -> Box | Non
     kept = ([-np.inf] * 3, [np.inf] * 3) if own is None else (own.min, own.max)
     bounds = ([-np.inf] * 3, [np.inf] * 3) if others is None else (others.min, others.max)
     low, high = np.asarray(kept[0] if low is None else low, float), np.asarray(kept[1] if high is None else high, float)
-    inside = low.shape == high.shape == (3,) and np.all(low >= bounds[0]) and np.all(high <= bounds[1]) and np.all(low < high)
+    inside = (
+        low.shape == high.shape == (3,)
+        and np.all(low >= bounds[0])
+        and np.all(high <= bounds[1])
+        and np.all(low < high)
+    )
     if not inside or not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
-        raise ValueError(f"{name}: workspace {low.tolist()} .. {high.tolist()}; allowed: a box within {list(bounds[0])} .. "
-                         f"{list(bounds[1])}, which others or the robot's file want")
+        raise ValueError(
+            f"{name}: workspace {low.tolist()} .. {high.tolist()}; allowed: a box within {list(bounds[0])} .. "
+            f"{list(bounds[1])}, which others or the robot's file want"
+        )
     return Box(low.tolist(), high.tolist())
 
 
@@ -118,6 +129,12 @@ def apply(robot: Robot, limits: dict[str, Limits]) -> Robot:
 
 def _limited(group: Group, limits: Limits) -> Group:
     s, load = limits.speed_scale, min(limits.force_cap / group.force_cap, 1.0)
-    return replace(group, max_velocity=[s * v for v in group.max_velocity], tool_speed=s * group.tool_speed,
-                   tool_angular_speed=s * group.tool_angular_speed, force_cap=min(limits.force_cap, group.force_cap),
-                   torque_cap=load * group.torque_cap, workspace=limits.workspace)
+    return replace(
+        group,
+        max_velocity=[s * v for v in group.max_velocity],
+        tool_speed=s * group.tool_speed,
+        tool_angular_speed=s * group.tool_angular_speed,
+        force_cap=min(limits.force_cap, group.force_cap),
+        torque_cap=load * group.torque_cap,
+        workspace=limits.workspace,
+    )

@@ -5,12 +5,12 @@ Ages are ROS time, by stamps: in lock-step a slow machine slows them all alike.
 
 import numpy as np
 
-STALE = 0.05      # seconds that a joint state may be old: an older one waited in a queue while this process stood still
-BEHIND = 0.15     # seconds that ROS time may lie behind the joint states: /clock has stopped
-HAND = 0.5        # seconds that the joint state of a hand may lie beside that of the arms
-SILENCE = 0.1     # seconds between the wrenches of an arm; they come at 50 Hz
-FROZEN = 0.2      # seconds of wrenches without any change: a sensor's noise changes every one
-LASTING = 1.0     # seconds of a fault after which it wants a re-arm
+STALE = 0.05  # seconds that a joint state may be old: an older one waited in a queue while this process stood still
+BEHIND = 0.15  # seconds that ROS time may lie behind the joint states: /clock has stopped
+HAND = 0.5  # seconds that the joint state of a hand may lie beside that of the arms
+SILENCE = 0.1  # seconds between the wrenches of an arm; they come at 50 Hz
+FROZEN = 0.2  # seconds of wrenches without any change: a sensor's noise changes every one
+LASTING = 1.0  # seconds of a fault after which it wants a re-arm
 
 
 class Liveness:

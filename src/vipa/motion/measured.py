@@ -26,8 +26,8 @@ class Measured(JointStates):
         missing = self.missing()
         if missing:
             return why or missing
-        self.q, self.v = self.positions[:self.arms].copy(), self.velocities[:self.arms].copy()
+        self.q, self.v = self.positions[: self.arms].copy(), self.velocities[: self.arms].copy()
         start = self.arms
         for name, size in self._hand_sizes.items():
-            self.hands[name], start = self.positions[start:start + size].copy(), start + size
+            self.hands[name], start = self.positions[start : start + size].copy(), start + size
         return why

@@ -35,12 +35,12 @@ from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState, JointState, JointTrajectory
 
-SILENCE = 2.0           # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
-TRACKING_ERROR = 0.15   # radians between measured and commanded joints that stop the arms
-LEAP = 0.01             # radians that a measured joint may move in a tick, beside twice what the robot file's velocity allows
-STIR = 0.005            # radians in a tick: an arm that stands, and moves further, was moved by others
-STOP_REASONS = 8        # that are kept of a latched stop: the first ones, and an e-stop always
-AT_REST = 0.05          # rad/s below which arms count as resting: a stopped one may be re-armed
+SILENCE = 2.0  # seconds, monotonic, without a chunk, beside ten times its horizon, after which motion holds
+TRACKING_ERROR = 0.15  # radians between measured and commanded joints that stop the arms
+LEAP = 0.01  # radians that a measured joint may move in a tick, beside twice what the robot file's velocity allows
+STIR = 0.005  # radians in a tick: an arm that stands, and moves further, was moved by others
+STOP_REASONS = 8  # that are kept of a latched stop: the first ones, and an e-stop always
+AT_REST = 0.05  # rad/s below which arms count as resting: a stopped one may be re-armed
 
 
 class Motion:
@@ -50,8 +50,13 @@ class Motion:
     velocities.
     """
 
-    def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = (), watch_wrenches: bool = False,
-                 backend: Callable[[Kinematics, float], Servo] = Servo):
+    def __init__(
+        self,
+        robot: Robot,
+        fixtures: Sequence[Fixture] = (),
+        watch_wrenches: bool = False,
+        backend: Callable[[Kinematics, float], Servo] = Servo,
+    ):
         self.robot = self._file = robot
         self.limits = limits.Drawn(robot)
         self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
@@ -60,7 +65,9 @@ class Motion:
         self.start_guard = StartGuard(self.kinematics, self.references)
         self.servo = backend(self.kinematics, self.dt)
         self.gate = SafetyGate(self.kinematics, self.dt)
-        self._fastest = self.gate.velocity  # as the file has it: an arm may still be as fast when limits are drawn tighter
+        self._fastest = (
+            self.gate.velocity
+        )  # as the file has it: an arm may still be as fast when limits are drawn tighter
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(robot), Load(robot)
         self.relief, self.contact_speed = Relief(self.kinematics, self.dt), ContactSpeed(robot)
@@ -74,7 +81,7 @@ class Motion:
         self.clamps = self.refusals = 0
         self.reasons: deque[str] = deque(maxlen=8)
         self.started = self.braking = self.lost = False  # lost: the arms do not follow
-        self.current: ActionChunk | None = None   # what is executed
+        self.current: ActionChunk | None = None  # what is executed
         self._pending: ActionChunk | None = None  # what waits for the end of braking
         self.chunk_time: float | None = None
         self._origin_ns = 0
@@ -186,15 +193,22 @@ class Motion:
         pressing = bool(self.load.pressing(self.clock.stamp_ns))
         if pressing:
             self.standstill.reset()  # what holds the arm up is known, and is being let go of
-        stands = "" if self.lost or pressing else self.standstill.take(self.clock.stamp_ns / 1e9, self.gate.state.q, self.measured.q)
+        stands = (
+            ""
+            if self.lost or pressing
+            else self.standstill.take(self.clock.stamp_ns / 1e9, self.gate.state.q, self.measured.q)
+        )
         if stands:
             self.lost = True
             self._stop(stands)
         if not self.lost and (error.max() > TRACKING_ERROR or leap.max() > 0):
             joint, self.lost = int(np.argmax(error)), True
-            self._stop(f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
-                       f"allowed: {TRACKING_ERROR}" if error.max() > TRACKING_ERROR else
-                       f"{self.kinematics.joint_names[int(np.argmax(leap))]} leapt within {elapsed:.3f} s")
+            self._stop(
+                f"{self.kinematics.joint_names[joint]} is {error[joint]:.3f} rad from its command; "
+                f"allowed: {TRACKING_ERROR}"
+                if error.max() > TRACKING_ERROR
+                else f"{self.kinematics.joint_names[int(np.argmax(leap))]} leapt within {elapsed:.3f} s"
+            )
         if self.gate.at_rest and np.abs(self.measured.q - self._before).max() > STIR:
             self._moved = True
         if self.lost:
@@ -256,7 +270,10 @@ class Motion:
     def _widest(self, openings: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The wider of the commanded `openings` (H,) and the measured ones: a hand that holds something does not close."""
         hands = self.references.hands
-        return {name: np.maximum(opening, hands[name].opening_at(self.measured.hands[name])) for name, opening in openings.items()}
+        return {
+            name: np.maximum(opening, hands[name].opening_at(self.measured.hands[name]))
+            for name, opening in openings.items()
+        }
 
     def _clamped(self, why: str) -> None:
         if why:
@@ -268,8 +285,9 @@ class Motion:
         commands = {}
         for group in self.robot.groups:
             columns = self.kinematics.columns[group.name]
-            commands[group.controller] = JointTrajectory(tuple(group.joints), times, positions[:, columns],
-                                                         velocities[:, columns])
+            commands[group.controller] = JointTrajectory(
+                tuple(group.joints), times, positions[:, columns], velocities[:, columns]
+            )
         return commands | {hand.hand.controller: hand.command(self.dt) for hand in self.references.hands.values()}
 
     # chunks
@@ -300,7 +318,9 @@ class Motion:
         if self.liveness.fault:
             return self.liveness.fault
         if not self.authority or chunk.commander_id != self.authority:
-            return f"'{chunk.commander_id}' has no authority; " + (f"'{self.authority}' has" if self.authority else "nobody has")
+            return f"'{chunk.commander_id}' has no authority; " + (
+                f"'{self.authority}' has" if self.authority else "nobody has"
+            )
         if chunk.epoch != self.epoch:
             return f"epoch {chunk.epoch}; allowed: {self.epoch}"
         if self._seq[0] == self.epoch and not chunk.seq > self._seq[1]:
@@ -395,8 +415,13 @@ class Motion:
         if why:
             self._stop(why)
 
-    def context(self, allowed_contacts: Iterable[Sequence[str]], held_group: str = "", held_tool: str = "",
-                force: dict | None = None) -> str:
+    def context(
+        self,
+        allowed_contacts: Iterable[Sequence[str]],
+        held_group: str = "",
+        held_tool: str = "",
+        force: dict | None = None,
+    ) -> str:
         """What the running sub-task allows and wants. '' if it is in force now, else why not (then nothing changed).
 
         allowed_contacts: pairs of link, tool or fixture names ("fingers": the finger links of every hand), those that the robot

@@ -9,9 +9,12 @@ from vipa.motion.hand import HandBuffer
 from vipa.motion.servo import Target
 from vipa.robot.kinematics import Kinematics, pose_of
 
-BLEND_SPEED = 0.8                  # share of the tool's and the joints' speed limits that fading out a splice may use
-BLEND_ACCELERATION = (4.0, 10.0)   # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
-BLEND_JOINTS = 0.5                 # share of the joints' acceleration limits, likewise
+BLEND_SPEED = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
+BLEND_ACCELERATION = (
+    4.0,
+    10.0,
+)  # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
+BLEND_JOINTS = 0.5  # share of the joints' acceleration limits, likewise
 
 
 class References:
@@ -30,9 +33,11 @@ class References:
             if group.kind == "arm":
                 speed = BLEND_SPEED * np.array([group.tool_speed] * 3 + [group.tool_angular_speed] * 3)
                 self.poses[group.name] = ChunkBuffer(Space("pose", 0), speed, np.repeat(BLEND_ACCELERATION, 3))
-            self.joints[group.name] = ChunkBuffer(Space("joints", len(group.joints)),
-                                                  BLEND_SPEED * np.asarray(group.max_velocity, float),
-                                                  BLEND_JOINTS * np.asarray(group.max_acceleration, float))
+            self.joints[group.name] = ChunkBuffer(
+                Space("joints", len(group.joints)),
+                BLEND_SPEED * np.asarray(group.max_velocity, float),
+                BLEND_JOINTS * np.asarray(group.max_acceleration, float),
+            )
             if group.hand is not None:
                 self.hands[group.name] = HandBuffer(group.hand)
 
@@ -67,7 +72,9 @@ class References:
                 self.hands[action.name].splice(times, np.asarray(action.hand, float), now)
                 self.horizon = max(self.horizon, float(times[-1]) - now)
 
-    def _follow(self, name: str, values: np.ndarray, pose: bool, start: float, dt: float, now: float, state: State) -> None:
+    def _follow(
+        self, name: str, values: np.ndarray, pose: bool, start: float, dt: float, now: float, state: State
+    ) -> None:
         buffer, other = (self.poses, self.joints) if pose else (self.joints, self.poses)
         columns, buffer = self.kinematics.columns[name], buffer[name]
         if name in other:
@@ -113,5 +120,13 @@ class References:
                     actions.append(GroupAction(group.name, joint_names=tuple(group.joints), joints=np.array(values)))
         if not actions:
             return None
-        return ActionChunk(chunk.commander_id, chunk.epoch, chunk.seq, chunk.stamp_ns,
-                           chunk.start_ns + round(first * chunk.dt * 1e9), chunk.dt, tuple(actions), chunk.observation_ns)
+        return ActionChunk(
+            chunk.commander_id,
+            chunk.epoch,
+            chunk.seq,
+            chunk.stamp_ns,
+            chunk.start_ns + round(first * chunk.dt * 1e9),
+            chunk.dt,
+            tuple(actions),
+            chunk.observation_ns,
+        )

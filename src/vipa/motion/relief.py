@@ -12,10 +12,10 @@ import numpy as np
 from vipa.robot.kinematics import Kinematics
 
 SPACING = 0.001  # metres that the tool may move at most between two points of the way back
-RETREAT = 0.10   # metres of the way back, at most; the tool's are two thirds of it or less
-CLEAR = 0.005    # metres that it goes back at once
-DELAY = 0.04     # seconds from a contact to its wrench: so much of the way was pressed already, at the speed it had
-SPEED = 0.15     # m/s of the goal along the way back
+RETREAT = 0.10  # metres of the way back, at most; the tool's are two thirds of it or less
+CLEAR = 0.005  # metres that it goes back at once
+DELAY = 0.04  # seconds from a contact to its wrench: so much of the way was pressed already, at the speed it had
+SPEED = 0.15  # m/s of the goal along the way back
 
 
 class Relief:

@@ -20,20 +20,20 @@ from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.motion.gate import planned_limits
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 
-GAIN = 12.0               # 1/s, pose and joint errors to velocity
-ROTATION_WEIGHT = 0.3     # metres: a radian of tool rotation costs as much as this much translation
-DAMPING = 1e-4            # (m/rad)^2, regular
-SINGULAR = 0.06           # m/rad, weighted singular value below which damping grows
-SINGULAR_DAMPING = 2e-2   # (m/rad)^2, at a singular value of zero
-POSTURE_WEIGHT = 2e-3     # (m/rad)^2, of the nullspace posture
-POSTURE_GAIN = 0.5        # 1/s towards home
-LIMIT_GAIN = 4.0          # 1/s: a joint may close this share of its distance to a position limit a second
-DAMPER_GAIN = 5.0         # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
-ACTIVATION = 0.12         # metres: pairs and walls nearer than this get a row
-SPARE = 0.002             # metres that the servo keeps more than the gate wants
-HEADROOM = 0.95           # share of the gate's joint limits that the servo uses, so that the gate need not step in
-TOOL_HEADROOM = 0.9       # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
-SOFT = 8                  # daqp: a constraint that gives way, at a high price, rather than leave no solution
+GAIN = 12.0  # 1/s, pose and joint errors to velocity
+ROTATION_WEIGHT = 0.3  # metres: a radian of tool rotation costs as much as this much translation
+DAMPING = 1e-4  # (m/rad)^2, regular
+SINGULAR = 0.06  # m/rad, weighted singular value below which damping grows
+SINGULAR_DAMPING = 2e-2  # (m/rad)^2, at a singular value of zero
+POSTURE_WEIGHT = 2e-3  # (m/rad)^2, of the nullspace posture
+POSTURE_GAIN = 0.5  # 1/s towards home
+LIMIT_GAIN = 4.0  # 1/s: a joint may close this share of its distance to a position limit a second
+DAMPER_GAIN = 5.0  # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
+ACTIVATION = 0.12  # metres: pairs and walls nearer than this get a row
+SPARE = 0.002  # metres that the servo keeps more than the gate wants
+HEADROOM = 0.95  # share of the gate's joint limits that the servo uses, so that the gate need not step in
+TOOL_HEADROOM = 0.9  # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
+SOFT = 8  # daqp: a constraint that gives way, at a high price, rather than leave no solution
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Servo:
         self._field, self._margins = DistanceField(collisions), margins + SPARE
         self._reach = collisions.reach[:, self.kinematics.v_index] / DAMPER_GAIN
 
-    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]) -> np.ndarray:
+    def step(
+        self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """Joint velocities (n,) rad/s for the end of the tick.
 
         q, v: (n,) where the joints are expected at the end of the tick and how fast they are now. targets: of groups that
@@ -124,8 +126,10 @@ class Servo:
     def _haste(group: GroupKinematics, twist: np.ndarray) -> float:
         """How many times faster than the servo lets the tool go the `twist` (6,) is."""
         spec = group.spec
-        return max(np.linalg.norm(twist[:3]) / (TOOL_HEADROOM * spec.tool_speed),
-                   np.linalg.norm(twist[3:]) / (TOOL_HEADROOM * spec.tool_angular_speed))
+        return max(
+            np.linalg.norm(twist[:3]) / (TOOL_HEADROOM * spec.tool_speed),
+            np.linalg.norm(twist[3:]) / (TOOL_HEADROOM * spec.tool_angular_speed),
+        )
 
     def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:
         """The velocities nearest to `wanted` (J,) on the straight way from `v` that velocity and acceleration limits allow.
@@ -142,8 +146,12 @@ class Servo:
         group = self.kinematics.groups[name]
         placement, jacobian = group.forward_jacobian(q)
         self._wall_rows(name, placement.translation, jacobian, rows, bounds)
-        error = np.concatenate([reference.value[:3] - placement.translation,
-                                pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T)])
+        error = np.concatenate(
+            [
+                reference.value[:3] - placement.translation,
+                pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T),
+            ]
+        )
         twist = reference.rate + GAIN * error
         # one factor for both parts: the tool keeps to its path when it must be slower than asked
         twist /= max(1.0, self._haste(group, twist))

@@ -9,7 +9,9 @@ from collections import deque
 import numpy as np
 
 WINDOW = 0.15  # seconds
-AWAY = 0.02    # radians from everything that was commanded within the window, and that the command has gone since it stands
+AWAY = (
+    0.02  # radians from everything that was commanded within the window, and that the command has gone since it stands
+)
 MOVED = 0.005  # radians, up to which a joint stands
 
 
@@ -23,7 +25,9 @@ class Standstill:
     def reset(self) -> None:
         """Begin anew: what was commanded before says nothing."""
         self._seen: deque[tuple[float, np.ndarray]] = deque()
-        self._stands: tuple[np.ndarray, np.ndarray] | None = None  # where each joint stands, and its command since it does
+        self._stands: tuple[np.ndarray, np.ndarray] | None = (
+            None  # where each joint stands, and its command since it does
+        )
 
     def take(self, time: float, commanded: np.ndarray, measured: np.ndarray) -> str:
         """'' or what stands still. time: seconds; commanded, measured: joints (n,) rad."""

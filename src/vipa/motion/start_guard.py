@@ -12,10 +12,13 @@ from vipa.motion.references import References
 from vipa.robot.description import Group
 from vipa.robot.kinematics import Kinematics
 
-MAX_LATE = 0.5       # seconds since the last step of a chunk was due
-JUMP = (0.25, 0.6)   # metres, radians that the first step may lie from the tool, beside what the speed allows until it is due
-JOINT_JUMP = 0.35    # radians, likewise of every joint
-FROM_REST = 0.25     # share of the speed limits that counts as such while a group rests: further is no start, but a leap
+MAX_LATE = 0.5  # seconds since the last step of a chunk was due
+JUMP = (
+    0.25,
+    0.6,
+)  # metres, radians that the first step may lie from the tool, beside what the speed allows until it is due
+JOINT_JUMP = 0.35  # radians, likewise of every joint
+FROM_REST = 0.25  # share of the speed limits that counts as such while a group rests: further is no start, but a leap
 
 
 class StartGuard:
@@ -48,7 +51,9 @@ class StartGuard:
         return ""
 
     def _pose(self, group: Group, first: np.ndarray, ahead: float, q: np.ndarray, resting: bool) -> str:
-        anchors = self._anchors(self.references.poses, group.name, self.kinematics.groups[group.name].forward(q), resting)
+        anchors = self._anchors(
+            self.references.poses, group.name, self.kinematics.groups[group.name].forward(q), resting
+        )
         far = min(float(np.linalg.norm(first[:3] - a[:3])) for a in anchors)
         turn = min(float(np.linalg.norm(rotation.difference(first[3:], a[3:]))) for a in anchors)
         if far > (allowed := JUMP[0] + group.tool_speed * ahead):
@@ -60,7 +65,9 @@ class StartGuard:
     def _joints(self, group: Group, first: np.ndarray, ahead: float, q: np.ndarray, resting: bool) -> str:
         far = np.min([np.abs(first - a) for a in self._anchors(self.references.joints, group.name, q, resting)], axis=0)
         allowed = JOINT_JUMP + ahead * np.asarray(group.max_velocity, float)
-        over = [f"{group.joints[j]} {far[j]:.3f} rad (allowed: {allowed[j]:.3f})" for j in np.flatnonzero(far > allowed)]
+        over = [
+            f"{group.joints[j]} {far[j]:.3f} rad (allowed: {allowed[j]:.3f})" for j in np.flatnonzero(far > allowed)
+        ]
         return f"{group.name}: its first step lies far from the joints: {', '.join(over)}" if over else ""
 
     @staticmethod

@@ -35,34 +35,67 @@ def _states(motion: Motion, q: np.ndarray, v: np.ndarray, hands: dict[str, np.nd
     for name, columns in motion.kinematics.columns.items():
         joints, velocities = q[columns].copy(), v[columns].copy()
         tool = motion.kinematics.groups[name].forward_velocity(joints, velocities)
-        found[name] = GroupState(joints, velocities, *tool, np.array(hands.get(name, ())), motion.load.wrenches.get(name))
+        found[name] = GroupState(
+            joints, velocities, *tool, np.array(hands.get(name, ())), motion.load.wrenches.get(name)
+        )
     return found
 
 
 def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
     """Epoch, authority, mode, what is executed, what is committed, what was clamped and refused, ages."""
     now, chunk = motion.seconds(now_ns), motion.current
-    mode = Mode.STOPPED if motion.stop_reasons else Mode.BRAKING if motion.braking else \
-        Mode.HOLDING if chunk is None else Mode.EXECUTING
+    mode = (
+        Mode.STOPPED
+        if motion.stop_reasons
+        else Mode.BRAKING
+        if motion.braking
+        else Mode.HOLDING
+        if chunk is None
+        else Mode.EXECUTING
+    )
     step, committed, observed = -1, None, 0
     if chunk is not None:
         start, observed = motion.seconds(chunk.start_ns), chunk.observation_ns
         step = int(np.clip((now - start) // chunk.dt, -1, steps_of(chunk) - 1))
         committed = motion.references.committed(chunk, start, now)
     return MotionStatus(
-        now_ns, motion.epoch, motion.authority, mode, chunk.seq if chunk else 0, step, committed, motion.clamps, motion.refusals,
-        tuple(motion.reasons), monotonic - motion.clock.monotonic if motion.started else -1.0,
-        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time, (now_ns - observed) / 1e9 if observed else -1.0,
-        motion.clock.rate)
+        now_ns,
+        motion.epoch,
+        motion.authority,
+        mode,
+        chunk.seq if chunk else 0,
+        step,
+        committed,
+        motion.clamps,
+        motion.refusals,
+        tuple(motion.reasons),
+        monotonic - motion.clock.monotonic if motion.started else -1.0,
+        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time,
+        (now_ns - observed) / 1e9 if observed else -1.0,
+        motion.clock.rate,
+    )
 
 
 def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
     """Stops and their reasons, limits in force, what they have cost, the nearest pair."""
     limits = {"margin": motion.robot.margin, "tracking_error": tracking_error}
     for group in motion.robot.arms:
-        limits |= {f"{group.name}.{key}": getattr(group, key) for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")}
+        limits |= {
+            f"{group.name}.{key}": getattr(group, key)
+            for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")
+        }
         limits[f"{group.name}.force_target"] = motion.admittances[group.name].target or 0.0
     distance, pair = motion.gate.clearance.nearest()
     reasons = motion.stop_reasons
-    return SafetyState(now_ns, any(r.startswith("e-stop") for r in reasons), not reasons, tuple(reasons), limits,
-                       dict(motion.gate.clamps), motion.task.contacts, distance, pair, motion.latch)
+    return SafetyState(
+        now_ns,
+        any(r.startswith("e-stop") for r in reasons),
+        not reasons,
+        tuple(reasons),
+        limits,
+        dict(motion.gate.clamps),
+        motion.task.contacts,
+        distance,
+        pair,
+        motion.latch,
+    )

@@ -21,8 +21,15 @@ class TaskContext:
     tools: dict[str, Fixture] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, robot: Robot, known: Contacts, fixtures: Collection[str], contacts: Iterable[Sequence[str]], held_group: str,
-             held_tool: str) -> tuple["TaskContext", str]:
+    def make(
+        cls,
+        robot: Robot,
+        known: Contacts,
+        fixtures: Collection[str],
+        contacts: Iterable[Sequence[str]],
+        held_group: str,
+        held_tool: str,
+    ) -> tuple["TaskContext", str]:
         """The context and '', or an empty one and why it is refused. fixtures: names of the task's boxes."""
         tools, why = _held(robot, held_group, held_tool)
         if why:

@@ -4,12 +4,12 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
-LIVENESS = 1.0     # seconds, monotonic, without joint states, after which motion holds
-CLOCK_JUMP = 1.0   # seconds of ROS time between joint states that count as a jump
-COUNT = 11         # gaps between joint states whose median counts
-SAME = 0.05        # share by which it may change before the steps are planned for another period
-SLOWEST = 27.0     # Hz, the slowest joint states that motion follows: 30, and what a driver may lack of it
-EARLY = 0.2        # share of the period that a state may come before its tick is due
+LIVENESS = 1.0  # seconds, monotonic, without joint states, after which motion holds
+CLOCK_JUMP = 1.0  # seconds of ROS time between joint states that count as a jump
+COUNT = 11  # gaps between joint states whose median counts
+SAME = 0.05  # share by which it may change before the steps are planned for another period
+SLOWEST = 27.0  # Hz, the slowest joint states that motion follows: 30, and what a driver may lack of it
+EARLY = 0.2  # share of the period that a state may come before its tick is due
 
 
 @dataclass(frozen=True)

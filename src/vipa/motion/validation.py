@@ -6,11 +6,11 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import Group, Robot
 
 MAX_STEPS = 1000
-DT_RANGE = (0.002, 5.0)      # seconds between steps
-MAX_AHEAD = 10.0             # seconds that a chunk may start in the future
-MAX_OBSERVATION_AGE = 1.0    # seconds of the observation behind a chunk
+DT_RANGE = (0.002, 5.0)  # seconds between steps
+MAX_AHEAD = 10.0  # seconds that a chunk may start in the future
+MAX_OBSERVATION_AGE = 1.0  # seconds of the observation behind a chunk
 QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
-PLAUSIBLE = 5.0              # times the tool speed (or joint velocity) that one step may ask of the next
+PLAUSIBLE = 5.0  # times the tool speed (or joint velocity) that one step may ask of the next
 
 
 def check_chunk(chunk: ActionChunk, robot: Robot, now_ns: int) -> str:
@@ -97,8 +97,10 @@ def _check_poses(action: GroupAction, group: Group, dt: float) -> str:
     turn = 2 * np.arccos(dots) / dt
     if np.any(turn > PLAUSIBLE * group.tool_angular_speed + 0.1 / dt):
         step = int(np.argmax(turn))
-        return f"steps {step} and {step + 1} ask for {turn[step]:.3g} rad/s; allowed: " \
-               f"{PLAUSIBLE * group.tool_angular_speed:.3g}"
+        return (
+            f"steps {step} and {step + 1} ask for {turn[step]:.3g} rad/s; allowed: "
+            f"{PLAUSIBLE * group.tool_angular_speed:.3g}"
+        )
     return ""
 
 
@@ -112,8 +114,10 @@ def _check_joints(action: GroupAction, group: Group, dt: float) -> str:
     over = rate - PLAUSIBLE * np.asarray(group.max_velocity)
     if np.any(over > 0):
         step, joint = np.unravel_index(int(np.argmax(over)), over.shape)
-        return f"steps {step} and {step + 1} ask {group.joints[joint]} for {rate[step, joint]:.3g} rad/s; allowed: " \
-               f"{PLAUSIBLE * group.max_velocity[joint]:.3g}"
+        return (
+            f"steps {step} and {step + 1} ask {group.joints[joint]} for {rate[step, joint]:.3g} rad/s; allowed: "
+            f"{PLAUSIBLE * group.max_velocity[joint]:.3g}"
+        )
     return ""
 
 
@@ -121,7 +125,9 @@ def _check_hand(action: GroupAction, group: Group) -> str:
     if group.hand is None:
         return "hand steps, but it has no hand"
     if tuple(action.hand_joint_names) != tuple(group.hand.joints):
-        return f"hand_joint_names {', '.join(map(str, action.hand_joint_names))}; allowed: {', '.join(group.hand.joints)}"
+        return (
+            f"hand_joint_names {', '.join(map(str, action.hand_joint_names))}; allowed: {', '.join(group.hand.joints)}"
+        )
     why = _check_array(action.hand, len(group.hand.joints), "hand steps")
     if why:
         return why

@@ -28,7 +28,9 @@ class MoveItBackend(Servo):
     def __init__(self, kinematics: Kinematics, dt: float):
         super().__init__(kinematics, dt)
         if 1.0 / dt < MIN_RATE - 1e-9:
-            raise VipaError(f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with the backend moveit: {MIN_RATE:g} or more")
+            raise VipaError(
+                f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with the backend moveit: {MIN_RATE:g} or more"
+            )
         self.links = {group.name: ServoLink(group) for group in kinematics.robot.arms}
         self.present: set[str] = set()
         self._followed: set[str] = set()
@@ -55,7 +57,9 @@ class MoveItBackend(Servo):
         posed = {action.name for action in chunk.groups if action.poses is not None}
         return "; ".join(why for name, link in self.links.items() if name in posed and (why := link.refusal()))
 
-    def step(self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]) -> np.ndarray:
+    def step(
+        self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """As Servo's. An arm whose Servo has nothing that may be followed comes to rest."""
         joints = {}
         for name, target in targets.items():

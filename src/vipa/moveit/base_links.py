@@ -7,7 +7,10 @@ from xml.etree import ElementTree
 def standing_links(urdf: Path) -> set[str]:
     """Links of the URDF that no joint moves, or one only: bases, and what turns on a base."""
     root = ElementTree.parse(urdf).getroot()
-    above = {j.find("child").get("link"): (j.find("parent").get("link"), j.get("type") != "fixed") for j in root.findall("joint")}
+    above = {
+        j.find("child").get("link"): (j.find("parent").get("link"), j.get("type") != "fixed")
+        for j in root.findall("joint")
+    }
 
     def moving_joints(link: str) -> int:
         count = 0

@@ -41,5 +41,8 @@ def write(robot: Robot, where: Path) -> list[Path]:
 
 def differences(robot: Robot, where: Path) -> list[str]:
     """Names of the files in `where` that are missing or not what the robot file gives."""
-    return [name for name, text in render(robot).items()
-            if not (where / name).is_file() or (where / name).read_text(encoding="utf-8") != text]
+    return [
+        name
+        for name, text in render(robot).items()
+        if not (where / name).is_file() or (where / name).read_text(encoding="utf-8") != text
+    ]

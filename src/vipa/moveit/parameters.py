@@ -35,11 +35,19 @@ def description(robot: Robot) -> dict[str, Any]:
 
 def move_group(robot: Robot) -> dict[str, Any]:
     """Of move_group: it plans and keeps the scene, and executes nothing."""
-    return description(robot) | settings(robot, "moveit_controllers.yaml") | {
-        "planning_pipelines": ["ompl"], "default_planning_pipeline": "ompl", "ompl": settings(robot, "ompl_planning.yaml"),
-        "publish_planning_scene": True, "publish_geometry_updates": True, "publish_state_updates": True,
-        "publish_transforms_updates": True,
-    }
+    return (
+        description(robot)
+        | settings(robot, "moveit_controllers.yaml")
+        | {
+            "planning_pipelines": ["ompl"],
+            "default_planning_pipeline": "ompl",
+            "ompl": settings(robot, "ompl_planning.yaml"),
+            "publish_planning_scene": True,
+            "publish_geometry_updates": True,
+            "publish_state_updates": True,
+            "publish_transforms_updates": True,
+        }
+    )
 
 
 def moveit_py(robot: Robot, use_sim_time: bool) -> dict[str, Any]:

@@ -27,8 +27,11 @@ def disabled_pairs(robot: Robot, samples: int = SAMPLES) -> list[tuple[str, str,
     links = _links(model, shapes)
     found = {frozenset(pair): USER for pair in (*robot.ignore_pairs, *_hands(robot, set(links)))}
     found |= {pair: ADJACENT for pair in _adjacent(model, set(links))}
-    shape_pairs = [(i, j) for i, j in combinations(range(len(links)), 2)
-                   if links[i] != links[j] and frozenset((links[i], links[j])) not in found]
+    shape_pairs = [
+        (i, j)
+        for i, j in combinations(range(len(links)), 2)
+        if links[i] != links[j] and frozenset((links[i], links[j])) not in found
+    ]
     for i, j in shape_pairs:
         shapes.addCollisionPair(pin.CollisionPair(i, j))
     names = [frozenset((links[i], links[j])) for i, j in shape_pairs]
@@ -71,7 +74,9 @@ def _adjacent(model: pin.Model, shaped: set[str]) -> set[frozenset]:
 
 
 def _hands(robot: Robot, shaped: set[str]) -> list[tuple[str, str]]:
-    return [pair for g in robot.groups if g.hand for pair in combinations([f for f in g.hand.fingers if f in shaped], 2)]
+    return [
+        pair for g in robot.groups if g.hand for pair in combinations([f for f in g.hand.fingers if f in shaped], 2)
+    ]
 
 
 def _sample(kinematics: Kinematics, shapes: pin.GeometryModel, robot: Robot, samples: int, names: list[frozenset]):
@@ -84,8 +89,10 @@ def _sample(kinematics: Kinematics, shapes: pin.GeometryModel, robot: Robot, sam
     touched, near = dict.fromkeys(names, 0), dict.fromkeys(names, False)
     open_questions = list(range(len(names)))
     for sample in range(samples):
-        q = kinematics.configuration(random.uniform(kinematics.lower, kinematics.upper),
-                                     {name: random.uniform(size=size) for name, size in hands.items()})
+        q = kinematics.configuration(
+            random.uniform(kinematics.lower, kinematics.upper),
+            {name: random.uniform(size=size) for name, size in hands.items()},
+        )
         pin.updateGeometryPlacements(model, data, shapes, answer, q)
         now = set()
         for k in open_questions:

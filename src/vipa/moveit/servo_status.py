@@ -39,7 +39,7 @@ class ServoStatus:
     it follows, and a status counts only while Servo is commanded.
     """
 
-    fault: str = ""        # why what Servo says forbids to follow it
+    fault: str = ""  # why what Servo says forbids to follow it
     _slow: str = ""
     _slow_time: float = -1e9
     _bound_since: float | None = None

@@ -10,16 +10,19 @@ from vipa.robot.kinematics import Kinematics
 PLANNER = "RRTConnectkConfigDefault"
 # With MoveIt's default, 6 to 9 of 20 paths failed its own validation afterwards; with this one 0 to 1 did
 SEGMENT_FRACTION = 0.002
-SERVO_PERIOD = 0.01     # seconds
-SERVO_TIMEOUT = 0.1     # seconds that a command stays good: Servo's default
-SERVO_LATENCY = 0.1     # seconds that Servo's output reaches ahead: Servo's default
+SERVO_PERIOD = 0.01  # seconds
+SERVO_TIMEOUT = 0.1  # seconds that a command stays good: Servo's default
+SERVO_LATENCY = 0.1  # seconds that Servo's output reaches ahead: Servo's default
 SERVO_JOINT_MARGIN = 0.05  # radians from the limits, which have the robot file's position_margin taken off already
 
 
 def kinematics(robot: Robot) -> dict[str, Any]:
     """kinematics.yaml: a solver an arm."""
-    solver = {"kinematics_solver": "kdl_kinematics_plugin/KDLKinematicsPlugin", "kinematics_solver_search_resolution": 0.005,
-              "kinematics_solver_timeout": 0.05}
+    solver = {
+        "kinematics_solver": "kdl_kinematics_plugin/KDLKinematicsPlugin",
+        "kinematics_solver_search_resolution": 0.005,
+        "kinematics_solver_timeout": 0.05,
+    }
     return {group.name: dict(solver) for group in robot.arms}
 
 
@@ -30,8 +33,9 @@ def joint_limits(robot: Robot) -> dict[str, Any]:
     for group in robot.groups:
         spec = model.group(group.name)
         for j, joint in enumerate(group.joints):
-            limits[joint] = _joint(spec.lower[j], spec.upper[j], group.max_velocity[j], group.max_acceleration[j],
-                                   group.max_jerk[j])
+            limits[joint] = _joint(
+                spec.lower[j], spec.upper[j], group.max_velocity[j], group.max_acceleration[j], group.max_jerk[j]
+            )
         if group.hand:
             for joint, closed, opened in zip(group.hand.joints, group.hand.closed, group.hand.open):
                 speed = group.hand.max_velocity * abs(opened - closed)
@@ -40,23 +44,38 @@ def joint_limits(robot: Robot) -> dict[str, Any]:
 
 
 def _joint(low: float, high: float, velocity: float, acceleration: float, jerk: float | None) -> dict[str, Any]:
-    limit = {"has_position_limits": True, "min_position": _round(low), "max_position": _round(high),
-             "has_velocity_limits": True, "max_velocity": _round(velocity),
-             "has_acceleration_limits": True, "max_acceleration": _round(acceleration), "has_jerk_limits": jerk is not None}
+    limit = {
+        "has_position_limits": True,
+        "min_position": _round(low),
+        "max_position": _round(high),
+        "has_velocity_limits": True,
+        "max_velocity": _round(velocity),
+        "has_acceleration_limits": True,
+        "max_acceleration": _round(acceleration),
+        "has_jerk_limits": jerk is not None,
+    }
     return limit | ({"max_jerk": _round(jerk)} if jerk is not None else {})
 
 
 def controllers(robot: Robot) -> dict[str, Any]:
     """moveit_controllers.yaml: no controller. Only the motion node commands one; what MoveIt plans goes through its gate."""
-    return {"allow_trajectory_execution": False, "moveit_manage_controllers": False,
-            "moveit_controller_manager": "moveit_simple_controller_manager/MoveItSimpleControllerManager"}
+    return {
+        "allow_trajectory_execution": False,
+        "moveit_manage_controllers": False,
+        "moveit_controller_manager": "moveit_simple_controller_manager/MoveItSimpleControllerManager",
+    }
 
 
 def ompl(robot: Robot) -> dict[str, Any]:
     """ompl_planning.yaml: RRT-Connect, paths validated densely."""
     groups = [g.name for g in robot.groups] + [hand_group(g) for g in robot.arms if g.hand]
     groups += [ALL_ARMS] if len(robot.arms) > 1 else []
-    requests = ["ResolveConstraintFrames", "ValidateWorkspaceBounds", "CheckStartStateBounds", "CheckStartStateCollision"]
+    requests = [
+        "ResolveConstraintFrames",
+        "ValidateWorkspaceBounds",
+        "CheckStartStateBounds",
+        "CheckStartStateCollision",
+    ]
     responses = ["AddTimeOptimalParameterization", "ValidateSolution", "DisplayMotionPath"]
     pipeline: dict[str, Any] = {
         "planning_plugins": ["ompl_interface/OMPLPlanner"],
@@ -65,8 +84,11 @@ def ompl(robot: Robot) -> dict[str, Any]:
         "planner_configs": {PLANNER: {"type": "geometric::RRTConnect", "range": 0.0}},
     }
     for name in groups:
-        pipeline[name] = {"default_planner_config": PLANNER, "planner_configs": [PLANNER],
-                          "longest_valid_segment_fraction": SEGMENT_FRACTION}
+        pipeline[name] = {
+            "default_planner_config": PLANNER,
+            "planner_configs": [PLANNER],
+            "longest_valid_segment_fraction": SEGMENT_FRACTION,
+        }
     return pipeline
 
 

@@ -12,21 +12,32 @@ from vipa.robot.kinematics import Kinematics
 def srdf(robot: Robot) -> str:
     """The text of the SRDF. Raises VipaError for a robot that does not fit its URDF."""
     kinematics = Kinematics(robot)
-    lines = ['<?xml version="1.0"?>', "<!-- Written by `vipa robot moveit` from the robot file and its URDF. -->",
-             f"<robot name={quoteattr(kinematics.model.name)}>"]
+    lines = [
+        '<?xml version="1.0"?>',
+        "<!-- Written by `vipa robot moveit` from the robot file and its URDF. -->",
+        f"<robot name={quoteattr(kinematics.model.name)}>",
+    ]
     # fixed: a floating joint makes MoveIt wait for a moving transform to the world, which a static one does not satisfy
-    lines.append(f'  <virtual_joint name="world_joint" type="fixed" parent_frame="{WORLD}" '
-                 f"child_link={quoteattr(root_link(kinematics))}/>")
+    lines.append(
+        f'  <virtual_joint name="world_joint" type="fixed" parent_frame="{WORLD}" '
+        f"child_link={quoteattr(root_link(kinematics))}/>"
+    )
     for group in robot.groups:
         lines += _group(group)
     if len(robot.arms) > 1:
-        lines += [f'  <group name="{ALL_ARMS}">', *(f"    <group name={quoteattr(g.name)}/>" for g in robot.arms), "  </group>"]
+        lines += [
+            f'  <group name="{ALL_ARMS}">',
+            *(f"    <group name={quoteattr(g.name)}/>" for g in robot.arms),
+            "  </group>",
+        ]
     for group in robot.groups:
         lines += _states(group)
     disabled = disabled_pairs(robot)
     lines += _standing(kinematics, {frozenset(pair[:2]) for pair in disabled})
     for first, second, reason in disabled:
-        lines.append(f"  <disable_collisions link1={quoteattr(first)} link2={quoteattr(second)} reason={quoteattr(reason)}/>")
+        lines.append(
+            f"  <disable_collisions link1={quoteattr(first)} link2={quoteattr(second)} reason={quoteattr(reason)}/>"
+        )
     return "\n".join([*lines, "</robot>", ""])
 
 
@@ -55,8 +66,10 @@ def _group(group: Group) -> list[str]:
     if group.hand:
         joints = [f"    <joint name={quoteattr(j)}/>" for j in group.hand.joints]
         lines += [f"  <group name={quoteattr(hand_group(group))}>", *joints, "  </group>"]
-        lines.append(f"  <end_effector name={quoteattr(hand_group(group))} group={quoteattr(hand_group(group))} "
-                     f"parent_group={quoteattr(group.name)} parent_link={quoteattr(group.tool_frame)}/>")
+        lines.append(
+            f"  <end_effector name={quoteattr(hand_group(group))} group={quoteattr(hand_group(group))} "
+            f"parent_group={quoteattr(group.name)} parent_link={quoteattr(group.tool_frame)}/>"
+        )
     return lines
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from vipa.robot.description import Group, Robot
 from vipa.robot.state import JointState
 
-STEP = 0.05   # seconds between the steps of a planned motion
+STEP = 0.05  # seconds between the steps of a planned motion
 HOME = "home"
 START = 0.02  # radians that a plan may begin from where the robot is
-UNIT = 1e-3   # of a quaternion's norm from 1
+UNIT = 1e-3  # of a quaternion's norm from 1
 
 
 class NoPlan(Exception):

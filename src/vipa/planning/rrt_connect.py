@@ -13,12 +13,12 @@ from ompl import base, geometric, util
 from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.planning.time_parameterization import TimedPath, smooth_curve, time_path
 
-RESOLUTION = 0.003   # radians between the samples of the re-check
+RESOLUTION = 0.003  # radians between the samples of the re-check
 COARSE = (0.03, 0.015, 0.008)  # radians between the states that OMPL looks at, finer from attempt to attempt
-EXTRA = 0.005        # metres kept beyond the gate's margins, where start and goal allow it
-ATTEMPTS = 6         # plans until one passes the re-check
-TIME = 2.0           # seconds of OMPL an attempt, at most
-DETOUR = 2.0         # a path this many times longer than the straight line is planned once more, and the shorter is taken
+EXTRA = 0.005  # metres kept beyond the gate's margins, where start and goal allow it
+ATTEMPTS = 6  # plans until one passes the re-check
+TIME = 2.0  # seconds of OMPL an attempt, at most
+DETOUR = 2.0  # a path this many times longer than the straight line is planned once more, and the shorter is taken
 CORNERS = (0.12, 0.05, 0.02)  # radians between the curve's control points: how far corners are rounded, widest first
 
 
@@ -50,24 +50,32 @@ class Planner:
         util.setLogLevel(util.LOG_NONE)
         util.RNG.setSeed(seed)
 
-    def to_pose(self, group: str, start: np.ndarray, pose: np.ndarray, hands: dict[str, np.ndarray] | None = None) -> Plan:
+    def to_pose(
+        self, group: str, start: np.ndarray, pose: np.ndarray, hands: dict[str, np.ndarray] | None = None
+    ) -> Plan:
         """A plan from the joints `start` (n,) of the whole robot to the tool pose `pose` (7,) of `group`, its base frame.
 
         Raises NoPlan.
         """
         columns = self.kinematics.columns[group]
-        goal = self.kinematics.group(group).solve(pose, start[columns], accept=lambda q: not self._why_not(group, start, q, hands))
+        goal = self.kinematics.group(group).solve(
+            pose, start[columns], accept=lambda q: not self._why_not(group, start, q, hands)
+        )
         if goal is None:
             raise NoPlan(f"{group}: no joints within the limits reach {np.round(pose, 3).tolist()} without a collision")
         return self.to_joints(group, start, goal, hands)
 
-    def to_joints(self, group: str, start: np.ndarray, goal: np.ndarray, hands: dict[str, np.ndarray] | None = None) -> Plan:
+    def to_joints(
+        self, group: str, start: np.ndarray, goal: np.ndarray, hands: dict[str, np.ndarray] | None = None
+    ) -> Plan:
         """A plan from the joints `start` (n,) of the whole robot to `goal` (J,) of `group`. hands: openings. Raises NoPlan."""
         start, goal = np.asarray(start, float), np.asarray(goal, float)
         spec = self.kinematics.group(group)
         if np.any(goal < spec.lower) or np.any(goal > spec.upper):
-            raise NoPlan(f"{group}: goal {goal.round(3).tolist()} leaves the limits {spec.lower.round(3).tolist()} .. "
-                         f"{spec.upper.round(3).tolist()}")
+            raise NoPlan(
+                f"{group}: goal {goal.round(3).tolist()} leaves the limits {spec.lower.round(3).tolist()} .. "
+                f"{spec.upper.round(3).tolist()}"
+            )
         why = self._why_not(group, start, goal, hands)
         if why:
             raise NoPlan(f"{group}: at the goal {why}")
@@ -87,7 +95,9 @@ class Planner:
                 best = Plan(time_path(curve, spec), waypoints, attempt)
             elif waypoints is not None and best is None:
                 fineness = min(fineness + 1, len(COARSE) - 1)
-            if best is not None and (attempt > best.attempts or _length(best.waypoints) <= DETOUR * np.linalg.norm(goal - first)):
+            if best is not None and (
+                attempt > best.attempts or _length(best.waypoints) <= DETOUR * np.linalg.norm(goal - first)
+            ):
                 break
         if best is None:
             raise NoPlan(f"{group}: no path found in {ATTEMPTS} attempts of {TIME} s")
@@ -115,7 +125,11 @@ class Planner:
             return f"the tool leaves the workspace at {spec.placement(q).translation.round(3).tolist()}"
         self._field.move(self._configuration(group, start, q, hands))
         near = self._field.below(self.margins)
-        return f"{'|'.join(self.collisions.names[near[0]])} are {self._field.lower[near[0]]:.4f} m apart" if len(near) else ""
+        return (
+            f"{'|'.join(self.collisions.names[near[0]])} are {self._field.lower[near[0]]:.4f} m apart"
+            if len(near)
+            else ""
+        )
 
     def _box(self, group: str, start: np.ndarray) -> tuple[list[float], list[float]]:
         """The workspace's corners, grown to hold the tool at `start`; infinite where there is none."""
@@ -202,7 +216,12 @@ class Planner:
 
     def _checker(self, group: str, start: np.ndarray, goal: np.ndarray, hands):
         """OMPL's question, tens of thousands of times a plan: is this state clear and inside the workspace?"""
-        model, data, shapes, spec = self.kinematics.model, self._data, self.collisions.geometry, self.kinematics.groups[group]
+        model, data, shapes, spec = (
+            self.kinematics.model,
+            self._data,
+            self.collisions.geometry,
+            self.kinematics.groups[group],
+        )
         whole, index, joints = self._configuration(group, start, goal, hands), spec.q_index, range(len(goal))
         low, high = self._box(group, start)
 
@@ -211,7 +230,10 @@ class Planner:
             if pin.computeCollisions(model, data, shapes, self._geometry, whole, True):
                 return False
             x, y, z = (spec.base.actInv(pin.updateFramePlacement(model, data, spec.tool))).translation
-            return bool(low[0] <= x <= high[0] and low[1] <= y <= high[1] and low[2] <= z <= high[2])  # numpy's is no bool to OMPL
+            return bool(
+                low[0] <= x <= high[0] and low[1] <= y <= high[1] and low[2] <= z <= high[2]
+            )  # numpy's is no bool to OMPL
+
         return valid
 
 

@@ -7,7 +7,7 @@ from scipy.interpolate import BSpline
 
 from vipa.robot.kinematics import GroupKinematics
 
-STEP = 0.01      # seconds between the samples of the result
+STEP = 0.01  # seconds between the samples of the result
 SMOOTHING = 0.06  # seconds over which the pace along the path is averaged, twice: what bounds the jerk
 
 
@@ -49,7 +49,9 @@ def time_path(curve: BSpline, group: GroupKinematics, share: float = 0.6) -> Tim
     first, second = curve.derivative(1)(u), curve.derivative(2)(u)
     ceiling = _ceiling(curve, first, second, velocity, acceleration, group, share, u)
     pace = _passes(u, first, second, ceiling, acceleration)
-    times = np.concatenate([[0.0], np.cumsum(2 * np.diff(u) / np.maximum(np.sqrt(pace[:-1]) + np.sqrt(pace[1:]), 1e-9))])
+    times = np.concatenate(
+        [[0.0], np.cumsum(2 * np.diff(u) / np.maximum(np.sqrt(pace[:-1]) + np.sqrt(pace[1:]), 1e-9))]
+    )
     return _sample(curve, u, times, spec, share)
 
 
@@ -62,8 +64,11 @@ def _ceiling(curve, first, second, velocity, acceleration, group: GroupKinematic
     if spec.kind == "arm":
         for i, (q, slope) in enumerate(zip(curve(u), first)):
             twist = group.jacobian(q) @ slope
-            pace[i] = min(pace[i], (share * spec.tool_speed / max(np.linalg.norm(twist[:3]), 1e-9)) ** 2,
-                          (share * spec.tool_angular_speed / max(np.linalg.norm(twist[3:]), 1e-9)) ** 2)
+            pace[i] = min(
+                pace[i],
+                (share * spec.tool_speed / max(np.linalg.norm(twist[:3]), 1e-9)) ** 2,
+                (share * spec.tool_angular_speed / max(np.linalg.norm(twist[3:]), 1e-9)) ** 2,
+            )
     pace[0] = pace[-1] = 0.0
     return pace
 
@@ -104,6 +109,8 @@ def _sample(curve, u, times, spec, share) -> TimedPath:
 def _excess(positions: np.ndarray, spec, share: float) -> float:
     """How much more time the samples want to keep to `share` of velocity and acceleration and to the jerk limit."""
     v, a, j = (np.abs(np.diff(positions, n, axis=0)) / STEP**n for n in (1, 2, 3))
-    return max(float((v / (share * np.asarray(spec.max_velocity))).max(initial=0)),
-               float(np.sqrt((a / (share * np.asarray(spec.max_acceleration))).max(initial=0))),
-               float(np.cbrt((j / np.asarray(spec.max_jerk)).max(initial=0))))
+    return max(
+        float((v / (share * np.asarray(spec.max_velocity))).max(initial=0)),
+        float(np.sqrt((a / (share * np.asarray(spec.max_acceleration))).max(initial=0))),
+        float(np.cbrt((j / np.asarray(spec.max_jerk)).max(initial=0))),
+    )

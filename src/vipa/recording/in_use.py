@@ -57,7 +57,9 @@ def writers(path: Path) -> list[str]:
         try:
             for fd in (process / "fd").iterdir():
                 if _writes(process, fd, target):
-                    found.append(f"{(process / 'comm').read_text(encoding='utf-8', errors='replace').strip()} ({process.name})")
+                    found.append(
+                        f"{(process / 'comm').read_text(encoding='utf-8', errors='replace').strip()} ({process.name})"
+                    )
                     break
         except OSError:  # it ended, or is somebody else's
             continue

@@ -63,7 +63,9 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
         Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "commanders, task_manager"),
         Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "task_manager"),
         Topic(EPISODE_STATUS, "vipa_msgs/msg/EpisodeStatus", "latched", "5 and on change", "", "task_manager", "any"),
-        Topic(DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"),
+        Topic(
+            DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"
+        ),
         Topic(ROBOT_DESCRIPTION, "std_msgs/msg/String", "latched", "once", "", "cell", "any"),
         Topic(ROSOUT, "rcl_interfaces/msg/Log", "stream", "", "", "all nodes", "any"),
     ]
@@ -76,19 +78,38 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
         rows.append(Topic(ROBOT_STATUS, "vipa_msgs/msg/RobotStatus", "latched", "2 and on change", "", "robot", "any"))
     for camera in robot.cameras:
         topics, frame = camera_topics(camera.name), f"{camera.name}_color_optical_frame"
-        for key, type_ in (("color", "Image"), ("color_info", "CameraInfo"), ("depth", "Image"), ("depth_info", "CameraInfo")):
+        for key, type_ in (
+            ("color", "Image"),
+            ("color_info", "CameraInfo"),
+            ("depth", "Image"),
+            ("depth_info", "CameraInfo"),
+        ):
             rows.append(
                 Topic(topics[key], f"sensor_msgs/msg/{type_}", "camera", f"{camera.rate:g}", frame, "cell", "policy")
             )
     for group in robot.groups:
         if group.kind == "arm":
             rows.append(
-                Topic(group.wrench_topic, "geometry_msgs/msg/WrenchStamped", "stream", "50", group.tool_frame, "cell", "motion")
+                Topic(
+                    group.wrench_topic,
+                    "geometry_msgs/msg/WrenchStamped",
+                    "stream",
+                    "50",
+                    group.tool_frame,
+                    "cell",
+                    "motion",
+                )
             )
         for controller in controllers_of(group):
             rows.append(
                 Topic(
-                    command_topic(controller), "trajectory_msgs/msg/JointTrajectory", "stream", rate, "", "motion", "cell"
+                    command_topic(controller),
+                    "trajectory_msgs/msg/JointTrajectory",
+                    "stream",
+                    rate,
+                    "",
+                    "motion",
+                    "cell",
                 )
             )
     return rows
@@ -102,14 +123,14 @@ def controllers_of(group) -> list[str]:
 def markdown(rows: list[Topic]) -> str:
     """The table for docs/topics.md."""
     lines = ["| topic | type | QoS | rate, Hz | frame | writer | readers |", "|---|---|---|---|---|---|---|"]
-    lines += [
-        f"| `{r.name}` | {r.type} | {r.qos} | {r.rate} | {r.frame} | {r.writer} | {r.readers} |" for r in rows
-    ]
+    lines += [f"| `{r.name}` | {r.type} | {r.qos} | {r.rate} | {r.frame} | {r.writer} | {r.readers} |" for r in rows]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     from vipa.robot.description import load_robot
 
-    print("# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa.recording.topics > docs/topics.md`.\n")
+    print(
+        "# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa.recording.topics > docs/topics.md`.\n"
+    )
     print(markdown(topic_table(load_robot("fr3_single"))), end="")

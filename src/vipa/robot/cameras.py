@@ -22,7 +22,9 @@ class CameraPoses:
             frame = None
             if camera.parent != "world":
                 if not model.existFrame(camera.parent, pin.FrameType.BODY):
-                    raise VipaError(f"{robot.name}: camera {camera.name}: parent '{camera.parent}' is no link of {robot.urdf}")
+                    raise VipaError(
+                        f"{robot.name}: camera {camera.name}: parent '{camera.parent}' is no link of {robot.urdf}"
+                    )
                 frame = model.getFrameId(camera.parent, pin.FrameType.BODY)
             self._mounts[camera.name] = (frame, mount)
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from vipa.robot.state import CameraFrame
 
-FROZEN_AFTER = 2.0    # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
-MIN_DEPTH = 0.01      # share of the pixels that have a depth at least
-CENTRE = 0.2          # share of the picture's size that the principal point may lie off its centre
-FOCAL = (0.2, 10.0)   # focal length over the picture's width: 136 to 6 degrees across
-SQUARE = 0.2          # share by which the two focal lengths may differ
+FROZEN_AFTER = 2.0  # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
+MIN_DEPTH = 0.01  # share of the pixels that have a depth at least
+CENTRE = 0.2  # share of the picture's size that the principal point may lie off its centre
+FOCAL = (0.2, 10.0)  # focal length over the picture's width: 136 to 6 degrees across
+SQUARE = 0.2  # share by which the two focal lengths may differ
 
 
 def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
@@ -18,8 +18,13 @@ def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
 
     info_size: (width, height) pixels that its CameraInfo speaks of.
     """
-    what = (_stamp(frame) or _pictures(frame) or intrinsics_fault(frame.intrinsics, frame.color.shape[1::-1], info_size)
-            or _depth(frame.depth) or ("" if np.all(np.isfinite(frame.extrinsics)) else "its pose is not finite"))
+    what = (
+        _stamp(frame)
+        or _pictures(frame)
+        or intrinsics_fault(frame.intrinsics, frame.color.shape[1::-1], info_size)
+        or _depth(frame.depth)
+        or ("" if np.all(np.isfinite(frame.extrinsics)) else "its pose is not finite")
+    )
     return f"camera {frame.name}: {what}" if what else ""
 
 
@@ -54,7 +59,11 @@ def intrinsics_fault(k: np.ndarray, size: tuple[int, int], info_size: tuple[int,
 
 def _depth(depth: np.ndarray) -> str:
     share = np.count_nonzero(depth) / depth.size
-    return "" if share >= MIN_DEPTH else f"depth is empty: {100 * share:.1f} % of its pixels have one; allowed: {100 * MIN_DEPTH:g} %"
+    return (
+        ""
+        if share >= MIN_DEPTH
+        else f"depth is empty: {100 * share:.1f} % of its pixels have one; allowed: {100 * MIN_DEPTH:g} %"
+    )
 
 
 @dataclass

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 from vipa.robot import urdf
 from vipa.robot.description import FINGERS, FIXTURES, TOOL, Robot
 
-MAX_PAIRS = 32   # contacts that are open at once
-MAX_NAME = 64    # characters of a name
+MAX_PAIRS = 32  # contacts that are open at once
+MAX_NAME = 64  # characters of a name
 KINDS = (FINGERS, TOOL, FIXTURES)
 
 
@@ -41,11 +41,13 @@ class Contacts:
             if count > MAX_PAIRS:
                 return f"more than {MAX_PAIRS} contacts; allowed: {MAX_PAIRS}"
             if len(pair) != 2 or any(len(name) > MAX_NAME for name in pair):
-                return f"contact {'|'.join(pair)[:2 * MAX_NAME]}; allowed: two names of up to {MAX_NAME} characters"
+                return f"contact {'|'.join(pair)[: 2 * MAX_NAME]}; allowed: two names of up to {MAX_NAME} characters"
             first, second = (self._kinds(name, fixtures, tools) for name in pair)
             if not any(a in first and b in second or a in second and b in first for a, b in self._may):
                 may = ", ".join("|".join(p) for p in self._may) or "none"
-                return f"contact {'|'.join(pair)}; allowed by the robot's file: {may} (and objects in place of fixtures)"
+                return (
+                    f"contact {'|'.join(pair)}; allowed by the robot's file: {may} (and objects in place of fixtures)"
+                )
         return ""
 
     def _kinds(self, name: str, fixtures: Collection[str], tools: Collection[str]) -> set[str]:

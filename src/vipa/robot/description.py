@@ -52,7 +52,9 @@ class Hand:
         if self.binary and self.kind != "parallel":
             raise ValueError("hand: binary is for kind parallel")
         if not 0 <= self.close_below < self.open_above <= 1:
-            raise ValueError(f"hand: close_below {self.close_below} must lie below open_above {self.open_above}, both in 0 .. 1")
+            raise ValueError(
+                f"hand: close_below {self.close_below} must lie below open_above {self.open_above}, both in 0 .. 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ class Camera:
         if len(self.position) != 3 or len(self.rpy) != 3:
             raise ValueError(f"camera {self.name}: position and rpy want three numbers each")
         if len(self.depth_range) != 2 or not self.depth_range[0] < self.depth_range[1]:
-            raise ValueError(f"camera {self.name}: depth_range {self.depth_range}; allowed: [near, far], near below far")
+            raise ValueError(
+                f"camera {self.name}: depth_range {self.depth_range}; allowed: [near, far], near below far"
+            )
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,9 @@ class Robot:
         _distinct("groups", [g.name for g in self.groups])
         _distinct("cameras", [c.name for c in self.cameras])
         _distinct("joints", [j for g in self.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))])
-        _distinct("controllers", [c for g in self.groups for c in (g.controller, *((g.hand.controller,) if g.hand else ()))])
+        _distinct(
+            "controllers", [c for g in self.groups for c in (g.controller, *((g.hand.controller,) if g.hand else ()))]
+        )
         if not self.arms:
             raise ValueError("groups: none of kind arm; allowed: at least one")
         for key in ("ignore_pairs", "may_touch"):

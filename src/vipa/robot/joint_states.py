@@ -7,8 +7,8 @@ import numpy as np
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState
 
-MAX_LAYOUTS = 16       # publishers' lists of names that are remembered
-DIFFERENCE = 0.25      # seconds between two positions, beyond which their difference says nothing of a velocity
+MAX_LAYOUTS = 16  # publishers' lists of names that are remembered
+DIFFERENCE = 0.25  # seconds between two positions, beyond which their difference says nothing of a velocity
 
 
 class JointStates:
@@ -68,7 +68,11 @@ class JointStates:
             if len(set(targets)) != len(targets):
                 found = "joint state: a joint stands twice"
             else:
-                found = np.array([i for i, _ in pairs], int), np.array(targets, int), any(t < self.arms for t in targets)
+                found = (
+                    np.array([i for i, _ in pairs], int),
+                    np.array(targets, int),
+                    any(t < self.arms for t in targets),
+                )
             self._layouts[names] = found
         return found
 
@@ -77,7 +81,9 @@ class JointStates:
         if unknown.any():
             apart = (stamp_ns - self.stamps[where]) / 1e9
             usable = (apart > 0) & (apart < DIFFERENCE) & np.isfinite(self.positions[where])
-            slope = np.where(usable, (positions - np.nan_to_num(self.positions[where])) / np.where(usable, apart, 1.0), 0.0)
+            slope = np.where(
+                usable, (positions - np.nan_to_num(self.positions[where])) / np.where(usable, apart, 1.0), 0.0
+            )
             again = (apart == 0) & np.isfinite(self.velocities[where])  # the same state once more
             velocities = np.where(unknown, np.where(again, self.velocities[where], slope), velocities)
         self.positions[where], self.velocities[where], self.stamps[where] = positions, velocities, stamp_ns
@@ -92,18 +98,22 @@ class JointStates:
     @property
     def stamp_ns(self) -> int:
         """Stamp of the oldest value of an arm's or head's joint: at this time all of them stood about here."""
-        return int(self.stamps[:self.arms].min())
+        return int(self.stamps[: self.arms].min())
 
     @property
     def hand_ns(self) -> int:
         """Stamp of the oldest value of a hand's joint; the arms' where there is no hand."""
-        return int(self.stamps[self.arms:].min()) if len(self.names) > self.arms else self.stamp_ns
+        return int(self.stamps[self.arms :].min()) if len(self.names) > self.arms else self.stamp_ns
 
     def lagging(self, allowed: float) -> str:
         """'' or which arm's joint was heard of so long ago that it lies more than `allowed` seconds behind the newest."""
-        stamps = self.stamps[:self.arms]
+        stamps = self.stamps[: self.arms]
         oldest = int(stamps.argmin())
-        return f"no joint state of {self.names[oldest]} beside the others'" if stamps.max() - stamps[oldest] > allowed * 1e9 else ""
+        return (
+            f"no joint state of {self.names[oldest]} beside the others'"
+            if stamps.max() - stamps[oldest] > allowed * 1e9
+            else ""
+        )
 
     def merged(self) -> JointState | None:
         """All of them as one state, stamped `stamp_ns`; None while one is missing."""

@@ -71,7 +71,9 @@ class Kinematics:
 
     def _joint(self, name: str, where: str):
         if not self.model.existJointName(name):
-            raise VipaError(f"{where}: no joint '{name}' in {self.robot.urdf}; allowed: {', '.join(self.model.names[1:])}")
+            raise VipaError(
+                f"{where}: no joint '{name}' in {self.robot.urdf}; allowed: {', '.join(self.model.names[1:])}"
+            )
         joint = self.model.joints[self.model.getJointId(name)]
         if joint.nq != 1 or joint.nv != 1:
             raise VipaError(f"{where}: joint '{name}' of {self.robot.urdf} must be revolute (with limits) or prismatic")
@@ -91,7 +93,8 @@ class Kinematics:
             mimic = joint.find("mimic")
             if mimic is not None:
                 mimics.setdefault(mimic.get("joint"), []).append(
-                    (joint.get("name"), float(mimic.get("multiplier", 1)), float(mimic.get("offset", 0))))
+                    (joint.get("name"), float(mimic.get("multiplier", 1)), float(mimic.get("offset", 0)))
+                )
         hands = {}
         for group in self.robot.groups:
             if group.hand is None:
@@ -105,8 +108,13 @@ class Kinematics:
                     offset.append(shift)
                     index.append(self._joint(follower, f"{self.robot.name}: groups.{group.name}.hand.joints").idx_q)
             closed = np.asarray(group.hand.closed, float)
-            hands[group.name] = (np.array(index), closed, np.asarray(group.hand.open, float) - closed,
-                                 np.array(rows), np.array(offset))
+            hands[group.name] = (
+                np.array(index),
+                closed,
+                np.asarray(group.hand.open, float) - closed,
+                np.array(rows),
+                np.array(offset),
+            )
         return hands
 
 
@@ -128,8 +136,10 @@ class GroupKinematics:
         base = kinematics._frame(group.base_frame, f"{where}: base_frame")
         frame = self.model.frames[base]
         if frame.parentJoint != 0:
-            raise VipaError(f"{where}: base_frame '{group.base_frame}' moves with joint "
-                            f"'{self.model.names[frame.parentJoint]}'; allowed: a link fixed to the root")
+            raise VipaError(
+                f"{where}: base_frame '{group.base_frame}' moves with joint "
+                f"'{self.model.names[frame.parentJoint]}'; allowed: a link fixed to the root"
+            )
         self.base = frame.placement.copy()  # of the base frame in the world (the URDF's root)
         self._to_base = self.base.inverse()
         self._rotation = np.ascontiguousarray(self._to_base.rotation)
@@ -137,11 +147,15 @@ class GroupKinematics:
         self.upper = self.model.upperPositionLimit[q_index] - group.position_margin
         if not np.all(self.lower < self.upper) or not np.all(np.isfinite(self.lower) & np.isfinite(self.upper)):
             bad = [n for n, a, b in zip(group.joints, self.lower, self.upper) if not a < b or not np.isfinite(b - a)]
-            raise VipaError(f"{where}: joints {', '.join(bad)} want finite URDF limits wider than twice the position_margin")
+            raise VipaError(
+                f"{where}: joints {', '.join(bad)} want finite URDF limits wider than twice the position_margin"
+            )
         home = np.asarray(group.home, float)
         if np.any(home < self.lower) or np.any(home > self.upper):
-            raise VipaError(f"{where}: home {group.home} leaves the position limits {self.lower.round(4).tolist()} .. "
-                            f"{self.upper.round(4).tolist()}")
+            raise VipaError(
+                f"{where}: home {group.home} leaves the position limits {self.lower.round(4).tolist()} .. "
+                f"{self.upper.round(4).tolist()}"
+            )
 
         self.reach = self._reach(kinematics)
 
@@ -155,8 +169,10 @@ class GroupKinematics:
         foreign = set(reach) - set(map(int, self.v_index))
         if foreign or len(reach) < len(self.v_index):
             names = ", ".join(model.names[i] for i in range(1, model.njoints) if int(model.joints[i].idx_v) in foreign)
-            raise VipaError(f"{kinematics.robot.name}: group {self.spec.name}: tool_frame '{self.spec.tool_frame}' must move with "
-                            f"the group's joints and no others{f'; it also moves with {names}' if names else ''}")
+            raise VipaError(
+                f"{kinematics.robot.name}: group {self.spec.name}: tool_frame '{self.spec.tool_frame}' must move with "
+                f"the group's joints and no others{f'; it also moves with {names}' if names else ''}"
+            )
         return np.array([reach[int(i)] for i in self.v_index])
 
     def placement(self, q: np.ndarray) -> pin.SE3:
@@ -191,8 +207,15 @@ class GroupKinematics:
         columns = full[:, self.v_index]
         return np.vstack([self._rotation @ columns[:3], self._rotation @ columns[3:]])
 
-    def solve(self, target: np.ndarray, seed: np.ndarray, accept: Callable[[np.ndarray], bool] | None = None,
-              restarts: int = 40, position_tolerance: float = 1e-4, rotation_tolerance: float = 1e-3) -> np.ndarray | None:
+    def solve(
+        self,
+        target: np.ndarray,
+        seed: np.ndarray,
+        accept: Callable[[np.ndarray], bool] | None = None,
+        restarts: int = 40,
+        position_tolerance: float = 1e-4,
+        rotation_tolerance: float = 1e-3,
+    ) -> np.ndarray | None:
         """Joints (J,) within the limits that put the tool at `target` (7,) xyz + xyzw in the base frame, or None.
 
         Levenberg-Marquardt from `seed` (J,), then from `restarts` random configurations (the same ones every time). Of the
@@ -221,8 +244,9 @@ class GroupKinematics:
         best = q
         for _ in range(60):
             placement, jacobian = self.forward_jacobian(q)
-            error = np.concatenate([goal.translation - placement.translation,
-                                    pin.log3(goal.rotation @ placement.rotation.T)])
+            error = np.concatenate(
+                [goal.translation - placement.translation, pin.log3(goal.rotation @ placement.rotation.T)]
+            )
             if np.linalg.norm(error[:3]) < position_tolerance and np.linalg.norm(error[3:]) < rotation_tolerance:
                 return q
             cost = float(error @ error)

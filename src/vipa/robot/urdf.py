@@ -16,7 +16,13 @@ NUMBERS = {
 }  # fmt: skip
 POSITIVE = {("mass", "value"), ("box", "size"), ("cylinder", "radius"), ("cylinder", "length"), ("sphere", "radius"),
             ("capsule", "radius"), ("capsule", "length"), ("inertia", "ixx"), ("inertia", "iyy"), ("inertia", "izz")}  # fmt: skip
-NOT_NEGATIVE = {("limit", "effort"), ("limit", "velocity"), ("dynamics", "damping"), ("dynamics", "friction"), ("color", "rgba")}
+NOT_NEGATIVE = {
+    ("limit", "effort"),
+    ("limit", "velocity"),
+    ("dynamics", "damping"),
+    ("dynamics", "friction"),
+    ("color", "rgba"),
+}
 
 
 def read(robot: Robot) -> str:

@@ -31,7 +31,9 @@ def from_bytes(data, dtype: np.dtype, shape) -> np.ndarray:
     """A read-only array over `data`, uncopied. Raises WireError if shape and number of bytes do not agree."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise WireError(f"array data is {type(data).__name__}; allowed: bytes")
-    sizes = isinstance(shape, (list, tuple)) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape)
+    sizes = isinstance(shape, (list, tuple)) and all(
+        isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape
+    )
     if not sizes or len(shape) > MAX_DIMENSIONS:
         raise WireError(f"array of shape {str(shape)[:60]}; allowed: up to {MAX_DIMENSIONS} sizes, none negative")
     if math.prod(shape) * dtype.itemsize != len(data):
@@ -76,7 +78,9 @@ def unpack(data: bytes, decode: Callable[[dict], object]):
     except WireError:
         raise
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
-        raise WireError(f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}") from None
+        raise WireError(
+            f"not a msgpack message: {' '.join(str(error).split())[:200] or type(error).__name__}"
+        ) from None
 
 
 def not_sendable(value) -> WireError:

@@ -26,7 +26,9 @@ def decode(mapping: Mapping, robot: Robot, answer: dict, groups: dict[str, Group
         if part.limit is not None:
             values = np.clip(values, -part.limit, part.limit)
         if part.what == "joints":
-            found.setdefault(part.group, {}).update(joint_names=tuple(group.joints), joints=_joints(part, values, state))
+            found.setdefault(part.group, {}).update(
+                joint_names=tuple(group.joints), joints=_joints(part, values, state)
+            )
         elif part.what == "pose":
             frames = {"frame_id": group.base_frame, "tip_frame": group.tool_frame}
             found.setdefault(part.group, {}).update(poses=_poses(part, values, state), **frames)

@@ -50,7 +50,11 @@ class RequestBuilder:
         return request
 
     def _geometry(self, frame: CameraFrame, keys: CameraKeys) -> dict:
-        found = {keys.depth: frame.depth, keys.intrinsics: frame.intrinsics, keys.extrinsics: self.base @ frame.extrinsics}
+        found = {
+            keys.depth: frame.depth,
+            keys.intrinsics: frame.intrinsics,
+            keys.extrinsics: self.base @ frame.extrinsics,
+        }
         return {key: value for key, value in found.items() if key}
 
     def _history(self, camera) -> np.ndarray:

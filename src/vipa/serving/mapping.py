@@ -15,7 +15,14 @@ QUANTITIES = Literal[
     "positions", "velocities", "tool_position", "tool_pose", "tool_velocity", "quaternion_xyzw", "quaternion_wxyz",
     "rotation_vector", "rpy", "six_columns", "six_rows", "hand", "wrench",
 ]  # fmt: skip
-ROTATIONS = {"quaternion_xyzw": 4, "quaternion_wxyz": 4, "rotation_vector": 3, "rpy": 3, "six_columns": 6, "six_rows": 6}
+ROTATIONS = {
+    "quaternion_xyzw": 4,
+    "quaternion_wxyz": 4,
+    "rotation_vector": 3,
+    "rpy": 3,
+    "six_columns": 6,
+    "six_rows": 6,
+}
 WIDTHS = {"tool_position": 3, "tool_pose": 7, "tool_velocity": 3, "wrench": 6} | ROTATIONS
 
 
@@ -123,8 +130,12 @@ class Mapping:
     def __post_init__(self):
         if not self.cameras:
             raise ValueError("cameras is empty; allowed: at least one")
-        if self.protocol == "groot" and (self.dtype != "float32" or self.prefix or any(_depth(c) for c in self.cameras.values())):
-            raise ValueError("groot with dtype float64, a prefix, depth, intrinsics or extrinsics; allowed: colour and float32")
+        if self.protocol == "groot" and (
+            self.dtype != "float32" or self.prefix or any(_depth(c) for c in self.cameras.values())
+        ):
+            raise ValueError(
+                "groot with dtype float64, a prefix, depth, intrinsics or extrinsics; allowed: colour and float32"
+            )
         ordered = sorted(self.history, reverse=True) == self.history
         if self.history and (self.protocol != "groot" or not ordered):
             raise ValueError(f"history {self.history}; allowed: seconds above 0, oldest first, protocol groot alone")

@@ -46,7 +46,9 @@ class PolicyServer:
 
     def __init__(self, infer: Callable[[dict], dict], metadata: dict, token: str | None, limits: Limits = Limits()):
         self.infer, self.metadata, self.token, self.limits = infer, openpi_wire.pack(metadata), token, limits
-        self.clients: dict[ServerConnection, float | None] = {}  # since when each has been idle, monotonic; None: it waits
+        self.clients: dict[
+            ServerConnection, float | None
+        ] = {}  # since when each has been idle, monotonic; None: it waits
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="policy")
         self._turn = asyncio.Lock()
         self._closing: set[asyncio.Future] = set()
@@ -83,7 +85,9 @@ class PolicyServer:
             wanted = f"Api-Key {self.token}".encode()
             if len(given) != 1 or not hmac.compare_digest(given[0].encode(), wanted):
                 log.warning("%s refused: no or another token", _who(connection))
-                return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wants the header Authorization: Api-Key TOKEN\n")
+                return connection.respond(
+                    http.HTTPStatus.UNAUTHORIZED, "wants the header Authorization: Api-Key TOKEN\n"
+                )
         if len(self.clients) >= self.limits.max_clients and not self._make_room():
             text = f"{len(self.clients)} clients are connected already and at work\n"
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, text)
@@ -97,7 +101,11 @@ class PolicyServer:
         if longest is None or time.monotonic() - since[longest] < self.limits.idle:
             return False
         del self.clients[longest]
-        log.info("%s has asked nothing for %.0f s: its place goes to another client", _who(longest), time.monotonic() - since[longest])
+        log.info(
+            "%s has asked nothing for %.0f s: its place goes to another client",
+            _who(longest),
+            time.monotonic() - since[longest],
+        )
         closing = asyncio.ensure_future(longest.close(CloseCode.TRY_AGAIN_LATER, "idle, and others want the place"))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -174,7 +182,9 @@ class PolicyServer:
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket on `host`, at `port` or, if that is taken, at a free one. Raises VipaError."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
     except OSError as error:
         raise VipaError(f"host '{host}': {error.strerror}; allowed: a name or address of this machine") from None
     made = socket.socket(family, kind, protocol)
@@ -189,7 +199,9 @@ def bind(host: str, port: int) -> socket.socket:
         made.listen()
     except OSError as error:
         made.close()
-        raise VipaError(f"{host}:{port}: {error.strerror}; allowed: an address of this machine and a port above 1023") from None
+        raise VipaError(
+            f"{host}:{port}: {error.strerror}; allowed: an address of this machine and a port above 1023"
+        ) from None
     return made
 
 

@@ -216,7 +216,9 @@ def render(card: Scorecard) -> str:
     """A short table for the terminal."""
     marks = {"done": "✓", "failed": "✗", "pending": "·"}
     width = max(len(s.name) for s in card.subtasks)
-    lines = [f"{card.task} · {card.policy.name if card.policy else card.commander} · seed {card.seed} · {card.variant} · {card.cell}"]
+    lines = [
+        f"{card.task} · {card.policy.name if card.policy else card.commander} · seed {card.seed} · {card.variant} · {card.cell}"
+    ]
     for s in card.subtasks:
         when = f"{s.t_done_s:6.1f} s" if s.t_done_s is not None else "      - "
         lines.append(f"  {marks[s.status]} {s.name:<{width}}  {when}  {s.evidence}".rstrip())

@@ -26,8 +26,12 @@ class Wants:
         """What `Motion.context` takes."""
         force = None
         if self.force is not None:
-            values = {"group": self.force.group or None, "target": self.force.target, "damping": self.force.damping,
-                      "stiffness": self.force.stiffness}
+            values = {
+                "group": self.force.group or None,
+                "target": self.force.target,
+                "damping": self.force.damping,
+                "stiffness": self.force.stiffness,
+            }
             force = {key: value for key, value in values.items() if value is not None}
         return self.contacts, self.held.group if self.held else "", self.tool, force
 

@@ -54,7 +54,6 @@ class Checklist:
                 mark = MARKS[row.status][0]
                 print(f"[{elapsed:6.1f} s] {mark} {row.name}: {row.status}", file=self.console.file, flush=True)
 
-
     def note(self, words: str) -> None:
         """A line of text above the checklist."""
         self.console.print(Text(words))

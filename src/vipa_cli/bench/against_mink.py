@@ -29,8 +29,11 @@ def times(robot: Robot, fixtures: Sequence[Fixture], targets: list[dict[str, np.
         box = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=np.array(f.size) / 2, pos=f.position)
         box.group = robot_model.VISUAL
     model = spec.compile()
-    links = [g for g in range(model.ngeom) if model.geom_group[g] == robot_model.HIDDEN and (
-        model.geom_contype[g] or model.geom_conaffinity[g])]
+    links = [
+        g
+        for g in range(model.ngeom)
+        if model.geom_group[g] == robot_model.HIDDEN and (model.geom_contype[g] or model.geom_conaffinity[g])
+    ]
     boxes = [g for g in range(model.ngeom) if model.geom_bodyid[g] == 0]
     kinematics = Kinematics(robot)
     configuration = mink.Configuration(model)
@@ -41,8 +44,12 @@ def times(robot: Robot, fixtures: Sequence[Fixture], targets: list[dict[str, np.
     tasks = [mink.FrameTask(g.tool_frame, "body", 1.0, ROTATION_WEIGHT) for g in robot.arms]
     posture = mink.PostureTask(model, cost=0.05)
     posture.set_target(q)
-    avoid = mink.CollisionAvoidanceLimit(model, [(links, links), (links, boxes)], minimum_distance_from_collisions=robot.margin,
-                                         collision_detection_distance=ACTIVATION)
+    avoid = mink.CollisionAvoidanceLimit(
+        model,
+        [(links, links), (links, boxes)],
+        minimum_distance_from_collisions=robot.margin,
+        collision_detection_distance=ACTIVATION,
+    )
     speeds = {j: v for g in robot.groups for j, v in zip(g.joints, g.max_velocity)}
     limits = [mink.ConfigurationLimit(model), mink.VelocityLimit(model, speeds), avoid]
     bases = {g.name: kinematics.groups[g.name].base for g in robot.arms}

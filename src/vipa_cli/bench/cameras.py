@@ -32,8 +32,16 @@ class Cameras(Node):
         self.colour = array.array("B", (ramp + noise).astype(np.uint8).tobytes())
         self.depth = array.array("B", (500 + 4 * ramp[..., 0] + noise[..., 0]).astype(np.uint16).tobytes())
         self.count = 0
-        self.outputs = [(name, {key: self.create_publisher(CameraInfo if "info" in key else Image, topic, PROFILES["camera"])
-                                for key, topic in topics.camera_topics(name).items()}) for name in names]
+        self.outputs = [
+            (
+                name,
+                {
+                    key: self.create_publisher(CameraInfo if "info" in key else Image, topic, PROFILES["camera"])
+                    for key, topic in topics.camera_topics(name).items()
+                },
+            )
+            for name in names
+        ]
         self.create_timer(1.0 / RATE, self.on_timer, clock=node.steady_clock())
 
     def on_timer(self):

@@ -22,8 +22,8 @@ from vipa_model.runtime.policy import Policy
 CAMERAS = ("scene", "wrist", "side")
 WARM_UP = 4
 STEPS = (4, 10)
-MATRIX = {"cuda": 8192, "cpu": 1024}        # side of the matrices whose product gives the rate
-COPIED = {"cuda": 2**32, "cpu": 2**27}      # bytes copied for the bandwidth
+MATRIX = {"cuda": 8192, "cpu": 1024}  # side of the matrices whose product gives the rate
+COPIED = {"cuda": 2**32, "cpu": 2**27}  # bytes copied for the bandwidth
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 
 
@@ -41,7 +41,10 @@ def run(size: str, device: str, views: str, count: int, budget: float, json_path
     result: dict = {"device": name, "size": size, "torch": torch.__version__, "git": provenance.git_commit(),
                     "images": f"{WIDTH} x {HEIGHT} colour and depth", "act": {}, "train": {}}  # fmt: skip
     result["bandwidth_gb_s"], result["rate_tflop_s"] = bandwidth(device), rate(device)
-    print(f"{name}: copies {result['bandwidth_gb_s']:.0f} GB/s, bf16 products {result['rate_tflop_s']:.1f} TFLOP/s", flush=True)
+    print(
+        f"{name}: copies {result['bandwidth_gb_s']:.0f} GB/s, bf16 products {result['rate_tflop_s']:.1f} TFLOP/s",
+        flush=True,
+    )
     parts: list[tuple[str, Iterator[tuple[str, dict]]]] = [
         ("act", acting(size, device, [int(v) for v in views.split(",")], count, result)),
         ("train", training(size, device, result)),
@@ -129,8 +132,12 @@ def floor_ms(model, backend, policy, seen, steps: int, result: dict) -> float:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         out = backend._condition(**batch)
         mask = backend._in(np.zeros((1, policy.horizon), bool))
-        backend._euler(steps, backend._in(noise), backend._in(noise), mask, out["keys"], out["values"], out["state_token"])
-    return 1e3 * max(bytes_read / (1e9 * result["bandwidth_gb_s"]), counter.get_total_flops() / (1e12 * result["rate_tflop_s"]))
+        backend._euler(
+            steps, backend._in(noise), backend._in(noise), mask, out["keys"], out["values"], out["state_token"]
+        )
+    return 1e3 * max(
+        bytes_read / (1e9 * result["bandwidth_gb_s"]), counter.get_total_flops() / (1e12 * result["rate_tflop_s"])
+    )
 
 
 def training(size: str, device: str, result: dict) -> Iterator[tuple[str, dict]]:

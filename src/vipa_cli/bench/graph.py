@@ -72,7 +72,16 @@ def specs_of(case: Case, config: EpisodeConfig) -> tuple[list[NodeSpec], dict[st
     for spec in specs:
         if spec.name == "sim":
             spec.parameters["cameras"] = False
-    source = [sys.executable, "-m", "vipa_cli.bench.cameras", "--ros-args", "-p", f"cameras:='{names}'", "-p", "use_sim_time:=true"]
+    source = [
+        sys.executable,
+        "-m",
+        "vipa_cli.bench.cameras",
+        "--ros-args",
+        "-p",
+        f"cameras:='{names}'",
+        "-p",
+        "use_sim_time:=true",
+    ]
     return specs, {"cameras": source}
 
 
@@ -83,7 +92,10 @@ def measure(case: Case, runs: Path) -> Row:
     domain = environment.Domain()
     specs, beside = specs_of(case, config)
     try:
-        with busy(case.load), Supervisor(specs, environment.child_environment(domain.id), folder.path / "logs", beside=beside) as graph:
+        with (
+            busy(case.load),
+            Supervisor(specs, environment.child_environment(domain.id), folder.path / "logs", beside=beside) as graph,
+        ):
             name, status = graph.wait()
             lines = graph.last_lines(name)
     finally:
@@ -100,7 +112,15 @@ def row(case: Case, folder: RunFolder) -> Row:
     dropped = (timing["dropped_frames"] or 0) + (missing_frames(folder.bag) if case.cameras else 0)
     age = timing["observation_age_ms_p50"], timing["observation_age_ms_p99"]
     subtasks = tuple(s["status"] for s in card["subtasks"])
-    return Row(case, card["outcome"], subtasks, timing["control_jitter_ms_p99"], age, dropped, card["wall_s"] / ros if ros else 0.0)
+    return Row(
+        case,
+        card["outcome"],
+        subtasks,
+        timing["control_jitter_ms_p99"],
+        age,
+        dropped,
+        card["wall_s"] / ros if ros else 0.0,
+    )
 
 
 def missing_frames(bag: Path) -> int:
@@ -145,10 +165,15 @@ def table(rows: Sequence[Row]) -> list[str]:
     for kind in kinds:
         task, policy, own, load = kind
         some = [r for r in rows if (r.case.task, r.case.policy, r.case.cameras, r.case.load) == kind]
-        won = f"cut off after {CAMERA_SECONDS:g} s" if own else f"{sum(r.outcome == 'success' for r in some)} of {len(some)}"
+        won = (
+            f"cut off after {CAMERA_SECONDS:g} s"
+            if own
+            else f"{sum(r.outcome == 'success' for r in some)} of {len(some)}"
+        )
         ages = [max(r.age_ms[i] or 0.0 for r in some) for i in (0, 1)]
         slow = max(r.slow for r in some)
-        lines.append(f"| {task}, {policy}{', cameras of their own' if own else ''} | {load} | {won} | {max(r.jitter_ms for r in some):.0f} "
-                     f"| {ages[0]:.0f} / {ages[1]:.0f} | {sum(r.dropped for r in some)} | {slow:.2f} |")
+        lines.append(
+            f"| {task}, {policy}{', cameras of their own' if own else ''} | {load} | {won} | {max(r.jitter_ms for r in some):.0f} "
+            f"| {ages[0]:.0f} / {ages[1]:.0f} | {sum(r.dropped for r in some)} | {slow:.2f} |"
+        )
     return lines
-

@@ -37,8 +37,12 @@ class IdealRobot:
         return START_NS + round((self.time + self.offset) * 1e9)
 
     def state(self) -> JointState:
-        return JointState(self.now_ns, tuple(self.positions), np.array([*self.positions.values()]),
-                          np.array([*self.velocities.values()]))
+        return JointState(
+            self.now_ns,
+            tuple(self.positions),
+            np.array([*self.positions.values()]),
+            np.array([*self.velocities.values()]),
+        )
 
     def command(self, commands: dict[str, JointTrajectory]) -> None:
         """New trajectories, by controller, arriving now."""
@@ -48,8 +52,12 @@ class IdealRobot:
             if not np.all(np.isfinite(trajectory.positions)) or np.any(trajectory.velocities[-1] != 0):
                 raise ValueError(f"{controller}: not finite, or moving at its end")
             names = trajectory.joint_names
-            self._active[controller] = (self.time, trajectory, {n: self.positions[n] for n in names},
-                                        {n: self.velocities[n] for n in names})
+            self._active[controller] = (
+                self.time,
+                trajectory,
+                {n: self.positions[n] for n in names},
+                {n: self.velocities[n] for n in names},
+            )
 
     def advance(self, dt: float) -> None:
         """`dt` seconds pass."""
@@ -98,8 +106,13 @@ class Log:
         return np.diff(self.array("a"), axis=0) / np.diff(self.array("time"))[:, None]
 
 
-def drive(motion: Motion, robot: IdealRobot, seconds: float, source: Callable[[float, int], list[ActionChunk]] | None = None,
-          log: Log | None = None) -> Log:
+def drive(
+    motion: Motion,
+    robot: IdealRobot,
+    seconds: float,
+    source: Callable[[float, int], list[ActionChunk]] | None = None,
+    log: Log | None = None,
+) -> Log:
     """Run `motion` against `robot` at the control rate. source(time, now_ns) gives the chunks that arrive before a tick."""
     log = log or Log()
     for _ in range(round(seconds / motion.dt)):
@@ -117,16 +130,44 @@ def drive(motion: Motion, robot: IdealRobot, seconds: float, source: Callable[[f
     return log
 
 
-def pose_chunk(motion: Motion, group: str, poses: np.ndarray, start_ns: int, dt: float, seq: int, **fields) -> ActionChunk:
+def pose_chunk(
+    motion: Motion, group: str, poses: np.ndarray, start_ns: int, dt: float, seq: int, **fields
+) -> ActionChunk:
     """A chunk of `poses` (T, 7) for one group, in the name of whoever has authority."""
     spec = motion.robot.group(group)
     action = GroupAction(group, spec.base_frame, spec.tool_frame, np.atleast_2d(poses))
-    return ActionChunk(**({"commander_id": motion.authority, "epoch": motion.epoch, "seq": seq, "stamp_ns": start_ns,
-                           "start_ns": start_ns, "dt": dt, "groups": (action,)} | fields))
+    return ActionChunk(
+        **(
+            {
+                "commander_id": motion.authority,
+                "epoch": motion.epoch,
+                "seq": seq,
+                "stamp_ns": start_ns,
+                "start_ns": start_ns,
+                "dt": dt,
+                "groups": (action,),
+            }
+            | fields
+        )
+    )
 
 
-def joint_chunk(motion: Motion, group: str, joints: np.ndarray, start_ns: int, dt: float, seq: int, **fields) -> ActionChunk:
+def joint_chunk(
+    motion: Motion, group: str, joints: np.ndarray, start_ns: int, dt: float, seq: int, **fields
+) -> ActionChunk:
     """A chunk of `joints` (T, J) for one group, in the name of whoever has authority."""
     action = GroupAction(group, joint_names=tuple(motion.robot.group(group).joints), joints=np.atleast_2d(joints))
-    return ActionChunk(**({"commander_id": motion.authority, "epoch": motion.epoch, "seq": seq, "stamp_ns": start_ns,
-                           "start_ns": start_ns, "dt": dt, "groups": (action,)} | fields))
+    return ActionChunk(
+        **(
+            {
+                "commander_id": motion.authority,
+                "epoch": motion.epoch,
+                "seq": seq,
+                "stamp_ns": start_ns,
+                "start_ns": start_ns,
+                "dt": dt,
+                "groups": (action,),
+            }
+            | fields
+        )
+    )

@@ -28,12 +28,16 @@ from vipa_cli.bench.ideal_robot import IdealRobot, Log, drive, joint_chunk, pose
 DUAL = "fr3_dual"
 RADIUS = 0.05  # metres: a circle of 10 cm
 SERVO = {  # MoveIt Servo's, millimetres and milliseconds
-    ("circle", 0.05): {"rms_mm": 6.05, "lag_ms": 120.0, "residual_mm": 0.36}, ("circle", 0.15): {"rms_mm": 18.0},
+    ("circle", 0.05): {"rms_mm": 6.05, "lag_ms": 120.0, "residual_mm": 0.36},
+    ("circle", 0.15): {"rms_mm": 18.0},
     "cut": {"rest_ms": 214.0, "coast_mm": 42.0},
 }
 WALL = Fixture("wall", [0.75, 0.0, 0.4], [0.2, 1.2, 0.8])
 OBSTACLES = (Fixture("post", [0.55, 0.0, 0.2], [0.1, 0.2, 0.4]), Fixture("shelf", [0.78, -0.5, 0.35], [0.2, 0.2, 0.03]))
-TABLETOP = (Fixture("table", [0.5, 0.0, -0.02], [1.2, 1.6, 0.04]), Fixture("cabinet", [0.6, 0.45, 0.15], [0.3, 0.3, 0.3]))
+TABLETOP = (
+    Fixture("table", [0.5, 0.0, -0.02], [1.2, 1.6, 0.04]),
+    Fixture("cabinet", [0.6, 0.45, 0.15], [0.3, 0.3, 0.3]),
+)
 
 
 def begin(robot: Robot, fixtures=()) -> tuple[Motion, IdealRobot]:
@@ -47,9 +51,24 @@ def begin(robot: Robot, fixtures=()) -> tuple[Motion, IdealRobot]:
 class Stream:
     """A source for `drive`: `horizon` steps of path(seconds since the first call), `rate` times a second, until `until`."""
 
-    def __init__(self, motion: Motion, path: Callable[[float], np.ndarray], rate: float, horizon: int, step: float,
-                 until: float = np.inf, group: str = ""):
-        self.motion, self.path, self.rate, self.horizon, self.step, self.until = motion, path, rate, horizon, step, until
+    def __init__(
+        self,
+        motion: Motion,
+        path: Callable[[float], np.ndarray],
+        rate: float,
+        horizon: int,
+        step: float,
+        until: float = np.inf,
+        group: str = "",
+    ):
+        self.motion, self.path, self.rate, self.horizon, self.step, self.until = (
+            motion,
+            path,
+            rate,
+            horizon,
+            step,
+            until,
+        )
         self.group = group or motion.robot.arms[0].name
         self.first = self.next = None
         self.seq = 0
@@ -60,7 +79,9 @@ class Stream:
         while self.next <= now + 1e-9 and self.next - self.first < self.until:
             self.seq += 1
             poses = np.array([self.path(self.next - self.first + k * self.step) for k in range(self.horizon)])
-            due = now_ns - round((now - self.next) * 1e9)  # a pose is stamped when it was meant, and arrives with the next tick
+            due = now_ns - round(
+                (now - self.next) * 1e9
+            )  # a pose is stamped when it was meant, and arrives with the next tick
             yield pose_chunk(self.motion, self.group, poses, due, self.step, self.seq)
             self.next += 1 / self.rate
 
@@ -73,6 +94,7 @@ def circle(robot: Robot, speed: float, rate: float, horizon: int, step: float) -
     def path(t):
         a = speed / RADIUS * t
         return home + np.concatenate([RADIUS * np.array([np.cos(a) - 1, np.sin(a), 0]), np.zeros(4)])
+
     first = cell.time
     log = drive(motion, cell, 1.0 + 2 * 2 * np.pi * RADIUS / speed, Stream(motion, path, rate, horizon, step))
     times = log.array("time") - first
@@ -82,11 +104,17 @@ def circle(robot: Robot, speed: float, rate: float, horizon: int, step: float) -
     def rms(lag):
         wanted = np.array([path(t - lag)[:3] for t in times[steady]])
         return float(np.sqrt(np.mean(np.sum((tool - wanted) ** 2, axis=1))))
+
     lags = np.arange(-0.02, 0.2, 0.001)
     errors = [rms(lag) for lag in lags]
     jerk = log.jerk[steady[1:]]
-    return {"rms_mm": 1e3 * rms(0.0), "lag_ms": 1e3 * float(lags[int(np.argmin(errors))]), "residual_mm": 1e3 * min(errors),
-            "jerk_max": float(np.abs(jerk).max()), "jerk_rms": float(np.sqrt(np.mean(jerk**2)))}
+    return {
+        "rms_mm": 1e3 * rms(0.0),
+        "lag_ms": 1e3 * float(lags[int(np.argmin(errors))]),
+        "residual_mm": 1e3 * min(errors),
+        "jerk_max": float(np.abs(jerk).max()),
+        "jerk_rms": float(np.sqrt(np.mean(jerk**2))),
+    }
 
 
 def cut(robot: Robot, speed: float = 0.2) -> dict[str, float]:
@@ -99,8 +127,11 @@ def cut(robot: Robot, speed: float = 0.2) -> dict[str, float]:
     at = len(log.time)
     log = drive(motion, cell, 1.0, log=log)
     y = np.array(log.tool[name])[:, 1]
-    speeds = np.abs(np.diff(y[at - 1:])) / motion.dt
-    return {"rest_ms": 1e3 * motion.dt * float(np.argmax(speeds < 0.01 * speed)), "coast_mm": 1e3 * float(y[-1] - y[at - 1])}
+    speeds = np.abs(np.diff(y[at - 1 :])) / motion.dt
+    return {
+        "rest_ms": 1e3 * motion.dt * float(np.argmax(speeds < 0.01 * speed)),
+        "coast_mm": 1e3 * float(y[-1] - y[at - 1]),
+    }
 
 
 def wall(robot: Robot, speed: float = 0.05) -> dict[str, float]:
@@ -111,6 +142,7 @@ def wall(robot: Robot, speed: float = 0.05) -> dict[str, float]:
 
     def path(t):
         return home + np.array([speed * (t if t < turn else max(2 * turn - t, 0)), 0, 0, 0, 0, 0, 0])
+
     log = drive(motion, cell, 2 * turn, Stream(motion, path, 30.0, 1, 1 / 30))
     x, times = np.array(log.tool[name])[:, 0], log.array("time") - first
     nearest = np.inf
@@ -119,8 +151,13 @@ def wall(robot: Robot, speed: float = 0.05) -> dict[str, float]:
         nearest = min(nearest, motion.gate.clearance.nearest()[0])
     stays = [t for t, p in zip(times, x) if t > turn and path(t)[0] < p - 0.01]
     behind = max((p - path(t)[0] for t, p in zip(times, x) if turn < t < 2 * turn - 0.5), default=0.0)
-    return {"clearance_mm": 1e3 * nearest, "margin_mm": 1e3 * robot.margin, "longest_behind_s": motion.dt * len(stays),
-            "furthest_behind_mm": 1e3 * max(behind, 0.0), "gate_clamps": float(motion.clamps)}
+    return {
+        "clearance_mm": 1e3 * nearest,
+        "margin_mm": 1e3 * robot.margin,
+        "longest_behind_s": motion.dt * len(stays),
+        "furthest_behind_mm": 1e3 * max(behind, 0.0),
+        "gate_clamps": float(motion.clamps),
+    }
 
 
 def limit(robot: Robot) -> dict[str, float]:
@@ -134,9 +171,11 @@ def limit(robot: Robot) -> dict[str, float]:
     steps = q + np.linspace(0.02, 1, 50)[:, None] * (goal - q)
     motion.chunk(joint_chunk(motion, group.name, steps, cell.now_ns, 0.05, 1), cell.now_ns, cell.time)
     log = drive(motion, cell, 4.0)
-    end = log.array("q")[:, :len(q)]
-    return {"short_of_limit_mrad": 1e3 * float(bound - end[:, -1].max()),
-            "drift_mrad": 1e3 * float(np.abs(end[:, :-1] - q[:-1]).max())}
+    end = log.array("q")[:, : len(q)]
+    return {
+        "short_of_limit_mrad": 1e3 * float(bound - end[:, -1].max()),
+        "drift_mrad": 1e3 * float(np.abs(end[:, :-1] - q[:-1]).max()),
+    }
 
 
 def singularity(robot: Robot) -> dict[str, float]:
@@ -149,13 +188,17 @@ def singularity(robot: Robot) -> dict[str, float]:
 
     def path(t):
         return home + np.concatenate([speed * max(min(t, 2 * turn - t), 0) * np.array([1.0, 0, 0.3]), np.zeros(4)])
+
     log = drive(motion, cell, 2 * turn + 0.5, Stream(motion, path, 30.0, 1, 1 / 30))
     times, v = log.array("time") - first, log.array("v")
     held = v[(times > turn - 0.8) & (times < turn)]
     signs = np.sign(held) * (np.abs(held) > 0.02)
-    return {"turns": float(np.sum(signs[1:] * signs[:-1] < 0)), "jerk_max": float(np.abs(log.jerk).max()),
-            "end_mm": 1e3 * float(np.linalg.norm(np.array(log.tool[name])[-1, :3] - home[:3])),
-            "gate_clamps": float(motion.clamps)}
+    return {
+        "turns": float(np.sum(signs[1:] * signs[:-1] < 0)),
+        "jerk_max": float(np.abs(log.jerk).max()),
+        "end_mm": 1e3 * float(np.linalg.norm(np.array(log.tool[name])[-1, :3] - home[:3])),
+        "gate_clamps": float(motion.clamps),
+    }
 
 
 def splices(robot: Robot, noise: float = 0.01) -> dict[str, float]:
@@ -170,12 +213,15 @@ def splices(robot: Robot, noise: float = 0.01) -> dict[str, float]:
             for chunk in super().__call__(now, now_ns):
                 shift["now"] = np.concatenate([noise * random.normal(size=3), np.zeros(4)])
                 yield chunk
+
     source = Noisy(motion, lambda t: home + np.array([0, 0.05 * t, 0, 0, 0, 0, 0]) + shift["now"], 10.0, 20, 0.05)
     log = drive(motion, cell, 4.0, source)
     tool = np.array(log.tool[name])[50:, :3]
-    return {"position_step_mm": 1e3 * float(np.linalg.norm(np.diff(tool, axis=0), axis=1).max()),
-            "velocity_step_mm_s": 1e3 * float(np.linalg.norm(np.diff(tool, 2, axis=0), axis=1).max() / motion.dt),
-            "jerk_max": float(np.abs(log.jerk).max())}
+    return {
+        "position_step_mm": 1e3 * float(np.linalg.norm(np.diff(tool, axis=0), axis=1).max()),
+        "velocity_step_mm_s": 1e3 * float(np.linalg.norm(np.diff(tool, 2, axis=0), axis=1).max() / motion.dt),
+        "jerk_max": float(np.abs(log.jerk).max()),
+    }
 
 
 def _percentiles(samples: list[float]) -> dict[str, float]:
@@ -197,7 +243,9 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         targets = {}
         for name in arms:
             offset = 0.05 * np.array([np.cos(turn) - 1, np.sin(turn), 0.2 * np.sin(2 * turn)])
-            targets[name] = Target(pose=Reference(homes[name] + np.concatenate([offset, np.zeros(4)]), twist, np.zeros(6)))
+            targets[name] = Target(
+                pose=Reference(homes[name] + np.concatenate([offset, np.zeros(4)]), twist, np.zeros(6))
+            )
         wanted.append({name: target.pose.value for name, target in targets.items()})
         clock = time.perf_counter()
         for name in arms:
@@ -214,8 +262,16 @@ def costs(robot: Robot, steps: int = 600) -> dict[str, dict[str, float]]:
         wish = motion.servo.step(q, v, targets, motion.references.openings())
         timed["servo, collisions"].append(time.perf_counter() - clock)
         q, v = q + dt * wish, wish
-    stream = Stream(motion, lambda t: homes[arms[0]] + np.concatenate(
-        [0.05 * np.array([np.cos(2 * t) - 1, np.sin(2 * t), 0.2 * np.sin(4 * t)]), np.zeros(4)]), 10.0, 20, 0.05)
+    stream = Stream(
+        motion,
+        lambda t: (
+            homes[arms[0]]
+            + np.concatenate([0.05 * np.array([np.cos(2 * t) - 1, np.sin(2 * t), 0.2 * np.sin(4 * t)]), np.zeros(4)])
+        ),
+        10.0,
+        20,
+        0.05,
+    )
     for _ in range(steps):
         for chunk in stream(cell.time, cell.now_ns):
             motion.chunk(chunk, cell.now_ns, cell.time)
@@ -251,10 +307,19 @@ def planner(robot: Robot, queries: int = 20) -> dict[str, float]:
     def place():
         while True:
             turn = rotation.exp(np.array([0, 0, random.uniform(-0.5, 0.5)]))
-            point = [random.uniform(0.35, 0.6), random.choice([-1, 1]) * random.uniform(0.2, 0.4), random.uniform(0.1, 0.3)]
-            q = arm.solve(np.concatenate([point, rotation.multiply(turn, np.array([1.0, 0, 0, 0]))]), k.home[k.columns[name]], free)
+            point = [
+                random.uniform(0.35, 0.6),
+                random.choice([-1, 1]) * random.uniform(0.2, 0.4),
+                random.uniform(0.1, 0.3),
+            ]
+            q = arm.solve(
+                np.concatenate([point, rotation.multiply(turn, np.array([1.0, 0, 0, 0]))]),
+                k.home[k.columns[name]],
+                free,
+            )
             if q is not None:
                 return q
+
     found, walls, worst, seconds = 0, [], np.inf, []
     for query in range(queries):
         start, goal = k.home.copy(), place()
@@ -275,8 +340,14 @@ def planner(robot: Robot, queries: int = 20) -> dict[str, float]:
                 field.move(k.configuration(whole))
                 near = field.below(collisions.margins + 0.01)
                 worst = min(worst, float((field.lower[near] - collisions.margins[near]).min(initial=0.01)))
-    return {"found": float(found), "queries": float(queries), "p50_ms": 1e3 * float(np.median(walls)),
-            "worst_ms": 1e3 * float(np.max(walls)), "least_above_margin_mm": 1e3 * worst, "path_s": float(np.median(seconds))}
+    return {
+        "found": float(found),
+        "queries": float(queries),
+        "p50_ms": 1e3 * float(np.median(walls)),
+        "worst_ms": 1e3 * float(np.max(walls)),
+        "least_above_margin_mm": 1e3 * worst,
+        "path_s": float(np.median(seconds)),
+    }
 
 
 def _print_costs(robot: str, table: dict[str, dict[str, float]]) -> None:
@@ -291,37 +362,61 @@ def run(json_path: str | Path | None = None, robot: str = "fr3_single") -> dict:
     """All cases on `robot`; prints the table, writes it to `json_path` if given, and returns it."""
     spec = load_robot(robot)
     result: dict = {"robot": robot, "control_rate": spec.control_rate, "moveit_servo": "2.12.4, measured elsewhere"}
-    print(f"motion of {robot} at {spec.control_rate:g} Hz against an ideal robot; MoveIt Servo's figures were measured elsewhere")
+    print(
+        f"motion of {robot} at {spec.control_rate:g} Hz against an ideal robot; MoveIt Servo's figures were measured elsewhere"
+    )
     for speed in (0.05, 0.15):
         servo = SERVO["circle", speed]
-        for label, stream in (("chunks of 1 s at 10 Hz", (10.0, 30, 1 / 30)), ("single poses at 30 Hz", (30.0, 1, 1 / 30))):
+        for label, stream in (
+            ("chunks of 1 s at 10 Hz", (10.0, 30, 1 / 30)),
+            ("single poses at 30 Hz", (30.0, 1, 1 / 30)),
+        ):
             row = circle(spec, speed, *stream)
             result[f"circle {speed:g} m/s, {label}"] = row | {f"servo_{k}": v for k, v in servo.items()}
-            print(f"  circle 10 cm, {speed * 100:3.0f} cm/s, {label:22s}: RMS {row['rms_mm']:6.2f} mm (MoveIt Servo {servo['rms_mm']:g}),"
-                  f" lag {row['lag_ms']:3.0f} ms (120), beside it {row['residual_mm']:.2f} mm, jerk {row['jerk_max']:.0f} rad/s³")
-    cases: dict[str, Callable[[Robot], dict[str, float]]] = {"cut": cut, "wall": wall, "limit": limit, "splices": splices,
-                                                          "singularity": singularity}
+            print(
+                f"  circle 10 cm, {speed * 100:3.0f} cm/s, {label:22s}: RMS {row['rms_mm']:6.2f} mm (MoveIt Servo {servo['rms_mm']:g}),"
+                f" lag {row['lag_ms']:3.0f} ms (120), beside it {row['residual_mm']:.2f} mm, jerk {row['jerk_max']:.0f} rad/s³"
+            )
+    cases: dict[str, Callable[[Robot], dict[str, float]]] = {
+        "cut": cut,
+        "wall": wall,
+        "limit": limit,
+        "splices": splices,
+        "singularity": singularity,
+    }
     for name, case in cases.items():
         result[name] = case(spec)
     result["cut"] |= {f"servo_{k}": v for k, v in SERVO["cut"].items()}
-    print(f"  stream cut at 0.2 m/s: at rest after {result['cut']['rest_ms']:.0f} ms (MoveIt Servo 214), "
-          f"{result['cut']['coast_mm']:.0f} mm on (42)")
-    print(f"  wall: never nearer than {result['wall']['clearance_mm']:.2f} mm (margin {result['wall']['margin_mm']:g}), "
-          f"on the way back at most {result['wall']['furthest_behind_mm']:.1f} mm behind its pose (MoveIt Servo: not freed in 4 s)")
-    print(f"  joint limit: {result['limit']['short_of_limit_mrad']:.1f} mrad short of it, other joints drift "
-          f"{result['limit']['drift_mrad']:.3f} mrad")
-    print(f"  splices of chunks that differ by 10 mm: {result['splices']['position_step_mm']:.1f} mm and "
-          f"{result['splices']['velocity_step_mm_s']:.0f} mm/s a tick at most")
-    print(f"  singularity, stretched and held: {result['singularity']['turns']:.0f} joints turn round (MoveIt Servo: its status "
-          f"changed 52 times), back to {result['singularity']['end_mm']:.1f} mm")
+    print(
+        f"  stream cut at 0.2 m/s: at rest after {result['cut']['rest_ms']:.0f} ms (MoveIt Servo 214), "
+        f"{result['cut']['coast_mm']:.0f} mm on (42)"
+    )
+    print(
+        f"  wall: never nearer than {result['wall']['clearance_mm']:.2f} mm (margin {result['wall']['margin_mm']:g}), "
+        f"on the way back at most {result['wall']['furthest_behind_mm']:.1f} mm behind its pose (MoveIt Servo: not freed in 4 s)"
+    )
+    print(
+        f"  joint limit: {result['limit']['short_of_limit_mrad']:.1f} mrad short of it, other joints drift "
+        f"{result['limit']['drift_mrad']:.3f} mrad"
+    )
+    print(
+        f"  splices of chunks that differ by 10 mm: {result['splices']['position_step_mm']:.1f} mm and "
+        f"{result['splices']['velocity_step_mm_s']:.0f} mm/s a tick at most"
+    )
+    print(
+        f"  singularity, stretched and held: {result['singularity']['turns']:.0f} joints turn round (MoveIt Servo: its status "
+        f"changed 52 times), back to {result['singularity']['end_mm']:.1f} mm"
+    )
     result["costs"] = costs(spec)
     _print_costs(robot, result["costs"])
     if robot != DUAL:
         result["costs, two arms"] = costs(load_robot(DUAL))
         _print_costs(DUAL, result["costs, two arms"])
     result["planner"] = row = planner(spec)
-    print(f"  planner: {row['found']:.0f} of {row['queries']:.0f} tabletop queries, {row['p50_ms']:.0f} ms median, "
-          f"{row['worst_ms']:.0f} ms at worst, {row['least_above_margin_mm']:.1f} mm or more above the margin at 0.001 rad")
+    print(
+        f"  planner: {row['found']:.0f} of {row['queries']:.0f} tabletop queries, {row['p50_ms']:.0f} ms median, "
+        f"{row['worst_ms']:.0f} ms at worst, {row['least_above_margin_mm']:.1f} mm or more above the margin at 0.001 rad"
+    )
     if json_path is not None:
         Path(json_path).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result

@@ -19,7 +19,12 @@ def observation(policy: Policy) -> dict:
         "intrinsics": {c: intrinsics for c in cameras},
         "extrinsics": {c: np.eye(4) for c in cameras},
         "state": {
-            g.name: {"tool_pose": pose, "tool_velocity": np.zeros(3), "hand": np.ones(g.hand), "positions": np.zeros(g.joints)}
+            g.name: {
+                "tool_pose": pose,
+                "tool_velocity": np.zeros(3),
+                "hand": np.ones(g.hand),
+                "positions": np.zeros(g.joints),
+            }
             for g in policy.config.groups
         },
         "instruction": "water the plant",

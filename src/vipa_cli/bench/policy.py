@@ -84,8 +84,15 @@ def cases(folder: Path, name: str, count: int) -> Iterator[tuple[str, dict]]:
             yield f"{name}, {label}, {steps} steps", measure(policy, count)
     policy.steps = SERVED[1]
     far, near = served_times(folder, policy, observation(policy), count, WARM_UP)
-    row = {"p50_ms": float(np.median(far)), "p99_ms": float(np.percentile(far, 99)), "in_process_p50_ms": float(np.median(near))}
-    yield f"{name}, {SERVED[0]}, {SERVED[1]} steps, served", row | {"added_ms": row["p50_ms"] - row["in_process_p50_ms"]}
+    row = {
+        "p50_ms": float(np.median(far)),
+        "p99_ms": float(np.percentile(far, 99)),
+        "in_process_p50_ms": float(np.median(near)),
+    }
+    yield (
+        f"{name}, {SERVED[0]}, {SERVED[1]} steps, served",
+        row | {"added_ms": row["p50_ms"] - row["in_process_p50_ms"]},
+    )
 
 
 def checkpoints(scratch: Path, sizes: list[str], views: list[int]) -> Iterator[tuple[Path, str]]:
@@ -99,7 +106,9 @@ def checkpoints(scratch: Path, sizes: list[str], views: list[int]) -> Iterator[t
 
 def conditions(count: int) -> dict:
     """Where and how it was measured."""
-    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor())
+    model = next(
+        (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
     return {
         "cpu": model,
         "cores": os.cpu_count(),
@@ -112,7 +121,9 @@ def conditions(count: int) -> dict:
     }
 
 
-def run(checkpoint: Path | None, count: int, json_path: Path | None = None, sizes: str = "xs,s", views: str = "1,2,3") -> dict:
+def run(
+    checkpoint: Path | None, count: int, json_path: Path | None = None, sizes: str = "xs,s", views: str = "1,2,3"
+) -> dict:
     """All cases; prints the table, writes it to `json_path` if given, and returns it. Raises VipaError."""
     if count < 1:
         raise VipaError("--count must be at least 1")
@@ -126,8 +137,12 @@ def run(checkpoint: Path | None, count: int, json_path: Path | None = None, size
     _one_thread()
     result: dict = {"conditions": conditions(count), "cases": {}}
     where = result["conditions"]
-    print(f"{where['cpu']}, one thread, load {where['load_average'][0]}; {count} calls a case, images {where['images']}")
-    print(f"  milliseconds{'':38} {'by the clock':^15}  CPU time of act, its parts alone, and what of act is not the model")
+    print(
+        f"{where['cpu']}, one thread, load {where['load_average'][0]}; {count} calls a case, images {where['images']}"
+    )
+    print(
+        f"  milliseconds{'':38} {'by the clock':^15}  CPU time of act, its parts alone, and what of act is not the model"
+    )
     head = ("p50", "p99", "act", "prepare", "condition", "integrate", "decode", "not model", "act / parts")
     print(f"  {'case':48} " + " ".join(f"{h:>9}" for h in head))
     with tempfile.TemporaryDirectory() as scratch:
@@ -151,7 +166,9 @@ def line(case: str, row: dict) -> str:
     if "added_ms" in row:
         return f"{text}  {row['added_ms']:+.1f} beside in-process"
     parts = " ".join(f"{row[f'{part}_cpu_ms']:9.2f}" for part in ("act", "prepare", "condition", "integrate", "decode"))
-    return f"{text} {parts} {row['not_model_ms']:5.2f} {100 * row['not_model_share']:2.0f}% {row['act_over_parts']:9.2f}"
+    return (
+        f"{text} {parts} {row['not_model_ms']:5.2f} {100 * row['not_model_share']:2.0f}% {row['act_over_parts']:9.2f}"
+    )
 
 
 def _one_thread() -> None:

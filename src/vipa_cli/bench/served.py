@@ -29,8 +29,21 @@ def as_message(observation: dict) -> dict:
 def served_times(folder: Path, policy, observation: dict, count: int, warm_up: int):
     """Milliseconds by the clock from observation to answer, served (count,) and here (count,), taking turns. Checks that the
     answers are the same. Raises VipaError."""
-    line = [sys.executable, "-m", "vipa_cli.cli", "serve", str(folder), "--no-token", "--port", "0", "--precision", "int8"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8") as server:
+    line = [
+        sys.executable,
+        "-m",
+        "vipa_cli.cli",
+        "serve",
+        str(folder),
+        "--no-token",
+        "--port",
+        "0",
+        "--precision",
+        "int8",
+    ]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+    ) as server:
         try:
             found = next((m for text in server.stdout if (m := re.search(r"ws://127\.0\.0\.1:(\d+)", text))), None)
             if found is None:

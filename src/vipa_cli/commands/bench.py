@@ -8,18 +8,24 @@ def arguments(parser):
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     motion = verbs.add_parser("motion", help="tracking, stops, walls and step times, beside MoveIt Servo's figures")
     motion.add_argument("--robot", default="fr3_single", help="name in config/robots/ or path")
-    policy = verbs.add_parser("policy", help="time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket")
+    policy = verbs.add_parser(
+        "policy", help="time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket"
+    )
     policy.add_argument("checkpoint", type=Path, nargs="?", help="exported folder; without it random models are made")
     policy.add_argument("--sizes", default="xs,s", help="of the models that are made")
     policy.add_argument("--views", default="1,2,3", help="cameras of the models that are made")
     policy.add_argument("--count", type=int, default=100, help="calls a case")
-    device = verbs.add_parser("device", help="on a GPU: act at any size, a training step of every stage, beside their floors")
+    device = verbs.add_parser(
+        "device", help="on a GPU: act at any size, a training step of every stage, beside their floors"
+    )
     device.add_argument("--size", default="full", help="full, s or xs")
     device.add_argument("--device", default="cuda", help="cuda, or cpu to try it")
     device.add_argument("--views", default="2,1,3", help="numbers of cameras, in this order")
     device.add_argument("--count", type=int, default=50, help="calls a case")
     device.add_argument("--budget", type=float, default=3600.0, help="wall seconds after which nothing new begins")
-    graph = verbs.add_parser("graph", help="whole episodes with busy loops beside them, and with two cameras of 640x480 at 30 Hz")
+    graph = verbs.add_parser(
+        "graph", help="whole episodes with busy loops beside them, and with two cameras of 640x480 at 30 Hz"
+    )
     graph.add_argument("--seeds", default="0", help="of the episodes: 7, 0:10 or 1,5,9")
     graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
     for verb in (motion, policy, device, graph):

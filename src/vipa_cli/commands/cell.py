@@ -40,7 +40,9 @@ def stand(config, servos, logs, domain, verbose) -> int:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VipaError(f"{logs}: {error.strerror}") from None
-    with Supervisor(episode_graph.standing_graph(config), env, logs, verbose, commands(servos, logs), held=held) as graph:
+    with Supervisor(
+        episode_graph.standing_graph(config), env, logs, verbose, commands(servos, logs), held=held
+    ) as graph:
         print(f"{config.task}, {config.robot}, cell {config.cell}; ROS domain {domain.id}; logs in {logs}", flush=True)
         print("`vipa operator` in another terminal: state, e-stop, re-arm, home; Ctrl-C here: end", flush=True)
         try:

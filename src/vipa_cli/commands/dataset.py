@@ -7,7 +7,9 @@ from pathlib import Path
 
 def arguments(parser):
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    build = verbs.add_parser("build", help="add the successful episodes of run folders to a dataset; those it has are skipped")
+    build = verbs.add_parser(
+        "build", help="add the successful episodes of run folders to a dataset; those it has are skipped"
+    )
     build.add_argument("dataset", type=Path, help="folder of the dataset, made if it is not there")
     build.add_argument("runs", type=Path, nargs="+", help="run folders, or folders of run folders")
     build.add_argument("--fps", type=int, default=10, help="frames a second")
@@ -53,7 +55,9 @@ def show(args) -> int:
         print(f"  {name}: {feature.dtype} {feature.size}")
     for row in dataset.rows:
         told = described(json.loads(row.get("vipa/meta") or "{}"))
-        print(f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {key_of(row)}  {told}  {row['tasks'][0]}")
+        print(
+            f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {key_of(row)}  {told}  {row['tasks'][0]}"
+        )
     for text in dataset.lost:
         print(f"note: {text}")
     return 0

@@ -12,7 +12,9 @@ def arguments(parser):
     arguments_.add(parser)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
-    parser.add_argument("--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes")
+    parser.add_argument(
+        "--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes"
+    )
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
@@ -37,7 +39,9 @@ def run(args) -> int:
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
     env = environment.child_environment(domain.id)
     try:
-        status = supervise(config, folder, env, args.verbose, servos, (domain.handle,) if domain.handle is not None else ())
+        status = supervise(
+            config, folder, env, args.verbose, servos, (domain.handle,) if domain.handle is not None else ()
+        )
     finally:
         domain.release()
     if folder.scorecard.is_file() and not args.no_video and status != 130:

@@ -8,11 +8,17 @@ from vipa_cli.commands.runtime import number, runtime_arguments
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default="expert", help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
+    parser.add_argument(
+        "--policy",
+        default="expert",
+        help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)",
+    )
     runtime_arguments(parser)
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
-    parser.add_argument("--delay", type=number(0, 60), default=None, help="simulated inference delay, seconds; default: as in the graph")
+    parser.add_argument(
+        "--delay", type=number(0, 60), default=None, help="simulated inference delay, seconds; default: as in the graph"
+    )
     parser.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, default=None, help="JSON-lines file of scorecards; default: none is kept")

@@ -10,8 +10,12 @@ ASKS = ("estop", "rearm", "recover", "home", "done", "failed")
 
 
 def arguments(parser):
-    parser.add_argument("ask", nargs="?", default="", choices=("", *ASKS), metavar="|".join(ASKS), help="nothing: watch")
-    parser.add_argument("--domain", default="", help="ROS domain of the graph; empty: ROS_DOMAIN_ID, or that of what `vipa` runs")
+    parser.add_argument(
+        "ask", nargs="?", default="", choices=("", *ASKS), metavar="|".join(ASKS), help="nothing: watch"
+    )
+    parser.add_argument(
+        "--domain", default="", help="ROS domain of the graph; empty: ROS_DOMAIN_ID, or that of what `vipa` runs"
+    )
 
 
 def run(args) -> int:

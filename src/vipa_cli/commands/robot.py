@@ -10,8 +10,12 @@ def arguments(parser):
     check.add_argument("robot", help="name in config/robots/ or path")
     moveit = verbs.add_parser("moveit", help="write config/moveit/<robot>/: SRDF, kinematics, limits, OMPL, Servo")
     moveit.add_argument("robots", nargs="*", metavar="ROBOT", help="names or paths; none: all that ship")
-    moveit.add_argument("--out", type=Path, default=None, help="folder for one robot's files instead of config/moveit/<robot>")
-    moveit.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not what would be written")
+    moveit.add_argument(
+        "--out", type=Path, default=None, help="folder for one robot's files instead of config/moveit/<robot>"
+    )
+    moveit.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a file is not what would be written"
+    )
 
 
 def run(args) -> int:
@@ -42,7 +46,9 @@ def _check(robot) -> int:
     collisions = CollisionModel(kinematics)
     CameraPoses(robot)
     print(f"{robot.name}: {', '.join(_group(g) for g in robot.groups)}")
-    print(f"  {len(kinematics.joint_names)} joints, {len(collisions.pairs)} pairs of shapes kept apart, {len(robot.cameras)} cameras")
+    print(
+        f"  {len(kinematics.joint_names)} joints, {len(collisions.pairs)} pairs of shapes kept apart, {len(robot.cameras)} cameras"
+    )
     for group in robot.arms:
         x, y, z = kinematics.group(group.name).forward(kinematics.home[kinematics.columns[group.name]])[:3]
         print(f"  {group.name}: tool at home {x:.3f} {y:.3f} {z:.3f} m in {group.base_frame}")
@@ -63,5 +69,7 @@ def _moveit(robots, out, check) -> int:
             continue
         changed = files.differences(robot, where)
         status = 1 if changed else status
-        print(f"{where}: {'not what the robot file gives: ' + ', '.join(changed) if changed else 'as the robot file gives'}")
+        print(
+            f"{where}: {'not what the robot file gives: ' + ', '.join(changed) if changed else 'as the robot file gives'}"
+        )
     return status

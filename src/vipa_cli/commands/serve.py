@@ -9,11 +9,15 @@ TOKEN = "VIPA_TOKEN"
 
 
 def arguments(parser):
-    parser.add_argument("checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`, or name in config/policies/")
+    parser.add_argument(
+        "checkpoint", type=Path, help="folder written by `vipa train` and `vipa export`, or name in config/policies/"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: the network, too")
     parser.add_argument("--port", type=int, default=8000, help="if it is taken, a free one is chosen")
     runtime_arguments(parser)
-    parser.add_argument("--token-file", type=Path, default=None, help=f"file with the token; default: ${TOKEN}, else one is made")
+    parser.add_argument(
+        "--token-file", type=Path, default=None, help=f"file with the token; default: ${TOKEN}, else one is made"
+    )
     parser.add_argument("--no-token", action="store_true", help="let every program of this machine ask; loopback only")
     parser.add_argument("--max-mb", type=int, default=32, help="largest message, MiB")
     parser.add_argument("--timeout", type=number(0.1, 3600), default=30.0, help="seconds an answer may take")
@@ -46,7 +50,9 @@ def run(args) -> int:
             print(f"port {args.port} is taken; listening at {port}")
         host = "localhost" if args.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else args.host
         print(f"serving {native.metadata['policy']} at ws://{args.host}:{port}; health: http://{host}:{port}/healthz")
-        print(f"  looks through {', '.join(policy.config.cameras)}; moves {', '.join(g.name for g in policy.config.groups)}")
+        print(
+            f"  looks through {', '.join(policy.config.cameras)}; moves {', '.join(g.name for g in policy.config.groups)}"
+        )
         secret = f"{TOKEN}={token} " if made else f"{TOKEN}=… " if token else ""
         print(f"  {secret}vipa episode --task TASK --policy vipa@{host}:{port}", flush=True)
 

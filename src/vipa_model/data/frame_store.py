@@ -152,7 +152,9 @@ class FrameStore:
         self.folder = Path(folder)
         path = self.folder / STORE_FILE
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; allowed: a FrameStore folder (see vipa_model.data.frame_store)")
+            raise FileNotFoundError(
+                f"{path} is missing; allowed: a FrameStore folder (see vipa_model.data.frame_store)"
+            )
         self.header = json.loads(path.read_text(encoding="utf-8"))
         if self.header.get("schema") != SCHEMA:
             raise ValueError(f"{path} has schema {self.header.get('schema')!r}; allowed: {SCHEMA!r}")
@@ -223,7 +225,9 @@ class FrameStore:
                 array[begin:end] = value
             array.flush()
         index = {"names": [f.stem for f in files], "starts": starts.tolist(), "arrays": names}
-        (packed / "index.json").write_text(json.dumps(index | {"instructions": instructions, "meta": meta}), encoding="utf-8")
+        (packed / "index.json").write_text(
+            json.dumps(index | {"instructions": instructions, "meta": meta}), encoding="utf-8"
+        )
 
 
 def _shapes(header: dict) -> dict[str, tuple]:

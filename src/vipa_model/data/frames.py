@@ -165,7 +165,12 @@ class FrameDataset(Dataset):
             first, joint = last, joint + g.joints
         identity = VipaProcessor(self.config, self.processor.tokenizer)
         actions, committed = (identity.encode_actions(by_pose, h, identity.references(state)) for h in (by_hand, kept))
-        return actions.astype(np.float32), committed.astype(np.float32), identity.state(state).astype(np.float32), store.episode
+        return (
+            actions.astype(np.float32),
+            committed.astype(np.float32),
+            identity.state(state).astype(np.float32),
+            store.episode,
+        )
 
 
 def augment(

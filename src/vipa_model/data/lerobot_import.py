@@ -31,7 +31,9 @@ def import_lerobot(
     folder = Path(folder)
     info = read_json(folder / "meta" / "info.json")
     if info.get("codebase_version") != "v3.0":
-        raise ValueError(f"{folder}: codebase_version {info.get('codebase_version')!r}; allowed: v3.0 (docs/dataset.md)")
+        raise ValueError(
+            f"{folder}: codebase_version {info.get('codebase_version')!r}; allowed: v3.0 (docs/dataset.md)"
+        )
     if "vipa" not in info:
         log.warning("%s has no section 'vipa': written by other tools, without depth and names of sub-tasks", folder)
         info["vipa"] = {"groups": _arms(folder, info), "depth": []}
@@ -61,9 +63,19 @@ def _arms(folder: Path, info: dict) -> list[dict]:
             hand = action[len(POSE) :]
             joints = [n.removeprefix(f"{arm}.") for n in names["observation.state"] if n.startswith(f"{arm}.")]
             joints = [j for j in joints if j not in hand]
-            arms.append({"name": arm, "kind": "arm", "hand_joints": hand, "joints": joints, "base_in_world": [0, 0, 0, 0, 0, 0, 1]})
+            arms.append(
+                {
+                    "name": arm,
+                    "kind": "arm",
+                    "hand_joints": hand,
+                    "joints": joints,
+                    "base_in_world": [0, 0, 0, 0, 0, 0, 1],
+                }
+            )
     if not arms:
-        raise ValueError(f"{folder}: no tool poses among the names of action; allowed: datasets of vipa dataset build (docs/dataset.md)")
+        raise ValueError(
+            f"{folder}: no tool poses among the names of action; allowed: datasets of vipa dataset build (docs/dataset.md)"
+        )
     return arms
 
 

@@ -26,7 +26,9 @@ class Grounding(nn.Module):
     def __init__(self, config: VipaConfig) -> None:
         super().__init__()
         if config.spatial.kind != "pointmap":
-            raise ValueError(f"grounding wants spatial.kind 'pointmap', not {config.spatial.kind!r}; allowed: grounding 0")
+            raise ValueError(
+                f"grounding wants spatial.kind 'pointmap', not {config.spatial.kind!r}; allowed: grounding 0"
+            )
         width = config.grounding
         self.cells = config.vision.image_size // 8
         self.register_buffer("centre", torch.tensor(config.spatial.centre), persistent=False)
@@ -75,7 +77,9 @@ class Pointer(nn.Module):
         width, text = config.grounding, config.text.width
         self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.spatial.frequencies), persistent=False)
         self.query = nn.Linear(text, width)
-        self.offset = nn.Sequential(nn.Linear(text + 3 + width, width), nn.GELU(approximate="tanh"), nn.Linear(width, 3))
+        self.offset = nn.Sequential(
+            nn.Linear(text + 3 + width, width), nn.GELU(approximate="tanh"), nn.Linear(width, 3)
+        )
         nn.init.zeros_(self.offset[2].weight)
         nn.init.zeros_(self.offset[2].bias)
         self.embed = nn.Linear(3 + 6 * config.spatial.frequencies, text - 3)

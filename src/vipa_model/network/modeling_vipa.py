@@ -209,7 +209,9 @@ class VipaForActionPrediction(nn.Module):
         noisy = torch.where(prefix[..., None], committed, flow_matching.interpolate(actions, noise, tau))
         state = self.state_token(batch["state"], h_cond, hidden)
         velocity = self.head(noisy, state, tau, prefix, *self.head.condition(h_cond))
-        losses = {"flow": flow_matching.flow_loss(velocity.float(), flow_matching.velocity_target(actions, noise), prefix)}
+        losses = {
+            "flow": flow_matching.flow_loss(velocity.float(), flow_matching.velocity_target(actions, noise), prefix)
+        }
         losses |= self._auxiliary(h_cond, batch)
         extra = sum((v for k, v in losses.items() if k != "flow"), torch.zeros((), device=actions.device))
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}

@@ -65,5 +65,7 @@ class Statistics:
             allowed = " or ".join(map(str, shapes)) if shapes else "one shape"
             raise ValueError(f"offset has shape {offset.shape}, scale {scale.shape}; allowed: {allowed} for both")
         if not (np.isfinite(offset).all() and np.isfinite(scale).all() and (scale > 0).all()):
-            raise ValueError("offset or scale holds NaN, infinity or a scale of 0 or less; allowed: finite, scale above 0")
+            raise ValueError(
+                "offset or scale holds NaN, infinity or a scale of 0 or less; allowed: finite, scale above 0"
+            )
         return cls(offset, scale, data["kind"])

@@ -191,9 +191,7 @@ class VipaProcessor:
 
     def references(self, state: dict[str, dict]) -> dict[str, np.ndarray]:
         """Each group's tool pose, (..., 7): what its actions are relative to."""
-        return {
-            g.name: np.asarray(self._group(state, g, "state")["tool_pose"], np.float64) for g in self.groups
-        }
+        return {g.name: np.asarray(self._group(state, g, "state")["tool_pose"], np.float64) for g in self.groups}
 
     def fit(self, actions: np.ndarray, states: np.ndarray, kind: str = "meanstd") -> None:
         """Set the statistics from training data: actions (N, H, A) and states (N, S), not normalised."""

@@ -185,7 +185,9 @@ class OnnxBackend:
                     )
         missing = [n for n in self._wants if n not in shapes]
         if missing:
-            raise ValueError(f"the graphs take {', '.join(missing)}; config.json makes {', '.join(shapes)}. Export again")
+            raise ValueError(
+                f"the graphs take {', '.join(missing)}; config.json makes {', '.join(shapes)}. Export again"
+            )
 
     def condition(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(zip(self._gives, self._condition.run(self._gives, {k: batch[k] for k in self._wants}), strict=True))

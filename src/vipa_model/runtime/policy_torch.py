@@ -69,7 +69,9 @@ class TorchBackend:
         return out | {key: value.float().cpu().numpy() for key, value in auxiliary.items()}
 
     @torch.inference_mode()
-    def integrate(self, noise: np.ndarray, known: np.ndarray, prefix: np.ndarray, condition: dict, steps: int) -> np.ndarray:
+    def integrate(
+        self, noise: np.ndarray, known: np.ndarray, prefix: np.ndarray, condition: dict, steps: int
+    ) -> np.ndarray:
         """As OnnxBackend's, with all steps on the device."""
         inputs = {"noise": self._in(noise), "known": self._in(known), "prefix": self._in(prefix)}
         inputs |= {key: condition[key] for key in ("keys", "values", "state_token")}

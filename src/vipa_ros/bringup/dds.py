@@ -5,7 +5,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SHARED_MEMORY = Path("/dev/shm")
-SEGMENT = re.compile(r"fastrtps_[0-9a-f]{16}")  # what one participant sends through; its ports and locks are named otherwise
+SEGMENT = re.compile(
+    r"fastrtps_[0-9a-f]{16}"
+)  # what one participant sends through; its ports and locks are named otherwise
 
 
 def segment_size(profile: Path) -> int:
@@ -16,7 +18,11 @@ def segment_size(profile: Path) -> int:
 
 def paths(pid: int | str = "self") -> list[Path]:
     """The segments of Fast DDS that a process maps: its own and those it reads from."""
-    found = {Path(line.split()[-1]) for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines() if f"{SHARED_MEMORY}/" in line}
+    found = {
+        Path(line.split()[-1])
+        for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+        if f"{SHARED_MEMORY}/" in line
+    }
     return sorted(path for path in found if SEGMENT.fullmatch(path.name) and path.exists())
 
 

@@ -70,8 +70,10 @@ def servo_nodes(config) -> list:
     nodes = graph.moveit_nodes(robot, False, config.cell == "sim")
     changed = files.differences(robot, names.folder(robot))
     if changed:
-        raise VipaError(f"{names.folder(robot)}: {', '.join(changed)}: not what robot file '{config.robot}' gives; `vipa robot moveit "
-                        f"{config.robot}` writes them")
+        raise VipaError(
+            f"{names.folder(robot)}: {', '.join(changed)}: not what robot file '{config.robot}' gives; `vipa robot moveit "
+            f"{config.robot}` writes them"
+        )
     for node in nodes:
         graph.executable(node)
     return nodes
@@ -82,7 +84,10 @@ def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
     from vipa_ros.bringup.moveit_graph import commands
 
     specs, beside = episode_graph.episode_graph(config), commands(servos, folder.path / "logs")
-    with keyboard.single_keys() as typing, Supervisor(specs, env, folder.path / "logs", verbose, beside, typing, held) as graph:
+    with (
+        keyboard.single_keys() as typing,
+        Supervisor(specs, env, folder.path / "logs", verbose, beside, typing, held) as graph,
+    ):
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""
             print(f"space: emergency stop{verdicts}; Ctrl-C: end", flush=True)
@@ -91,7 +96,9 @@ def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
             if name != "episode":
                 report_death(graph, name, status)
                 died, wrong_request = name, status == 2
-                if not wrong_request and died != "task_manager":  # without it nobody scores, and nobody ends the episode
+                if (
+                    not wrong_request and died != "task_manager"
+                ):  # without it nobody scores, and nobody ends the episode
                     graph.wait_leader(FAULT_GRACE)
                 status, why = 2 if wrong_request else 1, ("error", "node", f"node '{died}' died")
             else:
@@ -153,7 +160,10 @@ def print_paths(folder) -> None:
     """What the run left, and where the scorecard is if the run folder's disk did not take it."""
     other = scorecard.elsewhere(folder.path)
     if not folder.scorecard.is_file() and other.is_file():
-        print(f"{folder.path}: not written whole ({files.disk_words(folder.path)}); the scorecard is {other}", file=sys.stderr)
+        print(
+            f"{folder.path}: not written whole ({files.disk_words(folder.path)}); the scorecard is {other}",
+            file=sys.stderr,
+        )
     for label, path in (
         ("bag", folder.bag),
         ("scorecard", folder.scorecard),

@@ -56,7 +56,9 @@ class EpisodeConfig:
     """
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
-    policy: str = argument("expert", "'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)")
+    policy: str = argument(
+        "expert", "'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)"
+    )
     robot: str = argument("", "name in config/robots/ or path; empty: the task's")
     cell: str = argument("sim", "sim or real")
     seed: Annotated[int, Range(0, 2**31 - 1)] = argument(0, "initial scene")
@@ -90,14 +92,18 @@ class EpisodeConfig:
             raise unknown("variant", self.variant, task.variants)
         missing = set(task.cameras) - {c.name for c in robot.cameras}
         if missing:
-            raise VipaError(f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses")
+            raise VipaError(
+                f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses"
+            )
         check_runtime(self.backend, self.precision, self.device)
         following.parse(self.following)
         check_wants(task, robot)
         if self.motion_backend not in MOTION_BACKENDS:
             raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
         if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
-            raise VipaError(f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1")
+            raise VipaError(
+                f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1"
+            )
         filled = {"task": resources.absolute(self.task), "robot": resources.absolute(self.robot or task.robot)}
         if is_remote(self.policy):
             filled["policy_sha256"] = served_sha256(robot, self.policy)
@@ -109,7 +115,6 @@ class EpisodeConfig:
         elif self.policy != "expert":
             check_instruction(self.policy, task.instruction)
         return EpisodeConfig(**{**self.__dict__, **filled})
-
 
 
 def check_instruction(policy: str, instruction: str) -> None:
@@ -139,11 +144,22 @@ CELL_ARGUMENTS = ("task", "robot", "cell", "driver", "seed", "variant", "speed",
 def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
     """A cell that stands: robot, motion, planner and what homes and recovers the robot, for whoever wants to move it. `config` has
     been checked."""
-    specs = cell_graph(config.task, config.robot, config.seed, config.variant, config.speed, config.cell, config.driver,
-                       config.following)
+    specs = cell_graph(
+        config.task,
+        config.robot,
+        config.seed,
+        config.variant,
+        config.speed,
+        config.cell,
+        config.driver,
+        config.following,
+    )
     if config.cell == "sim":
         ours = {"robot": config.robot, "use_sim_time": True}
-        specs += [NodeSpec("planner", "planner", {**ours, "task": config.task}), NodeSpec("robot", "robot", {**ours, "cell": "sim"})]
+        specs += [
+            NodeSpec("planner", "planner", {**ours, "task": config.task}),
+            NodeSpec("robot", "robot", {**ours, "cell": "sim"}),
+        ]
     return solved_by(config.motion_backend, specs, "motion")
 
 
@@ -161,7 +177,9 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     if lacking:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
     if commander and config.policy == "expert":
-        raise VipaError("policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server")
+        raise VipaError(
+            "policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server"
+        )
 
 
 def check_wants(task: Task, robot: Robot) -> None:
@@ -180,7 +198,13 @@ def check_wants(task: Task, robot: Robot) -> None:
 
 
 def cell_graph(
-    task: str, robot: str, seed: int = 0, variant: str = "", speed: float = 1.0, cell: str = "sim", driver: str = "",
+    task: str,
+    robot: str,
+    seed: int = 0,
+    variant: str = "",
+    speed: float = 1.0,
+    cell: str = "sim",
+    driver: str = "",
     following: str = "",
 ) -> list[NodeSpec]:
     """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
@@ -206,7 +230,9 @@ def cell_graph(
 
 def solved_by(backend: str, specs: list[NodeSpec], *executables: str) -> list[NodeSpec]:
     """`specs` in which the nodes `executables` have the motion backend `backend`."""
-    return [replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs]
+    return [
+        replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs
+    ]
 
 
 def pinned_files(config: EpisodeConfig) -> tuple[str, str]:
@@ -228,8 +254,9 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "run_folder": config.run_folder,
         "require_success": config.require_success,
     }
-    cell = cell_graph(task, robot, config.seed, config.variant, config.speed, config.cell, config.driver,
-                      config.following)
+    cell = cell_graph(
+        task, robot, config.seed, config.variant, config.speed, config.cell, config.driver, config.following
+    )
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         commander,
@@ -252,7 +279,9 @@ def commander_spec(
     if is_remote(policy):
         return NodeSpec("policy", "policy", {**common, "remote": policy})
     runtime = {"backend": backend, "precision": precision, "device": device}
-    return NodeSpec("policy", "policy", {**common, "checkpoint": str(resources.checkpoint(policy).resolve()), **runtime})
+    return NodeSpec(
+        "policy", "policy", {**common, "checkpoint": str(resources.checkpoint(policy).resolve()), **runtime}
+    )
 
 
 def check_runtime(backend: str, precision: str, device: str) -> None:
@@ -283,7 +312,9 @@ def command(spec: NodeSpec, python: str) -> list[str]:
     for key, value in spec.parameters.items():
         if value == "":  # rcl has no empty string on the command line; every default is empty then
             continue
-        text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+        text = (
+            str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+        )
         # quoted, so that YAML does not take a name for a number or a truth value
         line += ["-p", f"{key}:='{text}'" if isinstance(value, str) else f"{key}:={text}"]
     return line

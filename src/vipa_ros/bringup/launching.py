@@ -81,13 +81,19 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
     leader = next(nodes[spec.name] for spec in specs if spec.leader)
     servos = moveit_graph.render(servo_nodes(config), Node)
     others = {name: node for name, node in nodes.items() if node is not leader}
-    report = ExecuteProcess(cmd=[sys.executable, "-m", "vipa_cli.cli", "report", str(folder.path)], name="report", output="screen")
+    report = ExecuteProcess(
+        cmd=[sys.executable, "-m", "vipa_cli.cli", "report", str(folder.path)], name="report", output="screen"
+    )
     stop = [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(n))) for n in (*others.values(), *servos)]
     dead: list[str] = []
 
     def on_over(event, context):
         if not folder.scorecard.is_file():
-            why = ("error", "node", f"node '{dead[0]}' died") if dead else ("stopped", "interrupted", "before the episode began")
+            why = (
+                ("error", "node", f"node '{dead[0]}' died")
+                if dead
+                else ("stopped", "interrupted", "before the episode began")
+            )
             write_card(config, folder, *why)
         return [] if context.is_shutdown else [*stop, report]
 

@@ -46,11 +46,16 @@ def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[For
     clock = {"use_sim_time": use_sim_time}
     nodes = []
     if move_group:
-        nodes.append(ForeignNode("moveit_ros_move_group", "move_group", "move_group",
-                                 parameters=parameters.move_group(robot) | clock))
+        nodes.append(
+            ForeignNode(
+                "moveit_ros_move_group", "move_group", "move_group", parameters=parameters.move_group(robot) | clock
+            )
+        )
     for group in robot.arms:
         namespace, name = servo_node(group.name).rsplit("/", 1)
-        nodes.append(ForeignNode("moveit_servo", "servo_node", name, namespace, parameters.servo(robot, group.name) | clock))
+        nodes.append(
+            ForeignNode("moveit_servo", "servo_node", name, namespace, parameters.servo(robot, group.name) | clock)
+        )
     return nodes
 
 
@@ -60,9 +65,22 @@ def render(nodes: list[ForeignNode], make: Callable[..., Any]) -> list:
     for node in nodes:
         executable(node)
     tied = " ".join(lifeline.tied([]))
-    return [make(package=n.package, executable=n.executable, name=n.name, namespace=n.namespace, parameters=[n.parameters],
-                 exec_name=n.name, prefix=tied, additional_env={**environment.dds_additions(), **lifeline.environment()},
-                 output="screen", respawn=True, respawn_delay=RESPAWN) for n in nodes]
+    return [
+        make(
+            package=n.package,
+            executable=n.executable,
+            name=n.name,
+            namespace=n.namespace,
+            parameters=[n.parameters],
+            exec_name=n.name,
+            prefix=tied,
+            additional_env={**environment.dds_additions(), **lifeline.environment()},
+            output="screen",
+            respawn=True,
+            respawn_delay=RESPAWN,
+        )
+        for n in nodes
+    ]
 
 
 def executable(node: ForeignNode) -> Path:
@@ -72,7 +90,9 @@ def executable(node: ForeignNode) -> Path:
         if (path := prefix / "lib" / node.package / node.executable).is_file():
             return path
     where = ", ".join(map(str, prefixes)) or "an empty AMENT_PREFIX_PATH"
-    raise VipaError(f"MoveIt is not there: no lib/{node.package}/{node.executable} in {where}; allowed here: motion backend embedded")
+    raise VipaError(
+        f"MoveIt is not there: no lib/{node.package}/{node.executable} in {where}; allowed here: motion backend embedded"
+    )
 
 
 def commands(nodes: list[ForeignNode], folder: Path) -> dict[str, list[str]]:
@@ -83,6 +103,14 @@ def commands(nodes: list[ForeignNode], folder: Path) -> dict[str, list[str]]:
         label = "_".join([*node.namespace.strip("/").split("/"), node.name])
         path = folder / f"{label}.yaml"
         files.write_yaml(path, {"/**": {"ros__parameters": node.parameters}})
-        lines[label] = [str(executable(node)), "--ros-args", "-r", f"__node:={node.name}", "-r", f"__ns:={node.namespace or '/'}",
-                        "--params-file", str(path.resolve())]
+        lines[label] = [
+            str(executable(node)),
+            "--ros-args",
+            "-r",
+            f"__node:={node.name}",
+            "-r",
+            f"__ns:={node.namespace or '/'}",
+            "--params-file",
+            str(path.resolve()),
+        ]
     return lines

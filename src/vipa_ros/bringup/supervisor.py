@@ -37,7 +37,9 @@ class Supervisor:
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
         self.beside, self.keys, self.held = {k: lifeline.tied(v) for k, v in (beside or {}).items()}, keys, held
         self.processes: dict[str, subprocess.Popen] = {}
-        self.tails: dict[str, deque[str]] = {name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)}
+        self.tails: dict[str, deque[str]] = {
+            name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)
+        }
         self._died: dict[str, float] = {}
         self._pumps: list[threading.Thread] = []
         self._began = time.time()
@@ -190,13 +192,19 @@ def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Pa
     mapped = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
-            mapped.update(line.split()[5] for line in maps.read_text(encoding="utf-8", errors="replace").splitlines() if "fastrtps_" in line)
+            mapped.update(
+                line.split()[5]
+                for line in maps.read_text(encoding="utf-8", errors="replace").splitlines()
+                if "fastrtps_" in line
+            )
         except (OSError, IndexError):
             continue
     # `_el` files are locks of the segment they are named after: never mapped, held as long as it is; also by who lives in
     # another container, whose maps are not seen here
     segments = {path: path.with_name(path.name.removesuffix("_el")) for path in candidates}
-    return [path for path, segment in segments.items() if str(segment) not in mapped and not _locked(Path(f"{segment}_el"))]
+    return [
+        path for path, segment in segments.items() if str(segment) not in mapped and not _locked(Path(f"{segment}_el"))
+    ]
 
 
 def _locked(path):

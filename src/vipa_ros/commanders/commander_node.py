@@ -143,7 +143,9 @@ class CommanderNode(Node):
         self.say("", chunk.seq if chunk else 0, (time.monotonic() - started) * 1e3)
 
     def say(self, reason, seq=0, step_ms=0.0):
-        msg = CommanderStatus(commander_id=self.commander.commander_id, seq=seq, sent=seq > 0, reason=reason, step_ms=step_ms)
+        msg = CommanderStatus(
+            commander_id=self.commander.commander_id, seq=seq, sent=seq > 0, reason=reason, step_ms=step_ms
+        )
         msg.header.stamp = self.get_clock().now().to_msg()
         self.report.publish(msg)
         if reason:

@@ -22,8 +22,8 @@ from vipa.terminal.checklist import Row
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 
-STATUS = ("pending", "active", "done", "failed")              # of vipa_msgs/SubTaskStatus
-PHASE = ("waiting", "resetting", "running", "finished")       # of vipa_msgs/EpisodeStatus
+STATUS = ("pending", "active", "done", "failed")  # of vipa_msgs/SubTaskStatus
+PHASE = ("waiting", "resetting", "running", "finished")  # of vipa_msgs/EpisodeStatus
 
 
 def time_ns(stamp: Time) -> int:
@@ -157,7 +157,9 @@ def plan_request(msg) -> PlanRequest:
     """vipa_msgs/PlanMotion's request. More than one pose is none: `check` refuses it."""
     pose = pose_array(msg.pose[0]) if len(msg.pose) == 1 else np.zeros(0) if len(msg.pose) else None
     joints = np.array(msg.joints) if len(msg.joints) else None
-    return PlanRequest(msg.group, msg.named, joints, pose, tuple(tuple(pair.split("|")) for pair in msg.allowed_contacts))
+    return PlanRequest(
+        msg.group, msg.named, joints, pose, tuple(tuple(pair.split("|")) for pair in msg.allowed_contacts)
+    )
 
 
 def joint_steps_msg(name: str, joint_names, steps: np.ndarray) -> vipa.ActionGroup:
@@ -260,8 +262,10 @@ def safety_msg(state: SafetyState) -> vipa.SafetyStatus:
 def truth(msg: vipa.GroundTruth) -> GroundTruth:
     """vipa_msgs/GroundTruth. Lengths that disagree, poses that are none and contacts that are no pair raise ValueError."""
     if len(msg.names) != len(msg.poses) or len(msg.scalar_names) != len(msg.scalars):
-        raise ValueError(f"ground truth: {len(msg.names)} names, {len(msg.poses)} poses, {len(msg.scalar_names)} names of scalars, "
-                         f"{len(msg.scalars)} scalars")
+        raise ValueError(
+            f"ground truth: {len(msg.names)} names, {len(msg.poses)} poses, {len(msg.scalar_names)} names of scalars, "
+            f"{len(msg.scalars)} scalars"
+        )
     poses = {n: pose_array(p) for n, p in zip(msg.names, msg.poses)}
     for name, pose in poses.items():
         if not np.all(np.isfinite(pose)) or abs(np.linalg.norm(pose[3:]) - 1) > 1e-3:

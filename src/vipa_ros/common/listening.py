@@ -43,7 +43,9 @@ class Listener:
             return
         self.said = time.monotonic()
         values = [KeyValue(key=topic, value=str(count)) for topic, count in self.dropped.items()]
-        status = DiagnosticStatus(level=DiagnosticStatus.WARN, name=f"vipa: {name}: messages dropped", message=reason, values=values)
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN, name=f"vipa: {name}: messages dropped", message=reason, values=values
+        )
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.node.get_clock().now().to_msg()
         self.diagnostics.publish(array)

@@ -9,10 +9,10 @@ late makes a stop. Patience is counted in turns of the one who waits: a machine 
 import time
 from collections.abc import Callable
 
-TURN = 0.05       # wall seconds of a wait; one that took longer counts no more
-DEAD = 5.0        # seconds of turns after which a cell without an answer goes on: motion stands still or is gone
-PASSED = 5        # times that motion says it is past a tick, 0.1 s apart, before its commands for it count as lost
-PATIENCE = 2.0    # seconds of turns that motion waits for what a joint state names
+TURN = 0.05  # wall seconds of a wait; one that took longer counts no more
+DEAD = 5.0  # seconds of turns after which a cell without an answer goes on: motion stands still or is gone
+PASSED = 5  # times that motion says it is past a tick, 0.1 s apart, before its commands for it count as lost
+PATIENCE = 2.0  # seconds of turns that motion waits for what a joint state names
 
 
 def name(clock_ns: int, wrench_ns: int) -> str:

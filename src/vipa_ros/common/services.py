@@ -10,7 +10,9 @@ from vipa.errors import VipaError
 from vipa_ros.common.node import steady_clock
 
 POLL = 0.02  # wall seconds between looks for a service that is not there yet
-AGAIN = 1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
+AGAIN = (
+    1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
+)
 
 
 class Services:

@@ -24,7 +24,13 @@ class LoopRecorder:
         self.bag = BagWriter(folder, {"episode_id": episode_id, "task": loop.task.name}, queue_bytes=1 << 30)
         self.table = {t.name: t for t in topics.topic_table(loop.robot)}
         self.ids: dict[str, int] = {}
-        self.fields = {"episode_id": episode_id, "robot": loop.robot.name, "cell": "sim", "commander": commander, "seed": seed}
+        self.fields = {
+            "episode_id": episode_id,
+            "robot": loop.robot.name,
+            "cell": "sim",
+            "commander": commander,
+            "seed": seed,
+        }
         self.status_due, self.episode_due = Every(STATUS_RATE), Every(5.0)
 
     def write(self, name: str, msg, stamp_ns: int) -> None:
@@ -61,7 +67,11 @@ class LoopRecorder:
         if self.episode_due(now) or ended:
             state = EpisodeStatus.FINISHED if ended else EpisodeStatus.RUNNING
             variant = self.loop.cell.card.variant
-            self.write(topics.EPISODE_STATUS, status_msg(self.loop.scorer, now, state=state, variant=variant, **self.fields), now)
+            self.write(
+                topics.EPISODE_STATUS,
+                status_msg(self.loop.scorer, now, state=state, variant=variant, **self.fields),
+                now,
+            )
 
     def close(self) -> str:
         """Ends the bag: '' or why it is not whole, in one line."""

@@ -44,7 +44,9 @@ class EpisodeServices:
     async def reset(self, run: Running) -> dict:
         """The scene card of the cell, reset for `run`. A real one, which moves for it, is asked once."""
         request = ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant)
-        answer = await self.remote.call(topics.RESET_CELL, request, SERVICE_WAIT, RESET_AGAIN if run.cell == "sim" else 0.0)
+        answer = await self.remote.call(
+            topics.RESET_CELL, request, SERVICE_WAIT, RESET_AGAIN if run.cell == "sim" else 0.0
+        )
         if not answer.success:
             raise VipaError(f"reset of the cell: {answer.message}")
         card = json.loads(answer.scene_card)
@@ -61,7 +63,9 @@ class EpisodeServices:
         request = RecordEpisode.Request(
             record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
         )
-        answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN)  # the recorder knows the episode
+        answer = await self.remote.call(
+            topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN
+        )  # the recorder knows the episode
         if not answer.success:
             raise VipaError(f"recorder: {answer.message}")
 

@@ -30,14 +30,18 @@ class MoveItPlanning:
         from moveit.planning import MoveItPy, PlanRequestParameters
 
         self.robot, self._state = robot, RobotState
-        self.moveit = MoveItPy(node_name=NODE, config_dict=parameters.moveit_py(robot, use_sim_time), provide_planning_service=False)
+        self.moveit = MoveItPy(
+            node_name=NODE, config_dict=parameters.moveit_py(robot, use_sim_time), provide_planning_service=False
+        )
         self.parameters = PlanRequestParameters(self.moveit, "")
         # the robot's root: a fixed joint joins it to the world, and makes it the frame that MoveIt knows
         frame = self.moveit.get_robot_model().model_frame
         with self.moveit.get_planning_scene_monitor().read_write() as scene:
             for fixture in fixtures:
                 scene.apply_collision_object(collision_object(fixture, frame))
-                if not scene.knows_frame_transform(fixture.name):  # MoveIt drops what it cannot place, and says so in its log alone
+                if not scene.knows_frame_transform(
+                    fixture.name
+                ):  # MoveIt drops what it cannot place, and says so in its log alone
                     raise VipaError(f"planner: MoveIt did not take the fixture '{fixture.name}' in frame '{frame}'")
 
     def plan(self, request: PlanRequest, state: JointState) -> PlannedMotion:
@@ -47,14 +51,18 @@ class MoveItPlanning:
         component = self.moveit.get_planning_component(group.name)
         component.set_start_state_to_current_state()
         if request.pose is not None:
-            component.set_goal_state(pose_stamped_msg=_stamped(request.pose, group.base_frame), pose_link=group.tool_frame)
+            component.set_goal_state(
+                pose_stamped_msg=_stamped(request.pose, group.base_frame), pose_link=group.tool_frame
+            )
         else:
             goal = self._state(self.moveit.get_robot_model())
             goal.set_joint_group_positions(group.name, np.asarray(request.goal_joints(group), float))
             component.set_goal_state(robot_state=goal)
         result = component.plan(single_plan_parameters=self.parameters)
         if not result:
-            raise NoPlan(f"{group.name}: MoveIt found no plan, error code {result.error_code.val} (moveit_msgs/MoveItErrorCodes)")
+            raise NoPlan(
+                f"{group.name}: MoveIt found no plan, error code {result.error_code.val} (moveit_msgs/MoveItErrorCodes)"
+            )
         steps = resampled(result.trajectory.get_robot_trajectory_msg().joint_trajectory, group.joints)
         return verified(steps, request, group, state, "moveit")
 

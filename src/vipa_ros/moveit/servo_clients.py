@@ -18,7 +18,7 @@ from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES, newest
 
-LOOK = 0.2      # wall seconds between looks for the services
+LOOK = 0.2  # wall seconds between looks for the services
 TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly the one before
 
 

@@ -18,7 +18,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import newest
 
 PERIOD = 0.02  # wall seconds between two looks
-SLACK = 1e-6   # metres or radians by which a command may lie outside of the stroke: rounding
+SLACK = 1e-6  # metres or radians by which a command may lie outside of the stroke: rounding
 
 
 class Gripper(Node):
@@ -34,7 +34,9 @@ class Gripper(Node):
             raise unknown("group", name, arms)
         hand = arms[name].hand
         if hand is None or len(hand.joints) != 1:
-            raise VipaError(f"gripper: group '{name}' has no hand of one joint; other hands take trajectories themselves")
+            raise VipaError(
+                f"gripper: group '{name}' has no hand of one joint; other hands take trajectories themselves"
+            )
         self.hand, self.goals = hand, GoalStream(hand.open[0] - hand.closed[0])
         self.client = ActionClient(self, GripperCommand, action)
         Listener(self).on(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())
@@ -43,9 +45,17 @@ class Gripper(Node):
 
     def on_command(self, msg):
         command, joint = convert.trajectory(msg), self.hand.joints[0]
-        if joint not in command.joint_names or command.positions.shape != (len(command.times), len(command.joint_names)):
-            raise ValueError(f"positions {command.positions.shape} of {', '.join(command.joint_names)}; allowed: of {joint}")
-        target, ends = float(command.positions[-1, command.joint_names.index(joint)]), (self.hand.closed[0], self.hand.open[0])
+        if joint not in command.joint_names or command.positions.shape != (
+            len(command.times),
+            len(command.joint_names),
+        ):
+            raise ValueError(
+                f"positions {command.positions.shape} of {', '.join(command.joint_names)}; allowed: of {joint}"
+            )
+        target, ends = (
+            float(command.positions[-1, command.joint_names.index(joint)]),
+            (self.hand.closed[0], self.hand.open[0]),
+        )
         if not min(ends) - SLACK <= target <= max(ends) + SLACK:  # also what is no number
             raise ValueError(f"{joint} at {target:g}; allowed: {min(ends):g} .. {max(ends):g}")
         self.goals.take(target)

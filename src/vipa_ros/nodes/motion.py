@@ -54,7 +54,9 @@ class MotionNode(Node):
 
         controllers = [c for g in robot.groups for c in topics.controllers_of(g)]
         stream, latched = PROFILES["stream"], PROFILES["latched"]
-        self.commands = {c: self.create_publisher(JointTrajectory, topics.command_topic(c), stream) for c in controllers}
+        self.commands = {
+            c: self.create_publisher(JointTrajectory, topics.command_topic(c), stream) for c in controllers
+        }
         self.status = self.create_publisher(MotionStatus, topics.MOTION_STATUS, stream)
         self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, latched)
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, stream)
@@ -101,7 +103,9 @@ class MotionNode(Node):
         commands = self.motion.tick(state, started, self.get_clock().now().nanoseconds)
         for controller, command in commands.items():
             out = convert.trajectory_msg(command)
-            out.header.frame_id = str(state.stamp_ns)  # controllers ignore it; in lock-step it names the tick it answers
+            out.header.frame_id = str(
+                state.stamp_ns
+            )  # controllers ignore it; in lock-step it names the tick it answers
             self.commands[controller].publish(out)
         self.now_ns = self.motion.measured.stamp_ns
         if self.servos is not None and (merged := self.motion.measured.merged()) is not None:
@@ -153,7 +157,9 @@ class MotionNode(Node):
 
     def on_context(self, request, response):
         wanted = convert.wanted(request)
-        response.message = permission.context(self.motion, request.requester_id, not any(wanted)) or self.motion.context(*wanted)
+        response.message = permission.context(
+            self.motion, request.requester_id, not any(wanted)
+        ) or self.motion.context(*wanted)
         response.accepted = not response.message
         return response
 
@@ -182,7 +188,11 @@ class MotionNode(Node):
     def on_diagnostics(self):
         status = self.motion.status(self.now_ns, time.monotonic())
         ok = status.mode != status.mode.STOPPED
-        values = {"refusals": status.refusals, "clamps": status.clamps, "bad_messages": sum(self.listener.dropped.values())}
+        values = {
+            "refusals": status.refusals,
+            "clamps": status.clamps,
+            "bad_messages": sum(self.listener.dropped.values()),
+        }
         if self.servos is not None:
             for name, link in self.motion.servo.links.items():
                 values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}

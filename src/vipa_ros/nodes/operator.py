@@ -88,7 +88,9 @@ class Operator(Node):
         while not self.requests.ready(self.wanted):
             rclpy.spin_once(self, timeout_sec=0.05)
             if time.monotonic() > deadline:
-                raise VipaError(f"nobody offers {ACTIONS[self.wanted].service} here; is a graph running in this ROS domain?")
+                raise VipaError(
+                    f"nobody offers {ACTIONS[self.wanted].service} here; is a graph running in this ROS domain?"
+                )
         self.requests.ask(self.wanted)
         deadline = time.monotonic() + ANSWER
         while self.last is None and time.monotonic() < deadline:

@@ -28,13 +28,13 @@ from vipa_ros.robot.controller_starts import ControllerStarts
 from vipa_ros.robot.driver_wires import link
 from vipa_ros.robot.homing import Homing
 
-PERIOD = 0.05      # wall seconds between two looks at the robot
+PERIOD = 0.05  # wall seconds between two looks at the robot
 LIST = "/controller_manager/list_controllers"
 SWITCH = "/controller_manager/switch_controller"
-WAIT = 5.0         # wall seconds for the controller manager
-UNKNOWN = 3.0      # wall seconds without its answer after which controllers count as unknown
-STEPS = 8          # requests that one recovery may make
-SETTLE = 1.0       # wall seconds for a request to show in what the robot says
+WAIT = 5.0  # wall seconds for the controller manager
+UNKNOWN = 3.0  # wall seconds without its answer after which controllers count as unknown
+STEPS = 8  # requests that one recovery may make
+SETTLE = 1.0  # wall seconds for a request to show in what the robot says
 
 
 class Robot(Node):
@@ -143,7 +143,9 @@ class Robot(Node):
         idle = [name for name in self.wanted if name not in active]
         if idle:
             answer = await self.services_.call(
-                SWITCH, SwitchController.Request(activate_controllers=idle, strictness=SwitchController.Request.STRICT), WAIT
+                SWITCH,
+                SwitchController.Request(activate_controllers=idle, strictness=SwitchController.Request.STRICT),
+                WAIT,
             )
             if not answer.ok:
                 raise VipaError(f"recovery: {SWITCH}: {', '.join(idle)}: {answer.message or 'refused'}")

@@ -50,8 +50,13 @@ class Sim(Node):
         self.lockstep = node.parameter(self, "lockstep", True)
         if self.speed < 0:
             raise VipaError("sim: speed must be >= 0")
-        self.cell = SimCell(self.robot, self.task, cameras=cameras, image_size=size if all(size) else None,
-                            following=following.parse(node.parameter(self, "following", "")))
+        self.cell = SimCell(
+            self.robot,
+            self.task,
+            cameras=cameras,
+            image_size=size if all(size) else None,
+            following=following.parse(node.parameter(self, "following", "")),
+        )
         self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
 
         table = {t.name: t for t in topics.topic_table(self.robot)}

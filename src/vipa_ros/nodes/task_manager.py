@@ -37,7 +37,9 @@ COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, o
 COMMANDER_WAIT = 300.0  # wall seconds for a commander to appear: a large model takes its time to load
 COMMANDER_HEARD = 3.0  # wall seconds since its last word within which a commander counts as there
 CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
-ASLEEP = 1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
+ASLEEP = (
+    1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
+)
 LOOK = 50_000_000  # ns between two looks at an episode in a real cell
 NEW = 20_000_000  # ns of ROS time from the last state before a reset to one that is surely of after it
 SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
@@ -172,9 +174,15 @@ class TaskManager(Node):
         why = "it has heard no joint states of the reset cell"
         while time.monotonic() < deadline:
             if self.safety is not None and self.safety.estop:
-                raise VipaError(f"e-stop is latched ({'; '.join(self.safety.stop_reasons)}); re-arm first: {topics.REARM}")
+                raise VipaError(
+                    f"e-stop is latched ({'; '.join(self.safety.stop_reasons)}); re-arm first: {topics.REARM}"
+                )
             seen = self.motion is not None and convert.time_ns(self.motion.header.stamp) > reset_ns + NEW
-            if seen and self.motion.joint_state_age >= 0 and not (why := await self.others.rearm(self.safety.latch if self.safety else 0)):
+            if (
+                seen
+                and self.motion.joint_state_age >= 0
+                and not (why := await self.others.rearm(self.safety.latch if self.safety else 0))
+            ):
                 return
             await self.others.pause(0.05)
         raise VipaError(f"motion cannot start: {why}")

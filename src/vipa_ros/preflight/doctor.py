@@ -20,7 +20,9 @@ from vipa_ros.bringup.supervisor import dead_shared_memory
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
-SHARED_MEMORY = 700e6  # bytes; Fast DDS keeps its queues there: a segment of the profile's size for each of some nine processes
+SHARED_MEMORY = (
+    700e6  # bytes; Fast DDS keeps its queues there: a segment of the profile's size for each of some nine processes
+)
 SHM_FIX = "delete old files in /dev/shm; in a container: docker run --shm-size=1g"
 FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
 
@@ -154,7 +156,11 @@ def _dds() -> Finding:
     if error:
         return Finding("dds", False, error, "see ros above")
     if found["rmw"] not in FAST_DDS:
-        return Finding("dds", True, f"{found['rmw']}, not Fast DDS: our profile does not apply, docs/dds.md has the lines for others")
+        return Finding(
+            "dds",
+            True,
+            f"{found['rmw']}, not Fast DDS: our profile does not apply, docs/dds.md has the lines for others",
+        )
     largest = max(found["segments"], default=0)
     if largest < wanted:
         what = f"segments of {largest / 1e6:.1f} MB, {wanted / 1e6:.0f} wanted: {named or resources.dds_profile()} is not in force"
@@ -218,7 +224,11 @@ def _probe(code: str, **environ: str) -> tuple[dict, str]:
     """What `code`, run by this Python, prints as JSON, and its error in one line ('' if none)."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60,
+            [sys.executable, "-c", code],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
             encoding="utf-8",
         )
     except subprocess.TimeoutExpired:

@@ -38,7 +38,10 @@ class ControllerStarts:
             if asked is not None and all(future.done() for future in asked):
                 self.desired[name] = any(_true(future.result()) for future in asked)
             elif (asked is None or self._age[name] > AGAIN) and client.service_is_ready():
-                self._asked[name], self._age[name] = [client.call_async(GetParameters.Request(names=[p])) for p in PARAMETERS], 0
+                self._asked[name], self._age[name] = (
+                    [client.call_async(GetParameters.Request(names=[p])) for p in PARAMETERS],
+                    0,
+                )
 
     def _names(self) -> set[str]:
         return set(self.desired) | set(self._asked)

@@ -16,9 +16,9 @@ from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
 from vipa_ros.common.services import AGAIN, Services
 
 COMMANDER = "home"
-WAIT = 30.0      # wall seconds for a plan
+WAIT = 30.0  # wall seconds for a plan
 PATIENCE = 60.0  # wall seconds for one arm's motion, beside twice its duration
-NEAR = 0.02      # radians from home that count as there
+NEAR = 0.02  # radians from home that count as there
 
 
 class Homing:
@@ -46,7 +46,9 @@ class Homing:
         if self.motion is None:
             raise VipaError("homing: nothing heard from motion")
         if self.motion.authority not in ("", COMMANDER):
-            raise VipaError(f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}")
+            raise VipaError(
+                f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}"
+            )
         request = SetAuthority.Request(commander_id=COMMANDER, requester_id=COMMANDER)
         grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, AGAIN)
         if not grant.granted:

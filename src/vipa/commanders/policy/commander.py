@@ -33,7 +33,9 @@ class PolicyCommander:
                 raise VipaError(f"the checkpoint moves group '{wanted.name}'; robot '{robot.name}' has: "
                                 f"{', '.join(g.name for g in robot.groups)}")  # fmt: skip
             if len(group.hand.joints if group.hand else ()) != wanted.hand:
-                raise VipaError(f"the checkpoint has {wanted.hand} hand joints for group '{wanted.name}', the robot another number")
+                raise VipaError(
+                    f"the checkpoint has {wanted.hand} hand joints for group '{wanted.name}', the robot another number"
+                )
             self.groups[wanted.name] = group
         self.cameras = tuple(policy.config.cameras)
         missing = set(self.cameras) - {c.name for c in robot.cameras}

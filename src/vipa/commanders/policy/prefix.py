@@ -27,7 +27,10 @@ def committed_prefix(committed: ActionChunk | None, last: ActionChunk | None, st
             due.append(at)
         if not due:
             return None
-        prefix[action.name] = {"poses": _poses_at(known, times, np.array(due)), "hand": _hand_at(last, action, np.array(due))}
+        prefix[action.name] = {
+            "poses": _poses_at(known, times, np.array(due)),
+            "hand": _hand_at(last, action, np.array(due)),
+        }
     length = min(len(p["poses"]) for p in prefix.values())
     return {name: {key: value[:length] for key, value in p.items()} for name, p in prefix.items()}
 

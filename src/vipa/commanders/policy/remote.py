@@ -40,7 +40,9 @@ class RemoteCommander:
         except VipaError as error:
             raise VipaError(f"policy {remote}: {error}") from None
         self.period, self.cameras = self.mapping.period, tuple(self.mapping.cameras)
-        first = next(part.group for part in self.mapping.actions if part.group)  # extrinsics are given in its base frame
+        first = next(
+            part.group for part in self.mapping.actions if part.group
+        )  # extrinsics are given in its base frame
         base = Kinematics(robot).group(first).base.homogeneous
         self.requests = RequestBuilder(self.mapping, np.linalg.inv(base))
         self.sha256: str | None = None

@@ -67,12 +67,19 @@ class NativePolicy:
         def value(shape, dtype, unit):
             return {"shape": list(shape), "dtype": dtype, "unit": unit}
 
-        found = {"prompt": value((), "text", "instruction"), "actions": value((self.policy.horizon, "columns"), "float64", UNITS["actions"])}
+        found = {
+            "prompt": value((), "text", "instruction"),
+            "actions": value((self.policy.horizon, "columns"), "float64", UNITS["actions"]),
+        }
         for camera in config.cameras:
             found[f"observation/{camera}/color"] = value(("height", "width", 3), "uint8", "RGB, 0 to 255")
-            found[f"observation/{camera}/depth"] = value(("height", "width"), "uint16", "mm along the optical axis, 0: none; aligned to color")
+            found[f"observation/{camera}/depth"] = value(
+                ("height", "width"), "uint16", "mm along the optical axis, 0: none; aligned to color"
+            )
             found[f"observation/{camera}/intrinsics"] = value((3, 3), "float", "pixels of color, row by row")
-            found[f"observation/{camera}/extrinsics"] = value((4, 4), "float", "m, pose of the optical frame in the base frame")
+            found[f"observation/{camera}/extrinsics"] = value(
+                (4, 4), "float", "m, pose of the optical frame in the base frame"
+            )
         for group in config.groups:
             for part, shape in state_shapes(group).items():
                 found[f"observation/{group.name}/{part}"] = value(shape, "float", UNITS[part])
@@ -104,7 +111,9 @@ class NativePolicy:
             for part, value in _camera(message, camera).items():
                 observation[CAMERA[part]][camera] = value
         observation["state"] = {
-            g.name: {part: _vector(message, f"observation/{g.name}/{part}", shape) for part, shape in state_shapes(g).items()}
+            g.name: {
+                part: _vector(message, f"observation/{g.name}/{part}", shape) for part, shape in state_shapes(g).items()
+            }
             for g in config.groups
         }
         for group in observation["state"]:
@@ -138,7 +147,9 @@ def _camera(message, camera) -> dict[str, np.ndarray]:
         return {"color": color}
     if len(given) < len(CAMERA) - 1:
         missing = [keys[part] for part in list(CAMERA)[1:] if part not in given]
-        raise ValueError(f"{', '.join(keys[p] for p in given)} without {', '.join(missing)}; allowed: all three, or none")
+        raise ValueError(
+            f"{', '.join(keys[p] for p in given)} without {', '.join(missing)}; allowed: all three, or none"
+        )
     depth = _picture(message, keys["depth"], np.uint16, ())
     if depth.shape != color.shape[:2]:
         raise ValueError(f"{keys['depth']} has shape {depth.shape}; allowed: {color.shape[:2]}, aligned to color")
@@ -146,8 +157,14 @@ def _camera(message, camera) -> dict[str, np.ndarray]:
     if min(k[0, 0], k[1, 1]) <= 0 or not np.allclose(k[2], (0, 0, 1)):
         raise ValueError(f"{keys['intrinsics']} is {k.tolist()}; allowed: focal lengths above 0, last row 0 0 1")
     turn = pose[:3, :3]
-    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) or np.linalg.det(turn) < 0 or not np.allclose(pose[3], (0, 0, 0, 1)):
-        raise ValueError(f"{keys['extrinsics']} is {pose.round(3).tolist()}; allowed: a rotation and a position, last row 0 0 0 1")
+    if (
+        not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3)
+        or np.linalg.det(turn) < 0
+        or not np.allclose(pose[3], (0, 0, 0, 1))
+    ):
+        raise ValueError(
+            f"{keys['extrinsics']} is {pose.round(3).tolist()}; allowed: a rotation and a position, last row 0 0 0 1"
+        )
     return {"color": color, "depth": depth, "intrinsics": k, "extrinsics": pose}
 
 
@@ -155,7 +172,9 @@ def _picture(message, key, dtype, channels) -> np.ndarray:
     value = _array(message, key)
     if value.dtype != dtype or value.ndim != 2 + len(channels) or value.shape[2:] != channels or 0 in value.shape:
         wanted = ("height", "width", *channels)
-        raise ValueError(f"{key} is {value.dtype} {value.shape}; allowed: {np.dtype(dtype)} ({', '.join(map(str, wanted))})")
+        raise ValueError(
+            f"{key} is {value.dtype} {value.shape}; allowed: {np.dtype(dtype)} ({', '.join(map(str, wanted))})"
+        )
     return value
 
 

@@ -18,12 +18,17 @@ from moveit import note
 class MoveItPy:
     def __init__(self, node_name="moveit_py", name_space="", launch_params_filepaths=None, config_dict=None,
                  provide_planning_service=True, remappings=None):  # fmt: skip
-        self.parameters = yaml.safe_load(yaml.dump({node_name: {"ros__parameters": config_dict}}))[node_name]["ros__parameters"]
+        self.parameters = yaml.safe_load(yaml.dump({node_name: {"ros__parameters": config_dict}}))[node_name][
+            "ros__parameters"
+        ]
         assert self.parameters["planning_pipelines"]["pipeline_names"] == ["ompl"]
         semantic = ElementTree.fromstring(self.parameters["robot_description_semantic"])
         self.chains = {g.get("name") for g in semantic.findall("group") if g.find("chain") is not None}
-        self.joints = {state.get("group"): [joint.get("name") for joint in state.findall("joint")]
-                       for state in semantic.findall("group_state") if state.get("name") == "home"}
+        self.joints = {
+            state.get("group"): [joint.get("name") for joint in state.findall("joint")]
+            for state in semantic.findall("group_state")
+            if state.get("name") == "home"
+        }
         self.heard, self.positions = threading.Event(), {}
         context = rclpy.Context()
         rclpy.init(args=[], context=context)
@@ -57,7 +62,9 @@ class MoveItPy:
 
     @contextmanager
     def read_write(self):
-        yield SimpleNamespace(apply_collision_object=self._apply, knows_frame_transform=lambda name: name in self.objects)
+        yield SimpleNamespace(
+            apply_collision_object=self._apply, knows_frame_transform=lambda name: name in self.objects
+        )
 
     def _apply(self, thing):
         """Objects in frames that are not known are dropped without a word: behind a fixed virtual joint the world is none."""
@@ -106,8 +113,10 @@ class PlanningComponent:
         seconds = max(0.5, 3.0 * float(np.abs(goal - start).max()))
         msg = JointTrajectory(joint_names=names[::-1])  # any order
         for u in np.linspace(0, 1, 21):
-            point = JointTrajectoryPoint(positions=(start + (3 * u**2 - 2 * u**3) * (goal - start))[::-1].tolist(),
-                                         velocities=((6 * u - 6 * u**2) / seconds * (goal - start))[::-1].tolist())
+            point = JointTrajectoryPoint(
+                positions=(start + (3 * u**2 - 2 * u**3) * (goal - start))[::-1].tolist(),
+                velocities=((6 * u - 6 * u**2) / seconds * (goal - start))[::-1].tolist(),
+            )
             ns = round(u * seconds * 1e9)
             point.time_from_start.sec, point.time_from_start.nanosec = ns // 10**9, ns % 10**9
             msg.points.append(point)
