@@ -1,17 +1,13 @@
-"""Makes the helpers in this folder (synthetic_bag, …) importable from every test below it."""
+"""Settings and fixtures of every test."""
 
 import os
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.supervisor import remove_dead_shared_memory
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 # The same cases every time in CI; new ones at every run elsewhere.
 settings.register_profile("ci", derandomize=True, deadline=None)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from faulty_graph import CAMERA, Graph
-from streaming_commander import Streamer
+from vipa_msgs.srv import EStop, ReArm
 
+from helpers.faulty_graph import CAMERA, Graph
+from helpers.streaming_commander import Streamer
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.recording import topics
-from vipa_msgs.srv import EStop, ReArm
 
 pytestmark = pytest.mark.graph
 REST = 0.02  # rad/s of every joint: at rest, as a simulated arm under gravity is

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.processes import processes_of
 from vipa.recording import reader, repair
 from vipa_ros.bringup import environment
 from vipa_ros.common import lifeline
@@ -34,18 +35,6 @@ def vipa(tmp_path, *args, **kwargs):
 def finish(process):
     output, _ = process.communicate(timeout=WALL)
     return process.returncode, output
-
-
-def processes_of(run: Path) -> list[int]:
-    """Pids of nodes whose command line names the run folder or whose parent supervised it."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"VIPA_RUN={run}".encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def dead(pid: int) -> bool:

@@ -4,15 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
-from running import Running  # noqa: E402
-from test_remote import Creeping  # noqa: E402
-
-from vipa.serving.protocols.vipa import NativePolicy  # noqa: E402
+from helpers.creeping import Creeping
+from helpers.running_server import Running
+from vipa.serving.protocols.vipa import NativePolicy
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which the test gives up; nothing is measured by it

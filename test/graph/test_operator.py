@@ -7,12 +7,12 @@ import sys
 
 import pytest
 from rclpy.action import ActionClient
-from world import World
-
-from vipa.recording import topics
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
 from vipa_msgs.srv import JudgeSubTask
+
+from helpers.graph_world import World
+from vipa.recording import topics
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.episode_graph import NodeSpec
 from vipa_ros.common.qos import PROFILES

@@ -19,13 +19,13 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from ur_dashboard_msgs.msg import RobotMode, SafetyMode
-from world import WALL, World
+from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
+from vipa_msgs.srv import EStop, SetAuthority
 
+from helpers.graph_world import WALL, World
 from vipa.motion.chunk import GroupAction
 from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
-from vipa_msgs.srv import EStop, SetAuthority
 from vipa_ros.bringup.episode_graph import NodeSpec
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES

@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-from test_graph_episode import processes_of
 
+from helpers.processes import processes_of
 from vipa_ros.common import lifeline
 
 pytestmark = pytest.mark.graph

@@ -1,12 +1,9 @@
-"""Makes this folder's helpers importable, keeps torch on one thread, skips torch's tests where it is not installed."""
+"""Keeps torch on one thread, skips torch's tests where it is not installed."""
 
 import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "safetensors"))
 
 
@@ -28,7 +25,7 @@ def one_thread(request):
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """Six short reaches seen by two cameras at 32 px."""
-    from synthetic import make_store
+    from helpers.synthetic_frames import make_store
 
     return make_store(tmp_path_factory.mktemp("store"), 6, 32, 10)
 
@@ -37,8 +34,8 @@ def store(tmp_path_factory):
 def trained(store, tmp_path_factory):
     """A tiny checkpoint: a few training steps, exported. (folder, config, processor)"""
     import torch
-    from tiny import tiny_config
 
+    from helpers.tiny_model import tiny_config
     from vipa_model.data.frame_source import prepare_frames
     from vipa_model.recipes import named_recipe
     from vipa_model.runtime.export import export

@@ -6,8 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from tiny import tiny_config
 
+from helpers.tiny_model import tiny_config
 from vipa import resources
 from vipa.commanders.policy.commander import load_policy
 from vipa.errors import VipaError

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from synthetic import episode, make_store
 
+from helpers.synthetic_frames import episode, make_store
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.data.frame_store import FrameStore, FrameStoreWriter
 

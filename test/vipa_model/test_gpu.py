@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tiny import random_batch, tiny_config
+
+from helpers.tiny_model import random_batch, tiny_config
 
 pytestmark = [pytest.mark.train, pytest.mark.gpu]
 torch = pytest.importorskip("torch")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from synthetic import look_at, render
 
+from helpers.synthetic_frames import look_at, render
 from vipa_model.processing.images import Crop, lift_depth, make_view
 
 

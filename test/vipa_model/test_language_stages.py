@@ -5,7 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from tiny import tiny_config
+
+from helpers.tiny_model import tiny_config
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
@@ -224,7 +225,7 @@ def test_words_and_scale_of_the_paper():
 
 def test_generation_stops_at_the_end():
     model = VipaForActionPrediction(tiny_config()).model.eval()
-    from tiny import random_batch
+    from helpers.tiny_model import random_batch
 
     batch = {k: v[1:2] for k, v in random_batch(model.config).items()}
     out = model.generate(batch, 5)

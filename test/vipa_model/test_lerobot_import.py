@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from synthetic import look_at, render
 
+from helpers.synthetic_frames import look_at, render
 from vipa.dataset import spec
 from vipa.dataset import writer as writing
 from vipa_model.data.lerobot_import import import_lerobot

@@ -1,7 +1,8 @@
 """The model: views, missing depth, stages, saving, a batch learned by heart, the parameter counts of the paper."""
 
 import pytest
-from tiny import random_batch, tiny_config
+
+from helpers.tiny_model import random_batch, tiny_config
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")

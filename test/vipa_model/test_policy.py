@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import observation
+
+from helpers.synthetic_frames import observation
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from vipa_model.runtime.policy import Policy  # noqa: E402
 
-SOURCES = Path(__file__).resolve().parents[2] / "src"
+TEST = Path(__file__).resolve().parents[1]
+SOURCES = TEST.parent / "src"
 
 
 def test_graphs_agree_with_eager(trained):
@@ -149,8 +151,8 @@ def test_policy_needs_no_torch(trained, store):
 import sys
 for name in ("torch", "transformers", "safetensors", "onnx"):
     sys.modules[name] = None
-sys.path[:0] = [{str(SOURCES)!r}, {str(Path(__file__).parent)!r}]
-from synthetic import observation
+sys.path[:0] = [{str(SOURCES)!r}, {str(TEST)!r}]
+from helpers.synthetic_frames import observation
 from vipa_model import FrameStore, Policy
 store = FrameStore({str(store.folder)!r})
 print(Policy.from_pretrained({str(trained[0])!r}).act(observation(store, 2)).poses["arm"].shape)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tiny import tiny_config
+
+from helpers.tiny_model import tiny_config
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")

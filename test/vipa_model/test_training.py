@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from synthetic import episode, make_store
-from tiny import tiny_config
+
+from helpers.synthetic_frames import episode, make_store
+from helpers.tiny_model import tiny_config
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")

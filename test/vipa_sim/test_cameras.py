@@ -3,8 +3,8 @@
 import mujoco
 import numpy as np
 import pytest
-from driver import Driver
 
+from helpers.cell_driver import Driver
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from driver import Driver
 
+from helpers.cell_driver import Driver
 from vipa.errors import VipaError
 from vipa_sim.objects.fruit import APPLE_MASS, BANANA_MASS, PLUM_MASS, banana_points
 from vipa_sim.placement_ik import gripping

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from driver import Driver
 from scipy.spatial import Delaunay
 
+from helpers.cell_driver import Driver
 from vipa.errors import VipaError
 from vipa.geometry import poses as geometry
 from vipa.robot.description import load_robot

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from vipa_msgs.msg import ActionChunk as ActionChunkMsg
+from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 
 from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
 from vipa.errors import NoChunk
@@ -16,8 +18,6 @@ from vipa.recording import topics
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
-from vipa_msgs.msg import ActionChunk as ActionChunkMsg
-from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES

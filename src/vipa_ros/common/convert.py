@@ -10,6 +10,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from sensor_msgs.msg import JointState as JointStateMsg
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
+from vipa_msgs import msg as vipa
+from vipa_msgs.srv import SetTaskContext
 
 from vipa.images import image_array
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
@@ -19,8 +21,6 @@ from vipa.robot.captures import capture_fault
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa.tasks.wants import Wants
 from vipa.terminal.checklist import Row
-from vipa_msgs import msg as vipa
-from vipa_msgs.srv import SetTaskContext
 
 STATUS = ("pending", "active", "done", "failed")  # of vipa_msgs/SubTaskStatus
 PHASE = ("waiting", "resetting", "running", "finished")  # of vipa_msgs/EpisodeStatus

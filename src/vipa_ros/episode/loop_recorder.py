@@ -4,12 +4,12 @@ from pathlib import Path
 
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
+from vipa_msgs.msg import EpisodeStatus
 
 from vipa.rates import Every
 from vipa.recording import definitions, topics
 from vipa.recording.bag import BagWriter
 from vipa.robot import urdf
-from vipa_msgs.msg import EpisodeStatus
 from vipa_ros.common import convert
 from vipa_ros.common.qos import bag_profile
 from vipa_ros.episode.running import status_msg

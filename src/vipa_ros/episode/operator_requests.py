@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 from std_srvs.srv import Trigger
-
-from vipa.recording import topics
 from vipa_msgs.msg import SafetyStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
+
+from vipa.recording import topics
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.node import steady_clock
 from vipa_ros.common.qos import PROFILES

@@ -5,13 +5,13 @@ import uuid
 from pathlib import Path
 
 from rclpy.task import Future
+from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
 
 from vipa.config import fingerprint
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import load_task
 from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
-from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
 from vipa_ros.common import convert
 
 

@@ -3,10 +3,10 @@
 import json
 
 from rclpy.node import Node
+from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 
 from vipa.errors import VipaError
 from vipa.recording import topics
-from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTaskContext
 from vipa_ros.common import convert
 from vipa_ros.common.services import AGAIN, Services
 from vipa_ros.episode.running import Running

@@ -13,13 +13,13 @@ from pathlib import Path
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.node import Node
+from vipa_msgs.action import RunEpisode
 
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.tasks import scorecard
 from vipa.terminal import keyboard
 from vipa.terminal.checklist import Checklist
-from vipa_msgs.action import RunEpisode
 from vipa_ros.common import convert, node
 from vipa_ros.episode.operator_requests import OperatorRequests
 

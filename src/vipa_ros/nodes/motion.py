@@ -13,6 +13,8 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
+from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
+from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 
 from vipa.motion import permission
 from vipa.motion.motion import Motion
@@ -20,8 +22,6 @@ from vipa.moveit.backend import MoveItBackend, backend_named
 from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_msgs.msg import ActionChunk, MotionStatus, SafetyStatus
-from vipa_msgs.srv import EStop, ReArm, SetAuthority, SetTaskContext, TightenLimits
 from vipa_ros.common import convert, lockstep, node
 from vipa_ros.common.diagnostics import publish_diagnostics
 from vipa_ros.common.listening import Listener

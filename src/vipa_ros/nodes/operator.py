@@ -13,13 +13,13 @@ from rclpy.node import Node
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
+from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 
 from vipa.errors import VipaError, unknown
 from vipa.motion.chunk import Mode
 from vipa.recording import topics
 from vipa.terminal import keyboard
 from vipa.terminal.checklist import render
-from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES

@@ -9,6 +9,7 @@ import time
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from vipa_msgs.srv import PlanMotion
 
 from vipa.errors import VipaError, unknown
 from vipa.planning.request import NoPlan, check
@@ -16,7 +17,6 @@ from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.tasks.task import load_task
-from vipa_msgs.srv import PlanMotion
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER

@@ -9,12 +9,12 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from vipa_msgs.srv import RecordEpisode
 
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.recording.recorder import Recorder, summary_json
 from vipa.robot.description import load_robot
-from vipa_msgs.srv import RecordEpisode
 from vipa_ros.common import node
 from vipa_ros.common.diagnostics import publish_diagnostics
 from vipa_ros.common.qos import PROFILES, bag_profile, recorder_profile

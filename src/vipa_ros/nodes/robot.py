@@ -13,13 +13,13 @@ from controller_manager_msgs.srv import ListControllers, SwitchController
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
+from vipa_msgs.msg import RobotStatus, SafetyStatus
+from vipa_msgs.srv import EStop, ResetCell
 
 from vipa.drivers.driver import ACTIVE, with_controllers, with_starts
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_msgs.msg import RobotStatus, SafetyStatus
-from vipa_msgs.srv import EStop, ResetCell
 from vipa_ros.common import node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES

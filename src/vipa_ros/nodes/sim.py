@@ -18,6 +18,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory
+from vipa_msgs.msg import GroundTruth, MotionStatus
+from vipa_msgs.srv import ResetCell
 
 from vipa.errors import VipaError, unknown
 from vipa.rates import Every
@@ -25,8 +27,6 @@ from vipa.recording import topics
 from vipa.robot import urdf
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_msgs.msg import GroundTruth, MotionStatus
-from vipa_msgs.srv import ResetCell
 from vipa_ros.cameras.publisher import CameraPublisher
 from vipa_ros.common import convert, lockstep, node
 from vipa_ros.common.listening import Listener

@@ -12,6 +12,9 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from vipa_msgs.action import RunEpisode
+from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
+from vipa_msgs.srv import JudgeSubTask
 
 from vipa import files
 from vipa.errors import VipaError
@@ -22,9 +25,6 @@ from vipa.robot.measured import GroupReader
 from vipa.tasks import scorecard
 from vipa.tasks.checks import CheckState
 from vipa.tasks.silence import Silence
-from vipa_msgs.action import RunEpisode
-from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
-from vipa_msgs.srv import JudgeSubTask
 from vipa_ros.common import convert, node
 from vipa_ros.common.diagnostics import name_of
 from vipa_ros.common.listening import Listener

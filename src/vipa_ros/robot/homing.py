@@ -3,13 +3,13 @@
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from vipa_msgs.msg import ActionChunk, MotionStatus
+from vipa_msgs.srv import PlanMotion, SetAuthority
 
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates, positions_of
-from vipa_msgs.msg import ActionChunk, MotionStatus
-from vipa_msgs.srv import PlanMotion, SetAuthority
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES, newest

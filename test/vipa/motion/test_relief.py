@@ -1,0 +1,125 @@
+"""A stop for force relieves: the arm lets go of what it presses on and backs off, inside every limit, and fails closed."""
+
+import numpy as np
+import pytest
+
+from helpers.following import ROBOT, assert_limits, moving
+from helpers.pressing import Pressing
+from vipa.motion.motion import STOP_REASONS, Motion
+from vipa.motion.relief import RETREAT
+from vipa.robot.description import load_robot
+from vipa.robot.fixture import Fixture
+from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
+
+CAP = ROBOT.groups[0].force_cap
+
+
+@pytest.mark.parametrize(
+    "stiffness", [None, 75000.0, 10000.0]
+)  # a machine; the back of a hand and the belly of ISO/TS 15066
+@pytest.mark.parametrize("speed", [0.05, 0.25, 0.53])
+def test_what_nobody_modelled_is_pressed_no_more_after_200_ms(speed, stiffness):
+    cell = Pressing(stiffness=stiffness)
+    cell.run(speed)
+    assert " on the tool of arm; allowed: " in cell.motion.stop_reasons[0]
+    assert cell.after(0.2) <= CAP
+    assert (
+        max(cell.splines) <= 1.0 + 1e-6
+    )  # the controllers' own curve keeps the velocity limits, also while it lets go
+    assert cell.motion.gate.at_rest and np.abs(cell.motion.measured.v).max() < 0.05
+    assert cell.motion.rearm() == ""
+
+
+@pytest.mark.parametrize("following, seconds", [
+    ({"lag": 0.03, "dead_time": 0.02}, 0.2),
+    ({"lag": 0.06}, 0.25),
+    ({"lag": 0.02, "dead_time": 0.01, "interpolate_from_desired_state": False}, 0.2),
+])  # fmt: skip
+@pytest.mark.parametrize("speed", [0.05, 0.25, 0.53])
+def test_arms_that_lag_let_go_as_well(speed, following, seconds):
+    cell = Pressing(following=following)
+    cell.run(speed)
+    assert cell.after(seconds) <= CAP
+    assert cell.motion.gate.at_rest and cell.motion.rearm() == ""
+
+
+def loaded(motion, cell, force, seconds, stamps=True):
+    """`seconds` under a wrench of `force` N, which comes at 50 Hz, or once."""
+    for k in range(round(seconds / motion.dt)):
+        if k == 0 or (stamps and k % 2 == 0):
+            motion.wrench("arm", np.array([0, force, 0, 0, 0, 0]), cell.now_ns, cell.time)
+        log = drive(motion, cell, motion.dt)
+        assert_limits(motion, log)
+
+
+def test_a_sensor_that_never_lets_go_moves_the_arm_a_little_and_then_it_rests():
+    motion, cell = moving()
+    begin = motion.commanded()["arm"].tool_pose[:3]
+    loaded(motion, cell, 60.0, 3.0)
+    end = motion.commanded()["arm"].tool_pose[:3]
+    assert motion.gate.at_rest and end[1] < begin[1]  # back along the way
+    assert np.linalg.norm(end - begin) <= RETREAT
+
+
+def test_a_wrench_that_is_not_renewed_moves_nothing_further():
+    motion, cell = moving()
+    loaded(motion, cell, 60.0, 0.5, stamps=False)
+    once = motion.commanded()["arm"].tool_pose[:3]
+    assert motion.gate.at_rest
+    loaded(motion, cell, 60.0, 0.5)
+    assert np.linalg.norm(motion.commanded()["arm"].tool_pose[:3] - once) > 0.01
+
+
+def test_a_way_back_that_is_barred_is_not_gone():
+    """Something was declared where the arm came from: it stays, as near as it is, and presses rather than run into that."""
+    motion, cell = moving()
+    tool = motion.commanded()["arm"].tool_pose[:3]
+    motion.set_fixtures([Fixture("box", (tool - [0, 0.135, 0]).tolist(), [0.3, 0.04, 0.3])])
+    drive(motion, cell, motion.dt)
+    nearest = motion.safety(cell.now_ns).min_distance
+    loaded(motion, cell, 60.0, 1.0)
+    assert motion.safety(cell.now_ns).min_distance >= min(nearest, ROBOT.margin) - 1e-4
+    assert motion.gate.at_rest and any("relief: distance" in r for r in motion.reasons)
+
+
+def test_the_other_arm_brakes():
+    robot = load_robot("fr3_dual")
+    motion, cell = Motion(robot), IdealRobot(robot)
+    motion.set_authority("commander")
+    drive(motion, cell, 0.1)
+    left, right = (np.array(robot.group(name).home) for name in ("left", "right"))
+    for seq, (name, home) in enumerate((("left", left), ("right", right)), start=1):
+        steps = home + np.outer(np.arange(1, 11), [0.03, 0, 0, 0, 0, 0, 0])
+        assert motion.chunk(joint_chunk(motion, name, steps, cell.now_ns, 0.1, seq), cell.now_ns, cell.time) == ""
+    drive(motion, cell, 0.5)
+    before = motion.measured.q.copy()
+    for _ in range(60):
+        motion.wrench("left", np.array([0, 60.0, 0, 0, 0, 0]), cell.now_ns, cell.time)
+        drive(motion, cell, motion.dt)
+    moved = motion.measured.q - before
+    assert motion.gate.at_rest
+    assert (
+        moved[motion.kinematics.columns["left"]][0] < -0.01 and 0 <= moved[motion.kinematics.columns["right"]][0] < 0.03
+    )
+
+
+def test_torque_is_capped_too():
+    motion, cell = moving()
+    cap = ROBOT.groups[0].torque_cap
+    motion.wrench("arm", np.array([0, 0, 0, 0, 0.99 * cap, 0]), cell.now_ns, cell.time)
+    assert motion.safety(cell.now_ns).armed
+    motion.wrench("arm", np.array([0, 0, 0, 0, 1.2 * cap, 0]), cell.now_ns, cell.time)
+    assert motion.stop_reasons == [f"{1.2 * cap:.1f} Nm on the tool of arm; allowed: {cap:g}"]
+    assert motion.safety(cell.now_ns).limits["arm.torque_cap"] == cap
+
+
+def test_reasons_of_a_stop_are_few_and_an_e_stop_is_among_them():
+    motion, cell = moving()
+    for k in range(500):
+        motion.wrench("arm", np.array([0, 0, 50.0 + k, 0, 0, 0]), cell.now_ns, cell.time)
+    assert len(motion.stop_reasons) == 1
+    for k in range(500):
+        motion._stop(f"reason {k}")
+    assert len(motion.stop_reasons) == STOP_REASONS and not motion.safety(cell.now_ns).estop
+    motion.estop("late")
+    assert len(motion.stop_reasons) == STOP_REASONS and motion.safety(cell.now_ns).estop

@@ -1,0 +1,196 @@
+"""The motion node with the MoveIt backend and a stand-in for Servo as processes; the robot and its commander are here."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.ended_node import ended
+
+pytest.importorskip("rclpy")
+
+import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from sensor_msgs.msg import JointState as JointStateMsg  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg  # noqa: E402
+from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
+from vipa_msgs.msg import MotionStatus as MotionStatusMsg  # noqa: E402
+from vipa_msgs.srv import SetAuthority  # noqa: E402
+
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode  # noqa: E402
+from vipa.recording import topics  # noqa: E402
+from vipa.robot.description import load_robot  # noqa: E402
+from vipa.robot.kinematics import Kinematics  # noqa: E402
+from vipa.robot.state import JointState  # noqa: E402
+from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
+from vipa_ros.bringup import environment, episode_graph  # noqa: E402
+from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES  # noqa: E402
+
+pytestmark = pytest.mark.graph
+WALL = 120  # seconds after which a wait is given up; nothing is measured by it
+ROBOT = "ur5e_single"
+TEST = Path(__file__).resolve().parents[2]
+
+
+class Cell:
+    """An ideal robot on /joint_states, a tick whenever motion has answered the last one, in real time; and a commander."""
+
+    def __init__(self, domain: int):
+        self.description = load_robot(ROBOT)
+        self.arm = Kinematics(self.description).group("arm")
+        self.robot = IdealRobot(self.description)
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = rclpy.create_node("cell", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        stream = PROFILES["stream"]
+        self.states = self.node.create_publisher(JointStateMsg, topics.JOINT_STATES, stream)
+        self.chunks = self.node.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
+        self.node.create_subscription(MotionStatusMsg, topics.MOTION_STATUS, self.on_status, stream)
+        for controller in topics.controllers_of(self.description.arms[0]):
+            self.node.create_subscription(
+                JointTrajectoryMsg,
+                topics.command_topic(controller),
+                lambda msg, c=controller: self.on_command(c, msg),
+                stream,
+            )
+        self.authority = self.node.create_client(SetAuthority, topics.SET_AUTHORITY)
+        self.status, self.answered, self.sent, self.seq = None, 0, 0, 0
+        self.fastest = self.asked = 0.0
+
+    def close(self):
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+    def on_status(self, msg):
+        self.status = convert.motion_status(msg)
+
+    def on_command(self, controller, msg):
+        self.answered = max(self.answered, int(msg.header.frame_id))
+        self.robot.command({controller: convert.trajectory(msg)})  # refuses what a controller would refuse
+
+    def until(self, condition, what: str):
+        """Runs the robot until `condition()`."""
+        deadline = time.monotonic() + WALL
+        due = time.monotonic()
+        while not condition():
+            assert time.monotonic() < deadline, (what, self.status)
+            self.executor.spin_once(timeout_sec=max(0.0, due - time.monotonic()))
+            if time.monotonic() >= due and (self.answered >= self.sent or time.monotonic() > due + 0.05):
+                before = np.array([self.robot.positions[j] for j in self.arm.spec.joints])
+                self.robot.advance(0.01)
+                after = np.array([self.robot.positions[j] for j in self.arm.spec.joints])
+                self.fastest = max(self.fastest, float(np.abs(after - before).max()) / 0.01)
+                self.sent = self.node.get_clock().now().nanoseconds
+                state = self.robot.state()
+                self.states.publish(
+                    convert.joint_state_msg(JointState(self.sent, state.names, state.positions, state.velocities))
+                )
+                due = time.monotonic() + 0.01
+
+    def take_authority(self):
+        self.until(self.authority.service_is_ready, "motion's services")
+        future = self.authority.call_async(SetAuthority.Request(commander_id="test", requester_id="test"))
+        self.until(future.done, "authority")
+
+    @property
+    def tool(self):
+        return self.arm.forward(np.array([self.robot.positions[j] for j in self.arm.spec.joints]))
+
+    def ask(self, target):
+        """Asks for the pose `target` (7,), 0.1 m/s from here, every 0.2 s: a chunk that a hold has made void is followed by one."""
+        now = time.monotonic()
+        if now - self.asked < 0.2 or self.status is None:
+            return
+        self.asked, self.seq = now, self.seq + 1
+        here, stamp = self.tool, self.node.get_clock().now().nanoseconds
+        steps = max(2, int(np.linalg.norm(target[:3] - here[:3]) / 0.01) + 1)
+        poses = np.tile(target, (steps, 1))
+        poses[:, :3] = here[:3] + np.linspace(0, 1, steps)[:, None] * (target - here)[:3]
+        action = GroupAction("arm", "base_link", "gripper_tcp", poses)
+        self.chunks.publish(
+            convert.chunk_msg(ActionChunk("test", self.status.epoch, self.seq, stamp, stamp, 0.1, (action,)))
+        )
+
+    def go(self, target):
+        """Asks until the tool is there."""
+
+        def there():
+            self.ask(target)
+            return float(np.linalg.norm(self.tool[:3] - target[:3])) < 0.002
+
+        self.until(there, "the target")
+
+
+@pytest.fixture
+def graph(tmp_path):
+    """cell, and how to start a stand-in; motion runs."""
+    domain = environment.Domain()
+    env = environment.child_environment(domain.id)
+    env["PYTHONPATH"] = os.pathsep.join([str(TEST), env.get("PYTHONPATH", "")])
+    running = []
+
+    def start(*line):
+        log = open(tmp_path / f"{len(running)}.log", "w", encoding="utf-8")
+        running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
+        return running[-1]
+
+    motion = NodeSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "backend": "moveit"})
+    start(*episode_graph.command(motion, sys.executable))
+    cell = Cell(domain.id)
+    yield cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
+    cell.close()
+    for process in running:
+        process.kill()
+        process.wait()
+    domain.release()
+
+
+def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
+    cell, start_servo = graph
+    cell.take_authority()
+    start = cell.tool
+    target = start + np.array([0.08, 0.0, -0.05, 0, 0, 0, 0])
+
+    def told():
+        cell.ask(start)
+        return cell.status is not None and any(
+            r.startswith("refused: Servo of arm is not there") for r in cell.status.reasons
+        )
+
+    cell.until(told, "a refusal while Servo is not there")
+    servo = start_servo()
+    cell.go(target)
+    assert cell.fastest <= max(cell.description.arms[0].max_velocity) + 1e-3
+
+    # killed in mid-motion: the arm holds, and says why; a new one is taken on, typed and followed
+    back, killed = start.copy(), []
+
+    def dies():
+        if not killed:
+            cell.ask(back)
+            if np.linalg.norm(cell.tool[:3] - target[:3]) > 0.02:
+                servo.kill()
+                servo.wait()
+                killed.extend([cell.tool, cell.status.epoch])
+        return bool(killed) and cell.status.epoch > killed[1]
+
+    cell.until(dies, "the hold after Servo's death")
+    cell.until(lambda: cell.status.mode is Mode.HOLDING, "rest")
+    assert any("Servo of arm" in reason for reason in cell.status.reasons)
+    assert np.linalg.norm((cell.tool - killed[0])[:3]) < 0.10  # 0.1 m/s, noticed after 0.3 s, on a machine of any speed
+    start_servo()
+    cell.go(back)
+
+
+def test_a_backend_that_is_none_is_refused(tmp_path):
+    spec = NodeSpec("motion", "motion", {"robot": ROBOT, "backend": "magic"})
+    done = ended(spec, WALL)
+    assert done.returncode == 2 and "unknown backend 'magic'; allowed: embedded, moveit" in done.stderr

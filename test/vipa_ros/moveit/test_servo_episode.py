@@ -1,0 +1,58 @@
+"""A whole task with its contacts through the MoveIt backend: the scripted commander in the simulated cell, Servo's stand-in."""
+
+import numpy as np
+
+from helpers.servo_rig import TREMBLE
+from helpers.servo_stand_in import POSE, StandIn
+from vipa.commanders.expert.commander import Expert
+from vipa.motion.motion import Motion
+from vipa.moveit.backend import MoveItBackend
+from vipa.moveit.servo_dialogue import SetType
+from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
+from vipa_sim.loop import Loop, run_episode
+
+
+class ServoLoop(Loop):
+    """A Loop whose motion has the MoveIt backend; a cycle of Servo after every tick."""
+
+    def reset(self, seed, variant, commander_id, time_limit=None):
+        card = super().reset(seed, variant, commander_id, time_limit)
+        self.motion = Motion(self.robot, self.task.fixtures, backend=MoveItBackend)
+        self.motion.set_authority(commander_id)
+        self.link = self.motion.servo.links["arm"]
+        self.servo, self.count = StandIn(self.motion.kinematics.group("arm")), 0
+        self.motion.servo.present = {"arm"}
+        return card
+
+    def tick(self):
+        tick = super().tick()
+        link, servo = self.link, self.servo
+        requests, link.requests = link.requests, []
+        for request in requests:
+            done = servo.switch_command_type(POSE) if isinstance(request, SetType) else servo.pause_servo(request.pause)
+            link.answered(request, done)
+        self.count += 1
+        index = [tick.joints.names.index(joint) for joint in link.group.joints]
+        servo.joint_state(tick.joints.positions[index] + TREMBLE * (self.count % 2) * link.trembling)
+        if link.command is not None:
+            servo.pose_target(link.command.stamp_ns, link.command.frame_id, link.command.pose)
+        status, trajectory = servo.cycle(tick.stamp_ns)
+        if status is not None:
+            link.take_status(*status, self.monotonic)
+        if trajectory is not None:
+            link.take_output(trajectory, self.monotonic)
+        return tick
+
+
+def test_the_expert_waters_the_plant_through_servo():
+    task, robot = load_task("water_plant"), load_robot("fr3_single")
+    with ServoLoop(task, robot) as loop:
+        record = run_episode(task, robot, Expert(robot, task), 2, loop=loop)
+        assert loop.link.restarts == 0
+    assert record.scorecard.success, record.scorecard.failure
+    assert not record.stops
+    assert all(reason.startswith("Servo of arm") for reason in record.refused) and len(record.refused) < 10, (
+        "only until it has settled"
+    )
+    assert np.isfinite(record.scorecard.duration_s)
