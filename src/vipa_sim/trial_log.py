@@ -38,8 +38,8 @@ def settings_of(trial: Trial, served_sha256: str = "") -> Settings:
     policy = scorecard.policy_id(trial.policy, served_sha256)
     return Settings(
         task.name, config.fingerprint(task), config.fingerprint(load_robot(task.robot)), trial.policy,
-        policy.checkpoint_sha256 if policy else "", trial.variant, trial.delay_s, trial.noise, trial.precision, trial.backend,
-        trial.device,
+        policy.checkpoint_sha256 if policy else "", trial.variant, trial.delay_s, trial.noise,
+        **dataclasses.asdict(trial.inference),
     )  # fmt: skip
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
+from vipa.commanders import registry
+from vipa.commanders.inference import BEST_FIT, InferenceOptions
+from vipa.commanders.kind import CommanderRequest
 from vipa.errors import VipaError
 from vipa.tasks.scorecard import Scorecard
 
@@ -16,8 +19,8 @@ from vipa.tasks.scorecard import Scorecard
 class Trial:
     """One episode to run. delay_s: simulated inference delay, seconds, None: as the graph's. noise: metres, of the expert's disturbances.
 
-    policy: "expert", a checkpoint folder, or NAME@HOST[:PORT]; backend, precision, device: of a folder's
-    policy, see vipa_model.Policy. following: how the arms follow, see vipa_sim.following.parse.
+    policy: see vipa.commanders.registry. inference: how a checkpoint runs. following: how the arms follow, see
+    vipa_sim.following.parse.
     """
 
     task: str
@@ -25,10 +28,8 @@ class Trial:
     variant: str = ""
     delay_s: float | None = None
     noise: float = 0.0
-    policy: str = "expert"
-    precision: str = ""
-    backend: str = "onnxruntime"
-    device: str = "auto"
+    policy: str = registry.DEFAULT
+    inference: InferenceOptions = BEST_FIT
     following: str = ""
 
 
@@ -83,7 +84,7 @@ def run_trial(trial: Trial) -> Outcome:
     from vipa_sim import following
     from vipa_sim.loop import Loop, run_episode
 
-    looks = trial.policy != "expert"
+    looks = registry.kind_of(trial.policy).wants_cameras
     key = trial.task, looks, trial.following
     if key not in _made:
         task = load_task(trial.task)
@@ -100,27 +101,14 @@ def run_trial(trial: Trial) -> Outcome:
 
 
 def commander_for(trial: Trial, loop):
-    """The commander of a trial for the robot of an inprocess.Loop. Raises VipaError."""
-    if trial.policy == "expert":
-        from vipa.commanders.expert.commander import Expert
-
-        return Expert(loop.robot, loop.task, trial.seed, trial.noise)
-    key = trial.policy, trial.precision, trial.backend, trial.device
+    """The commander of a trial for the robot of a Loop; one that is dear to make is made once a process. Raises VipaError."""
+    request = CommanderRequest(trial.policy, trial.inference, trial.seed, trial.noise)
+    if not registry.kind_of(trial.policy).reusable:
+        return registry.make(request, loop.robot, loop.task)
+    key = loop.robot.name, trial.policy, trial.inference
     if key not in _made:
-        _made[key] = _policy_commander(loop.robot, *key)
+        _made[key] = registry.make(request, loop.robot, loop.task)
     return _made[key]
-
-
-def _policy_commander(robot, policy, *runtime):
-    from vipa.serving.address import is_remote
-
-    if is_remote(policy):
-        from vipa.commanders.policy.remote import connect
-
-        return connect(robot, policy)
-    from vipa.commanders.policy.commander import PolicyCommander, load_policy
-
-    return PolicyCommander(robot, load_policy(policy, *runtime))
 
 
 def line(outcome: Outcome) -> str:

@@ -12,7 +12,7 @@ from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_gr
     ({}, True, "unknown driver of the real cell ''; allowed: franka, ur"),
     ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, ur"),
     ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
-    ({"driver": "ur", "policy": "models/x"}, True, "policy 'models/x' is neither 'expert' nor a checkpoint folder"),
+    ({"driver": "ur", "policy": "models/x"}, True, "unknown policy 'models/x'; allowed: 'expert' .*, or NAME@HOST.*, or a checkpoint"),
     ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),
     ({"driver": "ur", "following": "lag=0.1"}, False, "following 'lag=0.1' is for cell sim"),
     ({"cell": "sim", "following": "lag=9"}, True, "following: lag 9.0; allowed: 0 .. 0.5"),
@@ -70,7 +70,7 @@ def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
     config = EpisodeConfig("put_three_obj", cell="real", driver=driver).checked(commander=False)
     graph = cell_graph(config.task, config.robot, cell=config.cell, driver=config.driver)
     assert [spec.executable for spec in graph] == nodes
-    whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "models/x"}))
+    whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "water_plant"}))
     assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
     assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {
         s.name for s in whole

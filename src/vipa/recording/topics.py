@@ -34,8 +34,6 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
 )  # fmt: skip
 from vipa.robot.description import Robot
 
-COMMANDERS = "policy, expert, teleop, replay"
-
 
 @dataclass(frozen=True)
 class Topic:
@@ -58,8 +56,8 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
         Topic(TF, "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
         Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "once", "world", "cell", "any"),
         Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "motion, commanders"),
-        Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", COMMANDERS, "motion"),
-        Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", COMMANDERS, "task_manager"),
+        Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", "commander", "motion"),
+        Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", "commander", "task_manager"),
         Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "commanders, task_manager"),
         Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "task_manager"),
         Topic(EPISODE_STATUS, "vipa_msgs/msg/EpisodeStatus", "latched", "5 and on change", "", "task_manager", "any"),

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from vipa import files, provenance
+from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.policy.commander import load_policy
 from vipa.errors import VipaError, unknown
 from vipa_cli.bench.checkpoints import random_checkpoint
@@ -78,7 +79,7 @@ def cases(folder: Path, name: str, count: int) -> Iterator[tuple[str, dict]]:
         if backend == "torch" and importlib.util.find_spec("torch") is None:
             print(f"  {name}, {label}: torch is not installed; run: make train-env")
             continue
-        policy = load_policy(str(folder), precision, backend, "cpu")
+        policy = load_policy(str(folder), InferenceOptions(backend, precision, "cpu"))
         for steps in STEPS:
             policy.steps = steps
             yield f"{name}, {label}, {steps} steps", measure(policy, count)

@@ -3,16 +3,13 @@ rates. Every scorecard goes to --out, a line each; the same call again goes on w
 
 from pathlib import Path
 
-from vipa_cli.commands.runtime import number, runtime_arguments
+from vipa.commanders import registry
+from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
 
 def arguments(parser):
     parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument(
-        "--policy",
-        default="expert",
-        help="'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)",
-    )
+    parser.add_argument("--policy", default=registry.DEFAULT, help=registry.HELP)
     runtime_arguments(parser)
     parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
     parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
@@ -26,6 +23,7 @@ def arguments(parser):
 
 def run(args) -> int:
     import contextlib
+    from dataclasses import asdict
 
     from vipa.errors import VipaError
     from vipa_ros.bringup.episode_graph import EpisodeConfig
@@ -33,9 +31,9 @@ def run(args) -> int:
 
     if args.jobs < 1:
         raise VipaError("--jobs must be at least 1")
-    runtime = {"precision": args.precision, "backend": args.backend, "device": args.device}
-    asked = EpisodeConfig(args.task, args.policy, variant=args.variant, **runtime).checked()
-    settings = {"delay_s": args.delay, "noise": args.noise, "policy": args.policy, **runtime}
+    options = inference(args)
+    asked = EpisodeConfig(args.task, args.policy, variant=args.variant, **asdict(options)).checked()
+    settings = {"delay_s": args.delay, "noise": args.noise, "policy": args.policy, "inference": options}
     todo = [trials.Trial(asked.task, seed, args.variant, **settings) for seed in trials.parse_seeds(args.seeds)]
     same = trial_log.settings_of(todo[0], asked.policy_sha256)
     done = trial_log.read(args.out, same) if args.out else {}

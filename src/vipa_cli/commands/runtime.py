@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 
+from vipa.commanders.inference import InferenceOptions
 from vipa.config import Range
 from vipa.errors import VipaError
 from vipa_cli.commands import arguments
@@ -25,3 +26,8 @@ def number(low: float, high: float) -> Callable[[str], float]:
 def runtime_arguments(parser) -> None:
     """--backend, --precision and --device of a checkpoint folder."""
     arguments.add(parser, ("backend", "precision", "device"))
+
+
+def inference(args: argparse.Namespace) -> InferenceOptions:
+    """What `runtime_arguments` were given. Raises VipaError."""
+    return InferenceOptions(args.backend, args.precision, args.device)

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from vipa_cli.commands.runtime import number, runtime_arguments
+from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
 TOKEN = "VIPA_TOKEN"
 
@@ -40,7 +40,7 @@ def run(args) -> int:
     token, made = _token(args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     print(f"loading {args.checkpoint} …", flush=True)
-    policy = load_policy(str(args.checkpoint), args.precision, args.backend, args.device)
+    policy = load_policy(str(args.checkpoint), inference(args))
     identity = scorecard.policy_id(str(args.checkpoint))
     native = NativePolicy(policy, args.checkpoint.resolve().name, identity.checkpoint_sha256 if identity else None)
     limits = Limits(args.max_mb * 2**20, args.timeout)

@@ -12,11 +12,9 @@ from vipa_model.checksums import check, verify
 from vipa_model.configuration_vipa import CONFIG_FILE, WEIGHTS_FILE, VipaConfig
 from vipa_model.onnx_files import external_files
 from vipa_model.processing.processing_vipa import PROCESSOR_FILE, VipaProcessor
+from vipa_model.runtime.options import BACKENDS, DEVICES, PRECISIONS
 
 GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
-BACKENDS = ("onnxruntime", "torch")
-PRECISIONS = {"onnxruntime": ("fp32", "int8"), "torch": ("fp32", "bf16")}
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass
@@ -75,7 +73,7 @@ class Policy:
         it, or a number in one that cannot be.
         """
         folder = Path(folder)
-        for name, value, allowed in (("backend", backend, BACKENDS), ("device", device, DEVICES)):
+        for name, value, allowed in (("backend", backend, BACKENDS), ("device", device, DEVICES["torch"])):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
         if precision and precision not in PRECISIONS[backend]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vipa import files, run_folder
+from vipa.commanders import registry
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
@@ -35,8 +36,7 @@ def run_in_process(config, folder) -> int:
     from vipa_sim.trials import Trial, commander_for
 
     task, episode_id = load_task(config.task), run_folder.new_episode_id()
-    runtime = {"precision": config.precision, "backend": config.backend, "device": config.device}
-    trial = Trial(config.task, config.seed, policy=config.policy, **runtime)
+    trial = Trial(config.task, config.seed, policy=config.policy, inference=config.inference)
     with Loop(task, load_robot(config.robot), task.cameras, following=following.parse(config.following)) as loop:
         commander = commander_for(trial, loop)
         recorder = LoopRecorder(loop, folder.bag, episode_id, commander.commander_id, config.seed)
@@ -136,7 +136,7 @@ def write_card(config, folder, outcome, kind, detail):
         episode_id=folder.path.name.rsplit("-", 1)[-1],
         robot=load_robot(config.robot).name,
         cell=config.cell,
-        commander="expert" if config.policy == "expert" else "policy",
+        commander=registry.kind_of(config.policy).commander_id,
         seed=config.seed,
         variant=config.variant,
         wall_s=0.0,

@@ -5,13 +5,15 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Annotated
 
 from vipa import config, resources
+from vipa.commanders import registry
+from vipa.commanders.inference import InferenceOptions
+from vipa.commanders.kind import CommanderRequest
 from vipa.config import Range, pinned
 from vipa.errors import VipaError, unknown
 from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
-from vipa.serving.address import FORM, is_remote
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
 from vipa_sim import following
@@ -45,9 +47,9 @@ def argument(default, text: str):
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """What to run. task, robot: names or paths (robot "" is the task's). policy: "expert", a checkpoint folder, or a policy that
-    somebody serves, NAME@HOST[:PORT]; policy_sha256: what its server says of its checkpoint. backend, precision, device: of
-    a folder's policy, see vipa_model.Policy.
+    """What to run. task, robot: names or paths (robot "" is the task's). policy: the commander, see
+    vipa.commanders.registry; policy_sha256: what the server of a served one says of its checkpoint. backend, precision, device:
+    of a checkpoint, see InferenceOptions.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
@@ -56,9 +58,7 @@ class EpisodeConfig:
     """
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
-    policy: str = argument(
-        "expert", "'expert', a checkpoint (folder, or name in config/policies/), or NAME@HOST[:PORT] (served)"
-    )
+    policy: str = argument(registry.DEFAULT, registry.HELP)
     robot: str = argument("", "name in config/robots/ or path; empty: the task's")
     cell: str = argument("sim", "sim or real")
     seed: Annotated[int, Range(0, 2**31 - 1)] = argument(0, "initial scene")
@@ -95,7 +95,7 @@ class EpisodeConfig:
             raise VipaError(
                 f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses"
             )
-        check_runtime(self.backend, self.precision, self.device)
+        request = self.commander_request
         following.parse(self.following)
         check_wants(task, robot)
         if self.motion_backend not in MOTION_BACKENDS:
@@ -105,27 +105,19 @@ class EpisodeConfig:
                 f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1"
             )
         filled = {"task": resources.absolute(self.task), "robot": resources.absolute(self.robot or task.robot)}
-        if is_remote(self.policy):
-            filled["policy_sha256"] = served_sha256(robot, self.policy)
-        elif self.policy != "expert" and not (resources.checkpoint(self.policy) / "config.json").is_file():
-            raise VipaError(
-                f"policy '{self.policy}' is neither 'expert' nor a checkpoint folder (no config.json in it), nor one that ships "
-                f"({', '.join(resources.checkpoints())}), nor {FORM}"
-            )
-        elif self.policy != "expert":
-            check_instruction(self.policy, task.instruction)
-        return EpisodeConfig(**{**self.__dict__, **filled})
+        if commander:
+            filled["policy_sha256"] = registry.kind_of(self.policy).check(request, robot, task)
+        return replace(self, **filled)
 
+    @property
+    def inference(self) -> InferenceOptions:
+        """How a checkpoint runs. Raises VipaError."""
+        return InferenceOptions(self.backend, self.precision, self.device)
 
-def check_instruction(policy: str, instruction: str) -> None:
-    """Raises VipaError if `instruction` does not fit into the prompt of the checkpoint `policy`."""
-    from vipa_model.processing.processing_vipa import VipaProcessor
-
-    try:
-        processor = VipaProcessor.from_pretrained(resources.checkpoint(policy))
-        processor.prompt(instruction, len(processor.cameras))
-    except (OSError, ValueError, KeyError) as error:
-        raise VipaError(f"policy '{policy}': {error}") from None
+    @property
+    def commander_request(self) -> CommanderRequest:
+        """What the registry is asked for. Raises VipaError."""
+        return CommanderRequest(self.policy, self.inference)
 
 
 def arguments_of(names=None) -> list[Field]:
@@ -176,9 +168,10 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
     if lacking:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
-    if commander and config.policy == "expert":
+    if commander and registry.kind_of(config.policy).wants_truth:
+        allowed = ", or ".join(kind.form for kind in registry.KINDS if not kind.wants_truth)
         raise VipaError(
-            "policy 'expert' lives on a simulation's ground truth; allowed in a real cell: a checkpoint or a server"
+            f"policy '{config.policy}' lives on a simulation's ground truth; allowed in a real cell: {allowed}"
         )
 
 
@@ -244,7 +237,7 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     """Everything one scored episode needs; `config` has been checked."""
     task, robot = pinned_files(config)
     common = {"robot": robot, "task": task, "use_sim_time": config.cell == "sim"}
-    commander = commander_spec(config.policy, common, config.backend, config.precision, config.device)
+    commander = commander_spec(config.commander_request, common)
     goal = {
         "task": task,
         "commander": commander.name,
@@ -270,40 +263,10 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     ]
 
 
-def commander_spec(
-    policy: str, common: dict, backend: str = "onnxruntime", precision: str = "", device: str = "auto"
-) -> NodeSpec:
+def commander_spec(request: CommanderRequest, common: dict) -> NodeSpec:
     """The node of a commander; its name is its commander_id."""
-    if policy == "expert":
-        return NodeSpec("expert", "expert", common)
-    if is_remote(policy):
-        return NodeSpec("policy", "policy", {**common, "remote": policy})
-    runtime = {"backend": backend, "precision": precision, "device": device}
-    return NodeSpec(
-        "policy", "policy", {**common, "checkpoint": str(resources.checkpoint(policy).resolve()), **runtime}
-    )
-
-
-def check_runtime(backend: str, precision: str, device: str) -> None:
-    """Raises VipaError for a backend, precision or device that no policy runs on."""
-    from vipa_model.runtime.policy import BACKENDS, DEVICES, PRECISIONS
-
-    if backend not in BACKENDS:
-        raise unknown("backend", backend, BACKENDS)
-    if precision and precision not in PRECISIONS[backend]:
-        raise unknown(f"precision for {backend}", precision, PRECISIONS[backend])
-    if device not in DEVICES or (device == "cuda" and backend != "torch"):
-        raise unknown(f"device for {backend}", device, DEVICES if backend == "torch" else ("auto", "cpu"))
-
-
-def served_sha256(robot: Robot, policy: str) -> str:
-    """Asks the server of `policy` whether it is there and fits `robot`: its checkpoint's hash, "" if it does not say."""
-    from vipa.commanders.policy.remote import connect  # Pinocchio and sockets, for these policies alone
-
-    print(f"asking {policy} a first question", flush=True)
-    commander = connect(robot, policy)
-    commander.close()
-    return commander.sha256 or ""
+    kind = registry.kind_of(request.name)
+    return NodeSpec(kind.commander_id, kind.executable, {**common, **kind.parameters(request)})
 
 
 def command(spec: NodeSpec, python: str) -> list[str]:

@@ -35,7 +35,7 @@ class Episode(Node):
         super().__init__("episode")
         self.goal = RunEpisode.Goal(
             task=node.parameter(self, "task", str),
-            commander=node.parameter(self, "commander", "expert"),
+            commander=node.parameter(self, "commander", str),
             seed=node.parameter(self, "seed", 0),
             variant=node.parameter(self, "variant", ""),
             time_limit=node.parameter(self, "time_limit", 0.0),

@@ -7,6 +7,7 @@ between steps, default 0.8).
 
 from rclpy.node import Node
 
+from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.commanders.policy.first_answer import ask_once
 from vipa.commanders.policy.remote import connect
@@ -23,14 +24,16 @@ def make(self: Node):
     robot = load_robot(node.parameter(self, "robot", str))
     task = load_task(node.parameter(self, "task", str))
     checkpoint, remote = node.parameter(self, "checkpoint", ""), node.parameter(self, "remote", "")
-    precision, backend = node.parameter(self, "precision", ""), node.parameter(self, "backend", "onnxruntime")
+    backend, precision = node.parameter(self, "backend", "onnxruntime"), node.parameter(self, "precision", "")
     device, period = node.parameter(self, "device", "auto"), node.parameter(self, "period", 0.8)
     if bool(checkpoint) == bool(remote):
         raise VipaError("policy: parameters 'checkpoint' and 'remote'; allowed: one of them")
     if remote:
         commander = connect(robot, remote)
     else:
-        commander = PolicyCommander(robot, load_policy(checkpoint, precision, backend, device), period)
+        commander = PolicyCommander(
+            robot, load_policy(checkpoint, InferenceOptions(backend, precision, device)), period
+        )
         commander.check_instruction(task.instruction)
         ask_once(commander, robot)
     simulated = self.get_parameter("use_sim_time").value

@@ -17,6 +17,7 @@ from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTru
 from vipa_msgs.srv import JudgeSubTask
 
 from vipa import files
+from vipa.commanders import registry
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.robot.description import load_robot
@@ -52,7 +53,7 @@ class TaskManager(Node):
         super().__init__("task_manager")
         self.robot = load_robot(node.parameter(self, "robot", str))
         self.cell = node.parameter(self, "cell", "sim")
-        self.policy = node.parameter(self, "policy", "expert")
+        self.policy = node.parameter(self, "policy", registry.DEFAULT)
         self.policy_sha256 = node.parameter(self, "policy_sha256", "")
         self.reader = GroupReader(self.robot)
         self.fingers = frozenset(f for g in self.robot.arms if g.hand for f in g.hand.fingers)

@@ -3,6 +3,7 @@
 import pytest
 
 from vipa import resources
+from vipa.commanders.kind import CommanderRequest
 from vipa.errors import VipaError
 from vipa.serving.address import is_remote, parse
 from vipa.tasks.scorecard import policy_id
@@ -43,7 +44,7 @@ def test_bring_up_and_scorecard_know_them(tmp_path):
     assert is_remote("vipa@localhost") and not is_remote("expert") and not is_remote(str(tmp_path))
     (tmp_path / "a@b").mkdir()
     assert not is_remote(str(tmp_path / "a@b"))
-    spec = commander_spec("vipa@localhost", {"robot": "fr3_single"})
+    spec = commander_spec(CommanderRequest("vipa@localhost"), {"robot": "fr3_single"})
     assert (spec.name, spec.executable, spec.parameters["remote"]) == ("policy", "policy", "vipa@localhost")
     assert policy_id("vipa@localhost:8000", "abc").checkpoint_sha256 == "abc"
     assert policy_id("expert") is None

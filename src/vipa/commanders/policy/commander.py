@@ -4,6 +4,7 @@ import numpy as np
 
 from vipa import resources
 from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.inference import BEST_FIT, InferenceOptions
 from vipa.commanders.policy.prefix import committed_prefix
 from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
@@ -108,10 +109,11 @@ class PolicyCommander:
         }
 
 
-def load_policy(policy: str, precision: str = "", backend: str = "onnxruntime", device: str = "auto") -> Policy:
+def load_policy(policy: str, options: InferenceOptions = BEST_FIT) -> Policy:
     """The checkpoint `policy`, a folder or the name of one that ships, see vipa_model.Policy.from_pretrained. Raises VipaError."""
+    folder = resources.checkpoint(policy)
     try:
-        return Policy.from_pretrained(resources.checkpoint(policy), backend, precision, device=device)
+        return Policy.from_pretrained(folder, options.backend, options.precision, device=options.device)
     except ModuleNotFoundError as error:
         raise VipaError(f"policy '{policy}': {error.name} is not installed; run: make train-env") from None
     except (OSError, ValueError, KeyError) as error:

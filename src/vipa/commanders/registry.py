@@ -1,0 +1,27 @@
+"""Every kind of commander, in one table. A new one is a `CommanderKind` in its own room and a row here."""
+
+from vipa.commanders.commander import Commander
+from vipa.commanders.expert.kind import ExpertKind
+from vipa.commanders.kind import CommanderKind, CommanderRequest
+from vipa.commanders.policy.kinds import CheckpointKind, ServedKind
+from vipa.errors import VipaError
+from vipa.robot.description import Robot
+from vipa.tasks.task import Task
+
+KINDS: tuple[CommanderKind, ...] = (ExpertKind(), ServedKind(), CheckpointKind())  # the first that matches counts
+DEFAULT = "expert"
+HELP = ", or ".join(kind.form for kind in KINDS)
+
+
+def kind_of(name: str) -> CommanderKind:
+    """The kind of the commander `name`, as given to `--policy`. Raises VipaError that lists what exists."""
+    for kind in KINDS:
+        if kind.matches(name):
+            return kind
+    here = ", ".join(known for kind in KINDS for known in kind.names())
+    raise VipaError(f"unknown policy '{name}'; allowed: {HELP}; names here: {here}")
+
+
+def make(request: CommanderRequest, robot: Robot, task: Task) -> Commander:
+    """The commander that `request` asks for, in this process. Raises VipaError."""
+    return kind_of(request.name).make(request, robot, task)
