@@ -1,6 +1,7 @@
 """What a person asks of a running graph: e-stop, re-arm, recovery, homing, verdicts on sub-tasks. Each is one key."""
 
 import queue
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,12 +17,14 @@ from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
 PERIOD = 0.02  # wall seconds between two looks at the keys
+AGAIN = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
 
 
 @dataclass(frozen=True)
 class Action:
     """One thing to ask for. request: from the newest SafetyStatus. answer: (whether it was done, in words) of the service's
-    response."""
+    response. again: may be asked twice for one wish, and is until it is answered: an answer can get lost on the way to a client that
+    the server has just met (see `vipa_ros.common.services`)."""
 
     key: str
     text: str
@@ -29,6 +32,7 @@ class Action:
     kind: type
     request: Callable[[SafetyStatus], object]
     answer: Callable[[object], tuple[bool, str]]
+    again: bool = False
 
 
 def _triggered(response):
@@ -38,7 +42,7 @@ def _triggered(response):
 ACTIONS = {
     "estop": Action(
         " ", "emergency stop", topics.ESTOP, EStop, lambda _: EStop.Request(reason=WHO),
-        lambda r: (r.stopped, "motion is stopped" if r.stopped else "motion is NOT stopped"),
+        lambda r: (r.stopped, "motion is stopped" if r.stopped else "motion is NOT stopped"), again=True,
     ),
     "rearm": Action(
         "a", "re-arm motion", topics.REARM, ReArm, lambda known: ReArm.Request(operator_id=WHO, latch=known.latch),
@@ -64,6 +68,7 @@ class OperatorRequests:
         self.say, self.keys = say, queue.SimpleQueue()
         kinds = {a.service: a.kind for a in ACTIONS.values()}
         self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
+        self.open: dict[str, float] = {}  # actions without an answer yet that are asked again: when they were sent
         self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
         Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
         node.create_timer(PERIOD, self._look, clock=steady_clock())
@@ -84,12 +89,17 @@ class OperatorRequests:
         """From the node's thread: asks for the action `name`."""
         action = ACTIONS[name]
         if not self.ready(name):
+            self.open.pop(name, None)
             self.say(False, f"{action.text}: nobody offers {action.service}")
             return
+        if action.again:
+            self.open[name] = time.monotonic()
         future = self.clients[action.service].call_async(action.request(self.safety or SafetyStatus()))
-        future.add_done_callback(lambda f: self._answered(action, f))
+        future.add_done_callback(lambda f: self._answered(name, action, f))
 
-    def _answered(self, action, future):
+    def _answered(self, name, action, future):
+        if action.again and self.open.pop(name, None) is None:
+            return  # the answer to the same wish, asked for twice
         done, words = action.answer(future.result())
         self.say(done, f"{action.text}: {words}")
 
@@ -99,3 +109,6 @@ class OperatorRequests:
             for name, action in ACTIONS.items():
                 if action.key == key:
                     self.ask(name)
+        for name, sent in list(self.open.items()):
+            if time.monotonic() - sent > AGAIN:
+                self.ask(name)

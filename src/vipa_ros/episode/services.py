@@ -14,6 +14,9 @@ from vipa_ros.episode.running import Running
 WHO = "task_manager"
 SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
 RESET_AGAIN = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
+HOMING_WAIT = (
+    600.0  # wall seconds for a real cell to go home: a plan and a slow motion for every arm, each bounded by the homing
+)
 FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
 KINDS = {
     topics.RESET_CELL: ResetCell,
@@ -44,9 +47,8 @@ class EpisodeServices:
     async def reset(self, run: Running) -> dict:
         """The scene card of the cell, reset for `run`. A real one, which moves for it, is asked once."""
         request = ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant)
-        answer = await self.remote.call(
-            topics.RESET_CELL, request, SERVICE_WAIT, RESET_AGAIN if run.cell == "sim" else 0.0
-        )
+        wait, again = (SERVICE_WAIT, RESET_AGAIN) if run.cell == "sim" else (HOMING_WAIT, 0.0)
+        answer = await self.remote.call(topics.RESET_CELL, request, wait, again)
         if not answer.success:
             raise VipaError(f"reset of the cell: {answer.message}")
         card = json.loads(answer.scene_card)

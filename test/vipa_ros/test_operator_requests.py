@@ -1,0 +1,92 @@
+"""Requests of a person whose answers get lost, and the patience of a reset."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.task import Future  # noqa: E402
+from vipa_msgs.srv import EStop  # noqa: E402
+
+from vipa.recording import topics  # noqa: E402
+from vipa_ros.bringup import environment  # noqa: E402
+from vipa_ros.episode import services  # noqa: E402
+from vipa_ros.episode.operator_requests import OperatorRequests  # noqa: E402
+
+
+class Deaf:
+    """A client whose answers get lost but for those that the test gives."""
+
+    def __init__(self):
+        self.sent = []
+
+    def service_is_ready(self):
+        return True
+
+    def call_async(self, request):
+        self.sent.append(Future())
+        return self.sent[-1]
+
+
+@pytest.fixture
+def asked():
+    """OperatorRequests on a node, its executor and what it said."""
+    domain = environment.Domain()
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain.id)
+    node, said = rclpy.create_node("person", context=context), []
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    yield OperatorRequests(node, lambda done, words: said.append((done, words))), executor, said
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    domain.release()
+
+
+def test_an_emergency_stop_is_asked_for_until_it_is_answered_and_said_once(asked):
+    requests, executor, said = asked
+    client = requests.clients[topics.ESTOP] = Deaf()
+    requests.press(" ")
+    while len(client.sent) < 3:
+        executor.spin_once(timeout_sec=1.0)
+    for future in client.sent[1:]:
+        future.set_result(EStop.Response(stopped=True))
+    while not said:
+        executor.spin_once(timeout_sec=1.0)
+    count = len(client.sent)
+    assert said == [(True, "emergency stop: motion is stopped")] and not requests.open
+    client.sent[0].set_result(EStop.Response(stopped=False))  # the lost answer, late
+    executor.spin_once(timeout_sec=0.0)
+    assert len(said) == 1 and len(client.sent) == count
+
+
+def test_what_may_happen_once_is_asked_once(asked):
+    requests, executor, _ = asked
+    client = requests.clients[topics.HOME] = Deaf()
+    requests.press("h")
+    while not client.sent:
+        executor.spin_once(timeout_sec=1.0)
+    assert not requests.open
+
+
+@pytest.mark.parametrize(("cell", "patience"), [("sim", 30), ("real", 300)])
+def test_a_real_cell_has_the_time_to_go_home(cell, patience):
+    """A simulated cell answers at once or asks to be asked again; a real one moves meanwhile, and is asked once."""
+    calls = []
+
+    async def call(name, request, wait, again=0.0):
+        calls.append((wait, again))
+        return SimpleNamespace(success=True, scene_card="{}")
+
+    me = SimpleNamespace(remote=SimpleNamespace(call=call))
+    goal = SimpleNamespace(seed=1)
+    run = SimpleNamespace(
+        task=SimpleNamespace(name="t"), goal=goal, variant="", cell=cell, task_sha256="", robot_sha256=""
+    )
+    asyncio.run(services.EpisodeServices.reset(me, run))
+    (wait, again), *_ = calls
+    assert (wait > patience, again == 0.0) == (cell == "real", cell == "real")
