@@ -20,6 +20,7 @@ VERBS = {
     "episode": "run one scored task episode",
     "cell": "start a cell without an episode, for operator, teleoperation, debugging",
     "evaluate": "run many episodes in-process and give their rates",
+    "compare": "say what the trials of two commanders show",
     "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
     "report": "rebuild the video and the report of a run from its bag",
     "demos": "record scripted demonstrations",

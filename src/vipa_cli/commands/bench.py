@@ -1,5 +1,5 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
-`graph` (what load does to the graph of processes)."""
+`graph` (what load does to the graph of processes), `statistics` (the sequential test's errors and price)."""
 
 from pathlib import Path
 
@@ -28,7 +28,9 @@ def arguments(parser):
     )
     graph.add_argument("--seeds", default="0", help="of the episodes: 7, 0:10 or 1,5,9")
     graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
-    for verb in (motion, policy, device, graph):
+    tests = verbs.add_parser("statistics", help="what the sequential test of `vipa compare` promises and costs")
+    tests.add_argument("--sets", type=int, default=10_000, help="simulated sets of trials a case")
+    for verb in (motion, policy, device, graph, tests):
         verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
 
 
@@ -48,6 +50,11 @@ def run(args) -> int:
         from vipa_sim.trials import parse_seeds
 
         graph.run(parse_seeds(args.seeds), args.json, parse_seeds(args.loads))
+        return 0
+    if args.what == "statistics":
+        from vipa_cli.bench import statistics
+
+        statistics.run(args.json, args.sets)
         return 0
     from vipa_cli.bench import policy
 

@@ -1,0 +1,33 @@
+"""Says what the trials of two commanders show: rates and scores with intervals, paired and unpaired tests, a test that may be looked at
+after every trial, and how many more trials it would take. For scripts, --json. Of published counts: --counts 6/20 3/20."""
+
+from pathlib import Path
+
+
+def arguments(parser):
+    parser.add_argument("trials", type=Path, nargs="?", help="trials.jsonl of a set of trials, or the set's folder")
+    parser.add_argument("--a", default="a", metavar="NAME", help="a commander of the set")
+    parser.add_argument("--b", default="b", metavar="NAME", help="another")
+    parser.add_argument("--task", default="", metavar="T", help="of this task alone; default: all of them together")
+    parser.add_argument(
+        "--counts", nargs=2, metavar=("A", "B"), help="in place of a file: successes of trials, as 6/20 3/20"
+    )
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures there, too")
+
+
+def run(args) -> int:
+    from vipa import files
+    from vipa.errors import VipaError
+    from vipa.evaluation import comparison, trial_file
+
+    if bool(args.trials) == bool(args.counts):
+        raise VipaError("name either trials.jsonl or --counts")
+    if args.counts:
+        rows = comparison.rows_of_counts({args.a: args.counts[0], args.b: args.counts[1]})
+    else:
+        rows = trial_file.read(args.trials / trial_file.NAME if args.trials.is_dir() else args.trials)
+    found = comparison.compare(rows, args.a, args.b, args.task)
+    print(comparison.words(found, args.a, args.b))
+    if args.json:
+        files.write_json(args.json, found)
+    return 0
