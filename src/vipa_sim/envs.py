@@ -1,4 +1,4 @@
-"""gymnasium environments over the in-process loop: `vipa/PutThreeObj-v0`, `vipa/WaterPlant-v0`, registered on import.
+"""gymnasium environments over the in-process loop: `vipa/PutThreeObj-v0` and so on, a task each, registered on import.
 
 Actions go through the same motion and gate as everybody's chunks; sub-tasks are scored by the same checks.
 """
@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from vipa import resources
 from vipa.errors import unknown
 from vipa.geometry import rotation
 from vipa.motion.chunk import ActionChunk, GroupAction
@@ -26,7 +27,8 @@ REACH = 2.0  # metres: bound of tool positions in observations
 SPEED = 10.0  # m/s: bound of tool speeds in observations
 FAR, PIXELS = 100.0, 1e5  # metres, pixels: bounds of cameras' poses and intrinsics
 FORCE = 500.0  # newtons, newton metres: bound of wrenches in observations
-ENVIRONMENTS = {"vipa/PutThreeObj-v0": "put_three_obj", "vipa/WaterPlant-v0": "water_plant"}
+# id → task, for every task that ships: put_three_obj is vipa/PutThreeObj-v0
+ENVIRONMENTS = {f"vipa/{name.title().replace('_', '')}-v0": name for name in resources.names("tasks")}
 
 
 class TaskEnv(gymnasium.Env):

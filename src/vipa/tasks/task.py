@@ -58,7 +58,8 @@ class SubTask:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. scene: module in vipa_sim.scenes. cameras: names of the robot's cameras that it uses. variants: name →
+    """A task. scene: module in vipa_sim.scenes. expert: module in vipa.commanders.expert.scripts, empty: that of the scene's name.
+    cameras: names of the robot's cameras that it uses. variants: name →
     parameters of the scene's appearance; `seen` names those that demonstrations are drawn from. randomisation: the scene's
     ranges. time_limit: seconds of ROS time. tip: body of the scene, the working end of what is handled, or empty: what a policy
     learns to see beside the sub-task's object."""
@@ -75,6 +76,7 @@ class Task:
     randomisation: dict[str, Any] = field(default_factory=dict)
     fixtures: list[Fixture] = field(default_factory=list)
     tip: str = ""
+    expert: str = ""
 
     def __post_init__(self):
         names = [s.name for s in self.subtasks]
@@ -90,6 +92,11 @@ class Task:
         fixtures = [f.name for f in self.fixtures]
         if len(set(fixtures)) != len(fixtures):
             raise ValueError("fixtures: a name stands twice; allowed: distinct names")
+
+    @property
+    def script(self) -> str:
+        """Name of the expert's script."""
+        return self.expert or self.scene
 
     def judged(self) -> "Task":
         """The same task with a person as the evidence of every sub-task: what a real cell has."""

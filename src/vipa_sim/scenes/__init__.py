@@ -1,15 +1,13 @@
 """Scenes by name: each module here has a class `Scene` that builds on a MuJoCo specification and randomises it."""
 
-import importlib
-import pkgutil
 from typing import Annotated, Protocol
 
 import mujoco
 import numpy as np
 
-from vipa import config
+from vipa import config, named_modules
 from vipa.config import Range
-from vipa.errors import VipaError, unknown
+from vipa.errors import VipaError
 from vipa.tasks.task import Task
 from vipa_sim.placement_ik import Reach
 from vipa_sim.snapshot import Appearance
@@ -50,11 +48,7 @@ class Scene(Protocol):
 
 def load_scene(task: Task) -> Scene:
     """The scene that `task` names. Raises VipaError that lists what exists."""
-    names = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
-    names = [n for n in names if hasattr(importlib.import_module(f"{__name__}.{n}"), "Scene")]
-    if task.scene not in names:
-        raise unknown(f"scene (task {task.name})", task.scene, names)
-    scene = importlib.import_module(f"{__name__}.{task.scene}").Scene(task)
+    scene = named_modules.find(__name__, task.scene, "Scene", f"scene (task {task.name})").Scene(task)
     for name, variant in task.variants.items():
         try:
             scene.appearance(variant, np.random.default_rng(0))

@@ -84,7 +84,7 @@ def test_a_fruit_that_is_taken_away_is_fetched_again(loops):
 
 def test_what_it_refuses(loops):
     robot = load_robot("fr3_single")
-    with pytest.raises(VipaError, match="unknown scene 'fly'; allowed: .*put_three_obj"):
+    with pytest.raises(VipaError, match="unknown script of the expert 'fly'; allowed: .*put_three_obj"):
         Expert(robot, dataclasses.replace(load_task("water_plant"), scene="fly"))
     unknown = dataclasses.replace(load_task("put_three_obj").subtasks[0], name="shut drawer")
     with pytest.raises(VipaError, match="unknown sub-task 'shut drawer'; allowed: .*open drawer"):

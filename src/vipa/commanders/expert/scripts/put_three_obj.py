@@ -20,7 +20,7 @@ DEPTH = {"apple": -0.006, "banana": 0.002, "plum": 0.0}  # metres of the tool be
 RELEASE = 0.066  # metres of the tool over the drawer's floor: the hand's body passes over the side walls
 
 
-def put_three_obj(view: View) -> Skill:
+def script(view: View) -> Skill:
     """Everything that is not done yet, in the task's order, and again what failed."""
     for _ in range(ROUNDS):
         for fruit in SPOTS:

@@ -38,7 +38,7 @@ SLOW = 0.5  # m/s², with the can in the hand
 PRESSING = 0.5  # opening below which the handle is being pressed
 
 
-def water_plant(view: View) -> Skill:
+def script(view: View) -> Skill:
     """One step after the other, each until another is due; the episode's end ends it."""
     while True:
         step = _due(view)
