@@ -13,6 +13,7 @@ from vipa.robot.description import Camera, Robot
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa.tasks.task import Task
 from vipa_sim import contacts, geometry, robot_model, tabletop
+from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
 from vipa_sim.placement_ik import Reach
@@ -30,10 +31,12 @@ class SimCell:
 
     cameras: names of the robot's cameras to build, None = the task's, () = none (no rendering).
     image_size: (width, height) in pixels for all of them instead of the robot file's.
-    following: how the arms follow their controllers.
+    following: how the arms follow their controllers. fixed_cameras: cameras on the world stand where the robot file says; else
+    each episode's seed draws where (`camera_mounts`).
 
     dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either.
-    card: how the current episode began. Raises VipaError for unknown cameras, scenes or a robot that does not fit.
+    card: how the current episode began. mounted: every camera of the robot as it stands in the current episode, built or not; cameras:
+    those that are built. Raises VipaError for unknown cameras, scenes or a robot that does not fit.
     """
 
     def __init__(
@@ -43,9 +46,12 @@ class SimCell:
         cameras: Sequence[str] | None = None,
         image_size: tuple[int, int] | None = None,
         following: Following | None = None,
+        fixed_cameras: bool = False,
     ):
         self.robot, self.task, self.following = robot, task, following or Following()
+        self.fixed_cameras = fixed_cameras
         self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
+        self.mounted = {camera.name: camera for camera in robot.cameras}
         self.dt = 1.0 / robot.control_rate
         self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
         self.scene = load_scene(task)
@@ -124,6 +130,7 @@ class SimCell:
         if variant not in self.task.variants:
             raise unknown(f"variant of task {self.task.name}", variant, self.task.variants)
         self._appearance = self.scene.appearance(self.task.variants[variant], self._rng(seed, "appearance"))
+        self._mount_cameras(seed)
         mujoco.mj_resetData(self.model, self._data)
         self._go_home()
         self._follower.reset(self._data.ctrl)
@@ -147,8 +154,21 @@ class SimCell:
             scalars=truth.scalars,
             appearance={"materials": {k: list(v) for k, v in self._appearance.materials.items()},
                         "light": self._appearance.light},
+            cameras={c.name: {"position": c.position, "rpy": c.rpy} for c in self.mounted.values() if c.parent == "world"},
         )  # fmt: skip
         return self.card
+
+    def _mount_cameras(self, seed: int) -> None:
+        """Where the cameras stand; new dictionaries, so that a snapshot keeps those of its own episode."""
+        described = {camera.name: camera for camera in self.robot.cameras}
+        if not self.fixed_cameras:
+            for name, camera in described.items():  # a stream each: which cameras are built changes nothing
+                described[name] = mounted_anew(camera, self._rng(seed, f"camera {name}"))
+        self.mounted = described
+        self.cameras = {
+            name: replace(described[name], width=built.width, height=built.height)
+            for name, built in self.cameras.items()
+        }
 
     def _rng(self, seed: int, purpose: str) -> np.random.Generator:
         """A stream for each purpose, so that asking for a variant leaves the poses as they were. Whatever a task is called, the
@@ -242,7 +262,7 @@ class SimCell:
     def snapshot(self) -> Snapshot:
         """A copy of the state that another thread may draw."""
         look = self.scene.look(self._appearance, self._data)
-        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look)
+        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras)
 
     def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
         """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""

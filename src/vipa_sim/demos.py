@@ -32,7 +32,7 @@ LED_FRAMES = 20  # that such an episode has at least
 class DemoConfig:
     """What to record. noise: metres, standard deviation of the expert's disturbances. image_size: pixels of the square views.
     crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole. policy: a checkpoint folder
-    that drives for stretches (DAgger, see vipa.commanders.expert.dagger), or empty."""
+    that drives for stretches (DAgger, see vipa.commanders.expert.dagger), or empty. fixed_cameras: see SimCell."""
 
     task: str
     out: str
@@ -40,6 +40,7 @@ class DemoConfig:
     image_size: int = 128
     crops: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     policy: str = ""
+    fixed_cameras: bool = False
 
 
 class Recording:
@@ -115,7 +116,7 @@ class Collector:
         self.task = load_task(config.task)
         self.robot = load_robot(self.task.robot)
         self.store = writer(config)
-        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE)
+        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE, fixed_cameras=config.fixed_cameras)
         self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
         if self.policy:
             self.policy.check_instruction(self.task.instruction)
@@ -149,6 +150,7 @@ class Collector:
             "outcome": card.outcome,
             "noise": self.config.noise,
             "policy": self.config.policy,
+            "fixed_cameras": self.config.fixed_cameras,
         }
         self.store.add(name, recording.arrays(), self.task.instruction, meta)
         return seed, True, f"{len(recording.rows)} frames, {card.outcome}"

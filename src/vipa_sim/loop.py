@@ -95,7 +95,8 @@ class Loop:
     """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
 
     cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says.
-    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. Closing it frees the renderer.
+    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. fixed_cameras: see SimCell. Closing it
+    frees the renderer.
     """
 
     def __init__(
@@ -106,10 +107,11 @@ class Loop:
         image_size=None,
         camera_rate=None,
         following: Following | None = None,
+        fixed_cameras: bool = False,
     ):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
         self.cameras = tuple(cameras)
-        self.cell = SimCell(robot, task, cameras=self.cameras, image_size=image_size, following=following)
+        self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
 

@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 
 from vipa.errors import unknown
+from vipa.robot.description import Camera
 from vipa.robot.state import CameraFrame
 from vipa_sim import geometry, gl
 from vipa_sim.robot_model import VISUAL
@@ -24,10 +25,10 @@ class Renderer:
 
     def __init__(self, cell, pictures: bool = False):
         self._thread = threading.get_ident()
-        self._cameras = dict(cell.cameras)
-        self._intrinsics = {name: cell.camera_info(name)[0] for name in self._cameras}
+        self._intrinsics = {name: cell.camera_info(name)[0] for name in cell.cameras}
         # a model and data of our own: the cell's go on moving meanwhile
         self._model = copy.deepcopy(cell.model)
+        self._mount(cell.cameras)
         self._data = mujoco.MjData(self._model)
         self._light = self._model.light_diffuse.copy()
         quality = self._model.vis.quality
@@ -54,8 +55,8 @@ class Renderer:
         """What `camera` sees in `snapshot`: colour, depth in mm (0 outside its range), intrinsics and extrinsics."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("a Renderer works only on the thread that made it")
-        if camera not in self._cameras:
-            raise unknown("camera", camera, self._cameras)
+        if camera not in self._intrinsics:
+            raise unknown("camera", camera, self._intrinsics)
         self._pose(snapshot)
         described = self._cameras[camera]
         view = mujoco.MjvCamera()
@@ -89,10 +90,18 @@ class Renderer:
             return
         self._posed = snapshot
         self._data.qpos[:] = snapshot.qpos
+        if snapshot.cameras is not self._cameras:
+            self._mount(snapshot.cameras)
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
         if snapshot.appearance is not self._appearance:
             self._dress(snapshot.appearance)
+
+    def _mount(self, cameras: dict[str, Camera]) -> None:
+        for name, camera in cameras.items():
+            mount = self._model.camera(name)
+            mount.pos[:], mount.quat[:] = camera.position, geometry.camera_quat(camera.rpy)
+        self._cameras = cameras
 
     def _dress(self, appearance: Appearance) -> None:
         for name, rgba in appearance.materials.items():

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from vipa.robot.description import Camera
+
 SCHEMA = "vipa/scene/1"
 
 
@@ -22,11 +24,13 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a cell at `stamp_ns` (ROS time), enough to draw it: generalised positions qpos (nq,) and the look."""
+    """The state of a cell at `stamp_ns` (ROS time), enough to draw it: generalised positions qpos (nq,), the look, and the cameras
+    as they stand; the same dictionary all episode long."""
 
     stamp_ns: int
     qpos: np.ndarray
     appearance: Appearance
+    cameras: dict[str, Camera]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class SceneCard:
     """How an episode began. Same card, same scene. task_sha256, robot_sha256: fingerprints of what the cell was made for.
 
     poses: body → (7,) list, xyz + xyzw, world frame, metres. appearance: material → RGBA, and `light`. scalars: truth
-    scalars at the start, among them the constants of the scene.
+    scalars at the start, among them the constants of the scene. cameras: fixed camera → `position` (3,) metres and `rpy` (3,) radians
+    of its optical frame in the world.
     """
 
     task: str
@@ -45,6 +50,7 @@ class SceneCard:
     poses: dict[str, list[float]]
     scalars: dict[str, float]
     appearance: dict[str, Any]
+    cameras: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:
@@ -59,4 +65,5 @@ class SceneCard:
             "poses": self.poses,
             "scalars": self.scalars,
             "appearance": self.appearance,
+            "cameras": self.cameras,
         }

@@ -30,6 +30,7 @@ class Settings:
     precision: str
     backend: str
     device: str
+    fixed_cameras: bool
 
 
 def settings_of(trial: Trial, served_sha256: str = "") -> Settings:
@@ -39,7 +40,7 @@ def settings_of(trial: Trial, served_sha256: str = "") -> Settings:
     return Settings(
         task.name, config.fingerprint(task), config.fingerprint(load_robot(task.robot)), trial.policy,
         policy.checkpoint_sha256 if policy else "", trial.variant, trial.delay_s, trial.noise,
-        **dataclasses.asdict(trial.inference),
+        **dataclasses.asdict(trial.inference), fixed_cameras=trial.fixed_cameras,
     )  # fmt: skip
 
 

@@ -57,6 +57,13 @@ def test_how_arms_follow_reaches_the_cell_alone():
     assert {s.name: s.parameters["following"] for s in specs if "following" in s.parameters} == {"sim": "lag=0.1"}
 
 
+def test_fixed_cameras_are_the_cells_alone_and_a_simulated_ones():
+    specs = episode_graph(EpisodeConfig("water_plant", fixed_cameras=True).checked())
+    assert {s.name: s.parameters["fixed_cameras"] for s in specs if "fixed_cameras" in s.parameters} == {"sim": True}
+    with pytest.raises(VipaError, match="fixed cameras are for cell sim"):
+        EpisodeConfig("put_three_obj", cell="real", driver="franka", fixed_cameras=True).checked(False)
+
+
 def test_a_driver_without_its_messages_is_refused(monkeypatch):
     monkeypatch.setattr(graph_module, "DRIVERS", {"franka": ("no_such_msgs",)})
     with pytest.raises(VipaError, match="wants the package no_such_msgs, which is not installed"):

@@ -6,8 +6,10 @@ import pytest
 from vipa.commanders.expert.commander import Expert
 from vipa.recording import definitions
 from vipa.recording.reader import BagReader, image_array
+from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
+from vipa_ros.cameras.mounts import hear
 from vipa_ros.episode.loop_recorder import LoopRecorder
 from vipa_sim.loop import Loop, run_episode
 
@@ -18,6 +20,7 @@ class Witness:
     def __init__(self, recorder):
         self.recorder = recorder
         self.commands: dict[str, list] = {}
+        self.scene = None
         self.joints, self.frames, self.wrenches = [], [], []
 
     def __call__(self, tick):
@@ -25,6 +28,7 @@ class Witness:
         for controller, command in tick.commands.items():
             self.commands.setdefault(f"/{controller}/joint_trajectory", []).append(command)
         self.joints.append(tick.joints.positions)
+        self.scene = tick.frames["scene"] if "scene" in tick.frames else self.scene
         self.frames += [frame.color for name, frame in tick.frames.items() if name == "wrist"]
         self.wrenches += [w for w in tick.wrenches.values()]
 
@@ -63,6 +67,18 @@ def test_what_was_written_is_read_back(recorded):
     np.testing.assert_array_equal(pictures, witness.frames)
     forces = [m.wrench.force.z for m in read["/arm/wrench"]]
     np.testing.assert_array_equal(forces, [w[2] for w in witness.wrenches])
+
+
+def test_the_bag_says_where_the_camera_stood(recorded):
+    folder, witness = recorded
+    robot = load_robot("fr3_single")
+    heard = CameraPoses(robot)
+    with BagReader(folder) as bag:
+        for message in bag.messages(["/tf_static"]):
+            hear(heard, message.data)
+    home = np.array(robot.arms[0].home)
+    np.testing.assert_allclose(heard.extrinsics("scene", home), witness.scene.extrinsics, atol=1e-9)
+    assert np.abs(CameraPoses(robot).extrinsics("scene", home) - witness.scene.extrinsics).max() > 0.01
 
 
 def test_no_message_holds_anything_but_its_fields(recorded):

@@ -16,6 +16,7 @@ from vipa.commanders.policy.commander import PolicyCommander, load_policy  # noq
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa.tasks.task import load_task  # noqa: E402
 from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa_ros.cameras.mounts import mounts
 from vipa_ros.cameras.reader import CameraReader  # noqa: E402
 from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
 from vipa_ros.common import convert  # noqa: E402
@@ -74,6 +75,8 @@ class Both:
 
     def reset(self, start):
         self.inner.reset(start)
+        if self.cameras:
+            self.cameras.on_static(mounts(self.loop.cell.mounted.values()))
         self.episode = EpisodeStatus(
             state=EpisodeStatus.RUNNING, commander=self.commander_id, episode_id=start.episode_id, task=start.task,
             instruction=start.instruction, seed=start.seed, variant=start.variant,

@@ -3,11 +3,14 @@
 import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from helpers.cell_driver import Driver
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
+from vipa_sim import geometry
+from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.cell import SimCell
 from vipa_sim.placement_ik import gripping
 from vipa_sim.robot_model import VISUAL
@@ -87,13 +90,48 @@ def test_depth_is_the_distance_along_z_within_a_millimetre(seeing, camera):
     assert checked > 1000
 
 
-def test_the_robot_file_says_where_the_camera_is(seeing):
+def test_the_frame_says_where_the_camera_is(seeing):
     cell, renderer = seeing
-    frame = renderer.frame(cell.snapshot(), "scene")
-    np.testing.assert_allclose(frame.extrinsics[:3, 3], cell.cameras["scene"].position, atol=1e-9)
-    k, width, height = cell.camera_info("scene")
-    assert (width, height) == (320, 240)
-    np.testing.assert_array_equal(k, frame.intrinsics)
+    for seed in (0, 1):
+        cell.reset(seed)
+        frame = renderer.frame(cell.snapshot(), "scene")
+        mounted = cell.cameras["scene"]
+        np.testing.assert_allclose(frame.extrinsics[:3, 3], mounted.position, atol=1e-9)
+        turn = Rotation.from_euler("xyz", mounted.rpy).as_matrix()
+        np.testing.assert_allclose(frame.extrinsics[:3, :3], turn, atol=1e-9)
+        k, width, height = cell.camera_info("scene")
+        assert (width, height) == (320, 240)
+        np.testing.assert_array_equal(k, frame.intrinsics)
+
+
+def test_a_fixed_camera_stands_elsewhere_by_the_seed(cell):
+    described = cell.robot.cameras[0]
+    cards = {seed: cell.reset(seed) for seed in (7, 8)}
+    assert cards[7].cameras != cards[8].cameras and list(cards[7].cameras) == ["scene"]
+    again = cell.reset(7)
+    assert again.cameras == cards[7].cameras and again.poses == cards[7].poses
+    assert cell.mounted["wrist"] == cell.robot.cameras[1]  # it stands on the arm
+    built = SimCell(cell.robot, cell.task, cameras=("scene",), image_size=(64, 48))
+    assert built.reset(7).cameras == cards[7].cameras and built.cameras["scene"].width == 64
+    fixed = SimCell(cell.robot, cell.task, cameras=(), fixed_cameras=True)
+    card = fixed.reset(7)
+    assert card.cameras == {"scene": {"position": described.position, "rpy": described.rpy}}
+    assert card.poses == cards[7].poses  # the objects do not follow
+
+
+def draws(camera, count):
+    return [mounted_anew(camera, np.random.default_rng(seed)) for seed in range(count)]
+
+
+def test_a_camera_mounted_anew_is_some_10_cm_and_4_degrees_off(cell):
+    described = cell.robot.cameras[0]
+    drawn = draws(described, 300)
+    shifts = np.array([np.subtract(c.position, described.position) for c in drawn])
+    assert np.abs(shifts).max() <= 0.1 and np.abs(shifts).max(axis=0).min() > 0.095
+    back = Rotation.from_euler("xyz", described.rpy).inv()
+    turns = np.degrees([(back * Rotation.from_euler("xyz", c.rpy)).magnitude() for c in drawn])
+    assert 3.5 < turns.mean() < 5.0 and turns.max() < 9.0
+    assert mounted_anew(cell.robot.cameras[1], np.random.default_rng(0)) == cell.robot.cameras[1]
 
 
 def test_same_seed_same_pixels_and_another_seed_others(seeing):
@@ -121,19 +159,19 @@ def test_variants_change_the_cloth_and_nothing_else(seeing):
     assert 0.1 < changed < 0.6
 
 
-def test_scene_camera_sees_what_matters(seeing):
+def test_scene_camera_sees_what_matters_wherever_it_stands(cell):
     """Corners of the fruits' area, the drawer's handle closed and open, and the tool at home are in the picture."""
-    cell, renderer = seeing
     cell.reset(0)
-    frame = renderer.frame(cell.snapshot(), "scene")
     low, high = cell.task.randomisation["fruit_min"], cell.task.randomisation["fruit_max"]
     handle = cell.truth().poses["drawer_handle"][:3]
     points = [[x, y, 0.0] for x in (low[0], high[0]) for y in (low[1], high[1])]
     points += [handle, handle - [0, 0.22, 0], cell.link_poses()["fr3_hand_tcp"][:3]]
-    for point in points:
-        local = np.linalg.inv(frame.extrinsics) @ [*point, 1.0]
-        u, v, _ = frame.intrinsics @ (local[:3] / local[2])
-        assert 5 < u < 315 and 5 < v < 235, point
+    described = cell.robot.cameras[0]
+    k = geometry.intrinsics(described.width, described.height, described.vertical_fov)
+    for camera in [described, *draws(described, 200)]:
+        local = Rotation.from_euler("xyz", camera.rpy).inv().apply(np.subtract(points, camera.position))
+        u, v, _ = k @ (local / local[:, 2:]).T
+        assert 5 < u.min() and u.max() < 315 and 5 < v.min() and v.max() < 240, camera
 
 
 def test_wrist_camera_sees_the_fingertips(seeing):

@@ -3,13 +3,13 @@
 import numpy as np
 
 from vipa.dataset.commands import Commands
-from vipa.dataset.readings import Reading, color_topic, depth_topic, info_topic, reading
+from vipa.dataset.readings import NO_SUCH_MESSAGE, Reading, color_topic, depth_topic, info_topic, reading, reason
 from vipa.dataset.resample import Tick
 from vipa.dataset.spec import DEPTH, IMAGES, CameraSpec, DatasetSpec
 from vipa.errors import VipaError
 from vipa.geometry.poses import inverse, transform
 from vipa.recording.reader import stamp_ns
-from vipa.recording.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS
+from vipa.recording.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS, TF_STATIC
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.captures import StillCheck, capture_fault
 from vipa.robot.measured import GroupReader
@@ -36,6 +36,7 @@ class FrameReader:
         read = {ACTION_CHUNK: self.commands.chunk, MOTION_STATUS: self._status, GROUND_TRUTH: self._truth}
         for message in run.bag.messages([t for t in read if t in run.bag.topics]):
             reading(run.bag, message, read[message.topic])
+        self._hear_mounts()
 
     def _status(self, message) -> None:
         self.commands.status(stamp_ns(message), message.epoch, message.authority)
@@ -43,6 +44,18 @@ class FrameReader:
     def _truth(self, message) -> None:
         poses = {n: p.position for n, p in zip(message.names, message.poses, strict=True)}
         self.truth.append((stamp_ns(message), {n: np.array([p.x, p.y, p.z]) for n, p in poses.items()}))
+
+    def _hear_mounts(self) -> None:
+        """Where the cameras stood: TF says it where it can be used, else the robot file."""
+        bag = self.run.bag
+        for message in bag.messages([TF_STATIC]) if TF_STATIC in bag.topics else ():
+            try:
+                for t in message.data.transforms:
+                    p, q = t.transform.translation, t.transform.rotation
+                    pose = np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w], float)
+                    self.cameras.hear(t.child_frame_id, t.header.frame_id, pose)
+            except NO_SUCH_MESSAGE as error:
+                bag.skipped.add(message.topic, message.log_time_ns, reason(error))
 
     def frame(self, tick: Tick) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """(all that the spec wants but the action, the command for the tick, that for the next tick as known now).

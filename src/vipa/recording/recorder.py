@@ -74,7 +74,9 @@ class Recorder:
         """One serialized message. Outside a bag only latched ones are kept."""
         with self._lock:
             entry = self._topics[topic]
-            if entry.latched.maxlen and data not in entry.latched:
+            if entry.latched.maxlen:
+                if data in entry.latched:  # said again: it is the newest
+                    entry.latched.remove(data)
                 entry.latched.append(data)
             if self._bag is not None:
                 self._bag.write(entry.id_in_bag, log_time_ns, publish_time_ns, data)

@@ -54,7 +54,7 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
     rate = f"{robot.control_rate:g}"
     rows = [
         Topic(TF, "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
-        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "once", "world", "cell", "any"),
+        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "at start and reset", "world", "cell", "policy, any"),
         Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "motion, commanders"),
         Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", "commander", "motion"),
         Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", "commander", "task_manager"),

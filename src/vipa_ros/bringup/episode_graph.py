@@ -54,7 +54,7 @@ class EpisodeConfig:
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
     motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less. following: how the
-    simulated arms follow, see vipa_sim.following.parse.
+    simulated arms follow, see vipa_sim.following.parse. fixed_cameras: see vipa_sim.cell.SimCell.
     """
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
@@ -75,6 +75,10 @@ class EpisodeConfig:
     motion_backend: str = argument("embedded", "embedded, or moveit: poses by MoveIt Servo, which must be there")
     following: str = argument(
         "", "how simulated arms follow: lag=S,dead_time=S,velocity_noise=RAD/S,interpolate_from_desired_state=BOOL"
+    )
+    fixed_cameras: bool = argument(
+        False,
+        "simulated cameras stand where the robot file says; default: some 10 cm and 4 degrees off, drawn by the seed",
     )
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
@@ -130,7 +134,18 @@ def kind(argument: Field) -> type:
     return getattr(argument.type, "__origin__", argument.type)
 
 
-CELL_ARGUMENTS = ("task", "robot", "cell", "driver", "seed", "variant", "speed", "motion_backend", "following")
+CELL_ARGUMENTS = (
+    "task",
+    "robot",
+    "cell",
+    "driver",
+    "seed",
+    "variant",
+    "speed",
+    "motion_backend",
+    "following",
+    "fixed_cameras",
+)
 
 
 def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
@@ -145,6 +160,7 @@ def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
         config.cell,
         config.driver,
         config.following,
+        config.fixed_cameras,
     )
     if config.cell == "sim":
         ours = {"robot": config.robot, "use_sim_time": True}
@@ -163,6 +179,8 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         return
     if config.following:
         raise VipaError(f"following '{config.following}' is for cell sim; a real arm follows as it does")
+    if config.fixed_cameras:
+        raise VipaError("fixed cameras are for cell sim; real ones stand where they are")
     if config.driver not in DRIVERS:
         raise unknown("driver of the real cell", config.driver, DRIVERS)
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
@@ -199,6 +217,7 @@ def cell_graph(
     cell: str = "sim",
     driver: str = "",
     following: str = "",
+    fixed_cameras: bool = False,
 ) -> list[NodeSpec]:
     """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
     realsense2_camera are started by their own launch files; what stands here is ours."""
@@ -215,6 +234,8 @@ def cell_graph(
     sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
     if following:
         sim["following"] = following
+    if fixed_cameras:
+        sim["fixed_cameras"] = True
     return [
         NodeSpec("sim", "sim", sim),
         NodeSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
@@ -248,8 +269,9 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
         "require_success": config.require_success,
     }
     cell = cell_graph(
-        task, robot, config.seed, config.variant, config.speed, config.cell, config.driver, config.following
-    )
+        task, robot, config.seed, config.variant, config.speed, config.cell, config.driver, config.following,
+        config.fixed_cameras,
+    )  # fmt: skip
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         commander,

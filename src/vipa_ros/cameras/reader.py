@@ -2,6 +2,7 @@
 
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from tf2_msgs.msg import TFMessage
 
 from vipa.commanders.policy.freshness import MAX_AGE, FreshnessCheck
 from vipa.recording import topics
@@ -10,9 +11,10 @@ from vipa.robot.description import Robot
 from vipa.robot.joint_states import History, JointStates
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, Observation
+from vipa_ros.cameras import mounts
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
-from vipa_ros.common.qos import CAMERA_READER, PROFILES
+from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
 
 KINDS = {"color": Image, "depth": Image, "color_info": CameraInfo}
 
@@ -30,6 +32,7 @@ class CameraReader:
         self.faults: dict[str, str] = {}  # why the newest capture of a camera is of no use
         self.states, self.joints, listen = JointStates(robot), History(robot.control_rate), Listener(node).on
         listen(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
+        listen(TFMessage, topics.TF_STATIC, self.on_static, STATIC_READER)
         for camera in cameras:
             names = topics.camera_topics(camera)
             for key, kind in KINDS.items():
@@ -41,6 +44,9 @@ class CameraReader:
             self.joints.add(state)
         if why:
             raise ValueError(why)
+
+    def on_static(self, msg):
+        mounts.hear(self.poses, msg)
 
     def on_message(self, camera, key, msg):
         latest = self.latest[camera]

@@ -20,6 +20,9 @@ PROFILES = {
 # How the policy node reads a camera: the newest frame, never an old one waited for.
 CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)
 
+# How /tf_static is read: every writer's last message, as tf2's listener does.
+STATIC_READER = _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 100)
+
 # What motion reads: a short queue, so that after a stall or in a flood it is soon at what is new.
 MOTION_READER = _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10)
 

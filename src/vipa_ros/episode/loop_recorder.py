@@ -10,6 +10,7 @@ from vipa.rates import Every
 from vipa.recording import definitions, topics
 from vipa.recording.bag import BagWriter
 from vipa.robot import urdf
+from vipa_ros.cameras.mounts import mounts
 from vipa_ros.common import convert
 from vipa_ros.common.qos import bag_profile
 from vipa_ros.episode.running import status_msg
@@ -45,6 +46,7 @@ class LoopRecorder:
         now = tick.stamp_ns
         if topics.ROBOT_DESCRIPTION not in self.ids:
             self.write(topics.ROBOT_DESCRIPTION, String(data=urdf.read(self.loop.robot)), now)
+            self.write(topics.TF_STATIC, mounts(self.loop.cell.mounted.values()), now)
         self.write(topics.JOINT_STATES, convert.joint_state_msg(tick.joints), now)
         for controller, command in tick.commands.items():
             self.write(topics.command_topic(controller), convert.trajectory_msg(command), now)

@@ -26,6 +26,9 @@ def message_class(name: str) -> type:
     return getattr(import_module(f"{package}.msg"), kind)
 
 
+STATIC_WRITERS = 16  # of /tf_static, of whose messages a bag begins with the newest: cameras, robot, calibration
+
+
 class RecorderNode(Node):
     """Raw subscriptions into the Recorder. Single thread; the disk has its own."""
 
@@ -46,7 +49,7 @@ class RecorderNode(Node):
 
     def add(self, topic):
         # the status of the episode before is no part of this one's bag
-        latched = 0 if topic.name == topics.EPISODE_STATUS else None
+        latched = {topics.EPISODE_STATUS: 0, topics.TF_STATIC: STATIC_WRITERS}.get(topic.name)
         number = self.recorder.add_topic(topic.name, topic.type, [bag_profile(topic.qos)], latched)
 
         def on_message(data):

@@ -2,7 +2,8 @@
 
 Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
 image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
-1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); lockstep (bool, default true).
+1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); fixed_cameras (bool, default false: see
+vipa_sim.cell.SimCell); lockstep (bool, default true).
 """
 
 import dataclasses
@@ -13,7 +14,6 @@ import rclpy
 from geometry_msgs.msg import TransformStamped, WrenchStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -27,6 +27,7 @@ from vipa.recording import topics
 from vipa.robot import urdf
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
+from vipa_ros.cameras.mounts import mounts
 from vipa_ros.cameras.publisher import CameraPublisher
 from vipa_ros.common import convert, lockstep, node
 from vipa_ros.common.listening import Listener
@@ -56,6 +57,7 @@ class Sim(Node):
             cameras=cameras,
             image_size=size if all(size) else None,
             following=following.parse(node.parameter(self, "following", "")),
+            fixed_cameras=node.parameter(self, "fixed_cameras", False),
         )
         self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
 
@@ -88,22 +90,10 @@ class Sim(Node):
         listen(MotionStatus, topics.MOTION_STATUS, past, PROFILES["stream"])
         self.create_service(ResetCell, topics.RESET_CELL, self.on_reset)
         self.cameras = CameraPublisher(self, self.cell) if self.cell.cameras else None
-        self.publish_static()
+        self.tf_static.publish(mounts(self.cell.mounted.values()))
         self.description = publisher(String, topics.ROBOT_DESCRIPTION)  # a real cell has it from robot_state_publisher
         self.description.publish(String(data=urdf.read(self.robot)))
         self.get_logger().info(f"cell ready: {self.task.name}, {self.robot.name}")
-
-    def publish_static(self):
-        transforms = []
-        for camera in self.robot.cameras:
-            msg = TransformStamped(child_frame_id=f"{camera.name}_color_optical_frame")
-            msg.header.frame_id = camera.parent
-            quaternion = Rotation.from_euler("xyz", camera.rpy).as_quat()
-            pose = convert.pose_msg([*camera.position, *quaternion])
-            msg.transform.translation.x, msg.transform.translation.y, msg.transform.translation.z = camera.position
-            msg.transform.rotation = pose.orientation
-            transforms.append(msg)
-        self.tf_static.publish(TFMessage(transforms=transforms))
 
     def on_command(self, controller, msg):
         """A command is effective when it comes; as an answer it counts for the tick that its frame_id names (or any)."""
@@ -129,6 +119,7 @@ class Sim(Node):
                 raise unknown("variant", request.variant, self.task.variants)
             card = self.cell.reset(request.seed, request.variant)
             self.reset_ns = self.cell.stamp_ns
+            self.tf_static.publish(mounts(self.cell.mounted.values()))
             self.answered.update(self.controllers)  # nobody answers the tick that the reset came into
             response.success, response.scene_card = True, json.dumps(dataclasses.asdict(card))
         except VipaError as error:

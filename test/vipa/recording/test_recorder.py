@@ -31,7 +31,7 @@ def test_latched_messages_begin_every_bag(tmp_path):
         with BagReader(tmp_path / name) as bag:
             texts = [(x.topic, x.log_time_ns, x.data.data) for x in bag.messages()]
             assert bag.custom_data == {"episode_id": name}
-        assert texts[:3] == [("/static", 100, "left"), ("/static", 100, "right"), ("/stream", 200, name)]
+        assert texts[:3] == [("/static", 100, "right"), ("/static", 100, "left"), ("/stream", 200, name)]
     assert recorder.stop() is None
 
 
