@@ -112,7 +112,7 @@ class SimCell:
         self._lead = -model.actuator_biasprm[:, 2] / model.actuator_gainprm[:, 0]
         self._link_ids = [(name, model.body(name).id) for name in self._links]
         self._truth_ids = [(name, model.body(name).id) for name in self.scene.bodies]
-        self._reach = Reach(model, self.robot.arms[0])
+        self._reach = {arm.name: Reach(model, arm) for arm in self.robot.arms}
         # what each wrist sensor carries: mass and centre (3,) in the sensor's frame are read from the moving subtree
         self._sensors = {g.name: _WristSensor(model, g.name) for g in self.robot.arms}
 

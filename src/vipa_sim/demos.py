@@ -14,9 +14,11 @@ import numpy as np
 
 from vipa.commanders.expert.commander import Expert
 from vipa.commanders.expert.dagger import PolicyLed
+from vipa.commanders.expert.scripts import scripts_of
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
-from vipa.robot.description import Robot, load_robot
+from vipa.robot.description import Group, Robot, load_robot
+from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import Task, load_task
 from vipa_model.configuration_vipa import GroupConfig
 from vipa_model.data.frame_store import FrameStoreWriter
@@ -47,7 +49,9 @@ class Recording:
     """Collects the frames of one episode; `on_tick` of the in-process loop."""
 
     def __init__(self, task: Task, robot: Robot, expert: Expert, config: DemoConfig):
-        self.task, self.arm, self.expert = task, robot.arms[0], expert
+        self.task, self.arms, self.expert = task, [g.name for g in moved_arms(task, robot)], expert
+        base = Kinematics(robot).group(self.arms[0]).base
+        self.to_base = base.inverse().homogeneous
         self.size = config.image_size
         self.crops = {c: Crop(*config.crops[c]) if c in config.crops else None for c in task.cameras}
         self.rows: list[dict] = []
@@ -57,29 +61,30 @@ class Recording:
         label = self.expert.label
         if len(tick.frames) < len(self.task.cameras) or label is None or label.clean.start_ns != tick.stamp_ns:
             return
-        state, commanded = tick.groups[self.arm.name], tick.commanded[self.arm.name]
+        states, commanded = ([groups[name] for name in self.arms] for groups in (tick.groups, tick.commanded))
         views = [self._view(tick.frames[c]) for c in self.task.cameras]
-        clean = label.clean.groups[0]
+        clean = {action.name: action for action in label.clean.groups}
+        clean = [clean[name] for name in self.arms]
         self.rows.append(
             {
                 "images": np.stack([v[0] for v in views]),
                 "depth": np.stack([v[1] for v in views]),
                 "intrinsics": np.stack([v[2] for v in views]),
-                "extrinsics": np.stack([tick.frames[c].extrinsics for c in self.task.cameras]),
-                "tool_pose": state.tool_pose,
-                "tool_velocity": state.tool_velocity,
-                "commanded_tool_pose": commanded.tool_pose,
-                "hand": state.hand,
-                "commanded_hand": commanded.hand,
-                "positions": state.positions,
+                "extrinsics": np.stack([self.to_base @ tick.frames[c].extrinsics for c in self.task.cameras]),
+                # arms side by side
+                "tool_pose": np.concatenate([s.tool_pose for s in states]),
+                "tool_velocity": np.concatenate([s.tool_velocity for s in states]),
+                "commanded_tool_pose": np.concatenate([c.tool_pose for c in commanded]),
+                "hand": np.concatenate([s.hand for s in states]),
+                "commanded_hand": np.concatenate([c.hand for c in commanded]),
+                "positions": np.concatenate([s.positions for s in states]),
                 "subtask": label.subtask if label.subtask < len(self.task.subtasks) else -1,
                 "target": label.target,
                 "tip": label.tip,
                 "stamps": tick.stamp_ns,
-                "label_pose": clean.poses[
-                    1:
-                ],  # step 0 of the expert's chunk is due now, a frame's labels begin a step later
-                "label_hand": clean.hand[1:],
+                # step 0 of the expert's chunk is due now, a frame's labels begin a step later
+                "label_pose": np.concatenate([action.poses[1:] for action in clean], axis=1),
+                "label_hand": np.concatenate([action.hand[1:] for action in clean], axis=1),
             }
         )
 
@@ -91,19 +96,27 @@ class Recording:
         return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
 
 
+def moved_arms(task: Task, robot: Robot) -> list[Group]:
+    """The arms that the expert moves in `task`, in the robot's order. Raises VipaError if it plays no such task."""
+    scripts = scripts_of(task, robot)
+    return [arm for arm in robot.arms if arm.name in scripts]
+
+
 def writer(config: DemoConfig) -> FrameStoreWriter:
     """The store that demonstrations of `config` go to. Raises VipaError if it holds something else."""
     task = load_task(config.task)
     robot = load_robot(task.robot)
-    arm = robot.arms[0]
     unknown = set(config.crops) - set(task.cameras)
     if unknown:
         raise VipaError(f"crop of camera {', '.join(sorted(unknown))}; allowed: {', '.join(task.cameras)}")
-    group = GroupConfig(name=arm.name, hand=len(arm.hand.joints) if arm.hand else 0, joints=len(arm.joints))
+    groups = [
+        GroupConfig(name=arm.name, hand=len(arm.hand.joints) if arm.hand else 0, joints=len(arm.joints))
+        for arm in moved_arms(task, robot)
+    ]
     crops = {c: Crop(*values) for c, values in config.crops.items()}
     names = [s.name for s in task.subtasks]
     try:
-        return FrameStoreWriter(config.out, task.cameras, config.image_size, [group], names, RATE, crops)
+        return FrameStoreWriter(config.out, task.cameras, config.image_size, groups, names, RATE, crops)
     except ValueError as error:
         raise VipaError(str(error)) from None
 

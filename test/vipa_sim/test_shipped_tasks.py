@@ -8,6 +8,7 @@ import pytest
 from vipa import resources
 from vipa.commanders.expert import scripts
 from vipa.errors import VipaError
+from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_sim import envs
 from vipa_sim.scenes import load_scene
@@ -17,7 +18,8 @@ from vipa_sim.scenes import load_scene
 def test_every_task_has_a_scene_a_script_and_an_environment(name):
     task = load_task(name)
     load_scene(task)
-    assert callable(scripts.script_of(task))
+    played = scripts.scripts_of(task, load_robot(task.robot))
+    assert played and all(map(callable, played.values()))
     ids = [key for key, known in envs.ENVIRONMENTS.items() if known == name]
     assert len(ids) == 1 and ids[0] in gymnasium.registry
 
@@ -25,12 +27,13 @@ def test_every_task_has_a_scene_a_script_and_an_environment(name):
 def test_a_task_may_have_another_script_than_its_scenes():
     task = load_task("water_plant")
     other = dataclasses.replace(task, expert="put_three_obj", subtasks=load_task("put_three_obj").subtasks)
-    assert scripts.script_of(task) is not scripts.script_of(other)
+    robot = load_robot(task.robot)
+    assert scripts.scripts_of(task, robot)["arm"] is not scripts.scripts_of(other, robot)["arm"]
 
 
 @pytest.mark.parametrize("name", ["nope", "../envs", "__init__", "vipa_sim.cell"])
 def test_a_name_that_leads_nowhere_is_refused_with_those_that_exist(name):
     task = dataclasses.replace(load_task("water_plant"), scene=name)
-    for find in (load_scene, scripts.script_of):
+    for find in (load_scene, lambda task: scripts.scripts_of(task, load_robot(task.robot))):
         with pytest.raises(VipaError, match=f"'{name}'; allowed: .*put_three_obj, water_plant"):
             find(task)

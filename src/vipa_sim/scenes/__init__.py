@@ -33,8 +33,11 @@ class Scene(Protocol):
     def build(self, spec: mujoco.MjSpec) -> None:
         """Add materials, movable bodies, joints and decoration. The fixtures are there already."""
 
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: Reach) -> None:
-        """Draw initial poses into `data.qpos`: apart from each other, reachable, at rest. Raises VipaError if none fits."""
+    def place(
+        self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: dict[str, Reach]
+    ) -> None:
+        """Draw initial poses into `data.qpos`: apart from each other, reachable, at rest. reach: of every arm by its name, in the
+        robot's order. Raises VipaError if none fits."""
 
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """The look of `variant` (its parameters in the task file). Raises VipaError for unknown parameters."""
@@ -55,6 +58,11 @@ def load_scene(task: Task) -> Scene:
         except VipaError as error:
             raise VipaError(f"task {task.name}: variants: {name}: {error}") from None
     return scene
+
+
+def first_arm(reach: dict[str, Reach]) -> Reach:
+    """That of the arm which plays where one does."""
+    return next(iter(reach.values()))
 
 
 def pick(task: Task, ranges: type):

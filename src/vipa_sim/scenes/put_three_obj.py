@@ -21,7 +21,7 @@ from vipa_sim import geometry, tabletop, textures
 from vipa_sim.objects.drawer import Drawer
 from vipa_sim.objects.fruit import APPLE_RADIUS, BANANA_LENGTH, BANANA_RADIUS, PLUM_RADIUS, add_fruit, banana_points
 from vipa_sim.placement_ik import Reach
-from vipa_sim.scenes import Gap, Light, Metres, check_light, check_span, pick, rgba
+from vipa_sim.scenes import Gap, Light, Metres, check_light, check_span, first_arm, pick, rgba
 from vipa_sim.snapshot import Appearance
 
 TRIES = 2000
@@ -67,13 +67,15 @@ class Scene:
         self._drawer.build(spec)
         add_fruit(spec)
 
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: Reach) -> None:
+    def place(
+        self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: dict[str, Reach]
+    ) -> None:
         """Fruits anywhere in their area, apart from each other and within a grasp from above; the drawer is closed."""
         low, high = np.array(self._ranges.fruit_min), np.array(self._ranges.fruit_max)
         for _ in range(TRIES):
             spots = rng.uniform(low, high, (3, 2))
             yaws = rng.uniform(-np.pi, np.pi, 3)
-            if self._apart(spots, yaws[1]) and self._reachable(spots, yaws, reach):
+            if self._apart(spots, yaws[1]) and self._reachable(spots, yaws, first_arm(reach)):
                 break
         else:
             raise VipaError(f"put_three_obj: no room for three fruits in {low.tolist()}..{high.tolist()}")

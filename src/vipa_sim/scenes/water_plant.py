@@ -19,7 +19,7 @@ from vipa_sim import geometry, tabletop, textures
 from vipa_sim.objects.can import GRASP_HEIGHT, NOZZLE, add_can
 from vipa_sim.objects.plant import add_plant
 from vipa_sim.placement_ik import Reach, gripping
-from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, pick, rgba
+from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, first_arm, pick, rgba
 from vipa_sim.snapshot import Appearance
 
 TRIES = 500
@@ -67,14 +67,18 @@ class Scene:
         add_can(spec)
         add_plant(spec)
 
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: Reach) -> None:
+    def place(
+        self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator, reach: dict[str, Reach]
+    ) -> None:
         """Can and plant so that the arm can grasp the can and, without letting go, aim its spout at the plant."""
         r = self._ranges
         for _ in range(TRIES):
             can, plant = rng.uniform(r.can_min, r.can_max), rng.uniform(r.plant_min, r.plant_max)
             away, plant_yaw = rng.uniform(-r.can_yaw, r.can_yaw), rng.uniform(-np.pi, np.pi)
             heading = float(np.arctan2(*(plant - can)[::-1]))
-            if np.linalg.norm(plant - can) > r.apart and self._aimable(can, heading + away, plant, heading, reach):
+            if np.linalg.norm(plant - can) > r.apart and self._aimable(
+                can, heading + away, plant, heading, first_arm(reach)
+            ):
                 break
         else:
             raise VipaError(f"water_plant: no reachable places for can and plant in {TRIES} draws; see randomisation")

@@ -38,7 +38,7 @@ class PolicyLed:
             self.until = now + self.random.uniform(*STRETCH[self.driver])
             self.asked = -np.inf
         self.expert.led = self.driver == "policy"
-        self.expert.told = self._opening(seen.now_ns)
+        self.expert.told = self._openings(seen.now_ns)
         chunk = self.expert.step(seen)
         if self.driver == "policy":
             chunk = None
@@ -50,9 +50,10 @@ class PolicyLed:
         self.sent = dataclasses.replace(chunk, commander_id=self.commander_id, seq=self.seq)
         return self.sent
 
-    def _opening(self, now_ns: int) -> float | None:
-        """What the hand has been told for now; None: nothing yet."""
+    def _openings(self, now_ns: int) -> dict[str, float]:
+        """What each hand has been told for now, by group."""
         if self.sent is None:
-            return None
-        openings = self.sent.groups[0].hand[:, 0]
-        return float(openings[np.clip(round((now_ns - self.sent.start_ns) / 1e9 / self.sent.dt), 0, len(openings) - 1)])
+            return {}
+        step = round((now_ns - self.sent.start_ns) / 1e9 / self.sent.dt)
+        hands = {g.name: g.hand[:, 0] for g in self.sent.groups if g.hand is not None}
+        return {name: float(opening[np.clip(step, 0, len(opening) - 1)]) for name, opening in hands.items()}

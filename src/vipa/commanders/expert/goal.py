@@ -1,4 +1,4 @@
-"""What a skill asks of the expert's commander, one goal after the other, and what it sees when the goal has ended."""
+"""What a skill asks of the expert's commander for a group, one goal after the other, and how those end."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -6,11 +6,7 @@ from enum import Enum
 
 import numpy as np
 
-from vipa.geometry import poses
-from vipa.robot.kinematics import GroupKinematics
-from vipa.robot.state import GroundTruth, GroupState
-from vipa.tasks.checks import touching
-from vipa.tasks.scorer import EpisodeScorer
+from vipa.commanders.expert.view import View
 
 
 class Ended(Enum):
@@ -21,57 +17,9 @@ class Ended(Enum):
     TIMEOUT = "timeout"
 
 
-@dataclass
-class View:
-    """What a skill sees, renewed at every step of the commander.
-
-    now: seconds of ROS time. arm: measured state of the arm. base: pose (7,) of the arm's base frame in the world
-    frame. fingers: names of the links that grasp. scorer: the expert's own scoring of the episode. kinematics: of the
-    arm.
-    """
-
-    now: float
-    truth: GroundTruth
-    arm: GroupState
-    base: np.ndarray
-    fingers: frozenset[str]
-    scorer: EpisodeScorer
-    kinematics: GroupKinematics
-    random: np.random.Generator
-
-    def body(self, name: str) -> np.ndarray:
-        """Pose (7,) of a body in the arm's base frame."""
-        return poses.compose(poses.inverse(self.base), self.truth.poses[name])
-
-    @property
-    def tool(self) -> np.ndarray:
-        """Measured tool pose (7,) in the arm's base frame."""
-        return self.arm.tool_pose
-
-    def scalar(self, name: str) -> float:
-        return self.truth.scalars[name]
-
-    @property
-    def opening(self) -> float:
-        """Opening of the hand, 0..1."""
-        return float(self.arm.hand[0])
-
-    def grasped(self, name: str) -> bool:
-        """All fingers touch the body."""
-        return self.fingers <= touching(self.truth, name)
-
-    def touched(self, name: str) -> bool:
-        """A finger touches the body."""
-        return bool(self.fingers & touching(self.truth, name))
-
-    def done(self, subtask: str) -> bool:
-        """The sub-task is done, or the task does not ask for it."""
-        return all(s.t_done is not None for s in self.scorer.subtasks if s.name == subtask)
-
-
 @dataclass(frozen=True)
 class Goal:
-    """Where the tool shall go, asked again at every step, so that it follows what moves.
+    """Where the tool of an arm shall go, asked again at every step, so that it follows what moves.
 
     pose: tool pose (7,) in the arm's base frame, of the view. hand: opening 0..1; hand_speed: full
     strokes a second, inf: as fast as it goes.
@@ -95,8 +43,26 @@ class Goal:
     noise: float = 1.0
 
 
-Skill = Generator[Goal, Ended, bool]
-"""Yields goals, is sent how they ended, and returns whether it succeeded."""
+@dataclass(frozen=True)
+class JointGoal:
+    """Where the joints of a head shall go, asked again at every step.
+
+    joints: (J,) radians, of the view. speed, acceleration: rad/s, rad/s², of the joints together. near: radians at which they
+    are reached. until, timeout, target: as in Goal.
+    """
+
+    joints: Callable[[View], np.ndarray]
+    speed: float = 1.0
+    acceleration: float = 4.0
+    near: float = 0.02
+    settle: float = 0.0
+    until: Callable[[View], bool] | None = None
+    timeout: float = 8.0
+    target: str | None = None
+
+
+Skill = Generator[Goal | JointGoal, Ended, bool]
+"""Yields goals for one group, is sent how they ended, and returns whether it succeeded."""
 
 
 def still(pose: np.ndarray) -> Callable[[View], np.ndarray]:

@@ -74,3 +74,30 @@ class PoseReference:
         """It stands elsewhere, as fast as before; by: (4,) as in `disturbed`."""
         pose = disturbed(self.pose, by)
         self.position, self.turn = pose[:3], pose[3:]
+
+
+class JointReference:
+    """Joints that move together along a straight line, with trapezoidal speed."""
+
+    def __init__(self, joints: np.ndarray, velocity: np.ndarray):
+        """At `joints` (J,) radians with `velocity` (J,) rad/s."""
+        self.joints, self.velocity = np.array(joints, float), np.array(velocity, float)
+
+    def plan(self, goal: np.ndarray, limits: tuple[float, float], steps: int, dt: float):
+        """Joints (steps, J), the first being where it stands, `dt` seconds apart, towards `goal` (J,), and the state after one
+        step, to be handed to `advance`. limits: speed rad/s, acceleration rad/s²."""
+        joints, velocity = self.joints, self.velocity
+        count = max(1, round(dt / SUBSTEP))
+        path, after = np.empty((steps, len(joints))), None
+        for k in range(steps):
+            if k == 1:
+                after = (joints, velocity)
+            path[k] = joints
+            for _ in range(count):
+                velocity = _approach(goal - joints, velocity, *limits, dt / count)
+                joints = joints + velocity * (dt / count)
+        return path, after
+
+    def advance(self, after) -> None:
+        """Goes on to the state `after` of a plan."""
+        self.joints, self.velocity = after

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
-from vipa.commanders.expert.commander import DT, HORIZON, Expert
+from vipa.commanders.expert.commander import Expert
+from vipa.commanders.expert.part import DT, HORIZON
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task

@@ -67,7 +67,7 @@ def test_labels_close_the_hand_from_where_the_policy_keeps_it():
         label, policy_drives = expert.label, expert.led and commander.driver == "policy"
         if label is not None and label.clean.start_ns == tick.stamp_ns and policy_drives:
             hand = label.clean.groups[0].hand[:, 0]
-            if hand[-1] < 0.6 and expert.told == 1.0:
+            if hand[-1] < 0.6 and expert.told["arm"] == 1.0:
                 closing.append(hand)
 
     with Loop(task, robot) as loop:

@@ -26,13 +26,17 @@ def test_steps_come_in_order_and_the_can_is_lifted_again_when_it_is_knocked_out_
     def on_tick(tick):
         if tick.chunk is None:
             return
-        step = _due(expert.view)
+        step = _due(expert.views["arm"])
         if not due or due[-1] != step:
             due.append(step)
-        if step == "aim" and not knocked and expert.view.body("can")[2] > 0.8 * CARRY:
+        if step == "aim" and not knocked and expert.views["arm"].body("can")[2] > 0.8 * CARRY:
             data, model = loop.cell._data, loop.cell.model
             start = model.joint("can_free").qposadr[0]
-            data.qpos[start : start + 3] = [0.45, -0.2, data.qpos[start + 2] - expert.view.body("can")[2] + 0.001]
+            data.qpos[start : start + 3] = [
+                0.45,
+                -0.2,
+                data.qpos[start + 2] - expert.views["arm"].body("can")[2] + 0.001,
+            ]
             data.qpos[start + 3 : start + 7] = [1.0, 0.0, 0.0, 0.0]
             data.qvel[model.joint("can_free").dofadr[0] :][:6] = 0
             mujoco.mj_forward(model, data)
@@ -50,7 +54,8 @@ def test_after_the_end_it_still_knows_what_is_due(loop):
     """A policy that is being led may have ended the episode's work already."""
     expert = Expert(loop.robot, loop.task)
     run_episode(loop.task, loop.robot, expert, 5, loop=loop)
-    expert.tireless = expert.led = True
-    expert._follow_script()
-    expert._follow_script()
-    assert expert.goal is not None and np.isfinite(expert.goal.pose(expert.view)).all()
+    part = expert.parts["arm"]
+    part.tireless = True
+    part.follow()
+    part.follow()
+    assert part.goal is not None and np.isfinite(part.goal.pose(part.view)).all()

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Skill, View
+from vipa.commanders.expert.goal import Skill
 from vipa.commanders.expert.skills import drawer, grasp, place
 from vipa.commanders.expert.skills.reach import raise_tool, yaw_of
+from vipa.commanders.expert.view import View
 from vipa.geometry import poses
 
 HANDLE, JOINT = "drawer_handle", "drawer"

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Goal, Skill, View
+from vipa.commanders.expert.goal import Goal, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
+from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.goal import Ended, Goal, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
+from vipa.commanders.expert.view import View
 from vipa.geometry.poses import rotation
 
 ABOVE = 0.07  # metres over the bar, where the hand is lined up

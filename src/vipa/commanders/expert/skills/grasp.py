@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.goal import Ended, Goal, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, top_down, travel
+from vipa.commanders.expert.view import View
 
 ABOVE = 0.08  # metres over the grasp, where the hand is lined up
 CLOSING = 0.6  # full strokes a second: the finger that comes first shall push the object over, not jam it

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Ended, Goal, Skill, View
+from vipa.commanders.expert.goal import Ended, Goal, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, raise_tool, top_down
+from vipa.commanders.expert.view import View
 
 OUT = 0.08  # metres straight up that bring the fingers out of the container
 

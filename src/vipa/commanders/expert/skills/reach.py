@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from vipa.commanders.expert.goal import Ended, Goal, Skill, View, still
+from vipa.commanders.expert.goal import Ended, Goal, Skill, still
+from vipa.commanders.expert.view import View
 from vipa.geometry import rotation
 from vipa.geometry.poses import pose
 
@@ -37,12 +38,12 @@ def best_turn(view: View, path: Callable[[float], list[np.ndarray]]) -> float:
     best."""
     found = []
     for turn in (0.0, np.pi):
-        joints, largest = view.arm.positions, 0.0
+        joints, largest = view.state.positions, 0.0
         for target in path(turn):
             solved = view.kinematics.solve(target, joints, restarts=0)
             if solved is None:
                 break
-            largest, joints = max(largest, float(np.abs(solved - view.arm.positions).max())), solved
+            largest, joints = max(largest, float(np.abs(solved - view.state.positions).max())), solved
         else:
             found.append((largest, turn))
     return min(found)[1] if found else 0.0
