@@ -12,6 +12,7 @@ from vipa.commanders import registry
 from vipa.commanders.inference import BEST_FIT, InferenceOptions
 from vipa.commanders.kind import CommanderRequest
 from vipa.errors import VipaError
+from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 
 
@@ -80,7 +81,6 @@ _made: dict = {}  # a process makes each loop and each policy once
 def run_trial(trial: Trial) -> Outcome:
     """Runs one trial; the cell of a task is compiled, a policy loaded, once a process."""
     from vipa.robot.description import load_robot
-    from vipa.tasks import scorecard
     from vipa.tasks.task import load_task
     from vipa_sim import following
     from vipa_sim.loop import Loop, run_episode
@@ -123,6 +123,22 @@ def line(outcome: Outcome) -> str:
     if outcome.refused:
         text += f"  [{len(outcome.refused)} chunks refused: {outcome.refused[0]}]"
     return text
+
+
+def document(outcomes: Sequence[Outcome]) -> dict:
+    """All of it for a script: rates with their 95 % interval (Wilson), and every scorecard."""
+    cards = [o.scorecard for o in outcomes]
+    whole = sum(c.success for c in cards)
+    low, high = binomtest(whole, len(cards)).proportion_ci(0.95, "wilson")
+    return {
+        "episodes": len(cards),
+        "successes": whole,
+        "success_rate": whole / len(cards),
+        "success_rate_95": [float(low), float(high)],
+        "subtask_score": sum(c.subtask_score for c in cards) / len(cards),
+        "safety_stops": sum(bool(o.stops) for o in outcomes),
+        "scorecards": [scorecard.to_dict(c) for c in cards],
+    }
 
 
 def total(outcomes: Sequence[Outcome]) -> str:

@@ -25,7 +25,7 @@ WALL = 240  # seconds after which a test gives up; nothing is measured by it
 
 def vipa(tmp_path, *args, **kwargs):
     """`vipa episode` with runs below tmp_path, as a process."""
-    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--runs", str(tmp_path / "runs"), *args]
+    line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--out", str(tmp_path / "runs"), *args]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     return subprocess.Popen(
         line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **kwargs
@@ -173,7 +173,7 @@ def test_when_the_terminal_closes_the_episode_is_scored(tmp_path):
         "-m",
         "vipa_cli.cli",
         "episode",
-        "--runs",
+        "--out",
         str(tmp_path / "runs"),
         "--task",
         "put_three_obj",

@@ -21,7 +21,7 @@ def test_an_episode_with_a_served_policy(tmp_path):
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": "secret"}
     with Running(native.infer, native.metadata, token="secret") as server:
         line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--task", "water_plant", "--seed", "1", "--no-video"]
-        line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--runs", str(tmp_path)]
+        line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--out", str(tmp_path)]
         done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     card = json.loads((tmp_path / "latest/scorecard.json").read_text(encoding="utf-8"))

@@ -30,11 +30,16 @@ def world(tmp_path, monkeypatch):
         yield world
 
 
-def operator(world, ask):
-    """`vipa operator ASK`: exit status and what it said."""
+def run_operator(world, *ask):
+    """`vipa operator ASK` as a process, ended."""
     env = environment.child_environment(world.domain.id)
-    done = subprocess.run([sys.executable, "-m", "vipa_cli.cli", "operator", ask], env=env, capture_output=True, text=True,
-                          timeout=120, check=False, encoding="utf-8")  # fmt: skip
+    line = [sys.executable, "-m", "vipa_cli.cli", "operator", *ask]
+    return subprocess.run(line, env=env, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
+
+
+def operator(world, *ask):
+    """Exit status of `vipa operator ASK` and what it said."""
+    done = run_operator(world, *ask)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -77,6 +82,14 @@ def test_an_operator_judges_stops_and_rearms(world):
     code, said = operator(world, "estop")
     assert code == 0 and "motion is stopped" in said
     world.wait(lambda: safety[0].estop and not safety[0].armed, "the stop")
+    code, said = operator(world, "state")
+    assert code == 0 and "STOPPED" in said and "e-stop: operator" in said
+    state = json.loads(run_operator(world, "state", "--json").stdout)
+    assert state["motion"]["mode"] == "stopped" and state["safety"]["armed"] is False
+    assert state["robot"] is None and state["episode"]["outcome"] == "failure"
+    assert [s["status"] for s in state["episode"]["subtasks"]] == ["done", "failed", "pending"]
+    answer = json.loads(run_operator(world, "rearm", "--json").stdout)
+    assert answer["ask"] == "rearm" and answer["done"] and answer["domain"] == world.domain.id
     code, said = operator(world, "rearm")
     assert code == 0 and "motion is armed" in said
     world.wait(lambda: safety[0].armed, "motion to be armed")

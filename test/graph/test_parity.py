@@ -34,7 +34,7 @@ def graph(tmp_path, task, policy, seed, following=""):
     line += ["--following", following] if following else []
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     done = subprocess.run(
-        [*line, "--runs", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8"
+        [*line, "--out", str(tmp_path)], env=env, capture_output=True, text=True, timeout=400, encoding="utf-8"
     )
     assert done.returncode in (0, 1) and "scorecard " in done.stdout, done.stdout + done.stderr
     return json.loads((tmp_path / "latest/scorecard.json").read_text(encoding="utf-8"))

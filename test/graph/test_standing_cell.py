@@ -25,7 +25,7 @@ def operator(domain, ask):
 @pytest.fixture
 def standing(tmp_path):
     """(`vipa cell` as a process, its ROS domain, the pids of its nodes)."""
-    line = [sys.executable, "-m", "vipa_cli.cli", "cell", "--task", "water_plant", "--logs", str(tmp_path)]
+    line = [sys.executable, "-m", "vipa_cli.cli", "cell", "--task", "water_plant", "--out", str(tmp_path)]
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
     process = subprocess.Popen(
         line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"

@@ -99,7 +99,7 @@ def test_an_episode_without_room_is_refused(tmp_path, monkeypatch, cell, wanted)
 def test_vipa_refuses_it_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 1000))
     with pytest.raises(SystemExit) as end:
-        cli.main(["episode", "--task", "water_plant", "--runs", str(tmp_path / "runs")])
+        cli.main(["episode", "--task", "water_plant", "--out", str(tmp_path / "runs")])
     assert end.value.code == 2 and capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 
@@ -150,7 +150,7 @@ def test_a_disk_that_fills_in_an_episode(small_disk, monkeypatch, capsys):
                 "water_plant",
                 "--in-process",
                 "--no-video",
-                "--runs",
+                "--out",
                 str(disk / "runs"),
                 "--time-limit",
                 "8",
@@ -170,7 +170,7 @@ def test_a_disk_that_fills_ends_an_episode_of_the_graph(small_disk, tmp_path, mo
     monkeypatch.setattr(run_folder, "check_space", lambda *_: None)
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
     with pytest.raises(SystemExit) as end:
-        cli.main(["episode", "--task", "water_plant", "--no-video", "--runs", str(disk / "runs")])
+        cli.main(["episode", "--task", "water_plant", "--no-video", "--out", str(disk / "runs")])
     said = capfd.readouterr()
     assert end.value.code == 1, said.out + said.err
     done = scorecard.read(disk / "runs/latest/scorecard.json")

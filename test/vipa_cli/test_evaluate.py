@@ -123,8 +123,8 @@ def test_an_instruction_that_is_too_long_is_refused_before_anything_starts(ran, 
     text = resources.find("tasks", "water_plant").read_text(encoding="utf-8")
     own = tmp_path / "own.yaml"
     own.write_text(text.replace("water the plant", "please water the plant on the table"), encoding="utf-8")
-    for line in (["evaluate", "--seeds", "0:2"], ["episode", "--runs", str(tmp_path / "runs")],
-                 ["episode", "--in-process", "--runs", str(tmp_path / "runs")]):  # fmt: skip
+    for line in (["evaluate", "--seeds", "0:2"], ["episode", "--out", str(tmp_path / "runs")],
+                 ["episode", "--in-process", "--out", str(tmp_path / "runs")]):  # fmt: skip
         with pytest.raises(SystemExit) as end:
             main([*line, "--task", str(own), "--policy", "water_plant"])
         assert end.value.code == 2

@@ -21,7 +21,7 @@ def test_names_and_defaults_are_those_of_the_command_line():
         n: getattr(args, n) for n in table
     }
     assert arguments.config(args) == EpisodeConfig(**{n: d for n, (_, d, _) in table.items()})
-    assert set(vars(args)) - set(table) == {"runs", "no_video", "in_process", "verbose"}
+    assert set(vars(args)) - set(table) == {"out", "no_video", "in_process", "json", "document", "verbose"}
 
 
 def test_a_cell_takes_its_share():

@@ -76,7 +76,7 @@ class McapFile:
             raise self._error(error) from None
 
     def _error(self, damage: Damaged) -> VipaError:
-        return VipaError(f"{self.path}: {damage}; `vipa record --repair` keeps what is whole")
+        return VipaError(f"{self.path}: {damage}; `vipa bag repair` keeps what is whole")
 
     def _records(self, part: Part) -> Iterator[Schema | Channel | RawMessage]:
         if part.chunk is None:

@@ -54,7 +54,7 @@ class BagReader:
         self.folder = Path(folder)
         information = metadata.read_metadata(self.folder)
         if information is None:
-            raise VipaError(f"bag {self.folder}: no readable metadata.yaml; `vipa record --repair` makes it anew")
+            raise VipaError(f"bag {self.folder}: no readable metadata.yaml; `vipa bag repair` makes it anew")
         custom = information.get("custom_data")
         self.custom_data: dict[str, str] = custom if isinstance(custom, dict) else {}
         self._storage = _storage(self.folder, information)
@@ -149,7 +149,7 @@ def _storage(folder: Path, information: dict) -> McapStorage | RosbagsStorage:
     if not metadata.is_plain_mcap(information):
         return RosbagsStorage(folder)
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
-        raise VipaError(f"bag {folder}: metadata.yaml names no files; `vipa record --repair` makes it anew")
+        raise VipaError(f"bag {folder}: metadata.yaml names no files; `vipa bag repair` makes it anew")
     paths = [folder / Path(name).name for name in names]
     missing = [p.name for p in paths if not p.is_file()]
     if missing:

@@ -3,60 +3,64 @@
 
 from pathlib import Path
 
+from vipa_cli import parsers
+
 
 def arguments(parser):
-    verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    motion = verbs.add_parser("motion", help="tracking, stops, walls and step times, beside MoveIt Servo's figures")
+    verbs = parsers.subverbs(parser)
+    motion = parsers.verb(verbs, "motion", "tracking, stops, walls and step times, beside MoveIt Servo's figures")
     motion.add_argument("--robot", default="fr3_single", help="name in config/robots/ or path")
-    policy = verbs.add_parser(
-        "policy", help="time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket"
+    policy = parsers.verb(
+        verbs, "policy", "time to act: eager, ONNX fp32 and int8, 4 and 10 steps, and behind a socket"
     )
     policy.add_argument("checkpoint", type=Path, nargs="?", help="exported folder; without it random models are made")
     policy.add_argument("--sizes", default="xs,s", help="of the models that are made")
     policy.add_argument("--views", default="1,2,3", help="cameras of the models that are made")
     policy.add_argument("--count", type=int, default=100, help="calls a case")
-    device = verbs.add_parser(
-        "device", help="on a GPU: act at any size, a training step of every stage, beside their floors"
+    device = parsers.verb(
+        verbs, "device", "on a GPU: act at any size, a training step of every stage, beside their floors"
     )
     device.add_argument("--size", default="full", help="full, s or xs")
     device.add_argument("--device", default="cuda", help="cuda, or cpu to try it")
     device.add_argument("--views", default="2,1,3", help="numbers of cameras, in this order")
     device.add_argument("--count", type=int, default=50, help="calls a case")
     device.add_argument("--budget", type=float, default=3600.0, help="wall seconds after which nothing new begins")
-    graph = verbs.add_parser(
-        "graph", help="whole episodes with busy loops beside them, and with two cameras of 640x480 at 30 Hz"
+    graph = parsers.verb(
+        verbs, "graph", "whole episodes with busy loops beside them, and with two cameras of 640x480 at 30 Hz"
     )
     graph.add_argument("--seeds", default="0", help="of the episodes: 7, 0:10 or 1,5,9")
     graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
-    tests = verbs.add_parser("statistics", help="what the sequential test of `vipa compare` promises and costs")
+    tests = parsers.verb(verbs, "statistics", "what the sequential test of `vipa compare` promises and costs")
     tests.add_argument("--sets", type=int, default=10_000, help="simulated sets of trials a case")
     for verb in (motion, policy, device, graph, tests):
-        verb.add_argument("--json", type=Path, default=None, help="write the figures there, too")
+        verb.add_argument(
+            "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
+        )
 
 
 def run(args) -> int:
-    if args.what == "motion":
+    if args.action == "motion":
         from vipa_cli.bench import motion
 
-        motion.run(args.json, args.robot)
+        motion.run(args.out, args.robot)
         return 0
-    if args.what == "device":
+    if args.action == "device":
         from vipa_cli.bench import device
 
-        device.run(args.size, args.device, args.views, args.count, args.budget, args.json)
+        device.run(args.size, args.device, args.views, args.count, args.budget, args.out)
         return 0
-    if args.what == "graph":
+    if args.action == "graph":
         from vipa_cli.bench import graph
         from vipa_sim.trials import parse_seeds
 
-        graph.run(parse_seeds(args.seeds), args.json, parse_seeds(args.loads))
+        graph.run(parse_seeds(args.seeds), args.out, parse_seeds(args.loads))
         return 0
-    if args.what == "statistics":
+    if args.action == "statistics":
         from vipa_cli.bench import statistics
 
-        statistics.run(args.json, args.sets)
+        statistics.run(args.out, args.sets)
         return 0
     from vipa_cli.bench import policy
 
-    policy.run(args.checkpoint, args.count, args.json, args.sizes, args.views)
+    policy.run(args.checkpoint, args.count, args.out, args.sizes, args.views)
     return 0

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vipa.errors import VipaError
+from vipa_cli import exit_status
 from vipa_cli.commands import arguments as arguments_
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.episode import ignore_ends, report_death, servo_nodes
@@ -15,14 +16,14 @@ from vipa_ros.bringup.supervisor import Supervisor
 def arguments(parser):
     arguments_.add(parser, episode_graph.CELL_ARGUMENTS, required=())
     parser.set_defaults(task="put_three_obj")
-    parser.add_argument("--logs", type=Path, default=Path("runs/cells"), help="where folders with the nodes' logs go")
+    parser.add_argument("--out", type=Path, default=Path("runs/cells"), help="where folders with the nodes' logs go")
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
 def run(args) -> int:
     config = arguments_.config(args, episode_graph.CELL_ARGUMENTS).checked(commander=False)
     servos = servo_nodes(config)
-    logs = args.logs / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}" / "logs"
+    logs = args.out / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}" / "logs"
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     try:
         return stand(config, servos, logs, domain, args.verbose)
@@ -49,6 +50,6 @@ def stand(config, servos, logs, domain, verbose) -> int:
             name, status = graph.wait()
         except KeyboardInterrupt:
             ignore_ends()
-            return 0
+            return exit_status.DONE
         report_death(graph, name, status)
-        return 2 if status == 2 else 1
+        return exit_status.REFUSED if status == exit_status.REFUSED else exit_status.FAILED

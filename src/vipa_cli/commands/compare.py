@@ -3,6 +3,8 @@ after every trial, and how many more trials it would take. For scripts, --json. 
 
 from pathlib import Path
 
+from vipa_cli import exit_status, json_document
+
 
 def arguments(parser):
     parser.add_argument("trials", type=Path, nargs="?", help="trials.jsonl of a set of trials, or the set's folder")
@@ -12,11 +14,10 @@ def arguments(parser):
     parser.add_argument(
         "--counts", nargs=2, metavar=("A", "B"), help="in place of a file: successes of trials, as 6/20 3/20"
     )
-    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures there, too")
+    json_document.add(parser)
 
 
 def run(args) -> int:
-    from vipa import files
     from vipa.errors import VipaError
     from vipa.evaluation import comparison, trial_file
 
@@ -28,6 +29,5 @@ def run(args) -> int:
         rows = trial_file.read(args.trials / trial_file.NAME if args.trials.is_dir() else args.trials)
     found = comparison.compare(rows, args.a, args.b, args.task)
     print(comparison.words(found, args.a, args.b))
-    if args.json:
-        files.write_json(args.json, found)
-    return 0
+    args.document = found
+    return exit_status.DONE

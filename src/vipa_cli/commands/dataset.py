@@ -4,18 +4,23 @@ import json
 import sys
 from pathlib import Path
 
+from vipa_cli import exit_status, json_document, parsers
+
 
 def arguments(parser):
-    verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    build = verbs.add_parser(
-        "build", help="add the successful episodes of run folders to a dataset; those it has are skipped"
+    verbs = parsers.subverbs(parser)
+    build = parsers.verb(
+        verbs, "build", "add the successful episodes of run folders to a dataset; those it has are skipped"
     )
-    build.add_argument("dataset", type=Path, help="folder of the dataset, made if it is not there")
-    build.add_argument("runs", type=Path, nargs="+", help="run folders, or folders of run folders")
+    build.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="run folders, or folders of run folders")
+    build.add_argument("--out", type=Path, required=True, help="folder of the dataset, made if it is not there")
     build.add_argument("--fps", type=int, default=10, help="frames a second")
     build.add_argument("--all", action="store_true", help="episodes that were no success, too")
-    for name, text in (("check", "look for damage; exit 1 if there is any"), ("show", "what it holds")):
-        verbs.add_parser(name, help=text).add_argument("dataset", type=Path, help="folder of the dataset")
+    check = parsers.verb(verbs, "check", "look for damage in a dataset; exit status 1 if there is any")
+    show = parsers.verb(verbs, "show", "say what a dataset holds: features, cameras, episodes")
+    for verb in (check, show):
+        verb.add_argument("dataset", type=Path, help="folder of the dataset")
+        json_document.add(verb)
 
 
 def run(args) -> int:
@@ -25,9 +30,9 @@ def run(args) -> int:
 def build(args) -> int:
     from vipa.dataset.build import build_from_bags
 
-    report = build_from_bags(run_folders(args.runs), args.dataset, args.fps, args.all, Progress())
+    report = build_from_bags(run_folders(args.runs), args.out, args.fps, args.all, Progress())
     print(report)
-    return 0 if report.whole else 1
+    return exit_status.DONE if report.whole else exit_status.FAILED
 
 
 def check(args) -> int:
@@ -38,7 +43,13 @@ def check(args) -> int:
         print(finding)
     errors = sum(f.level == "error" for f in findings)
     print(f"{args.dataset}: {errors} errors, {len(findings) - errors} warnings")
-    return 1 if errors else 0
+    args.document = {
+        "dataset": args.dataset,
+        "errors": errors,
+        "warnings": len(findings) - errors,
+        "findings": findings,
+    }
+    return exit_status.FAILED if errors else exit_status.DONE
 
 
 def show(args) -> int:
@@ -53,14 +64,26 @@ def show(args) -> int:
         print(f"  camera {camera.name}: {camera.width}x{camera.height}{' with depth' if camera.depth else ''}")
     for name, feature in spec.features.items():
         print(f"  {name}: {feature.dtype} {feature.size}")
+    episodes = []
     for row in dataset.rows:
+        episodes.append(
+            {
+                "index": row["episode_index"],
+                "key": key_of(row),
+                "duration_s": row["length"] / spec.fps,
+                "task": row["tasks"][0],
+            }
+        )
         told = described(json.loads(row.get("vipa/meta") or "{}"))
         print(
             f"  {row['episode_index']:>5}  {row['length'] / spec.fps:6.1f} s  {key_of(row)}  {told}  {row['tasks'][0]}"
         )
     for text in dataset.lost:
         print(f"note: {text}")
-    return 0
+    args.document = {"dataset": args.dataset, "robot": spec.robot_type, "fps": spec.fps, "frames": frames, "cameras": spec.cameras,
+                     "features": {name: {"dtype": f.dtype, "size": f.size} for name, f in spec.features.items()},
+                     "episodes": episodes, "notes": list(dataset.lost)}  # fmt: skip
+    return exit_status.DONE
 
 
 def run_folders(paths: list[Path]) -> list[Path]:

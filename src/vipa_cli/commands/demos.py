@@ -3,6 +3,7 @@ interrupted: the next call goes on where it stopped."""
 
 from pathlib import Path
 
+from vipa_cli import exit_status
 from vipa_cli.commands import arguments as arguments_
 from vipa_cli.commands.runtime import number
 
@@ -47,4 +48,4 @@ def run(args) -> int:
             failed += 1
             print(f"seed {seed} not kept: {text}", flush=True)
     print(f"{args.count} demonstrations in {out} ({failed} episodes not kept)")
-    return 0
+    return exit_status.DONE

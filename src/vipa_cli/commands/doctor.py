@@ -1,7 +1,10 @@
 """Checks rendering, ROS, messages and disk on this machine; every finding comes with the line that mends it."""
 
+from vipa_cli import exit_status, json_document
+
 
 def arguments(parser):
+    json_document.add(parser)
     parser.add_argument("--quiet", action="store_true", help="only what is wrong")
 
 
@@ -14,4 +17,6 @@ def run(args) -> int:
             print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.detail}")
             if not finding.ok and finding.fix:
                 print(f"      mend: {finding.fix}")
-    return 0 if all(f.ok for f in findings) else 1
+    good = all(f.ok for f in findings)
+    args.document = {"ok": good, "findings": findings}
+    return exit_status.DONE if good else exit_status.FAILED

@@ -5,16 +5,18 @@ import os
 from pathlib import Path
 
 from vipa.errors import VipaError
+from vipa_cli import json_document
 from vipa_cli.commands import arguments as arguments_
 
 
 def arguments(parser):
     arguments_.add(parser)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where run folders go")
     parser.add_argument("--no-video", action="store_true", help="skip the video and the report")
     parser.add_argument(
         "--in-process", action="store_true", help="without ROS: one thread, deterministic, as fast as it goes"
     )
+    json_document.add(parser)
     parser.add_argument("--verbose", action="store_true", help="show what every node prints")
 
 
@@ -28,12 +30,13 @@ def run(args) -> int:
     if args.in_process and config.motion_backend != "embedded":
         raise VipaError(f"motion backend '{config.motion_backend}' with --in-process; allowed: embedded")
     servos = servo_nodes(config)
-    folder, config = prepare(config, args.runs)
+    folder, config = prepare(config, args.out)
     if args.in_process:
         status = run_in_process(config, folder)
         if not args.no_video:
             make_report(folder)
         print_paths(folder)
+        args.document = _document(folder, status)
         return status
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
@@ -47,4 +50,15 @@ def run(args) -> int:
     if folder.scorecard.is_file() and not args.no_video and status != 130:
         make_report(folder)
     print_paths(folder)
+    args.document = _document(folder, status)
     return status
+
+
+def _document(folder, status) -> dict:
+    """What a script wants of the episode: where it is, and its scorecard, None if nobody could score it."""
+    from vipa.tasks import scorecard
+
+    paths = {"bag": folder.bag, "video": folder.video, "report": folder.report}
+    card = scorecard.to_dict(scorecard.read(folder.scorecard)) if folder.scorecard.is_file() else None
+    found = {name: path if path.exists() else None for name, path in paths.items()}
+    return {"exit_status": status, "run_folder": folder.path, **found, "scorecard": card}

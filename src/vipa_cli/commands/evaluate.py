@@ -4,6 +4,7 @@ rates. Every scorecard goes to --out, a line each; the same call again goes on w
 from pathlib import Path
 
 from vipa.commanders import registry
+from vipa_cli import exit_status, json_document
 from vipa_cli.commands import arguments as arguments_
 from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
@@ -20,6 +21,7 @@ def arguments(parser):
     parser.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
     arguments_.add(parser, ("fixed_cameras",))
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    json_document.add(parser)
     parser.add_argument("--out", type=Path, default=None, help="JSON-lines file of scorecards; default: none is kept")
 
 
@@ -54,9 +56,10 @@ def run(args) -> int:
             if error := trial_log.same_error(ran):
                 break
     print(trials.total(outcomes))
+    args.document = trials.document(outcomes)
     failed = sum(card.outcome == "error" for card in ran)
     if error:
         print(f"stopped: two trials in a row ended as the same error, as every other would: {error}")
     elif failed:
         print(f"{failed} trials ended as errors, not scored; the same call runs them again")
-    return 1 if failed else 0
+    return exit_status.FAILED if failed else exit_status.DONE

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from vipa_cli import exit_status
 from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
 TOKEN = "VIPA_TOKEN"
@@ -58,7 +59,7 @@ def run(args) -> int:
 
     asyncio.run(_serve(PolicyServer(native.infer, native.metadata, token, limits), args.host, args.port, ready))
     print("stopped", flush=True)
-    return 130
+    return exit_status.DONE
 
 
 def _token(args) -> tuple[str | None, bool]:

@@ -1,6 +1,13 @@
 """Trains a VIPA-VLA policy."""
 
-from vipa_model.cli import train_arguments as arguments  # noqa: F401  the model's own
+from vipa_cli import parsers
+
+
+def arguments(parser):
+    from vipa_model.cli import train_arguments
+
+    train_arguments(parser)
+    parser.formatter_class = parsers.Formatter
 
 
 def run(args) -> int:

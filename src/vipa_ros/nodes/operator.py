@@ -1,8 +1,8 @@
 """Node `operator`: a person's hand on a running graph, in the terminal: its state, and keys for e-stop, re-arm, recovery, homing
 and verdicts on sub-tasks.
 
-Parameters: ask (a name of vipa_ros.episode.operator_requests.ACTIONS: asks for that alone and ends; empty: watches until q or Ctrl-C).
-Exit status with `ask`: 0 it was done, 1 it was not, 2 nobody was there to do it.
+Parameters: ask (a name of vipa_ros.episode.operator_requests.ACTIONS: asks for that alone and ends; `state`: says it once and ends;
+empty: watches until q or Ctrl-C). Exit status with `ask`: 0 it was done, 1 it was not, 2 nobody was there to do it.
 """
 
 import sys
@@ -23,12 +23,15 @@ from vipa.terminal.checklist import render
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
+from vipa_ros.episode import operator_state
 from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
-FIND = 5.0  # wall seconds for a service to be found
+FIND = 5.0  # wall seconds for a service or the motion node to be found
+LATCHED = 0.5  # wall seconds for what others have latched, once motion is heard
 ANSWER = 120.0  # wall seconds for its answer: homing takes its time
 SILENT = 1.0  # wall seconds without a status after which motion counts as gone
 REFRESH = 0.2  # wall seconds
+STATE = "state"  # an ask that changes nothing
 MODES = ("holding", "executing", "braking", "STOPPED")
 
 
@@ -38,8 +41,8 @@ class Operator(Node):
     def __init__(self):
         super().__init__("operator")
         self.wanted = node.parameter(self, "ask", "")
-        if self.wanted and self.wanted not in ACTIONS:
-            raise unknown("action", self.wanted, ACTIONS)
+        if self.wanted and self.wanted not in (STATE, *ACTIONS):
+            raise unknown("action", self.wanted, (STATE, *ACTIONS))
         self.motion = self.robot = self.episode = None
         self.heard = 0.0
         self.last: tuple[bool, str] | None = None
@@ -71,7 +74,7 @@ class Operator(Node):
     def run(self):
         """Until q, or one answer. Raises VipaError if nobody is there to answer."""
         if self.wanted:
-            self.ask_once()
+            self.say_state() if self.wanted == STATE else self.ask_once()
             return
         with keyboard.single_keys() as typing, Live(console=Console(), auto_refresh=False) as live:
             if typing:
@@ -82,6 +85,26 @@ class Operator(Node):
                 if time.monotonic() - shown > REFRESH:
                     shown = time.monotonic()
                     live.update(self.picture(), refresh=True)
+
+    def say_state(self):
+        """Prints the state, once motion is heard and others had their time to be. Raises VipaError if it is not heard."""
+        deadline = time.monotonic() + FIND
+        while self.motion is None:
+            rclpy.spin_once(self, timeout_sec=0.05)
+            if time.monotonic() > deadline:
+                raise VipaError(f"no motion node within {FIND:g} s; is a graph running in this ROS domain?")
+        deadline = time.monotonic() + LATCHED
+        while time.monotonic() < deadline:
+            rclpy.spin_once(self, timeout_sec=0.05)
+        Console(highlight=False).print(*self.lines(), sep="\n")
+
+    def document(self) -> dict:
+        """What is known now, for a script: the state, or the answer to what was asked."""
+        if self.wanted != STATE:
+            done, words = self.last or (False, "")
+            return {"ask": self.wanted, "done": done, "message": words}
+        return {"motion": operator_state.motion(self.motion), "safety": operator_state.safety(self.requests.safety),
+                "robot": operator_state.robot(self.robot), "episode": operator_state.episode(self.episode)}  # fmt: skip
 
     def ask_once(self):
         deadline = time.monotonic() + FIND
@@ -99,7 +122,7 @@ class Operator(Node):
         print(words, flush=True)
         self.quit = not done
 
-    def picture(self):
+    def lines(self):
         """What is known now, for the terminal."""
         lines = [self.motion_line()]
         if (safety := self.requests.safety) is not None and safety.stop_reasons:
@@ -110,6 +133,11 @@ class Operator(Node):
         if self.episode is not None:
             e, (phase, rows) = self.episode
             lines.append(render(e.instruction, phase, e.elapsed, e.time_limit, rows))
+        return lines
+
+    def picture(self):
+        """What is known now, the last answer, and the keys."""
+        lines = self.lines()
         if self.last is not None:
             lines.append(Text(self.last[1], "green" if self.last[0] else "red"))
         keys = [("space" if a.key == " " else a.key, a.text) for a in ACTIONS.values()] + [("q", "quit")]
@@ -124,9 +152,14 @@ class Operator(Node):
         return Text.assemble("motion  ", (mode, style), f"; authority: {who}; epoch {self.motion.epoch}")
 
 
-def main():
+def run() -> tuple[int, Operator]:
+    """Exit status, and the node, taken down."""
     operator = node.run(Operator, lambda operator: operator.run())
-    sys.exit(int(bool(operator.wanted) and operator.quit))
+    return int(bool(operator.wanted) and operator.quit), operator
+
+
+def main():
+    sys.exit(run()[0])
 
 
 if __name__ == "__main__":

@@ -150,13 +150,13 @@ def test_exit_status_and_list(plain, tmp_path, capsys):
     good = make_run(tmp_path / "runs" / "20260102-030405-put_three_obj-aa", plain, seed=5, commander="expert")
     bad = make_run(tmp_path / "bad", plain, BAD["nan"][0])
     timeout = make_run(tmp_path / "timeout", plain, outcome="timeout")
-    assert vipa_dataset("build", tmp_path / "set", good, timeout) == 0
+    assert vipa_dataset("build", good, timeout, "--out", tmp_path / "set") == 0
     out = capsys.readouterr().out
     assert "seed 5  outcome success  commander expert  recorded 20260102-030405" in out
     assert f"skipped  {timeout}: not a success (timeout)" in out
     assert vipa_dataset("show", tmp_path / "set") == 0
     assert "seed 5  outcome success  commander expert" in capsys.readouterr().out
-    assert vipa_dataset("build", tmp_path / "set", bad) == 1
+    assert vipa_dataset("build", bad, "--out", tmp_path / "set") == 1
     assert "NOTE     " in capsys.readouterr().out
 
 

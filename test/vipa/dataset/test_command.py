@@ -24,9 +24,9 @@ def folders(tmp_path_factory):
 
 def test_build_show_check(folders, capsys):
     runs, root = folders
-    assert vipa_dataset("build", root, runs) == 0
+    assert vipa_dataset("build", runs, "--out", root) == 0
     assert "1 episodes added, 0 run folders skipped, 0 not usable" in capsys.readouterr().out
-    assert vipa_dataset("build", root, runs / "one") == 0
+    assert vipa_dataset("build", runs / "one", "--out", root) == 0
     assert "is in the dataset" in capsys.readouterr().out
     assert vipa_dataset("show", root) == 0
     shown = capsys.readouterr().out

@@ -21,14 +21,13 @@ def pairs_of(scores) -> list[TrialRow]:
     return [row(f"p{i}", who, s, i) for i, two in enumerate(scores) for who, s in zip("xy", two, strict=True)]
 
 
-def test_the_form_of_the_json(tmp_path):
+def test_the_form_of_the_json(tmp_path, capsys):
     rows = pairs_of([(1, 0.5), (1, 1), (0, 0), (0.5, 1), (1, 0)])
     trial_file.write(tmp_path / "trials.jsonl", rows)
-    out = tmp_path / "out.json"
     with pytest.raises(SystemExit) as end:
-        main(["compare", str(tmp_path), "--a", "x", "--b", "y", "--task", "t", "--json", str(out)])
+        main(["compare", str(tmp_path), "--a", "x", "--b", "y", "--task", "t", "--json"])
     assert end.value.code == 0
-    found = json.loads(out.read_text(encoding="utf-8"))
+    found = json.loads(capsys.readouterr().out)
     assert found == comparison.compare(rows, "x", "y")
     assert list(found) == ["a", "b", "paired", "unpaired", "sequential", "verdict", "more_trials_for_80_power"]
     assert list(found["a"]) == list(found["b"]) == ["n", "successes", "rate", "ci95", "score_mean", "score_ci95"]

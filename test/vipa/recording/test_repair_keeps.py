@@ -164,7 +164,7 @@ def test_a_split_bag_without_metadata(tmp_path):
     folder.mkdir()
     for number in range(11):
         _file(folder / f"x_{number}.mcap", range(10 * number, 10 * number + 10))
-    with pytest.raises(VipaError, match="vipa record --repair"):
+    with pytest.raises(VipaError, match="vipa bag repair"):
         BagReader(folder)
     report = repair(folder)
     assert report.complete and report.kept == 121 and not list(folder.glob("*.broken"))
@@ -179,7 +179,7 @@ def test_a_split_bag_without_metadata(tmp_path):
 def test_the_exit_status_says_what_was_lost(tmp_path, capsys):
     def status() -> int:
         with pytest.raises(SystemExit) as ended:
-            main(["record", str(folder), "--repair"])
+            main(["bag", "repair", str(folder)])
         return ended.value.code
 
     folder = _bag(tmp_path / "bag")
@@ -215,7 +215,7 @@ def test_a_bomb_takes_neither_time_nor_memory(tmp_path, declared):
         report = repair(folder)
         assert _numbers(folder) == list(range(20)) and report.bad_chunks == 1
         shutil.copy(folder / "x_0.mcap.broken", folder / "x_0.mcap")
-        with pytest.raises(VipaError, match="chunk|record"), BagReader(folder) as bag:
+        with pytest.raises(VipaError, match="chunk|index"), BagReader(folder) as bag:
             list(bag.messages())
         assert tracemalloc.get_traced_memory()[1] < 300 << 20
     finally:

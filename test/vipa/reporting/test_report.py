@@ -188,7 +188,7 @@ def test_an_empty_bag_makes_a_report(tmp_path, card):
 def test_a_file_of_no_bytes_makes_a_report_once_repaired(tmp_path):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "bag_0.mcap").write_bytes(b"")
-    with pytest.raises(VipaError, match="vipa record --repair"):
+    with pytest.raises(VipaError, match="vipa bag repair"):
         report.rebuild(tmp_path)
     repair(tmp_path / "bag")
     assert "the bag holds no messages" in report.rebuild(tmp_path).read_text(encoding="utf-8")

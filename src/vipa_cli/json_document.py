@@ -1,0 +1,54 @@
+"""`--json`: one JSON document on standard output and nothing else there, for scripts."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HELP = "print one JSON document on standard output (docs/cli.md); all else goes to standard error"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds --json. The verb puts what it found into `args.document`, in any case."""
+    parser.add_argument("--json", action="store_true", help=HELP)
+    parser.set_defaults(document=None)
+
+
+@contextlib.contextmanager
+def standard_output(args: argparse.Namespace) -> Iterator[None]:
+    """With --json: what is printed meanwhile, by child processes too, goes to standard error; at the end `args.document`, if there is
+    one, is printed on standard output."""
+    if not getattr(args, "json", False):
+        yield
+        return
+    out = sys.stdout
+    with contextlib.ExitStack() as back:
+        if out is sys.__stdout__:  # else somebody else's, as a test's capture
+            out.flush()
+            before = os.dup(1)
+            back.callback(os.close, before)
+            back.callback(os.dup2, before, 1)
+            back.callback(out.flush)
+            os.dup2(2, 1)
+        back.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
+    if args.document is not None:
+        print(json.dumps(plain(args.document), indent=2, ensure_ascii=False, allow_nan=False), file=out, flush=True)
+
+
+def plain(value):
+    """`value` as JSON values: dataclasses become objects, paths texts, and what is not a finite number null."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
