@@ -5,8 +5,6 @@ Only the motion node commands a controller; a commander (or `vipa_ros.nodes.*`) 
 
 from dataclasses import replace
 
-from launch_ros.actions import Node
-
 from vipa.robot.description import load_robot
 from vipa_ros.bringup import launching, moveit_graph
 from vipa_ros.bringup.episode_graph import CELL_ARGUMENTS, standing_graph
@@ -20,7 +18,7 @@ def generate_launch_description():
         sim = config.cell == "sim"
         ours = moveit_graph.with_moveit(standing_graph(config), config.robot, config.task, sim)
         theirs = moveit_graph.moveit_nodes(load_robot(config.robot), more["move_group"], sim)
-        return [*moveit_graph.render(theirs, Node), *launching.actions(ours)]
+        return launching.actions([*theirs, *ours])
 
     more = {"move_group": (bool, True, "true or false: start move_group, for RViz and its services")}
     return launching.description(__file__, NAMES, more, make)

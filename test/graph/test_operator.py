@@ -14,14 +14,14 @@ from vipa_msgs.srv import JudgeSubTask
 from helpers.graph_world import World
 from vipa.recording import topics
 from vipa_ros.bringup import environment
-from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 CELL = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}
 # cell real: the task manager looks at joint states and at what the operator says, and never at ground truth
-GRAPH = [NodeSpec("sim", "sim", {**CELL, "image_width": 64, "image_height": 48, "speed": 1.0}), NodeSpec("motion", "motion", CELL),
-         NodeSpec("expert", "expert", CELL), NodeSpec("task_manager", "task_manager", {**CELL, "cell": "real"})]  # fmt: skip
+GRAPH = [ProcessSpec("sim", "sim", {**CELL, "image_width": 64, "image_height": 48, "speed": 1.0}), ProcessSpec("motion", "motion", CELL),
+         ProcessSpec("expert", "expert", CELL), ProcessSpec("task_manager", "task_manager", {**CELL, "cell": "real"})]  # fmt: skip
 
 
 @pytest.fixture

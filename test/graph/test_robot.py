@@ -26,7 +26,7 @@ from helpers.graph_world import WALL, World
 from vipa.motion.chunk import GroupAction
 from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.robot.driver_wires import LATCHED
@@ -119,7 +119,7 @@ def world(tmp_path, request):
 
 
 def robot_node(driver):
-    return [NodeSpec("robot", "robot", {"robot": "fr3_single", "driver": driver})]
+    return [ProcessSpec("robot", "robot", {"robot": "fr3_single", "driver": driver})]
 
 
 @pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
@@ -228,7 +228,7 @@ def test_a_ur_is_powered_and_its_protective_stop_unlocked_and_its_button_is_a_pe
     assert not answer.success and "release it by hand" in answer.message and len(robot.asked) == 5
 
 
-@pytest.mark.parametrize("world", [[NodeSpec("gripper", "gripper", {"robot": "fr3_single"})]], indirect=True)
+@pytest.mark.parametrize("world", [[ProcessSpec("gripper", "gripper", {"robot": "fr3_single"})]], indirect=True)
 def test_a_gripper_behind_an_action_gets_the_last_target(world):
     goals, release = [], threading.Event()
 
@@ -260,8 +260,8 @@ def test_a_gripper_behind_an_action_gets_the_last_target(world):
 
 
 CELL = {"robot": "fr3_single", "task": "put_three_obj", "use_sim_time": True}
-HOME_GRAPH = [NodeSpec("sim", "sim", {**CELL, "cameras": False, "speed": 0.0}), NodeSpec("motion", "motion", CELL),
-              NodeSpec("planner", "planner", CELL), NodeSpec("robot", "robot", {"robot": "fr3_single", "use_sim_time": True})]  # fmt: skip
+HOME_GRAPH = [ProcessSpec("sim", "sim", {**CELL, "cameras": False, "speed": 0.0}), ProcessSpec("motion", "motion", CELL),
+              ProcessSpec("planner", "planner", CELL), ProcessSpec("robot", "robot", {"robot": "fr3_single", "use_sim_time": True})]  # fmt: skip
 
 
 @pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)

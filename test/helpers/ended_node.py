@@ -1,17 +1,18 @@
 """A node's process that is to end by itself, in a ROS domain of its own."""
 
 import subprocess
-import sys
+from pathlib import Path
 
-from vipa_ros.bringup import environment, episode_graph
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.process import ProcessSpec, command
 
 
-def ended(spec: episode_graph.NodeSpec, timeout: float) -> subprocess.CompletedProcess:
+def ended(spec: ProcessSpec, timeout: float) -> subprocess.CompletedProcess:
     """How the process of `spec` ended within `timeout` wall seconds, with what it printed."""
     domain = environment.Domain()
     try:
         return subprocess.run(
-            episode_graph.command(spec, sys.executable),
+            command(spec, Path()),
             env=environment.child_environment(domain.id),
             capture_output=True,
             text=True,

@@ -27,8 +27,8 @@ from helpers.streaming_commander import Streamer
 from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.bringup import environment, episode_graph, supervisor
-from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup import environment, supervisor
+from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.common import convert, lockstep
 from vipa_ros.common.qos import PROFILES
@@ -227,10 +227,10 @@ class Graph:
         self.specs = {
             s.name: s
             for s in (
-                NodeSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0, "following": following}),
-                NodeSpec("motion", "motion", {**common, "task": TASK}),
-                NodeSpec(Streamer.commander_id, STREAMER, {**common, "camera": CAMERA}),
-                NodeSpec("task_manager", "task_manager", {**common, "cell": "sim", "policy": "expert"}),
+                ProcessSpec("sim", "sim", {**common, "task": TASK, **size, "speed": 1.0, "following": following}),
+                ProcessSpec("motion", "motion", {**common, "task": TASK}),
+                ProcessSpec(Streamer.commander_id, STREAMER, {**common, "camera": CAMERA}),
+                ProcessSpec("task_manager", "task_manager", {**common, "cell": "sim", "policy": "expert"}),
             )
         }
         self.supervisor = Supervisor(list(self.specs.values()), env, folder)
@@ -238,8 +238,8 @@ class Graph:
         self.supervisor.__enter__()
         self.wires.check = self._nobody_died
 
-    def _command(self, spec, python):
-        line = episode_graph.command(spec, python)
+    def _command(self, spec, folder):
+        line = command(spec, folder)
         if spec.name == Streamer.commander_id:
             line[1:3] = [STREAMER]
         names = {

@@ -1,6 +1,7 @@
 """Files are read strictly; what is wrong with them is said in one line."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,7 +11,8 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros.bringup import episode_graph
-from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
+from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.bringup.process import ProcessSpec, command
 
 
 @pytest.mark.parametrize("name", resources.names("tasks"))
@@ -88,7 +90,7 @@ def test_the_graph_has_one_leader_and_distinct_names():
 
 
 def test_parameters_keep_their_types_on_the_command_line():
-    spec = NodeSpec("n", "sim", {"a": "on", "b": True, "c": 3, "d": 0.5, "e": "", "f": "12"})
-    line = episode_graph.command(spec, "python")
+    spec = ProcessSpec("n", "sim", {"a": "on", "b": True, "c": 3, "d": 0.5, "e": "", "f": "12"})
+    line = command(spec, Path())
     values = [line[i + 1] for i, word in enumerate(line) if word == "-p"]
     assert values == ["a:='on'", "b:=true", "c:=3", "d:=0.5", "f:='12'"]

@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from vipa import resources
-from vipa_ros.bringup import dds, environment, moveit_graph, supervisor
-from vipa_ros.bringup.episode_graph import NodeSpec
-from vipa_ros.bringup.moveit_graph import ForeignNode
+from vipa_ros.bringup import dds, environment, process, supervisor
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.bringup.supervisor import Supervisor
 
 pytest.importorskip("rclpy")
@@ -79,8 +77,8 @@ def test_what_the_user_has_named_stays(monkeypatch, name):
 
 
 def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
-    monkeypatch.setattr(supervisor, "command", lambda spec, python: [python, "-c", PROBE])
-    with Supervisor([NodeSpec("probe", "")], environment.child_environment(domain), tmp_path) as started:
+    monkeypatch.setattr(supervisor, "command", lambda spec, folder: [sys.executable, "-c", PROBE])
+    with Supervisor([ProcessSpec("probe", "")], environment.child_environment(domain), tmp_path) as started:
         started.wait()
     assert json.loads((tmp_path / "probe.log").read_text(encoding="utf-8"))[0] >= dds.segment_size(
         resources.dds_profile()
@@ -88,18 +86,15 @@ def test_what_the_supervisor_starts_has_it(domain, monkeypatch, tmp_path):
 
 
 def test_what_a_launch_file_starts_has_it(domain, monkeypatch, tmp_path):
-    """Ours by child_additions, MoveIt's nodes by their own list; launch_ros adds both to the environment it stands in."""
+    """launch_ros, which is not in the wheels, adds these to the environment it stands in."""
     program = tmp_path / "lib/moveit_servo/servo_node"  # stands where an installed one would
     program.parent.mkdir(parents=True)
     program.touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=os.pathsep)
-    (given,) = moveit_graph.render(
-        [ForeignNode("moveit_servo", "servo_node", "servo")], lambda **arguments: arguments["additional_env"]
-    )
-    assert (
-        environment.dds_additions().items() <= given.items()
-        and environment.dds_additions().items() <= environment.child_additions().items()
-    )
+    ours = process.launch_keywords(ProcessSpec("sim", "sim"))["additional_env"]
+    given = process.launch_keywords(ProcessSpec("servo", "servo_node", package="moveit_servo"))["additional_env"]
+    for additions in (ours, given):
+        assert environment.dds_additions().items() <= additions.items()
     launched = dict(os.environ) | given | {"ROS_DOMAIN_ID": str(domain)}
     done = subprocess.run(
         [sys.executable, "-c", PROBE],
@@ -111,5 +106,3 @@ def test_what_a_launch_file_starts_has_it(domain, monkeypatch, tmp_path):
         encoding="utf-8",
     )
     assert json.loads(done.stdout)[0] >= dds.segment_size(resources.dds_profile())
-    source = (Path(environment.__file__).parent / "launching.py").read_text(encoding="utf-8")
-    assert "additional_env={**environment.child_additions(), " in source  # launch_ros is not in the wheels

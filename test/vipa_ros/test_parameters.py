@@ -10,7 +10,7 @@ import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from vipa.errors import VipaError  # noqa: E402
-from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.bringup.process import ProcessSpec  # noqa: E402
 from vipa_ros.common import node  # noqa: E402
 
 
@@ -56,7 +56,7 @@ def test_one_of_another_type_is_named(made):
     "executable", ["motion", "sim", "planner", "robot", "gripper", "recorder", "task_manager", "expert", "policy"]
 )
 def test_every_node_without_a_robot_says_so(executable):
-    done = ended(NodeSpec(executable, executable), 60)
+    done = ended(ProcessSpec(executable, executable), 60)
     assert done.returncode == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("error:")] == [
         f"error: {executable}: parameter 'robot' must be set (str)"

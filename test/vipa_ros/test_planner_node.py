@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,8 +21,8 @@ from vipa_msgs.srv import PlanMotion  # noqa: E402
 from vipa.recording import topics  # noqa: E402
 from vipa.robot.description import load_robot  # noqa: E402
 from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
-from vipa_ros.bringup import environment, episode_graph  # noqa: E402
-from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.bringup import environment  # noqa: E402
+from vipa_ros.bringup.process import ProcessSpec, command  # noqa: E402
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES  # noqa: E402
 
@@ -78,8 +77,8 @@ def planner(tmp_path):
     running, callers = [], []
 
     def start(backend):
-        spec = NodeSpec("planner", "planner", {"robot": ROBOT, "task": TASK, "backend": backend})
-        running.append(subprocess.Popen(episode_graph.command(spec, sys.executable), env=env))
+        spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "task": TASK, "backend": backend})
+        running.append(subprocess.Popen(command(spec, Path()), env=env))
         callers.append(Caller(domain.id))
         return callers[0]
 
@@ -131,6 +130,6 @@ def test_moveits_planner_knows_the_tasks_fixtures(planner, tmp_path):
 
 
 def test_without_moveit_py_it_says_so():
-    spec = NodeSpec("planner", "planner", {"robot": ROBOT, "backend": "moveit"})
+    spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "backend": "moveit"})
     done = ended(spec, WALL)
     assert done.returncode == 2 and "backend moveit wants moveit_py" in done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa_ros.bringup import environment, supervisor
-from vipa_ros.bringup.episode_graph import NodeSpec
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.bringup.supervisor import Supervisor, dead_shared_memory, remove_dead_shared_memory
 from vipa_ros.common import lifeline
 
@@ -29,7 +29,7 @@ STUBBORN = (
 @pytest.fixture
 def programs(monkeypatch):
     """Lets a spec's executable be Python source instead of a node."""
-    monkeypatch.setattr(supervisor, "command", lambda spec, python: [python, "-c", spec.executable])
+    monkeypatch.setattr(supervisor, "command", lambda spec, folder: [sys.executable, "-c", spec.executable])
 
 
 def wait_for(condition):
@@ -44,7 +44,7 @@ def alive(process):
 
 
 def test_the_leaders_end_is_the_end(programs, tmp_path):
-    specs = [NodeSpec("a", SLEEPER), NodeSpec("leader", "raise SystemExit(7)", leader=True)]
+    specs = [ProcessSpec("a", SLEEPER), ProcessSpec("leader", "raise SystemExit(7)", leader=True)]
     with Supervisor(specs, dict(os.environ), tmp_path) as graph:
         assert graph.wait() == ("leader", 7)
         assert alive(graph.processes["a"])
@@ -53,8 +53,8 @@ def test_the_leaders_end_is_the_end(programs, tmp_path):
 
 def test_a_node_that_dies_is_named_with_its_last_lines(programs, tmp_path):
     specs = [
-        NodeSpec("leader", SLEEPER, leader=True),
-        NodeSpec("weak", "print('about to fall', flush=True); raise SystemExit(3)"),
+        ProcessSpec("leader", SLEEPER, leader=True),
+        ProcessSpec("weak", "print('about to fall', flush=True); raise SystemExit(3)"),
     ]
     with Supervisor(specs, dict(os.environ), tmp_path) as graph:
         assert graph.wait() == ("weak", 3)
@@ -62,20 +62,24 @@ def test_a_node_that_dies_is_named_with_its_last_lines(programs, tmp_path):
     assert (tmp_path / "weak.log").read_text(encoding="utf-8") == "about to fall\n"
 
 
-def test_what_dies_beside_the_graph_is_started_again_and_ends_with_it(programs, tmp_path):
-    """The leader ends the graph once the one beside it has been started a third time."""
+def test_what_respawns_is_started_again_and_ends_with_the_graph(programs, tmp_path):
+    """The leader ends the graph once the servo has been started a third time."""
     count = tmp_path / "count"
     falls = f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"
     leader = f"import time\nwhile not (__import__('os').path.exists({str(count)!r}) and open({str(count)!r}).read() == 'xxx'): time.sleep(0.02)"
-    beside = {"servo": [sys.executable, "-c", falls], "steady": [sys.executable, "-c", SLEEPER]}
-    with Supervisor([NodeSpec("leader", leader, leader=True)], dict(os.environ), tmp_path, beside=beside) as graph:
+    specs = [
+        ProcessSpec("leader", leader, leader=True),
+        ProcessSpec("servo", falls, respawn=True),
+        ProcessSpec("steady", SLEEPER, respawn=True),
+    ]
+    with Supervisor(specs, dict(os.environ), tmp_path) as graph:
         assert graph.wait() == ("leader", 0)
         assert alive(graph.processes["steady"])
     assert not alive(graph.processes["steady"])
 
 
 def test_a_process_that_ignores_the_interrupt_is_killed(programs, tmp_path):
-    with Supervisor([NodeSpec("a", STUBBORN)], dict(os.environ), tmp_path) as graph:
+    with Supervisor([ProcessSpec("a", STUBBORN)], dict(os.environ), tmp_path) as graph:
         wait_for(lambda: graph.last_lines("a"))
     assert graph.processes["a"].returncode == -signal.SIGKILL
 
@@ -84,12 +88,12 @@ TIED = "from vipa_ros.common import lifeline; lifeline.tie(); "
 KEEPER = f"""
 import os, sys, time
 from vipa_ros.bringup import environment, supervisor
-from vipa_ros.bringup.episode_graph import NodeSpec
-supervisor.command = lambda spec, python: [python, "-c", spec.executable, sys.argv[1]]
+from vipa_ros.bringup.process import ProcessSpec
+supervisor.command = lambda spec, folder: [sys.executable, "-c", spec.executable, str(folder)]
 domain = environment.Domain()
-specs = [NodeSpec("node", {TIED + SLEEPER!r}), NodeSpec("slow", {TIED + SLOW!r})]
-beside = {{"servo": [sys.executable, "-c", {SLEEPER!r}]}}
-with supervisor.Supervisor(specs, dict(os.environ), sys.argv[1], beside=beside, held=(domain.handle,)) as graph:
+specs = [ProcessSpec("node", {TIED + SLEEPER!r}), ProcessSpec("slow", {TIED + SLOW!r})]
+specs.append(ProcessSpec("servo", {TIED + SLEEPER!r}, respawn=True))
+with supervisor.Supervisor(specs, dict(os.environ), sys.argv[1], held=(domain.handle,)) as graph:
     while len([t for t in graph.tails.values() if t]) < 3:
         time.sleep(0.01)
     print(domain.id, *(p.pid for p in graph.processes.values()), flush=True)
@@ -166,7 +170,7 @@ def test_a_log_that_cannot_be_written_stops_no_node(programs, tmp_path, capsys):
     """More than a pipe holds, to a log on a disk that is full."""
     (tmp_path / "talker.log").symlink_to("/dev/full")
     talker = "print('x' * 300_000, flush=True); print('all said', flush=True)"
-    with Supervisor([NodeSpec("talker", talker)], dict(os.environ), tmp_path) as graph:
+    with Supervisor([ProcessSpec("talker", talker)], dict(os.environ), tmp_path) as graph:
         assert graph.wait() == ("talker", 0)
         wait_for(lambda: "all said" in graph.last_lines("talker"))
     said = capsys.readouterr().err
@@ -210,7 +214,7 @@ def test_a_killed_node_leaves_no_shared_memory(programs, tmp_path):
     pytest.importorskip("rclpy")
     source = "import rclpy, time; from vipa_ros.bringup import dds; rclpy.init(); n = rclpy.create_node('x'); print(*dds.paths(), flush=True); time.sleep(60)"
     domain = environment.Domain()
-    with Supervisor([NodeSpec("a", source)], environment.child_environment(domain.id), tmp_path) as graph:
+    with Supervisor([ProcessSpec("a", source)], environment.child_environment(domain.id), tmp_path) as graph:
         wait_for(lambda: graph.last_lines("a"))
         paths = [Path(path) for path in graph.last_lines("a")[0].split()]
         os.kill(graph.processes["a"].pid, signal.SIGKILL)

@@ -16,7 +16,8 @@ from vipa.run_folder import RunFolder
 from vipa_cli.bench import cameras
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.episode import prepare
-from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec
+from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.bringup.supervisor import Supervisor
 
 EPISODES = {"put_three_obj": "expert", "water_plant": "water_plant"}  # task: who commands
@@ -63,26 +64,17 @@ def busy(count: int) -> Iterator[None]:
             loop.wait()
 
 
-def specs_of(case: Case, config: EpisodeConfig) -> tuple[list[NodeSpec], dict[str, list[str]]]:
-    """The graph's nodes, and what runs beside them."""
+def specs_of(case: Case, config: EpisodeConfig) -> list[ProcessSpec]:
+    """The graph's processes, and the source of large pictures where a case has one."""
     specs = episode_graph.episode_graph(config)
     if not case.cameras:
-        return specs, {}
+        return specs
     names = ",".join(camera.name for camera in load_robot(config.robot).cameras)
     for spec in specs:
         if spec.name == "sim":
             spec.parameters["cameras"] = False
-    source = [
-        sys.executable,
-        "-m",
-        "vipa_cli.bench.cameras",
-        "--ros-args",
-        "-p",
-        f"cameras:='{names}'",
-        "-p",
-        "use_sim_time:=true",
-    ]
-    return specs, {"cameras": source}
+    source = {"cameras": names, "use_sim_time": True}
+    return [*specs, ProcessSpec("cameras", "cameras", source, "vipa_cli.bench", respawn=True)]
 
 
 def measure(case: Case, runs: Path) -> Row:
@@ -90,11 +82,11 @@ def measure(case: Case, runs: Path) -> Row:
     config = EpisodeConfig(case.task, case.policy, seed=case.seed, time_limit=CAMERA_SECONDS if case.cameras else 0.0)
     folder, config = prepare(config.checked(), runs)
     domain = environment.Domain()
-    specs, beside = specs_of(case, config)
+    specs = specs_of(case, config)
     try:
         with (
             busy(case.load),
-            Supervisor(specs, environment.child_environment(domain.id), folder.path / "logs", beside=beside) as graph,
+            Supervisor(specs, environment.child_environment(domain.id), folder.path / "logs") as graph,
         ):
             name, status = graph.wait()
             lines = graph.last_lines(name)

@@ -33,17 +33,13 @@ def run(args) -> int:
 
 def stand(config, servos, logs, domain, verbose) -> int:
     """The cell until Ctrl-C (0) or until one of its nodes dies (1; 2: the request was wrong)."""
-    from vipa_ros.bringup.moveit_graph import commands
-
     held = (domain.handle,) if domain.handle is not None else ()
     env = environment.child_environment(domain.id)
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VipaError(f"{logs}: {error.strerror}") from None
-    with Supervisor(
-        episode_graph.standing_graph(config), env, logs, verbose, commands(servos, logs), held=held
-    ) as graph:
+    with Supervisor([*episode_graph.standing_graph(config), *servos], env, logs, verbose, held=held) as graph:
         print(f"{config.task}, {config.robot}, cell {config.cell}; ROS domain {domain.id}; logs in {logs}", flush=True)
         print("`vipa operator` in another terminal: state, e-stop, re-arm, home; Ctrl-C here: end", flush=True)
         try:

@@ -14,6 +14,7 @@ from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
 from vipa_ros.bringup import episode_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.bringup.process import ProcessSpec, program
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_sim import following
 
@@ -60,7 +61,7 @@ def run_in_process(config, folder) -> int:
     return scorecard.exit_status(record.scorecard, config.require_success)
 
 
-def servo_nodes(config) -> list:
+def servo_nodes(config) -> list[ProcessSpec]:
     """MoveIt's nodes that the motion backend wants. Raises VipaError where they are not installed."""
     if config.motion_backend != "moveit":
         return []
@@ -75,19 +76,20 @@ def servo_nodes(config) -> list:
             f"{names.folder(robot)}: {', '.join(changed)}: not what robot file '{config.robot}' gives; `vipa robot moveit "
             f"{config.robot}` writes them"
         )
-    for node in nodes:
-        graph.executable(node)
+    try:
+        for node in nodes:
+            program(node)
+    except VipaError as error:
+        raise VipaError(f"{error}; allowed here: motion backend embedded") from None
     return nodes
 
 
 def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
     """Runs the graph to its end, MoveIt's nodes `servos` beside it, and returns the exit status. held: see Supervisor."""
-    from vipa_ros.bringup.moveit_graph import commands
-
-    specs, beside = episode_graph.episode_graph(config), commands(servos, folder.path / "logs")
+    specs = [*episode_graph.episode_graph(config), *servos]
     with (
         keyboard.single_keys() as typing,
-        Supervisor(specs, env, folder.path / "logs", verbose, beside, typing, held) as graph,
+        Supervisor(specs, env, folder.path / "logs", verbose, typing, held) as graph,
     ):
         if typing:
             verdicts = "; d, f: the sub-task is done, has failed" if config.cell == "real" else ""

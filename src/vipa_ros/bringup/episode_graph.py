@@ -1,4 +1,4 @@
-"""The graph of an episode as a list of node specs, from which the CLI's supervisor and the launch files both start it."""
+"""The graph of an episode as a list of process specs, from which the CLI's supervisor and the launch files both start it."""
 
 import importlib.util
 from dataclasses import Field, dataclass, field, fields, replace
@@ -16,6 +16,7 @@ from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
+from vipa_ros.bringup.process import ProcessSpec
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
@@ -25,19 +26,6 @@ DRIVERS = {  # makes of robots, and the packages of messages that their adapters
     "franka": ("controller_manager_msgs", "franka_msgs"),
     "ur": ("controller_manager_msgs", "ur_dashboard_msgs"),
 }
-
-
-@dataclass(frozen=True)
-class NodeSpec:
-    """One process: the module vipa_ros.nodes.<executable> as node `name` with `parameters`.
-
-    leader: its end is the end of the graph, its exit status the graph's.
-    """
-
-    name: str
-    executable: str
-    parameters: dict[str, str | int | float | bool] = field(default_factory=dict)
-    leader: bool = False
 
 
 def argument(default, text: str):
@@ -148,7 +136,7 @@ CELL_ARGUMENTS = (
 )
 
 
-def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
+def standing_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     """A cell that stands: robot, motion, planner and what homes and recovers the robot, for whoever wants to move it. `config` has
     been checked."""
     specs = cell_graph(
@@ -165,8 +153,8 @@ def standing_graph(config: EpisodeConfig) -> list[NodeSpec]:
     if config.cell == "sim":
         ours = {"robot": config.robot, "use_sim_time": True}
         specs += [
-            NodeSpec("planner", "planner", {**ours, "task": config.task}),
-            NodeSpec("robot", "robot", {**ours, "cell": "sim"}),
+            ProcessSpec("planner", "planner", {**ours, "task": config.task}),
+            ProcessSpec("robot", "robot", {**ours, "cell": "sim"}),
         ]
     return solved_by(config.motion_backend, specs, "motion")
 
@@ -218,18 +206,18 @@ def cell_graph(
     driver: str = "",
     following: str = "",
     fixed_cameras: bool = False,
-) -> list[NodeSpec]:
+) -> list[ProcessSpec]:
     """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
     realsense2_camera are started by their own launch files; what stands here is ours."""
     if cell == "real":
         ours = {"robot": robot, "task": task, "use_sim_time": False}
         specs = [
-            NodeSpec("motion", "motion", ours),
-            NodeSpec("planner", "planner", ours),
-            NodeSpec("robot", "robot", {"robot": robot, "driver": driver, "cell": cell, "use_sim_time": False}),
+            ProcessSpec("motion", "motion", ours),
+            ProcessSpec("planner", "planner", ours),
+            ProcessSpec("robot", "robot", {"robot": robot, "driver": driver, "cell": cell, "use_sim_time": False}),
         ]
         if driver == "franka":  # its hand has an action, and no trajectory controller
-            specs.append(NodeSpec("gripper", "gripper", {"robot": robot, "use_sim_time": False}))
+            specs.append(ProcessSpec("gripper", "gripper", {"robot": robot, "use_sim_time": False}))
         return specs
     sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
     if following:
@@ -237,12 +225,12 @@ def cell_graph(
     if fixed_cameras:
         sim["fixed_cameras"] = True
     return [
-        NodeSpec("sim", "sim", sim),
-        NodeSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
+        ProcessSpec("sim", "sim", sim),
+        ProcessSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
     ]
 
 
-def solved_by(backend: str, specs: list[NodeSpec], *executables: str) -> list[NodeSpec]:
+def solved_by(backend: str, specs: list[ProcessSpec], *executables: str) -> list[ProcessSpec]:
     """`specs` in which the nodes `executables` have the motion backend `backend`."""
     return [
         replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs
@@ -254,7 +242,7 @@ def pinned_files(config: EpisodeConfig) -> tuple[str, str]:
     return pinned(config.task, load_task(config.task)), pinned(config.robot, load_robot(config.robot))
 
 
-def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
+def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     """Everything one scored episode needs; `config` has been checked."""
     task, robot = pinned_files(config)
     common = {"robot": robot, "task": task, "use_sim_time": config.cell == "sim"}
@@ -275,34 +263,22 @@ def episode_graph(config: EpisodeConfig) -> list[NodeSpec]:
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         commander,
-        NodeSpec(
+        ProcessSpec(
             "task_manager",
             "task_manager",
             {**common, "cell": config.cell, "policy": config.policy, "policy_sha256": config.policy_sha256},
         ),
-        NodeSpec("recorder", "recorder", {"robot": robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}),
-        NodeSpec("episode", "episode", goal, leader=True),
+        ProcessSpec(
+            "recorder", "recorder", {"robot": robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}
+        ),
+        ProcessSpec("episode", "episode", goal, leader=True),
     ]
 
 
-def commander_spec(request: CommanderRequest, common: dict) -> NodeSpec:
+def commander_spec(request: CommanderRequest, common: dict) -> ProcessSpec:
     """The node of a commander; its name is its commander_id."""
     kind = registry.kind_of(request.name)
-    return NodeSpec(kind.commander_id, kind.executable, {**common, **kind.parameters(request)})
-
-
-def command(spec: NodeSpec, python: str) -> list[str]:
-    """The command line that starts `spec` with the interpreter `python`."""
-    line = [python, "-m", f"vipa_ros.nodes.{spec.executable}", "--ros-args", "-r", f"__node:={spec.name}"]
-    for key, value in spec.parameters.items():
-        if value == "":  # rcl has no empty string on the command line; every default is empty then
-            continue
-        text = (
-            str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
-        )
-        # quoted, so that YAML does not take a name for a number or a truth value
-        line += ["-p", f"{key}:='{text}'" if isinstance(value, str) else f"{key}:={text}"]
-    return line
+    return ProcessSpec(kind.commander_id, kind.executable, {**common, **kind.parameters(request)})
 
 
 def tasks() -> list[str]:

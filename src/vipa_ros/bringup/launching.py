@@ -18,12 +18,10 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vipa_ros.bringup import environment, launch_arguments, moveit_graph
+from vipa_ros.bringup import launch_arguments
 from vipa_ros.bringup.episode import FAULT_GRACE, prepare, servo_nodes, write_card
-from vipa_ros.bringup.episode_graph import EpisodeConfig, NodeSpec, episode_graph
-from vipa_ros.common import lifeline
-
-KILL = "15"  # wall seconds that launch leaves between SIGTERM and SIGKILL: a bag is closed meanwhile
+from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
+from vipa_ros.bringup.process import ProcessSpec, launch_keywords
 
 
 def description(file: str, names, more: launch_arguments.Table, make) -> LaunchDescription:
@@ -48,27 +46,20 @@ def description(file: str, names, more: launch_arguments.Table, make) -> LaunchD
     return LaunchDescription([*declared, OpaqueFunction(function=perform)])
 
 
-def launch_node(spec: NodeSpec) -> Node:
+def launch_node(spec: ProcessSpec) -> Node:
     """A spec as a launch_ros Node."""
-    return Node(
-        executable=sys.executable,
-        arguments=["-m", f"vipa_ros.nodes.{spec.executable}"],
-        name=spec.name,
-        exec_name=spec.name,  # in the log, where it would be "python"
-        sigkill_timeout=KILL,
-        parameters=[{k: v for k, v in spec.parameters.items() if v != ""}],
-        additional_env={**environment.child_additions(), **lifeline.environment()},
-        output="screen",
-    )
+    return Node(**launch_keywords(spec))
 
 
-def actions(specs: list[NodeSpec]) -> list:
-    """A launch_ros Node a spec; the end of any of them shuts the launch down."""
+def actions(specs: list[ProcessSpec]) -> list:
+    """A launch_ros Node a spec; the end of any that does not respawn shuts the launch down."""
     rendered = []
     for spec in specs:
         node = launch_node(spec)
-        end = EmitEvent(event=Shutdown(reason=f"{spec.name} ended"))
-        rendered += [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[end]))]
+        rendered.append(node)
+        if not spec.respawn:
+            end = EmitEvent(event=Shutdown(reason=f"{spec.name} ended"))
+            rendered.append(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[end])))
     return rendered
 
 
@@ -79,7 +70,7 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
     specs = episode_graph(config)
     nodes = {spec.name: launch_node(spec) for spec in specs}
     leader = next(nodes[spec.name] for spec in specs if spec.leader)
-    servos = moveit_graph.render(servo_nodes(config), Node)
+    servos = [launch_node(spec) for spec in servo_nodes(config)]
     others = {name: node for name, node in nodes.items() if node is not leader}
     report = ExecuteProcess(
         cmd=[sys.executable, "-m", "vipa_cli.cli", "report", str(folder.path)], name="report", output="screen"

@@ -12,34 +12,45 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vipa import files
-from vipa_ros.bringup.episode_graph import NodeSpec, command
+from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import lifeline
 
 GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
-REVIVAL = 1.0  # wall seconds after which what died beside the graph is started again
+RESPAWN_S = 1.0  # wall seconds after which what respawns is started again
 LAST_LINES = 15
 
 
 class Supervisor:
-    """Runs node specs as processes in sessions of their own until the leader ends, one dies, or `stop`. They end with this process,
-    however it ends.
+    """Runs process specs in sessions of their own until the leader ends, one dies, or `stop`. They end with this process,
+    however it ends. Use as a context manager; main thread.
 
-    Output of every node but the leader goes to <log_folder>/<name>.log, and with `verbose` to the terminal behind the
-    node's name. Use as a context manager; main thread.
+    Args:
+        specs: what to run. Those that respawn are started again whenever they die: the nodes that want them say what they lack
+            meanwhile.
+        env: the whole environment of every process.
+        log_folder: output of every process but the leader goes to <log_folder>/<label>.log.
+        verbose: it goes to the terminal as well, behind the label.
+        keys: the leader reads our standard input.
+        held: descriptors that every process inherits, as a domain's lock.
 
-    beside: label → command line of processes of other packages, started with the graph and again whenever they die: the nodes
-    that want them say what they lack meanwhile. keys: the leader reads our standard input. held: descriptors that every process
-    inherits, as a domain's lock.
+    Raises:
+        VipaError: a program is not installed.
     """
 
-    def __init__(self, specs: list[NodeSpec], env: dict[str, str], log_folder: Path, verbose: bool = False,
-                 beside: dict[str, list[str]] | None = None, keys: bool = False, held: tuple[int, ...] = ()):  # fmt: skip
+    def __init__(
+        self,
+        specs: list[ProcessSpec],
+        env: dict[str, str],
+        log_folder: Path,
+        verbose: bool = False,
+        keys: bool = False,
+        held: tuple[int, ...] = (),
+    ):
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
-        self.beside, self.keys, self.held = {k: lifeline.tied(v) for k, v in (beside or {}).items()}, keys, held
+        self.keys, self.held = keys, held
+        self.respawning = {spec.label: spec for spec in specs if spec.respawn}
         self.processes: dict[str, subprocess.Popen] = {}
-        self.tails: dict[str, deque[str]] = {
-            name: deque(maxlen=LAST_LINES) for name in (*(s.name for s in specs), *self.beside)
-        }
+        self.tails: dict[str, deque[str]] = {spec.label: deque(maxlen=LAST_LINES) for spec in specs}
         self._died: dict[str, float] = {}
         self._pumps: list[threading.Thread] = []
         self._began = time.time()
@@ -49,9 +60,7 @@ class Supervisor:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         try:
             for spec in self.specs:
-                self._start(spec.name, command(spec, sys.executable), spec.leader)
-            for label, line in self.beside.items():
-                self._start(label, line)
+                self._start(spec)
         except BaseException:
             self.stop()
             raise
@@ -60,16 +69,16 @@ class Supervisor:
     def __exit__(self, *error) -> None:
         self.stop()
 
-    def _start(self, name, line, leader=False):
-        pipe = None if leader else subprocess.PIPE
+    def _start(self, spec):
+        name, pipe = spec.label, None if spec.leader else subprocess.PIPE
         # whose process it is, for `ps` and tests, and with whom it ends
         env = {**self.env, **lifeline.environment(), "VIPA_RUN": str(self.log_folder.parent.resolve())}
         if pipe:
             env["PYTHONIOENCODING"] = "utf-8"  # as it is read; the leader speaks to the terminal
         process = subprocess.Popen(
-            line,
+            command(spec, self.log_folder),
             env=env,
-            stdin=None if leader and self.keys else subprocess.DEVNULL,
+            stdin=None if spec.leader and self.keys else subprocess.DEVNULL,
             stdout=pipe,
             stderr=subprocess.STDOUT if pipe else None,
             pass_fds=self.held,
@@ -109,7 +118,7 @@ class Supervisor:
 
     def wait(self) -> tuple[str, int]:
         """Blocks until the leader ends or any other process dies: (its name, exit status). KeyboardInterrupt passes."""
-        leader = next((s.name for s in self.specs if s.leader), None)
+        leader = self._leader
         while True:
             self._revive()
             for name, process in self.processes.items():
@@ -117,20 +126,24 @@ class Supervisor:
                 status = self.processes[leader].poll() if leader else None
                 if status is not None:
                     return leader, status
-                if name not in self.beside and (status := process.poll()) is not None:
+                if name not in self.respawning and (status := process.poll()) is not None:
                     return name, status
             time.sleep(0.05)
 
+    @property
+    def _leader(self) -> str | None:
+        return next((spec.label for spec in self.specs if spec.leader), None)
+
     def _revive(self):
-        for label, line in self.beside.items():
+        for label, spec in self.respawning.items():
             if self.processes[label].poll() is None:
                 self._died.pop(label, None)
-            elif time.monotonic() - self._died.setdefault(label, time.monotonic()) > REVIVAL:
-                self._start(label, line)
+            elif time.monotonic() - self._died.setdefault(label, time.monotonic()) > RESPAWN_S:
+                self._start(spec)
 
     def wait_leader(self, timeout: float) -> int | None:
         """Waits for the leader to end: its exit status, or None if it did not within `timeout` wall seconds."""
-        leader = next((s.name for s in self.specs if s.leader), None)
+        leader = self._leader
         if leader is None:
             return None
         try:
@@ -140,9 +153,8 @@ class Supervisor:
 
     def interrupt_leader(self, timeout: float) -> int | None:
         """Asks the leader to end (it cancels its goal) and waits as `wait_leader` does."""
-        for spec in self.specs:
-            if spec.leader:
-                _signal(self.processes[spec.name], signal.SIGINT)
+        if self._leader is not None:
+            _signal(self.processes[self._leader], signal.SIGINT)
         return self.wait_leader(timeout)
 
     def last_lines(self, name: str) -> list[str]:

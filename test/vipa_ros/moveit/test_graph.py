@@ -11,8 +11,9 @@ from vipa.errors import VipaError
 from vipa.moveit import parameters
 from vipa.moveit.names import servo_node
 from vipa.robot.description import load_robot
-from vipa_ros.bringup import moveit_graph
+from vipa_ros.bringup import moveit_graph, process
 from vipa_ros.bringup.episode_graph import cell_graph
+from vipa_ros.common import lifeline
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():
@@ -56,19 +57,19 @@ def test_nodes_are_started_from_what_is_installed_and_missed_where_it_is_not(tmp
     nodes = moveit_graph.moveit_nodes(load_robot("fr3_dual"), False, True)
     program = tmp_path / "b" / "lib" / "moveit_servo" / "servo_node"
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
-    with pytest.raises(
-        VipaError, match=r"MoveIt is not there: no lib/moveit_servo/servo_node in .*; allowed here: motion backend"
-    ):
-        moveit_graph.commands(nodes, tmp_path / "logs")
+    with pytest.raises(VipaError, match="package moveit_servo is not installed: no lib/moveit_servo/servo_node in "):
+        process.command(nodes[0], tmp_path)
     program.parent.mkdir(parents=True)
     program.touch()
-    lines = moveit_graph.commands(nodes, tmp_path / "logs")
-    assert list(lines) == ["vipa_left_servo", "vipa_right_servo"]
-    assert lines["vipa_left_servo"][:6] == [str(program), "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
-    parameters = yaml.safe_load(Path(lines["vipa_right_servo"][-1]).read_text(encoding="utf-8"))["/**"][
-        "ros__parameters"
-    ]
-    assert parameters == nodes[1].parameters
+    assert [node.label for node in nodes] == ["vipa_left_servo", "vipa_right_servo"]
+    left, right = (process.command(node, tmp_path) for node in nodes)
+    tied = lifeline.tied([str(program)])
+    assert left[:-2] == [*tied, "--ros-args", "-r", "__node:=servo", "-r", "__ns:=/vipa/left"]
+    written = yaml.safe_load(Path(right[-1]).read_text(encoding="utf-8"))
+    assert written["/**"]["ros__parameters"] == nodes[1].parameters
+    keywords = process.launch_keywords(nodes[0])
+    assert (keywords["package"], keywords["executable"]) == ("moveit_servo", "servo_node")
+    assert keywords["prefix"] == " ".join(lifeline.tied([])) and keywords["respawn"]
 
 
 def test_a_robot_without_its_files_is_refused_with_the_remedy():

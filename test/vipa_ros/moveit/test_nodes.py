@@ -27,8 +27,8 @@ from vipa.robot.description import load_robot  # noqa: E402
 from vipa.robot.kinematics import Kinematics  # noqa: E402
 from vipa.robot.state import JointState  # noqa: E402
 from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
-from vipa_ros.bringup import environment, episode_graph  # noqa: E402
-from vipa_ros.bringup.episode_graph import NodeSpec  # noqa: E402
+from vipa_ros.bringup import environment  # noqa: E402
+from vipa_ros.bringup.process import ProcessSpec, command  # noqa: E402
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES  # noqa: E402
 
@@ -142,8 +142,8 @@ def graph(tmp_path):
         running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
         return running[-1]
 
-    motion = NodeSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "backend": "moveit"})
-    start(*episode_graph.command(motion, sys.executable))
+    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "backend": "moveit"})
+    start(*command(motion, Path()))
     cell = Cell(domain.id)
     yield cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
     cell.close()
@@ -191,6 +191,6 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
 
 
 def test_a_backend_that_is_none_is_refused(tmp_path):
-    spec = NodeSpec("motion", "motion", {"robot": ROBOT, "backend": "magic"})
+    spec = ProcessSpec("motion", "motion", {"robot": ROBOT, "backend": "magic"})
     done = ended(spec, WALL)
     assert done.returncode == 2 and "unknown backend 'magic'; allowed: embedded, moveit" in done.stderr
