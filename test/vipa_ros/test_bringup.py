@@ -75,7 +75,7 @@ def test_a_driver_without_its_messages_is_refused(monkeypatch):
 )
 def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
     config = EpisodeConfig("put_three_obj", cell="real", driver=driver).checked(commander=False)
-    graph = cell_graph(config.task, config.robot, cell=config.cell, driver=config.driver)
+    graph = cell_graph(config)
     assert [spec.executable for spec in graph] == nodes
     whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "water_plant"}))
     assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
@@ -90,3 +90,20 @@ def test_a_standing_cell_homes_and_recovers_simulated_or_real():
     assert sim["robot"].parameters["cell"] == "sim" and "driver" not in sim["robot"].parameters
     config = EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(commander=False)
     assert [s.executable for s in graph_module.standing_graph(config)] == ["motion", "planner", "robot", "gripper"]
+
+
+def test_our_camera_node_stands_in_a_real_cell_that_asks_for_it(tmp_path):
+    text = resources.find("config/robots", "fr3_single").read_text(encoding="utf-8")
+    for name in ("scene", "wrist"):
+        text = text.replace(f"  - name: {name} ", f"  - name: {name}\n    serial: '1{name}'\n    # ")
+    (tmp_path / "robot.yaml").write_text(text, encoding="utf-8")
+    real = {"task": "put_three_obj", "cell": "real", "driver": "franka", "camera_driver": "realsense"}
+    config = EpisodeConfig(**real, robot=str(tmp_path / "robot.yaml")).checked(commander=False)
+    assert [s.executable for s in cell_graph(config)] == ["motion", "planner", "robot", "gripper", "realsense"]
+    for changes, why in (
+        ({"robot": ""}, "no serial in the robot file"),
+        ({"camera_driver": "webcam"}, "camera driver 'webcam'"),
+        ({"cell": "sim", "driver": ""}, "camera driver 'realsense' is for cell real"),
+    ):
+        with pytest.raises(VipaError, match=why):
+            EpisodeConfig(**real | {"robot": config.robot} | changes).checked(commander=False)

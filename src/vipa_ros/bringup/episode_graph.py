@@ -9,6 +9,7 @@ from vipa.commanders import registry
 from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.kind import CommanderRequest
 from vipa.config import Range, pinned
+from vipa.drivers import realsense
 from vipa.errors import VipaError, unknown
 from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
@@ -21,6 +22,7 @@ from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
 CELLS = ("sim", "real")
+CAMERA_DRIVERS = ("realsense",)
 MOTION_BACKENDS = ("embedded", "moveit")
 DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
     "franka": ("controller_manager_msgs", "franka_msgs"),
@@ -54,6 +56,9 @@ class EpisodeConfig:
     time_limit: Annotated[float, Range(0, 86_400)] = argument(0.0, "seconds of ROS time; 0: the task's")
     speed: Annotated[float, Range(0, 1000)] = argument(1.0, "simulated over wall time at most; 0: as fast as it goes")
     driver: str = argument("", "make of the robot in a real cell: franka or ur")
+    camera_driver: str = argument(
+        "", "of a real cell's cameras: realsense, our node; empty: what publishes them is started by itself"
+    )
     run_folder: str = ""
     require_success: bool = argument(False, "exit 1 unless every sub-task is done")
     policy_sha256: str = ""
@@ -127,6 +132,7 @@ CELL_ARGUMENTS = (
     "robot",
     "cell",
     "driver",
+    "camera_driver",
     "seed",
     "variant",
     "speed",
@@ -139,17 +145,7 @@ CELL_ARGUMENTS = (
 def standing_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     """A cell that stands: robot, motion, planner and what homes and recovers the robot, for whoever wants to move it. `config` has
     been checked."""
-    specs = cell_graph(
-        config.task,
-        config.robot,
-        config.seed,
-        config.variant,
-        config.speed,
-        config.cell,
-        config.driver,
-        config.following,
-        config.fixed_cameras,
-    )
+    specs = cell_graph(config)
     if config.cell == "sim":
         ours = {"robot": config.robot, "use_sim_time": True}
         specs += [
@@ -164,6 +160,10 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     if config.cell == "sim":
         if config.driver:
             raise VipaError(f"driver '{config.driver}' is for cell real; a simulated robot has none")
+        if config.camera_driver:
+            raise VipaError(
+                f"camera driver '{config.camera_driver}' is for cell real; a simulation renders its pictures"
+            )
         return
     if config.following:
         raise VipaError(f"following '{config.following}' is for cell sim; a real arm follows as it does")
@@ -174,6 +174,11 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
     if lacking:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
+    if config.camera_driver:
+        if config.camera_driver not in CAMERA_DRIVERS:
+            raise unknown("camera driver", config.camera_driver, CAMERA_DRIVERS)
+        realsense.library()
+        realsense.find(load_robot(config.robot or load_task(config.task).robot).cameras, [])
     if commander and registry.kind_of(config.policy).wants_truth:
         allowed = ", or ".join(kind.form for kind in registry.KINDS if not kind.wants_truth)
         raise VipaError(
@@ -196,38 +201,29 @@ def check_wants(task: Task, robot: Robot) -> None:
             raise VipaError(f"task '{task.name}': subtask '{subtask.name}': {why}")
 
 
-def cell_graph(
-    task: str,
-    robot: str,
-    seed: int = 0,
-    variant: str = "",
-    speed: float = 1.0,
-    cell: str = "sim",
-    driver: str = "",
-    following: str = "",
-    fixed_cameras: bool = False,
-) -> list[ProcessSpec]:
-    """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control and the cameras'
-    realsense2_camera are started by their own launch files; what stands here is ours."""
-    if cell == "real":
-        ours = {"robot": robot, "task": task, "use_sim_time": False}
+def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
+    """The cell and the motion node: a robot that waits for a commander. In a real cell the robot's ros2_control, and the cameras unless
+    `config` names our driver of them, are started by their own launch files; what stands here is ours."""
+    robot, task = config.robot, config.task
+    if config.cell == "real":
+        ours = {"robot": robot, "use_sim_time": False}
         specs = [
-            ProcessSpec("motion", "motion", ours),
-            ProcessSpec("planner", "planner", ours),
-            ProcessSpec("robot", "robot", {"robot": robot, "driver": driver, "cell": cell, "use_sim_time": False}),
+            ProcessSpec("motion", "motion", {**ours, "task": task}),
+            ProcessSpec("planner", "planner", {**ours, "task": task}),
+            ProcessSpec("robot", "robot", {**ours, "driver": config.driver, "cell": config.cell}),
         ]
-        if driver == "franka":  # its hand has an action, and no trajectory controller
-            specs.append(ProcessSpec("gripper", "gripper", {"robot": robot, "use_sim_time": False}))
+        if config.driver == "franka":  # its hand has an action, and no trajectory controller
+            specs.append(ProcessSpec("gripper", "gripper", ours))
+        if config.camera_driver:
+            specs.append(ProcessSpec(config.camera_driver, config.camera_driver, ours))
         return specs
-    sim = {"robot": robot, "task": task, "seed": seed, "variant": variant, "speed": float(speed), "use_sim_time": True}
-    if following:
-        sim["following"] = following
-    if fixed_cameras:
+    ours = {"robot": robot, "task": task, "use_sim_time": True}
+    sim = {**ours, "seed": config.seed, "variant": config.variant, "speed": float(config.speed)}
+    if config.following:
+        sim["following"] = config.following
+    if config.fixed_cameras:
         sim["fixed_cameras"] = True
-    return [
-        ProcessSpec("sim", "sim", sim),
-        ProcessSpec("motion", "motion", {"robot": robot, "task": task, "use_sim_time": True}),
-    ]
+    return [ProcessSpec("sim", "sim", sim), ProcessSpec("motion", "motion", ours)]
 
 
 def solved_by(backend: str, specs: list[ProcessSpec], *executables: str) -> list[ProcessSpec]:
@@ -256,10 +252,7 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
         "run_folder": config.run_folder,
         "require_success": config.require_success,
     }
-    cell = cell_graph(
-        task, robot, config.seed, config.variant, config.speed, config.cell, config.driver, config.following,
-        config.fixed_cameras,
-    )  # fmt: skip
+    cell = cell_graph(replace(config, task=task, robot=robot))
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         commander,

@@ -307,11 +307,11 @@ def wrench_msg(value, stamp: Time, frame_id: str) -> WrenchStamped:
     return msg
 
 
-def frame_msgs(frame: CameraFrame) -> dict:
-    """The messages of a capture by the keys of `topics.camera_topics`."""
+def frame_msgs(frame: CameraFrame, distortion=(0.0,) * 5) -> dict:
+    """The messages of a capture by the keys of `topics.camera_topics`. distortion: (5,) plumb_bob."""
     stamp, name = time_msg(frame.stamp_ns), f"{frame.name}_color_optical_frame"
     height, width = frame.depth.shape
-    info = camera_info_msg(frame.intrinsics, width, height, stamp, name)
+    info = camera_info_msg(frame.intrinsics, width, height, stamp, name, distortion)
     return {
         "color_info": info,
         "depth_info": info,
@@ -330,10 +330,12 @@ def image_msg(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:
     return msg
 
 
-def camera_info_msg(intrinsics: np.ndarray, width: int, height: int, stamp: Time, frame_id: str) -> CameraInfo:
-    """sensor_msgs/CameraInfo of an undistorted pinhole camera with K (3, 3)."""
+def camera_info_msg(
+    intrinsics: np.ndarray, width: int, height: int, stamp: Time, frame_id: str, distortion=(0.0,) * 5
+) -> CameraInfo:
+    """sensor_msgs/CameraInfo of a pinhole camera with K (3, 3) and the distortion (5,) plumb_bob."""
     k = np.asarray(intrinsics, dtype=float)
-    msg = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    msg = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[float(v) for v in distortion])
     msg.header.stamp, msg.header.frame_id = stamp, frame_id
     msg.k = k.ravel()
     msg.r = np.eye(3).ravel()

@@ -12,21 +12,23 @@ from vipa.moveit import parameters
 from vipa.moveit.names import servo_node
 from vipa.robot.description import load_robot
 from vipa_ros.bringup import moveit_graph, process
-from vipa_ros.bringup.episode_graph import cell_graph
+from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph
 from vipa_ros.common import lifeline
 
 
 def test_motion_gets_the_backend_and_a_planner_of_its_own():
     specs = {
         s.name: s
-        for s in moveit_graph.with_moveit(cell_graph("water_plant", "fr3_single"), "fr3_single", "water_plant", True)
+        for s in moveit_graph.with_moveit(
+            cell_graph(EpisodeConfig("water_plant", robot="fr3_single")), "fr3_single", "water_plant", True
+        )
     }
     assert specs["motion"].parameters["backend"] == specs["planner"].parameters["backend"] == "moveit"
     assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
 
 
 def test_a_real_cell_keeps_its_driver_and_has_one_planner():
-    cell = cell_graph("water_plant", "fr3_single", cell="real", driver="franka")
+    cell = cell_graph(EpisodeConfig("water_plant", robot="fr3_single", cell="real", driver="franka"))
     specs = moveit_graph.with_moveit(cell, "fr3_single", "water_plant", False)
     assert [s.name for s in specs] == ["motion", "planner", "robot", "gripper"]
     assert [s.parameters.get("backend") for s in specs] == ["moveit", "moveit", None, None]
