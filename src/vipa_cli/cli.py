@@ -44,7 +44,7 @@ VERBS = {
         "policy": "list the policies that ship",
     },
     "describe tasks and robots": {
-        "task": "list tasks, check task files",
+        "task": "list tasks, check task files, show scenes",
         "robot": "list robots, check robot files, write MoveIt's configuration",
     },
 }

@@ -14,6 +14,7 @@ from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa.tasks.task import Task
 from vipa_sim import contacts, geometry, robot_model, tabletop
 from vipa_sim.camera_mounts import mounted_anew
+from vipa_sim.camera_noise import CameraNoise
 from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
 from vipa_sim.placement_ik import Reach
@@ -32,7 +33,7 @@ class SimCell:
     cameras: names of the robot's cameras to build, None = the task's, () = none (no rendering).
     image_size: (width, height) in pixels for all of them instead of the robot file's.
     following: how the arms follow their controllers. fixed_cameras: cameras on the world stand where the robot file says; else
-    each episode's seed draws where (`camera_mounts`).
+    each episode's seed draws where (`camera_mounts`). camera_noise: cameras see as a RealSense does (`camera_noise`).
 
     dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either.
     card: how the current episode began. mounted: every camera of the robot as it stands in the current episode, built or not; cameras:
@@ -47,9 +48,10 @@ class SimCell:
         image_size: tuple[int, int] | None = None,
         following: Following | None = None,
         fixed_cameras: bool = False,
+        camera_noise: bool = False,
     ):
         self.robot, self.task, self.following = robot, task, following or Following()
-        self.fixed_cameras = fixed_cameras
+        self.fixed_cameras, self.camera_noise = fixed_cameras, camera_noise
         self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
         self.mounted = {camera.name: camera for camera in robot.cameras}
         self.dt = 1.0 / robot.control_rate
@@ -155,6 +157,7 @@ class SimCell:
             appearance={"materials": {k: list(v) for k, v in self._appearance.materials.items()},
                         "light": self._appearance.light},
             cameras={c.name: {"position": c.position, "rpy": c.rpy} for c in self.mounted.values() if c.parent == "world"},
+            camera_noise=self.camera_noise,
         )  # fmt: skip
         return self.card
 
@@ -262,7 +265,8 @@ class SimCell:
     def snapshot(self) -> Snapshot:
         """A copy of the state that another thread may draw."""
         look = self.scene.look(self._appearance, self._data)
-        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras)
+        noise = CameraNoise(self.card.seed) if self.camera_noise else None
+        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras, noise)
 
     def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
         """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""

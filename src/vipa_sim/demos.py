@@ -34,7 +34,7 @@ LED_FRAMES = 20  # that such an episode has at least
 class DemoConfig:
     """What to record. noise: metres, standard deviation of the expert's disturbances. image_size: pixels of the square views.
     crops: camera → [left, top, right, bottom] as fractions of its image; not named: the whole. policy: a checkpoint folder
-    that drives for stretches (DAgger, see vipa.commanders.expert.dagger), or empty. fixed_cameras: see SimCell."""
+    that drives for stretches (DAgger, see vipa.commanders.expert.dagger), or empty. fixed_cameras, camera_noise: see SimCell."""
 
     task: str
     out: str
@@ -43,6 +43,7 @@ class DemoConfig:
     crops: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     policy: str = ""
     fixed_cameras: bool = False
+    camera_noise: bool = False
 
 
 class Recording:
@@ -129,7 +130,8 @@ class Collector:
         self.task = load_task(config.task)
         self.robot = load_robot(self.task.robot)
         self.store = writer(config)
-        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE, fixed_cameras=config.fixed_cameras)
+        seen = {"fixed_cameras": config.fixed_cameras, "camera_noise": config.camera_noise}
+        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE, **seen)
         self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
         if self.policy:
             self.policy.check_instruction(self.task.instruction)
@@ -164,6 +166,7 @@ class Collector:
             "noise": self.config.noise,
             "policy": self.config.policy,
             "fixed_cameras": self.config.fixed_cameras,
+            "camera_noise": self.config.camera_noise,
         }
         self.store.add(name, recording.arrays(), self.task.instruction, meta)
         return seed, True, f"{len(recording.rows)} frames, {card.outcome}"

@@ -44,7 +44,8 @@ class TaskEnv(gymnasium.Env):
     Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate; truncated: time
     limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `instruction`, `outcome` ("" while it runs),
     `refused` (why the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises
-    VipaError. fixed_cameras: see vipa_sim.cell.SimCell. The simulation begins at the first reset, in the process that calls it.
+    VipaError. fixed_cameras, camera_noise: see vipa_sim.cell.SimCell. The simulation begins at the first reset, in the process that
+    calls it.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
@@ -57,6 +58,7 @@ class TaskEnv(gymnasium.Env):
         cameras: tuple[str, ...] | None = None,
         render_mode: str | None = None,
         fixed_cameras: bool = False,
+        camera_noise: bool = False,
     ):
         if actions not in ("absolute", "relative"):
             raise unknown("actions", actions, ("absolute", "relative"))
@@ -68,7 +70,8 @@ class TaskEnv(gymnasium.Env):
         kinematics = Kinematics(self.robot)
         self.parts = [part_of(group, kinematics.group(group.name)) for group in self.robot.groups]
         self.cameras = choose_cameras(self.robot, self.task.cameras if cameras is None else cameras, image_size)
-        self._image_size, self._fixed_cameras, self._loop = image_size, fixed_cameras, None
+        self._image_size, self._loop = image_size, None
+        self._seen = {"fixed_cameras": fixed_cameras, "camera_noise": camera_noise}
         self._to_base = np.linalg.inv(kinematics.group(self.robot.arms[0].name).base.homogeneous)
         if self.cameras:
             gl.backend()  # found out here, once for all processes that are forked from this one
@@ -80,10 +83,7 @@ class TaskEnv(gymnasium.Env):
         """The simulation. Not there before the first reset: an async vector env makes one env in the parent process only to ask for
         its spaces, and a renderer does not survive the fork that follows."""
         if self._loop is None:
-            self._loop = Loop(
-                self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / PERIOD,
-                fixed_cameras=self._fixed_cameras,
-            )  # fmt: skip
+            self._loop = Loop(self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / PERIOD, **self._seen)
         return self._loop
 
     def _action_space(self) -> spaces.Box:

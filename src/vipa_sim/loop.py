@@ -95,7 +95,7 @@ class Loop:
     """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
 
     cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says.
-    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. fixed_cameras: see SimCell. Closing it
+    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. fixed_cameras, camera_noise: see SimCell. Closing it
     frees the renderer.
     """
 
@@ -108,10 +108,11 @@ class Loop:
         camera_rate=None,
         following: Following | None = None,
         fixed_cameras: bool = False,
+        camera_noise: bool = False,
     ):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
         self.cameras = tuple(cameras)
-        self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras)
+        self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
 

@@ -69,12 +69,20 @@ class Renderer:
         color = np.empty((described.height, described.width, 3), dtype=np.uint8)
         depth = np.empty((described.height, described.width), dtype=np.float32)
         mujoco.mjr_readPixels(color, depth, rect, self._mjr)
+        color, metres = np.ascontiguousarray(color[::-1]), self._metres(depth[::-1], described.depth_range)
+        intrinsics, noise, stamp = self._intrinsics[camera].copy(), snapshot.noise, snapshot.stamp_ns
+        if noise is None:
+            millimetres = np.rint(metres * 1000.0).astype(np.uint16)
+        else:
+            color = noise.color(camera, stamp, color)
+            specular, focal = self._specular(rect), intrinsics[0, 0]
+            millimetres = noise.depth(camera, described.model, stamp, metres, specular, focal)
         return CameraFrame(
             camera,
-            snapshot.stamp_ns,
-            np.ascontiguousarray(color[::-1]),
-            self._millimetres(depth[::-1], described.depth_range),
-            self._intrinsics[camera].copy(),
+            stamp,
+            color,
+            millimetres,
+            intrinsics,
             self._extrinsics(view.fixedcamid),
         )
 
@@ -123,10 +131,25 @@ class Renderer:
         matrix[:3, 3] = self._data.cam_xpos[camera]
         return matrix
 
-    def _millimetres(self, depth: np.ndarray, limits) -> np.ndarray:
-        """(H, W) uint16 distance along z from the buffer's values (1 near, 0 far)."""
+    def _metres(self, depth: np.ndarray, limits) -> np.ndarray:
+        """(H, W) float32 distance along z from the buffer's values (1 near, 0 far); 0 outside `limits`."""
         near = self._model.vis.map.znear * self._model.stat.extent
         far = self._model.vis.map.zfar * self._model.stat.extent
         metres = near * far / (near + depth.astype(np.float64) * (far - near))
         inside = (metres >= limits[0]) & (metres <= limits[1])
-        return np.where(inside, np.rint(metres * 1000.0), 0).astype(np.uint16)
+        return np.where(inside, metres, 0).astype(np.float32)
+
+    def _specular(self, rect: mujoco.MjrRect) -> np.ndarray:
+        """(H, W) float32 0..1: how much of a mirror what is seen is, of the scene as it was drawn last."""
+        for on in (1, 0):
+            for flag in (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+                self._scene.flags[flag] = on
+            if on:
+                mujoco.mjr_render(rect, self._scene, self._mjr)
+        codes = np.empty((rect.height, rect.width, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(codes, None, rect, self._mjr)
+        drawn = self._scene.geoms[: self._scene.ngeom]
+        specular = np.zeros(1 + max((g.segid for g in drawn), default=0) + 1, np.float32)  # 0: nothing was drawn there
+        for geom in drawn:
+            specular[geom.segid + 1] = geom.specular
+        return specular[codes[::-1].astype(np.int32) @ [1, 1 << 8, 1 << 16]]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from vipa.robot.description import Camera
+from vipa_sim.camera_noise import CameraNoise
 
 SCHEMA = "vipa/scene/1"
 
@@ -25,12 +26,13 @@ class Appearance:
 @dataclass(frozen=True)
 class Snapshot:
     """The state of a cell at `stamp_ns` (ROS time), enough to draw it: generalised positions qpos (nq,), the look, and the cameras
-    as they stand; the same dictionary all episode long."""
+    as they stand; the same dictionary all episode long. noise: the cameras', None: perfect pictures."""
 
     stamp_ns: int
     qpos: np.ndarray
     appearance: Appearance
     cameras: dict[str, Camera]
+    noise: CameraNoise | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class SceneCard:
 
     poses: body → (7,) list, xyz + xyzw, world frame, metres. appearance: material → RGBA, and `light`. scalars: truth
     scalars at the start, among them the constants of the scene. cameras: fixed camera → `position` (3,) metres and `rpy` (3,) radians
-    of its optical frame in the world.
+    of its optical frame in the world. camera_noise: the cameras see as a RealSense does.
     """
 
     task: str
@@ -51,6 +53,7 @@ class SceneCard:
     scalars: dict[str, float]
     appearance: dict[str, Any]
     cameras: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    camera_noise: bool = False
     schema: str = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,4 +69,5 @@ class SceneCard:
             "scalars": self.scalars,
             "appearance": self.appearance,
             "cameras": self.cameras,
+            "camera_noise": self.camera_noise,
         }

@@ -31,6 +31,7 @@ class Settings:
     backend: str
     device: str
     fixed_cameras: bool
+    camera_noise: bool
 
 
 def settings_of(trial: Trial, served_sha256: str = "") -> Settings:
@@ -40,7 +41,7 @@ def settings_of(trial: Trial, served_sha256: str = "") -> Settings:
     return Settings(
         task.name, config.fingerprint(task), config.fingerprint(load_robot(task.robot)), trial.policy,
         policy.checkpoint_sha256 if policy else "", trial.variant, trial.delay_s, trial.noise,
-        **dataclasses.asdict(trial.inference), fixed_cameras=trial.fixed_cameras,
+        **dataclasses.asdict(trial.inference), fixed_cameras=trial.fixed_cameras, camera_noise=trial.camera_noise,
     )  # fmt: skip
 
 

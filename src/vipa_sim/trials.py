@@ -21,7 +21,7 @@ class Trial:
     """One episode to run. delay_s: simulated inference delay, seconds, None: as the graph's. noise: metres, of the expert's disturbances.
 
     policy: see vipa.commanders.registry. inference: how a checkpoint runs. following: how the arms follow, see
-    vipa_sim.following.parse. fixed_cameras: see SimCell.
+    vipa_sim.following.parse. fixed_cameras, camera_noise: see SimCell.
     """
 
     task: str
@@ -33,6 +33,7 @@ class Trial:
     inference: InferenceOptions = BEST_FIT
     following: str = ""
     fixed_cameras: bool = False
+    camera_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,13 @@ def run_trial(trial: Trial) -> Outcome:
     from vipa_sim.loop import Loop, run_episode
 
     looks = registry.kind_of(trial.policy).wants_cameras
-    key = trial.task, looks, trial.following, trial.fixed_cameras
+    key = trial.task, looks, trial.following, trial.fixed_cameras, trial.camera_noise
     if key not in _made:
         task = load_task(trial.task)
         cameras = task.cameras if looks else ()
         arms = following.parse(trial.following)
-        _made[key] = Loop(task, load_robot(task.robot), cameras, following=arms, fixed_cameras=trial.fixed_cameras)
+        seen = {"fixed_cameras": trial.fixed_cameras, "camera_noise": trial.camera_noise}
+        _made[key] = Loop(task, load_robot(task.robot), cameras, following=arms, **seen)
     loop = _made[key]
     commander = commander_for(trial, loop)
     record = run_episode(

@@ -65,6 +65,7 @@ def test_the_same_call_goes_on_where_it_stopped(ran, tmp_path, capsys):
         (["--noise", "0.01"], "noise 0.0, not 0.01"),
         (["--precision", "int8"], "precision '', not 'int8'"),
         (["--fixed-cameras"], "fixed_cameras False, not True"),
+        (["--camera-noise"], "camera_noise False, not True"),
     ],
 )
 def test_trials_of_other_settings_are_not_counted_as_its_own(ran, tmp_path, capsys, change, said):

@@ -57,11 +57,12 @@ def test_how_arms_follow_reaches_the_cell_alone():
     assert {s.name: s.parameters["following"] for s in specs if "following" in s.parameters} == {"sim": "lag=0.1"}
 
 
-def test_fixed_cameras_are_the_cells_alone_and_a_simulated_ones():
-    specs = episode_graph(EpisodeConfig("water_plant", fixed_cameras=True).checked())
-    assert {s.name: s.parameters["fixed_cameras"] for s in specs if "fixed_cameras" in s.parameters} == {"sim": True}
-    with pytest.raises(VipaError, match="fixed cameras are for cell sim"):
-        EpisodeConfig("put_three_obj", cell="real", driver="franka", fixed_cameras=True).checked(False)
+@pytest.mark.parametrize("option", ["fixed_cameras", "camera_noise"])
+def test_what_cameras_see_is_the_cells_alone_and_a_simulated_ones(option):
+    specs = episode_graph(EpisodeConfig("water_plant", **{option: True}).checked())
+    assert {s.name: s.parameters[option] for s in specs if option in s.parameters} == {"sim": True}
+    with pytest.raises(VipaError, match="fixed cameras and camera noise are for cell sim"):
+        EpisodeConfig("put_three_obj", cell="real", driver="franka", **{option: True}).checked(False)
 
 
 def test_a_driver_without_its_messages_is_refused(monkeypatch):

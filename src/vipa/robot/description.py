@@ -120,7 +120,8 @@ class Camera:
 
     name: `/camera/<name>/color/image_raw` and so on, as realsense-ros names them. parent: link it is fixed to ("world" or
     a URDF link). position (3,) metres and rpy (3,) radians: pose of its OPTICAL frame (z forward, x right, y down) in the
-    parent. vertical_fov: degrees. width, height: pixels. rate: Hz. depth_range: metres.
+    parent. vertical_fov: degrees. width, height: pixels. rate: Hz. depth_range: metres. model: the RealSense
+    whose noise a simulated one has where that is asked for.
     """
 
     name: Token
@@ -133,6 +134,7 @@ class Camera:
     rate: Annotated[float, Range(0.1, 240)] = 15.0
     depth_range: list[Annotated[float, Range(0, 65)]] = field(default_factory=lambda: [0.1, 3.0])
     serial: str = ""
+    model: Literal["d435", "d405"] = "d435"
 
     def __post_init__(self):
         if len(self.position) != 3 or len(self.rpy) != 3:

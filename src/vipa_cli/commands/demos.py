@@ -17,7 +17,7 @@ def arguments(parser):
     parser.add_argument("--noise", type=number(0, 1), default=0.01, help="disturbance of the expert, metres")
     parser.add_argument("--policy", default="", metavar="CHECKPOINT",
         help="a checkpoint that drives for stretches while the expert says what it would do (DAgger); default: none")  # fmt: skip
-    arguments_.add(parser, ("fixed_cameras",))
+    arguments_.add(parser, ("fixed_cameras", "camera_noise"))
     parser.add_argument("--image-size", type=int, default=128, help="pixels of the square views")
     parser.add_argument(
         "--crop", nargs=5, action="append", default=[], metavar=("CAMERA", "LEFT", "TOP", "RIGHT", "BOTTOM"),
@@ -40,7 +40,9 @@ def run(args) -> int:
     except ValueError as error:
         raise VipaError(f"--crop: {error}") from None
     out = args.out or demos.default_out(name)
-    config = demos.DemoConfig(args.task, str(out), args.noise, args.image_size, crops, args.policy, args.fixed_cameras)
+    config = demos.DemoConfig(
+        args.task, str(out), args.noise, args.image_size, crops, args.policy, args.fixed_cameras, args.camera_noise
+    )
     failed = 0
     results = demos.collect(config, args.count, args.seed, args.jobs)
     for seed, kept, text in track(results, total=args.count, description=f"{name} demonstrations"):

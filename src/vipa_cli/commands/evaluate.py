@@ -19,7 +19,7 @@ def arguments(parser):
         "--delay", type=number(0, 60), default=None, help="simulated inference delay, seconds; default: as in the graph"
     )
     parser.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
-    arguments_.add(parser, ("fixed_cameras",))
+    arguments_.add(parser, ("fixed_cameras", "camera_noise"))
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     json_document.add(parser)
     parser.add_argument("--out", type=Path, default=None, help="JSON-lines file of scorecards; default: none is kept")
@@ -38,7 +38,7 @@ def run(args) -> int:
     options = inference(args)
     asked = EpisodeConfig(args.task, args.policy, variant=args.variant, **asdict(options)).checked()
     settings = {"delay_s": args.delay, "noise": args.noise, "policy": args.policy, "inference": options}
-    settings["fixed_cameras"] = args.fixed_cameras
+    settings |= {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
     todo = [trials.Trial(asked.task, seed, args.variant, **settings) for seed in trials.parse_seeds(args.seeds)]
     same = trial_log.settings_of(todo[0], asked.policy_sha256)
     done = trial_log.read(args.out, same) if args.out else {}

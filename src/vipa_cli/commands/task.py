@@ -1,6 +1,9 @@
-"""Lists the tasks that ship, or checks that a task file fits its robot and its scene."""
+"""Lists the tasks that ship, checks that a task file fits its robot and its scene, or shows what scenes look like."""
+
+from pathlib import Path
 
 from vipa_cli import exit_status, json_document, parsers
+from vipa_cli.commands import arguments as arguments_
 
 
 def arguments(parser):
@@ -8,6 +11,11 @@ def arguments(parser):
     list_ = parsers.verb(verbs, "list", "the tasks in tasks/")
     check = parsers.verb(verbs, "check", "load a task with its robot and its scene, and say what it is")
     check.add_argument("task", help="name in tasks/ or path of a task file")
+    show = parsers.verb(verbs, "show", "write a picture of scenes as each camera sees them, 640 x 480, a task a row")
+    show.add_argument("tasks", nargs="*", metavar="TASK", help="names in tasks/ or paths; none: all that ship")
+    arguments_.add(show, ("robot", "seed", "variant", "fixed_cameras", "camera_noise"))
+    show.add_argument("--depth", action="store_true", help="depth beneath, red near to blue far, black: none")
+    show.add_argument("--out", type=Path, default=Path("scenes.png"), help="file: .png or .jpg")
     for verb in (list_, check):
         json_document.add(verb)
 
@@ -23,6 +31,8 @@ def run(args) -> int:
             print(f"{task.name:<16} {task.robot:<12} {len(task.subtasks)} sub-tasks  {task.instruction}")
         args.document = {"tasks": [_described(task) for task in tasks]}
         return exit_status.DONE
+    if args.action == "show":
+        return _show([load_task(name) for name in args.tasks or resources.names("tasks")], args)
     task = load_task(EpisodeConfig(args.task).checked().task)
     print(
         f"{task.name}: '{task.instruction}' with {task.robot}, {task.time_limit:g} s, cameras {', '.join(task.cameras)}"
@@ -38,3 +48,26 @@ def _described(task) -> dict:
     subtasks = [{"name": s.name, "check": s.check, "after": s.after, "evidence": s.evidence} for s in task.subtasks]
     return {"task": task.name, "instruction": task.instruction, "robot": task.robot, "time_limit_s": task.time_limit,
             "cameras": list(task.cameras), "subtasks": subtasks}  # fmt: skip
+
+
+def _show(tasks, args) -> int:
+    import cv2
+
+    from vipa.errors import VipaError, unknown
+    from vipa.robot.description import load_robot
+    from vipa_sim import contact_sheet
+
+    if args.out.suffix not in (".png", ".jpg"):
+        raise unknown(f"kind of picture {args.out}", args.out.suffix, (".png", ".jpg"))
+    looks = {"depth": args.depth, "fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
+    rows = [contact_sheet.row(t, load_robot(args.robot or t.robot), args.seed, args.variant, **looks) for t in tasks]
+    sheet = contact_sheet.stacked(rows)
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        written = cv2.imwrite(str(args.out), sheet[..., ::-1])
+    except (OSError, cv2.error) as error:
+        raise VipaError(f"{args.out}: {error}") from None
+    if not written:
+        raise VipaError(f"{args.out}: could not be written")
+    print(f"{args.out}: {sheet.shape[1]} x {sheet.shape[0]} pixels, {len(tasks)} tasks")
+    return exit_status.DONE

@@ -44,7 +44,8 @@ class EpisodeConfig:
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
     wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
     motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less. following: how the
-    simulated arms follow, see vipa_sim.following.parse. fixed_cameras: see vipa_sim.cell.SimCell.
+    simulated arms follow, see vipa_sim.following.parse. fixed_cameras, camera_noise: see
+    vipa_sim.cell.SimCell.
     """
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
@@ -72,6 +73,9 @@ class EpisodeConfig:
     fixed_cameras: bool = argument(
         False,
         "simulated cameras stand where the robot file says; default: some 10 cm and 4 degrees off, drawn by the seed",
+    )
+    camera_noise: bool = argument(
+        False, "simulated cameras see as a RealSense does: noise, holes, drift; default: perfectly"
     )
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
@@ -139,6 +143,7 @@ CELL_ARGUMENTS = (
     "motion_backend",
     "following",
     "fixed_cameras",
+    "camera_noise",
 )
 
 
@@ -155,6 +160,12 @@ def standing_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     return solved_by(config.motion_backend, specs, "motion")
 
 
+def simulation(config: EpisodeConfig) -> dict[str, str | bool]:
+    """What node `sim` is told of how the cell is simulated; what is left out is as it is by default."""
+    names = "following", "fixed_cameras", "camera_noise"
+    return {name: value for name in names if (value := getattr(config, name))}
+
+
 def check_cell(config: EpisodeConfig, commander: bool) -> None:
     """Raises VipaError for what `config` asks of its cell and does not get: in a real one, what only a simulation has."""
     if config.cell == "sim":
@@ -167,8 +178,8 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         return
     if config.following:
         raise VipaError(f"following '{config.following}' is for cell sim; a real arm follows as it does")
-    if config.fixed_cameras:
-        raise VipaError("fixed cameras are for cell sim; real ones stand where they are")
+    if config.fixed_cameras or config.camera_noise:
+        raise VipaError("fixed cameras and camera noise are for cell sim; real ones stand and see as they do")
     if config.driver not in DRIVERS:
         raise unknown("driver of the real cell", config.driver, DRIVERS)
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
@@ -219,10 +230,7 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
         return specs
     ours = {"robot": robot, "task": task, "use_sim_time": True}
     sim = {**ours, "seed": config.seed, "variant": config.variant, "speed": float(config.speed)}
-    if config.following:
-        sim["following"] = config.following
-    if config.fixed_cameras:
-        sim["fixed_cameras"] = True
+    sim |= simulation(config)
     return [ProcessSpec("sim", "sim", sim), ProcessSpec("motion", "motion", ours)]
 
 
