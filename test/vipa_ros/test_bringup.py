@@ -1,9 +1,14 @@
 """The real cell's graph, and what is refused before anything starts."""
 
+import dataclasses
+
 import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.recording.topic_names import camera_topics
+from vipa.robot.description import load_robot
+from vipa_ros.bringup import camera_nodes
 from vipa_ros.bringup import episode_graph as graph_module
 from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
 
@@ -103,8 +108,19 @@ def test_our_camera_node_stands_in_a_real_cell_that_asks_for_it(tmp_path):
     assert [s.executable for s in cell_graph(config)] == ["motion", "planner", "robot", "gripper", "realsense"]
     for changes, why in (
         ({"robot": ""}, "no serial in the robot file"),
+        ({"camera_driver": "realsense2_camera"}, "package realsense2_camera is not installed"),
         ({"camera_driver": "webcam"}, "camera driver 'webcam'"),
         ({"cell": "sim", "driver": ""}, "camera driver 'realsense' is for cell real"),
     ):
         with pytest.raises(VipaError, match=why):
             EpisodeConfig(**real | {"robot": config.robot} | changes).checked(commander=False)
+
+
+def test_realsense2_camera_publishes_what_the_table_says():
+    camera = dataclasses.replace(load_robot("fr3_single").cameras[0], serial="0123", width=640, height=480, rate=30.0)
+    robot = dataclasses.replace(load_robot("fr3_single"), cameras=[camera])
+    (spec,) = camera_nodes.camera_nodes("realsense2_camera", robot, "robot.yaml")
+    assert f"{spec.namespace}/{spec.name}/color/image_raw" == camera_topics(camera.name)["color"]
+    given = spec.given
+    assert given["serial_no"] == "_0123" and given["align_depth.enable"] and given["enable_sync"]
+    assert given["rgb_camera.color_profile"] == given["depth_module.depth_profile"] == "640x480x30"

@@ -67,7 +67,7 @@ def late_depth(m):
 
 
 def unknown_encoding(m):
-    m["color"].encoding = "yuv422"
+    m["color"].encoding = "bayer_rggb8"
 
 
 def short(m):
@@ -84,7 +84,7 @@ BAD = {
     "info of another size": (other_size, "camera_info is of 640x480 pixels; allowed: 64x48"),
     "info of nan": (no_number, "camera_info: K is not finite"),
     "stamps that differ": (late_depth, "stamps of colour, depth and camera_info differ by 33.3 ms"),
-    "encoding": (unknown_encoding, "image encoding 'yuv422'; allowed: rgb8"),
+    "encoding": (unknown_encoding, "image encoding 'bayer_rggb8'; allowed: rgb8"),
     "cut off": (short, "100 bytes"),
     "no stamps": (no_stamps, "its stamp is zero"),
 }

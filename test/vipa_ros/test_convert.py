@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from vipa_ros.common import convert  # noqa: E402
+from vipa_ros.common import convert, images  # noqa: E402
 
 NUMBERS = st.floats(-1e3, 1e3)
 TIMES = st.integers(0, 2**31 * 10**9 - 1)
@@ -100,17 +100,17 @@ def test_motion_status_and_truth_come_back():
 )
 def test_images_come_back(pixels):
     msg = convert.image_msg(pixels, Time(sec=1), "frame")
-    np.testing.assert_array_equal(convert.image_array(msg), pixels)
+    np.testing.assert_array_equal(images.pixels(msg), pixels)
 
 
 def test_images_with_row_padding_big_ends_and_bgr_are_read_and_others_refused():
     depth = np.array([[1, 2], [3, 400]], ">u2")
     padded = np.hstack([depth.view("u1").reshape(2, 4), np.zeros((2, 3), "u1")])
     msg = Image(height=2, width=2, step=7, encoding="16UC1", is_bigendian=1, data=padded.tobytes())
-    np.testing.assert_array_equal(convert.image_array(msg), [[1, 2], [3, 400]])
+    np.testing.assert_array_equal(images.pixels(msg), [[1, 2], [3, 400]])
     bgr = Image(height=1, width=1, step=3, encoding="bgr8", data=bytes([1, 2, 3]))
-    np.testing.assert_array_equal(convert.image_array(bgr), [[[3, 2, 1]]])
+    np.testing.assert_array_equal(images.pixels(bgr), [[[3, 2, 1]]])
     rgba = Image(height=1, width=1, step=4, encoding="rgba8", data=bytes([1, 2, 3, 255]))
-    np.testing.assert_array_equal(convert.image_array(rgba), [[[1, 2, 3]]])
+    np.testing.assert_array_equal(images.pixels(rgba), [[[1, 2, 3]]])
     with pytest.raises(ValueError, match="allowed: rgb8, bgr8, rgba8"):
-        convert.image_array(Image(encoding="yuv422"))
+        images.pixels(Image(encoding="bayer_rggb8"))

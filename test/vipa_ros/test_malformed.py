@@ -153,7 +153,13 @@ NODES = {
 def node(request):
     name, _, driver = request.param.partition(" with ")
     domain = Domain()
-    arguments = {"robot": "fr3_single", "task": "water_plant", "driver": driver or "none", "cameras": "false"}
+    arguments = {
+        "robot": "fr3_single",
+        "task": "water_plant",
+        "commander": "expert",
+        "driver": driver or "none",
+        "cameras": "false",
+    }
     given = [word for key, value in arguments.items() for word in ("-p", f"{key}:={value}")]
     rclpy.init(args=["--ros-args", *given], domain_id=domain.id)
     made = None

@@ -9,7 +9,6 @@ from vipa.commanders import registry
 from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.kind import CommanderRequest
 from vipa.config import Range, pinned
-from vipa.drivers import realsense
 from vipa.errors import VipaError, unknown
 from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
@@ -17,12 +16,12 @@ from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
+from vipa_ros.bringup import camera_nodes
 from vipa_ros.bringup.process import ProcessSpec
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
 CELLS = ("sim", "real")
-CAMERA_DRIVERS = ("realsense",)
 MOTION_BACKENDS = ("embedded", "moveit")
 DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
     "franka": ("controller_manager_msgs", "franka_msgs"),
@@ -58,7 +57,7 @@ class EpisodeConfig:
     speed: Annotated[float, Range(0, 1000)] = argument(1.0, "simulated over wall time at most; 0: as fast as it goes")
     driver: str = argument("", "make of the robot in a real cell: franka or ur")
     camera_driver: str = argument(
-        "", "of a real cell's cameras: realsense, our node; empty: what publishes them is started by itself"
+        "", "of a real cell's cameras: realsense (our node) or realsense2_camera; empty: they are started by hand"
     )
     run_folder: str = ""
     require_success: bool = argument(False, "exit 1 unless every sub-task is done")
@@ -185,11 +184,7 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
     if lacking:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
-    if config.camera_driver:
-        if config.camera_driver not in CAMERA_DRIVERS:
-            raise unknown("camera driver", config.camera_driver, CAMERA_DRIVERS)
-        realsense.library()
-        realsense.find(load_robot(config.robot or load_task(config.task).robot).cameras, [])
+    camera_nodes.check(config.camera_driver, load_robot(config.robot or load_task(config.task).robot))
     if commander and registry.kind_of(config.policy).wants_truth:
         allowed = ", or ".join(kind.form for kind in registry.KINDS if not kind.wants_truth)
         raise VipaError(
@@ -225,9 +220,7 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
         ]
         if config.driver == "franka":  # its hand has an action, and no trajectory controller
             specs.append(ProcessSpec("gripper", "gripper", ours))
-        if config.camera_driver:
-            specs.append(ProcessSpec(config.camera_driver, config.camera_driver, ours))
-        return specs
+        return specs + camera_nodes.camera_nodes(config.camera_driver, load_robot(robot), robot)
     ours = {"robot": robot, "task": task, "use_sim_time": True}
     sim = {**ours, "seed": config.seed, "variant": config.variant, "speed": float(config.speed)}
     sim |= simulation(config)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
-from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Camera
+from vipa_ros.common.rotations import quaternion_from_euler
 
 
 def mounts(cameras: Iterable[Camera]) -> TFMessage:
@@ -19,7 +19,7 @@ def mounts(cameras: Iterable[Camera]) -> TFMessage:
         message.header.frame_id = camera.parent
         x, y, z = map(float, camera.position)
         message.transform.translation = Vector3(x=x, y=y, z=z)
-        x, y, z, w = map(float, Rotation.from_euler("xyz", camera.rpy).as_quat())
+        x, y, z, w = map(float, quaternion_from_euler(*camera.rpy))
         message.transform.rotation = Quaternion(x=x, y=y, z=z, w=w)
         transforms.append(message)
     return TFMessage(transforms=transforms)

@@ -13,7 +13,6 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 from vipa_msgs import msg as vipa
 from vipa_msgs.srv import SetTaskContext
 
-from vipa.images import image_array
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa.motion.limits import Tighter
 from vipa.planning.request import PlanRequest
@@ -21,6 +20,7 @@ from vipa.robot.captures import capture_fault
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa.tasks.wants import Wants
 from vipa.terminal.checklist import Row
+from vipa_ros.common.images import pixels
 
 STATUS = ("pending", "active", "done", "failed")  # of vipa_msgs/SubTaskStatus
 PHASE = ("waiting", "resetting", "running", "finished")  # of vipa_msgs/EpisodeStatus
@@ -347,7 +347,7 @@ def camera_frame(name: str, color: Image, depth: Image, info: CameraInfo, extrin
     """A capture of colour and aligned depth; extrinsics (4, 4) world ← optical at its stamp. Raises ValueError for one that
     nothing can be concluded from: see `vipa.robot.captures`."""
     try:
-        pictures = image_array(color), image_array(depth)
+        pictures = pixels(color), pixels(depth)
     except ValueError as error:
         raise ValueError(f"camera {name}: {error}") from None
     frame = CameraFrame(name, time_ns(color.header.stamp), *pictures, np.array(info.k).reshape(3, 3), extrinsics)

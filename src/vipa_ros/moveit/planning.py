@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from geometry_msgs.msg import Pose, PoseStamped
 from scipy.interpolate import CubicHermiteSpline
-from scipy.spatial.transform import Rotation
 
 from vipa.errors import VipaError
 from vipa.moveit import parameters
@@ -14,6 +13,7 @@ from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, veri
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.state import JointState
+from vipa_ros.common.rotations import quaternion_from_euler
 
 NODE = "vipa_moveit_py"
 
@@ -103,7 +103,7 @@ def collision_object(fixture: Fixture, frame: str):
     from shape_msgs.msg import SolidPrimitive
 
     box = SolidPrimitive(type=SolidPrimitive.BOX, dimensions=[float(edge) for edge in fixture.size])
-    turn = Rotation.from_euler("xyz", fixture.rpy).as_quat()
+    turn = quaternion_from_euler(*fixture.rpy)
     pose = _pose([*fixture.position, *turn])
     added = CollisionObject(id=fixture.name, primitives=[box], primitive_poses=[pose], operation=CollisionObject.ADD)
     added.header.frame_id = frame

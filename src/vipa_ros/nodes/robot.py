@@ -4,7 +4,8 @@ A robot that is not ready, or whose controllers begin a trajectory where the arm
 stopped, until it is. Recovery and homing happen when asked for, never by
 themselves.
 
-Parameters: robot (name or path); driver (none|franka|ur); cell (sim|real): in a real one it answers the cell's reset by homing.
+Parameters: robot (name or path); driver (none|franka|ur); cell (sim|real): in a real one it answers the cell's reset by homing and
+tells on /tf_static where the robot file's cameras are.
 """
 
 import json
@@ -13,6 +14,7 @@ from controller_manager_msgs.srv import ListControllers, SwitchController
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
 from vipa_msgs.msg import RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ResetCell
 
@@ -20,6 +22,7 @@ from vipa.drivers.driver import ACTIVE, with_controllers, with_starts
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.robot.description import load_robot
+from vipa_ros.cameras.mounts import mounts
 from vipa_ros.common import node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
@@ -60,6 +63,8 @@ class Robot(Node):
         self.create_service(Trigger, topics.HOME, self.on_home, callback_group=group)
         if cell == "real":
             self.create_service(ResetCell, topics.RESET_CELL, self.on_reset, callback_group=group)
+            self.tf_static = self.create_publisher(TFMessage, topics.TF_STATIC, PROFILES["latched"])
+            self.tf_static.publish(mounts(self.robot.cameras))
         self.create_timer(PERIOD, self.look, clock=node.steady_clock(), callback_group=group)
         self.get_logger().info(f"robot ready: {self.robot.name}, driver {make}")
 

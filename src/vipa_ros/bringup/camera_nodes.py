@@ -1,0 +1,53 @@
+"""The processes that publish a real cell's cameras: our node, or realsense2_camera's."""
+
+from vipa.errors import VipaError, unknown
+from vipa.recording.topic_names import camera_topics
+from vipa.robot.description import Camera, Robot
+from vipa_ros.bringup.process import ProcessSpec, program
+
+DRIVERS = ("realsense", "realsense2_camera")
+
+
+def camera_nodes(driver: str, robot: Robot, path: str) -> list[ProcessSpec]:
+    """The processes of the camera driver `driver` for the cameras of `robot`, whose file is `path`; none for ""."""
+    if driver == "realsense":
+        return [ProcessSpec("realsense", "realsense", {"robot": path, "use_sim_time": False})]
+    return [_realsense2_camera(camera) for camera in robot.cameras] if driver else []
+
+
+def check(driver: str, robot: Robot) -> None:
+    """Raises VipaError unless `driver` is "" or can be started here for the cameras of `robot`."""
+    if not driver:
+        return
+    if driver not in DRIVERS:
+        raise unknown("camera driver", driver, DRIVERS)
+    if len(robot.cameras) > 1 and (nameless := [c.name for c in robot.cameras if not c.serial]):
+        raise VipaError(f"camera {nameless[0]}: no serial in the robot file; allowed with several cameras: one each")
+    if driver == "realsense":
+        from vipa.drivers import realsense
+
+        realsense.library()
+    else:
+        program(_realsense2_camera(robot.cameras[0]))
+
+
+def _realsense2_camera(camera: Camera) -> ProcessSpec:
+    """Topics of `topics.camera_topics` come of the namespace /camera and the node's name. Parameters: realsense-ros 4.5x."""
+    profile = f"{camera.width}x{camera.height}x{round(camera.rate)}"
+    namespace, name = camera_topics(camera.name)["color"].split("/")[1:3]
+    parameters = {
+        "serial_no": f"_{camera.serial}" if camera.serial else "",  # the underscore keeps ROS from reading a number
+        "rgb_camera.color_profile": profile,
+        "depth_module.depth_profile": profile,
+        "rgb_camera.color_format": "RGB8",
+        "enable_color": True,
+        "enable_depth": True,
+        "enable_infra1": False,
+        "enable_infra2": False,
+        "enable_sync": True,
+        "align_depth.enable": True,
+        "publish_tf": False,  # node `robot` tells where the robot file's cameras are
+        "diagnostics_period": 1.0,
+        "use_sim_time": False,
+    }
+    return ProcessSpec(name, "realsense2_camera_node", parameters, "realsense2_camera", f"/{namespace}", respawn=True)
