@@ -10,20 +10,33 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from vipa import files
+
 HELP = "print one JSON document on standard output (docs/cli.md); all else goes to standard error"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Adds --json. The verb puts what it found into `args.document`, in any case."""
-    parser.add_argument("--json", action="store_true", help=HELP)
+def add(parser: argparse.ArgumentParser, file: bool = False) -> None:
+    """Adds --json, with `file` --json [FILE]. The verb puts what it found into `args.document`, in any case."""
+    if file:
+        parser.add_argument(
+            "--json", nargs="?", const=True, default=False, metavar="FILE", help=f"{HELP}; or write FILE"
+        )
+    else:
+        parser.add_argument("--json", action="store_true", help=HELP)
     parser.set_defaults(document=None)
 
 
 @contextlib.contextmanager
 def standard_output(args: argparse.Namespace) -> Iterator[None]:
     """With --json: what is printed meanwhile, by child processes too, goes to standard error; at the end `args.document`, if there is
-    one, is printed on standard output."""
-    if not getattr(args, "json", False):
+    one, is printed on standard output. With --json FILE it goes there and nothing else changes."""
+    wanted = getattr(args, "json", False)
+    if isinstance(wanted, str):  # a FILE
+        yield
+        if args.document is not None:
+            files.write_json(Path(wanted), plain(args.document))
+        return
+    if not wanted:
         yield
         return
     out = sys.stdout

@@ -203,14 +203,14 @@ class Loop:
 
 def run_episode(
     task: Task, robot: Robot, commander: Commander, seed: int, variant: str = "", *,
-    latency: Latency | None = GRAPH, delay_s: float | None = None, cameras: Iterable[str] | None = None, image_size: tuple[int, int] | None = None,
+    latency: Latency | None = GRAPH, delay_s: float | Callable[[], float] | None = None, cameras: Iterable[str] | None = None, image_size: tuple[int, int] | None = None,
     camera_rate: float | None = None, on_tick: Callable[[Tick], None] | None = None, time_limit: float | None = None,
     episode_id: str = "", policy: PolicyId | None = None, loop: Loop | None = None,
 ) -> EpisodeRecord:  # fmt: skip
     """Runs and scores one episode.
 
     latency: of what a commander sees; None: it sees the present tick. delay_s: simulated seconds from a commander's step to the
-    arrival of its chunk, None: the latency's. cameras: names to render, None: the
+    arrival of its chunk, or what draws them, None: the latency's. A commander that looks steps anew when its last answer has arrived. cameras: names to render, None: the
     task's if the commander wants cameras, else none. on_tick: called after every tick. time_limit: seconds, None: the
     task's. loop: one to reuse (its cameras, size and rate then count); the caller closes it. Raises VipaError.
     """
@@ -251,7 +251,7 @@ class _Talk:
         self.loop, self.commander, self.late = loop, commander, latency is not None
         if delay_s is None:
             delay_s = latency.answer if latency and commander.wants_cameras else 0.0
-        self.delay_ns = round(delay_s * 1e9)
+        self.delay = delay_s if callable(delay_s) else lambda: delay_s
         self.view = View(loop.robot, loop.captures, loop.cameras, loop.task.instruction, latency)
         self.samples, self.silence = Samples(), Silence(loop.now_ns)
         self.chunks: list[ActionChunk] = []
@@ -285,6 +285,8 @@ class _Talk:
 
     def _see(self, now_ns):
         """What the commander sees, if a step is due and it sees something."""
+        if self.under_way and self.commander.wants_cameras:  # still at its last answer
+            return None
         if self.step_due is not None and not self.step_due(now_ns):
             return None
         seen = self.view.see(now_ns, self.commander.wants_cameras and bool(self.loop.cameras))
@@ -311,5 +313,5 @@ class _Talk:
         if chunk is not None:
             self.samples.policy_ms.append((time.perf_counter() - began) * 1e3)
             self.chunks.append(chunk)
-            self.under_way.append((tick.stamp_ns + self.delay_ns, chunk))
+            self.under_way.append((tick.stamp_ns + round(self.delay() * 1e9), chunk))
             tick.chunk = chunk

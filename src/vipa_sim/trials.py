@@ -1,49 +1,62 @@
-"""Many in-process episodes, one a seed, on several processes: what `vipa evaluate` runs."""
+"""One in-process trial of a set, as a worker process runs it: the episode, its scorecard, and what it leaves in its run folder."""
 
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from scipy.stats import binomtest
+import numpy as np
 
+from vipa import files, run_folder
 from vipa.commanders import registry
 from vipa.commanders.inference import BEST_FIT, InferenceOptions
 from vipa.commanders.kind import CommanderRequest
-from vipa.errors import VipaError
+from vipa.errors import NoChunk, VipaError
+from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
+from vipa.tasks.task import load_task
+from vipa_sim import following
+from vipa_sim.filmstrip import Filmstrip
+from vipa_sim.loop import Loop, Tick, run_episode
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One episode to run. delay_s: simulated inference delay, seconds, None: as the graph's. noise: metres, of the expert's disturbances.
+    """One episode to run. delay_s: simulated inference delay, seconds, None: drawn from `latencies`, of which an empty one means: as in
+    the graph. noise: metres, of the expert's disturbances. robot "": the task's.
 
     policy: see vipa.commanders.registry. inference: how a checkpoint runs. following: how the arms follow, see
-    vipa_sim.following.parse. fixed_cameras, camera_noise: see SimCell.
+    vipa_sim.following.parse. fixed_cameras, camera_noise: see SimCell. folder "": nothing is written. pictures: a film strip is. bag: makes what records it.
     """
 
     task: str
     seed: int
     variant: str = ""
+    robot: str = ""
     delay_s: float | None = None
+    latencies: tuple[float, ...] = ()
     noise: float = 0.0
     policy: str = registry.DEFAULT
     inference: InferenceOptions = BEST_FIT
     following: str = ""
     fixed_cameras: bool = False
     camera_noise: bool = False
+    folder: str = ""
+    pictures: bool = False
+    bag: Callable | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial gave. refused: why chunks were refused; stops: why the gate stopped the robot."""
+    """What a trial gave. scorecard None: the cell broke, and `fault` says how. charged: seconds of inference that its answers were late by.
+    refused: why chunks were refused; stops: why the gate stopped the robot."""
 
-    trial: Trial
-    scorecard: Scorecard
-    refused: tuple[str, ...]
-    stops: tuple[str, ...]
+    scorecard: Scorecard | None
+    fault: str = ""
+    charged: tuple[float, ...] = ()
+    refused: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -61,49 +74,115 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def run_trials(trials: Sequence[Trial], jobs: int = 1) -> Iterator[Outcome]:
-    """Runs `trials` on `jobs` processes and yields their outcomes in order. Raises VipaError."""
-    if jobs <= 1:
-        yield from map(run_trial, trials)
-        return
-    # a forked child would share MuJoCo's and OpenGL's state; one thread each, or the processes fight for the cores
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("LP_NUM_THREADS", "1")
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield from pool.map(run_trial, trials)
-    finally:
-        pool.shutdown(cancel_futures=True)  # whoever asks for no more of them shall not wait for all of them
+class Charge:
+    """Seconds from what a commander sees until its answer arrives: drawn from measured ones by the scene's seed, the same share of
+    the distribution for every commander that meets the scene. `drawn`: what was charged."""
+
+    def __init__(self, latencies, seed: int):
+        self.latencies, self.rng = np.sort(latencies), np.random.default_rng([seed, 0x1A7E])
+        self.drawn: list[float] = []
+
+    def __call__(self) -> float:
+        self.drawn.append(float(np.quantile(self.latencies, self.rng.random())))
+        return self.drawn[-1]
+
+
+class Guarded:
+    """A commander whose crash ends the episode as its own error, not the program."""
+
+    def __init__(self, commander, loop: Loop):
+        self.commander, self.loop = commander, loop
+        self.commander_id, self.wants_cameras = commander.commander_id, commander.wants_cameras
+        self.period, self.crashed = commander.period, False
+
+    def reset(self, start) -> None:
+        self._call(self.commander.reset, start)
+
+    def step(self, seen):
+        return self._call(self.commander.step, seen)
+
+    def _call(self, function, argument):
+        try:
+            return function(argument)
+        except NoChunk:
+            raise
+        except Exception as error:
+            self.crashed = True
+            self.loop.scorer.stop("error", "commander", f"crashed: {type(error).__name__}: {error}")
+            return None
 
 
 _made: dict = {}  # a process makes each loop and each policy once
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Runs one trial; the cell of a task is compiled, a policy loaded, once a process."""
-    from vipa.robot.description import load_robot
-    from vipa.tasks.task import load_task
-    from vipa_sim import following
-    from vipa_sim.loop import Loop, run_episode
+    """Runs one trial; the cell of a task is compiled, a policy loaded, once a process. Never raises for what the trial met."""
+    try:
+        return _run(trial)
+    except Exception as error:  # whatever it was, the cell is not to be trusted
+        _forget()
+        return Outcome(None, f"{type(error).__name__}: {error}")
 
-    looks = registry.kind_of(trial.policy).wants_cameras
-    key = trial.task, looks, trial.following, trial.fixed_cameras, trial.camera_noise
+
+def _run(trial: Trial) -> Outcome:
+    loop = loop_for(trial)
+    commander = Guarded(commander_for(trial, loop), loop)
+    charge = Charge(trial.latencies, trial.seed) if trial.latencies and trial.delay_s is None else None
+    strip, bag = (Filmstrip(loop) if trial.pictures else None), None
+    folder, episode_id = Path(trial.folder) if trial.folder else None, run_folder.new_episode_id()
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    if trial.bag:
+        bag = trial.bag(loop, folder / "bag", episode_id, commander.commander_id, trial.seed)
+    watchers = [watcher.on_tick for watcher in (strip, bag) if watcher]
+
+    def on_tick(tick: Tick) -> None:
+        for watcher in watchers:
+            watcher(tick)
+
+    try:
+        record = run_episode(
+            loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=charge or trial.delay_s, loop=loop,
+            on_tick=on_tick if watchers else None, episode_id=episode_id,
+            policy=scorecard.policy_id(trial.policy, getattr(commander.commander, "sha256", None) or ""),
+        )  # fmt: skip
+    finally:
+        lost = bag.close() if bag else ""
+    if lost:
+        raise VipaError(lost)
+    if folder:
+        scorecard.write(record.scorecard, folder / "scorecard.json")
+        files.write_json(folder / "scene.json", record.scene)
+        if strip:
+            files.write_bytes(folder / "strip.jpg", strip.jpeg())
+    if commander.crashed:
+        _forget()
+    charged = tuple(charge.drawn) if charge else () if trial.delay_s is None else (trial.delay_s,)
+    return Outcome(record.scorecard, "", charged, tuple(record.refused), tuple(record.stops))
+
+
+def _forget() -> None:
+    """What was made is made anew for the next trial."""
+    for made in _made.values():
+        if hasattr(made, "close"):
+            made.close()
+    _made.clear()
+
+
+def loop_for(trial: Trial) -> Loop:
+    """The loop that the trial's cell runs in. Raises VipaError."""
+    looks = trial.pictures or trial.bag is not None or registry.kind_of(trial.policy).wants_cameras
+    key = trial.task, trial.robot, looks, trial.following, trial.fixed_cameras, trial.camera_noise
     if key not in _made:
         task = load_task(trial.task)
+        robot, arms = load_robot(trial.robot or task.robot), following.parse(trial.following)
         cameras = task.cameras if looks else ()
-        arms = following.parse(trial.following)
         seen = {"fixed_cameras": trial.fixed_cameras, "camera_noise": trial.camera_noise}
-        _made[key] = Loop(task, load_robot(task.robot), cameras, following=arms, **seen)
-    loop = _made[key]
-    commander = commander_for(trial, loop)
-    record = run_episode(
-        loop.task, loop.robot, commander, trial.seed, trial.variant, delay_s=trial.delay_s, loop=loop,
-        policy=scorecard.policy_id(trial.policy, getattr(commander, "sha256", None) or "") if looks else None,
-    )  # fmt: skip
-    return Outcome(trial, record.scorecard, tuple(record.refused), tuple(record.stops))
+        _made[key] = Loop(task, robot, cameras, following=arms, **seen)
+    return _made[key]
 
 
-def commander_for(trial: Trial, loop):
+def commander_for(trial: Trial, loop: Loop):
     """The commander of a trial for the robot of a Loop; one that is dear to make is made once a process. Raises VipaError."""
     request = CommanderRequest(trial.policy, trial.inference, trial.seed, trial.noise)
     if not registry.kind_of(trial.policy).reusable:
@@ -114,45 +193,29 @@ def commander_for(trial: Trial, loop):
     return _made[key]
 
 
-def line(outcome: Outcome) -> str:
-    """One line of the table: seed, sub-tasks done, time, speed, first failure."""
-    card = outcome.scorecard
-    done = "".join({"done": "✓", "failed": "✗", "pending": "·"}[s.status] for s in card.subtasks)
-    speed = card.duration_s / max(card.wall_s, 1e-9)
-    text = f"{card.seed:>5}  {card.variant:<9} {done:<8} {card.duration_s:6.1f} s  {speed:5.1f}×  {card.outcome:<8}"
-    if card.failure:
-        text += f" {card.failure.subtask}: {card.failure.detail}"
-    if outcome.refused:
-        text += f"  [{len(outcome.refused)} chunks refused: {outcome.refused[0]}]"
-    return text
+def measure_latency(trial: Trial, count: int = 50, warm_up: int = 5) -> tuple[float, ...]:
+    """Seconds of `count` steps of the trial's commander on this machine, at its first observation of the trial's scene; () for one that
+    does not look and answers at once. Raises VipaError, also for one that sees nothing."""
+    loop = loop_for(trial)
+    commander = commander_for(trial, loop)
+    if not commander.wants_cameras:
+        return ()
+    seen: list = []
 
+    class Looking(Guarded):
+        def step(self, what):
+            seen.append(what)
+            self.loop.scorer.stop("stopped", "interrupted", "seen enough")
 
-def document(outcomes: Sequence[Outcome]) -> dict:
-    """All of it for a script: rates with their 95 % interval (Wilson), and every scorecard."""
-    cards = [o.scorecard for o in outcomes]
-    whole = sum(c.success for c in cards)
-    low, high = binomtest(whole, len(cards)).proportion_ci(0.95, "wilson")
-    return {
-        "episodes": len(cards),
-        "successes": whole,
-        "success_rate": whole / len(cards),
-        "success_rate_95": [float(low), float(high)],
-        "subtask_score": sum(c.subtask_score for c in cards) / len(cards),
-        "safety_stops": sum(bool(o.stops) for o in outcomes),
-        "scorecards": [scorecard.to_dict(c) for c in cards],
-    }
-
-
-def total(outcomes: Sequence[Outcome]) -> str:
-    """The table's last line: rates over all of it."""
-    cards = [o.scorecard for o in outcomes]
-    whole = sum(c.success for c in cards)
-    low, high = binomtest(whole, len(cards)).proportion_ci(0.95, "wilson")
-    parts = sum(len(c.subtasks) for c in cards)
-    done = sum(s.status == "done" for c in cards for s in c.subtasks)
-    duration, wall = sum(c.duration_s for c in cards), sum(c.wall_s for c in cards)
-    return (
-        f"total  {done}/{parts} sub-tasks ({100 * done / parts:.1f} %), {whole}/{len(cards)} "
-        f"episodes (95 % interval {100 * low:.0f} to {100 * high:.0f} %), {sum(bool(o.stops) for o in outcomes)} safety stops, {duration / len(cards):.1f} s an episode, "
-        f"{duration / wall:.1f}× real time a process"
-    )
+    run_episode(loop.task, loop.robot, Looking(commander, loop), trial.seed, trial.variant, loop=loop)
+    if not seen:
+        raise VipaError(f"commander '{trial.policy}' saw nothing of task '{loop.task.name}'")
+    times = []
+    for _ in range(warm_up + count):
+        began = time.perf_counter()
+        try:
+            commander.step(seen[0])
+        except NoChunk as reason:
+            raise VipaError(f"commander '{trial.policy}': {reason}") from None
+        times.append(time.perf_counter() - began)
+    return tuple(round(t, 6) for t in times[warm_up:])

@@ -1,123 +1,162 @@
-"""`vipa evaluate`: goes on where it stopped with trials of the same settings alone, and stops at an error that all would meet."""
+"""`vipa evaluate`: a plan or its short form, what it refuses before anything runs, what it says, its exit status."""
 
-import dataclasses
 import json
 
 import pytest
 
+from helpers.fake_trials import card_of
 from vipa import resources
 from vipa.tasks import scorecard
-from vipa.tasks.scorer import EpisodeScorer
-from vipa.tasks.task import load_task
 from vipa_cli.cli import main
-from vipa_sim import trials
+from vipa_ros.evaluation import in_process, session
+from vipa_sim.trials import Outcome
 
-
-def card_of(seed, outcome, kind, detail):
-    """The scorecard of an episode that ended so."""
-    scorer = EpisodeScorer(load_task("water_plant"))
-    scorer.stop("error", kind, detail)
-    card = scorecard.score(
-        scorer, episode_id="1", robot="r", cell="sim", commander="expert", seed=seed, variant="v", wall_s=1.0
-    )
-    return dataclasses.replace(card, outcome=outcome, success=outcome == "success")
+PLAN = """
+tasks: [water_plant]
+trials: 3
+commanders:
+  steady: {policy: expert}
+  shaky: {policy: expert, noise: 0.05}
+"""
 
 
 @pytest.fixture
 def ran(monkeypatch):
-    """Seeds that were run. How a trial ends: `ran.ends` by seed, (outcome, type, detail)."""
+    """Trials that were run. How one ends: `ran.ends` by seed, or by all: (outcome, type, detail), or a fault's words."""
 
     class Ran(list):
         ends: dict = {}
 
-    seeds = Ran()
+    found = Ran()
 
     def run_trial(trial):
-        seeds.append(trial.seed)
-        return trials.Outcome(
-            trial, card_of(trial.seed, *Ran.ends.get(trial.seed, ("timeout", "timeout", "over"))), (), ()
+        found.append(trial)
+        end = Ran.ends.get(
+            trial.seed, Ran.ends.get("all", ("success" if not trial.noise else "timeout", "timeout", "over"))
         )
+        if isinstance(end, str):
+            return Outcome(None, end)
+        card = card_of(trial.seed, *end)
+        return Outcome(card if end[0] != "success" else whole(card))
 
-    monkeypatch.setattr(trials, "run_trial", run_trial)
+    monkeypatch.setattr(in_process, "run_trial", run_trial)
+    monkeypatch.setattr(session.sim_trials, "measure_latency", lambda trial: (0.03, 0.05))
     Ran.ends = {}
-    return seeds
+    return found
 
 
-def evaluate(*args, task="water_plant"):
+def whole(card):
+    """`card` with everything done."""
+    from dataclasses import replace
+
+    done = [replace(s, status="done", t_done_s=1.0) for s in card.subtasks]
+    return replace(card, subtasks=done, subtask_score=1.0, failure=None)
+
+
+def evaluate(*args):
     with pytest.raises(SystemExit) as end:
-        main(["evaluate", "--task", task, *args])
+        main(["evaluate", "--jobs", "1", *map(str, args)])
     return end.value.code
 
 
+def short(*args, task="water_plant"):
+    return evaluate("--task", task, *args)
+
+
+def rows(folder):
+    return [json.loads(text) for text in (folder / "trials.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_plan_compares_its_commanders(ran, tmp_path, capsys):
+    (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    assert evaluate(tmp_path / "plan.yaml", "--out", tmp_path / "set") == 0
+    said = capsys.readouterr().out
+    assert "6 trials: 2 commanders, 3 scenes" in said and "steady  3/3 succeeded" in said and "shaky   0/3" in said
+    assert "neither is shown to be better (e-value" in said
+    found = rows(tmp_path / "set")
+    assert list(found[0]) == ["schema", "trial_id", "pair_id", "task", "variant", "seed", "commander", "commander_sha256", "plan_sha256",
+                              "order", "verdict", "success", "subtask_score", "duration_s", "latency", "failure_class", "run_folder"]  # fmt: skip
+    assert len({(r["pair_id"], r["commander"]) for r in found}) == 6 and found[0]["schema"] == "vipa/trial/1"
+    assert len({r["commander_sha256"] for r in found}) == 2 and len({r["plan_sha256"] for r in found}) == 1
+
+
 def test_the_same_call_goes_on_where_it_stopped(ran, tmp_path, capsys):
-    out = str(tmp_path / "new" / "trials.jsonl")
-    assert evaluate("--seeds", "0:2", "--out", out) == 0
-    assert evaluate("--seeds", "0:4", "--out", out) == 0
-    assert ran == [0, 1, 2, 3] and "2 of 4 episodes are in" in capsys.readouterr().out
+    type(ran).ends = {"all": "RuntimeError: no light"}
+    assert short("--seeds", "0:4", "--out", tmp_path) == 1
+    assert (
+        "two trials in a row met the same fault, as every other would: RuntimeError: no light"
+        in capsys.readouterr().out
+    )
+    assert len(ran) == 2 and [r["verdict"] for r in rows(tmp_path)] == ["system"] * 2
+    type(ran).ends = {}
+    assert short("--seeds", "0:4", "--out", tmp_path) == 0
+    assert len(ran) == 6 and "2 trials do not count" in capsys.readouterr().out
+    assert short("--seeds", "0:4", "--out", tmp_path) == 0
+    assert len(ran) == 6 and "4 of them are done" in capsys.readouterr().out
+
+
+def test_without_a_folder_nothing_is_kept(ran, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert short("--seeds", "5,7") == 0
+    assert sorted(t.seed for t in ran) == [5, 7] and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     "change, said",
     [
-        (["--policy", "water_plant"], "policy 'expert', not 'water_plant'; checkpoint_sha256 '', not '"),
-        (["--variant", "black"], "variant '', not 'black'"),
-        (["--delay", "0.2"], "delay_s None, not 0.2"),
-        (["--noise", "0.01"], "noise 0.0, not 0.01"),
-        (["--precision", "int8"], "precision '', not 'int8'"),
-        (["--fixed-cameras"], "fixed_cameras False, not True"),
-        (["--camera-noise"], "camera_noise False, not True"),
+        (["--policy", "water_plant"], "the plan, commander expert, commander water_plant"),
+        (["--variant", "black"], "the plan"),
+        (["--delay", "0.2"], "the plan, commander expert"),
+        (["--seeds", "0:3"], "the plan"),
     ],
 )
-def test_trials_of_other_settings_are_not_counted_as_its_own(ran, tmp_path, capsys, change, said):
-    out = tmp_path / "trials.jsonl"
-    evaluate("--seeds", "0:2", "--out", str(out))
-    before = out.read_bytes()
-    assert evaluate("--seeds", "0:2", "--out", str(out), *change) == 2
-    error = capsys.readouterr().err
-    assert f"{out}:1: is of other trials: {said}" in error and "name another file with --out" in error
-    assert ran == [0, 1] and out.read_bytes() == before
+def test_another_set_is_not_mixed_with_it(ran, tmp_path, capsys, change, said):
+    short("--seeds", "0:2", "--out", tmp_path)
+    before = (tmp_path / "trials.jsonl").read_bytes()
+    assert short("--seeds", "0:2", "--out", tmp_path, *change) == 2
+    assert f"was begun with other contents of: {said};" in capsys.readouterr().err
+    assert len(ran) == 2 and (tmp_path / "trials.jsonl").read_bytes() == before
 
 
-def test_a_changed_task_file_is_another_trial(ran, tmp_path, capsys):
+def test_a_changed_task_file_is_another_set(ran, tmp_path, capsys):
     text = resources.find("tasks", "water_plant").read_text(encoding="utf-8")
-    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    out, own = str(tmp_path / "trials.jsonl"), str(tmp_path / "own.yaml")
-    evaluate("--seeds", "0", "--out", out, task=own)
-    (tmp_path / "own.yaml").write_text(text.replace("hold: 0.5", "hold: 0.4"), encoding="utf-8")
-    assert evaluate("--seeds", "0", "--out", out, task=own) == 2
-    assert "is of other trials: task_sha256" in capsys.readouterr().err
+    own = tmp_path / "own.yaml"
+    own.write_text(text, encoding="utf-8")
+    short("--seeds", "0", "--out", tmp_path / "set", task=str(own))
+    own.write_text(text.replace("hold: 0.5", "hold: 0.4"), encoding="utf-8")
+    assert short("--seeds", "0", "--out", tmp_path / "set", task=str(own)) == 2
+    assert "task water_plant" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "line, said", [("{", "not JSON"), ("[]", "expected dict"), ("{}", "says nothing of its trial")]
+    "args, said",
+    [
+        (["plan.yaml", "--task", "water_plant"], "name either a plan or --task"),
+        ([], "name either a plan or --task"),
+        (["plan.yaml"], "--out DIR"),
+        (["nowhere.yaml", "--out", "x"], "nowhere.yaml: No such file"),
+        (["--task", "water_plant", "--jobs", "0"], "--jobs must be at least 1"),
+        (["--task", "water_plant", "--policy", "none"], "unknown policy 'none'"),
+        (["--task", "water_plant", "--variant", "pink"], "unknown variant"),
+    ],
 )
-def test_a_file_of_something_else_is_refused_by_its_line(ran, tmp_path, capsys, line, said):
-    out = tmp_path / "trials.jsonl"
-    evaluate("--seeds", "0", "--out", str(out))
-    with out.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-    assert evaluate("--seeds", "0", "--out", str(out)) == 2
-    error = capsys.readouterr().err
-    assert f"{out}:2" in error and said in error
+def test_what_cannot_be_run_is_refused_before_anything_is(ran, tmp_path, monkeypatch, capsys, args, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.yaml").write_text(PLAN, encoding="utf-8")
+    assert evaluate(*args) == 2
+    assert said in capsys.readouterr().err and not ran and not (tmp_path / "x").exists()
 
 
-def test_it_stops_at_an_error_that_every_trial_meets(ran, tmp_path, capsys):
-    type(ran).ends = dict.fromkeys(range(10), ("error", "commander", "no depth"))
-    out = tmp_path / "trials.jsonl"
-    assert evaluate("--seeds", "0:10", "--out", str(out)) == 1
-    assert ran == [0, 1] and "as every other would: commander: no depth" in capsys.readouterr().out
-    type(ran).ends = {}
-    assert evaluate("--seeds", "0:3", "--out", str(out)) == 0  # what ended as an error is run again
-    assert ran == [0, 1, 0, 1, 2]
-    assert [json.loads(text)["outcome"] for text in out.read_text(encoding="utf-8").splitlines()] == ["error"] * 2 + [
-        "timeout"
-    ] * 3
-
-
-def test_a_single_error_stops_nothing_and_is_told(ran, capsys):
-    type(ran).ends = {1: ("error", "commander", "no depth")}
-    assert evaluate("--seeds", "0:3") == 1
-    assert ran == [0, 1, 2] and "1 trials ended as errors" in capsys.readouterr().out
+def test_inference_is_charged_as_measured_or_free(ran, tmp_path, capsys):
+    assert short("--policy", "water_plant", "--seeds", "0", "--out", tmp_path / "a") == 0
+    assert ran[0].latencies == (0.03, 0.05) and ran[0].delay_s is None
+    assert json.loads((tmp_path / "a/latency.json").read_text(encoding="utf-8")) == {"water_plant": [0.03, 0.05]}
+    (tmp_path / "plan.yaml").write_text(
+        PLAN.replace("steady: {policy: expert}", "steady: {policy: water_plant}") + "latency: free\n",
+        encoding="utf-8",
+    )
+    assert evaluate(tmp_path / "plan.yaml", "--out", tmp_path / "b") == 0
+    assert {t.delay_s for t in ran[1:]} == {0.0} and {r["latency"]["mode"] for r in rows(tmp_path / "b")} == {"free"}
 
 
 def test_an_instruction_that_is_too_long_is_refused_before_anything_starts(ran, tmp_path, capsys):

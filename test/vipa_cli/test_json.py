@@ -67,14 +67,20 @@ def test_an_episode_and_an_evaluation(tmp_path, capsys):
     )
     assert status == 0 and document["scorecard"]["outcome"] == "timeout" and "pick up watering can" in told
     assert document["video"] is None and document["bag"].startswith(str(tmp_path / "runs"))
-    status, document, _ = vipa(capsys, "evaluate", *line, tmp_path / "cards.jsonl", "--seeds", "1")
-    assert status == 0 and document["episodes"] == 1 and document["success_rate"] in (0, 1)
-    assert document["scorecards"][0]["seed"] == 1
+    status, document, _ = vipa(capsys, "evaluate", *line, tmp_path / "set", "--seeds", "1", "--no-pictures")
+    assert status == 0 and document["commanders"]["expert"]["n"] == 1 and document["trials"][0]["seed"] == 1
 
 
 def test_a_comparison(capsys):
     status, document, told = vipa(capsys, "compare", "--counts", "12/20", "3/20", "--json")
-    assert status == 0 and document and "12" in told
+    assert status == 0 and document["a"]["successes"] == 12 and "12" in told
+
+
+def test_a_comparison_into_a_file_says_its_words_as_well(capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["compare", "--counts", "12/20", "3/20", "--json", str(tmp_path / "out.json")])
+    assert ended.value.code == 0 and "12 / 20" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["verdict"] == "a better"
 
 
 def test_a_refused_request_prints_no_document(capsys, tmp_path):

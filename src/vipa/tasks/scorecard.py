@@ -212,13 +212,12 @@ def exit_status(card: Scorecard, require_success: bool = False) -> int:
     return 0 if ran and (card.success or not require_success) else 1
 
 
-def render(card: Scorecard) -> str:
-    """A short table for the terminal."""
+def render(card: Scorecard, blind: bool = False) -> str:
+    """A short table for the terminal. blind: it does not say whose."""
     marks = {"done": "✓", "failed": "✗", "pending": "·"}
     width = max(len(s.name) for s in card.subtasks)
-    lines = [
-        f"{card.task} · {card.policy.name if card.policy else card.commander} · seed {card.seed} · {card.variant} · {card.cell}"
-    ]
+    who = "" if blind else f" · {card.policy.name if card.policy else card.commander}"
+    lines = [f"{card.task}{who} · seed {card.seed} · {card.variant} · {card.cell}"]
     for s in card.subtasks:
         when = f"{s.t_done_s:6.1f} s" if s.t_done_s is not None else "      - "
         lines.append(f"  {marks[s.status]} {s.name:<{width}}  {when}  {s.evidence}".rstrip())

@@ -14,7 +14,7 @@ def arguments(parser):
     parser.add_argument(
         "--counts", nargs=2, metavar=("A", "B"), help="in place of a file: successes of trials, as 6/20 3/20"
     )
-    json_document.add(parser)
+    json_document.add(parser, file=True)
 
 
 def run(args) -> int:

@@ -1,65 +1,95 @@
-"""Runs randomised episodes in-process, one a seed, as fast as the machine allows, and gives the sub-task and whole-task
-rates. Every scorecard goes to --out, a line each; the same call again goes on where it stopped."""
+"""Runs a set of randomised trials: every commander of PLAN meets the same scenes, in a random order. The same call goes on where one
+stopped. Without a plan, --task and --policy make one of a single commander."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from vipa.commanders import registry
+from vipa.errors import VipaError
 from vipa_cli import exit_status, json_document
 from vipa_cli.commands import arguments as arguments_
 from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
 
 def arguments(parser):
-    parser.add_argument("--task", required=True, help="name in tasks/ or path of a task file")
-    parser.add_argument("--policy", default=registry.DEFAULT, help=registry.HELP)
-    runtime_arguments(parser)
-    parser.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
-    parser.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
     parser.add_argument(
-        "--delay", type=number(0, 60), default=None, help="simulated inference delay, seconds; default: as in the graph"
+        "plan", type=Path, nargs="?", help="YAML file: commanders, tasks, variants, trials; see examples/plans"
     )
-    parser.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
-    arguments_.add(parser, ("fixed_cameras", "camera_noise"))
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="folder of the set; without a plan it may be left out"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--graph", action="store_true", help="every trial over the ROS graph, one after another")
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster (RAY_ADDRESS), or workers of this machine")
+    parser.add_argument("--record", action="store_true", help="a bag a trial (over the graph there always is one)")
+    parser.add_argument("--no-pictures", action="store_true", help="no film strips, over the graph no video")
+    parser.add_argument("--verbose", action="store_true", help="over the graph: show what every node prints")
     json_document.add(parser)
-    parser.add_argument("--out", type=Path, default=None, help="JSON-lines file of scorecards; default: none is kept")
+    short = parser.add_argument_group("without a plan")
+    short.add_argument("--task", default="", help="name in tasks/ or path of a task file")
+    short.add_argument("--policy", default=registry.DEFAULT, help=registry.HELP)
+    runtime_arguments(short)
+    short.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
+    short.add_argument("--variant", default="", help="appearance; empty: a seen one, drawn by the seed")
+    short.add_argument(
+        "--delay",
+        type=number(0, 60),
+        default=None,
+        help="simulated inference delay, seconds; default: as measured here",
+    )
+    short.add_argument("--noise", type=number(0, 1), default=0.0, help="disturbance of the expert, metres")
+    arguments_.add(short, ("fixed_cameras", "camera_noise"))
 
 
 def run(args) -> int:
-    import contextlib
-    from dataclasses import asdict
-
-    from vipa.errors import VipaError
-    from vipa_ros.bringup.episode_graph import EpisodeConfig
-    from vipa_sim import trial_log, trials
+    from vipa.evaluation import plan as plans
 
     if args.jobs < 1:
         raise VipaError("--jobs must be at least 1")
-    options = inference(args)
-    asked = EpisodeConfig(args.task, args.policy, variant=args.variant, **asdict(options)).checked()
-    settings = {"delay_s": args.delay, "noise": args.noise, "policy": args.policy, "inference": options}
-    settings |= {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
-    todo = [trials.Trial(asked.task, seed, args.variant, **settings) for seed in trials.parse_seeds(args.seeds)]
-    same = trial_log.settings_of(todo[0], asked.policy_sha256)
-    done = trial_log.read(args.out, same) if args.out else {}
-    outcomes = [trials.Outcome(t, done[t.seed], (), ()) for t in todo if t.seed in done]
-    if outcomes:
-        print(f"{len(outcomes)} of {len(todo)} episodes are in {args.out} already")
-    ran, error = [], ""
-    with contextlib.closing(trials.run_trials([t for t in todo if t.seed not in done], args.jobs)) as running:
-        for outcome in running:
-            outcomes.append(outcome)
-            ran.append(outcome.scorecard)
-            print(trials.line(outcome), flush=True)
-            if args.out:
-                trial_log.append(args.out, outcome.scorecard, same)
-            if error := trial_log.same_error(ran):
-                break
-    print(trials.total(outcomes))
-    args.document = trials.document(outcomes)
-    failed = sum(card.outcome == "error" for card in ran)
-    if error:
-        print(f"stopped: two trials in a row ended as the same error, as every other would: {error}")
-    elif failed:
-        print(f"{failed} trials ended as errors, not scored; the same call runs them again")
-    return exit_status.FAILED if failed else exit_status.DONE
+    if bool(args.plan) == bool(args.task):
+        raise VipaError("name either a plan or --task")
+    if args.plan:
+        if args.out is None:
+            raise VipaError("name the folder of the set: --out DIR")
+        return _run(args, plans.load(args.plan), args.out)
+    if args.out is not None:
+        return _run(args, short_form(args), args.out)
+    with tempfile.TemporaryDirectory(prefix="vipa-set-") as folder:
+        return _run(args, short_form(args), Path(folder))
+
+
+def short_form(args):
+    """The plan that --task, --policy and --seeds say."""
+    from dataclasses import asdict
+
+    from vipa.evaluation.plan import SEEN, CommanderEntry, Plan
+    from vipa_sim.trials import parse_seeds
+
+    seeds = parse_seeds(args.seeds)
+    entry = CommanderEntry(args.policy, args.delay, args.noise, **asdict(inference(args)))
+    name = Path(args.policy.partition("@")[0]).name or "policy"
+    variants = [args.variant or SEEN]
+    seen = {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
+    return Plan({name: entry}, [args.task], variants, len(seeds), seeds, **seen)
+
+
+def _run(args, plan, folder: Path) -> int:
+    from vipa.evaluation.trial_set import TrialSet, begun
+    from vipa_cli.trial_lines import Told
+    from vipa_ros.evaluation import over_graph, session
+
+    options = session.Options(args.jobs, args.ray, not args.no_pictures, args.record, args.graph, args.verbose)
+    plan, checkpoints = session.checked(plan)
+    if plan.cell == "real" and not args.graph:
+        options = session.Options(1, False, options.pictures, True, True, args.verbose)
+    with TrialSet(folder, plan, begun(plan, checkpoints)) as trials:
+        told = Told(trials)
+        told.begin(args.out is not None)
+        if options.graph:
+            stopped = over_graph.run(trials, options, told.trial)
+        else:
+            stopped = session.run_in_process(trials, options, told.trial)
+        told.end(stopped)
+        args.document = told.document()
+    return exit_status.FAILED if stopped else exit_status.DONE

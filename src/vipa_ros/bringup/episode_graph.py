@@ -41,7 +41,8 @@ class EpisodeConfig:
     of a checkpoint, see InferenceOptions.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
-    wall time at most, 0 as fast as it goes. run_folder "": nothing is written. driver: make of the robot in a real cell.
+    wall time at most, 0 as fast as it goes. run_folder "": nothing is written. blind: the person at the cell does not read who
+    commands. driver: make of the robot in a real cell.
     motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less. following: how the
     simulated arms follow, see vipa_sim.following.parse. fixed_cameras, camera_noise: see
     vipa_sim.cell.SimCell.
@@ -62,6 +63,7 @@ class EpisodeConfig:
     run_folder: str = ""
     require_success: bool = argument(False, "exit 1 unless every sub-task is done")
     policy_sha256: str = ""
+    blind: bool = False
     backend: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
     precision: str = argument("", "fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
     device: str = argument("auto", "of torch: cpu, cuda, or auto: cuda where there is one")
@@ -252,7 +254,7 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
         "time_limit": config.time_limit,
         "run_folder": config.run_folder,
         "require_success": config.require_success,
-    }
+    } | ({"blind": True} if config.blind else {})
     cell = cell_graph(replace(config, task=task, robot=robot))
     return [
         *solved_by(config.motion_backend, cell, "motion"),

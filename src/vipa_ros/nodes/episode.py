@@ -1,7 +1,7 @@
 """Node `episode`: asks the task manager for one episode, shows its checklist while it runs, and ends with its outcome.
 
 Parameters: task, commander; seed (int), variant, time_limit (seconds of ROS time, 0: the task's), run_folder (empty: nothing
-is written), require_success (bool). Exit status: 0 the episode ran and was scored; 1 it did not, or it failed and
+is written), require_success (bool), blind (bool: its words do not say which policy it is). Exit status: 0 the episode ran and was scored; 1 it did not, or it failed and
 require_success is set; 130 it was interrupted, and scored as stopped.
 """
 
@@ -42,6 +42,7 @@ class Episode(Node):
             run_folder=node.parameter(self, "run_folder", ""),
         )
         self.require_success = node.parameter(self, "require_success", False)
+        self.blind = node.parameter(self, "blind", False)
         self.client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
         self.checklist = Checklist()
         self.exit_status = 1
@@ -82,7 +83,7 @@ class Episode(Node):
         if card is None:
             print("error: the task manager gave no result", file=sys.stderr, flush=True)
             return
-        print(scorecard.render(card), flush=True)
+        print(scorecard.render(card, self.blind), flush=True)
         self.exit_status = 130 if interrupted else scorecard.exit_status(card, self.require_success)
 
     def card(self, answer):

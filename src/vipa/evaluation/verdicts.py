@@ -1,0 +1,30 @@
+"""The verdict of a trial from its scorecard: whose doing its end was."""
+
+from vipa.evaluation.trial_file import Verdict
+from vipa.tasks.scorecard import Scorecard
+
+ENDED = {"success": "success", "failure": "failure", "timeout": "out_of_time"}
+SAFETY = "safety stop"
+COMMANDER = "commander"  # failure type of an episode whose commander fell silent or crashed
+COMMANDER_NODES = ("expert", "policy", "teleop")
+
+
+def verdict_of(card: Scorecard) -> Verdict | None:
+    """What the episode of `card` says of its commander: success, failure, out_of_time or safety, all of which it has earned; system: the
+    cell is to blame. None: a person ended it, it is no trial."""
+    if card.outcome in ENDED:
+        return ENDED[card.outcome]
+    kind, detail = (card.failure.type, card.failure.detail) if card.failure else ("", "")
+    if card.outcome == "stopped":
+        return "safety" if kind == SAFETY else None
+    died = kind == "node" and any(f"'{name}' died" in detail for name in COMMANDER_NODES)
+    return "failure" if kind == COMMANDER or died else "system"
+
+
+def failure_class(card: Scorecard) -> str | None:
+    """Why the trial failed, None for a success: the scorecard's own class, else how it ended and in which sub-task."""
+    if card.success:
+        return None
+    if named := getattr(card, "failure_class", None):
+        return named
+    return card.failure.type if card.failure else card.outcome

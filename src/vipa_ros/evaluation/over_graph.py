@@ -1,0 +1,58 @@
+"""Trials of a set over the ROS graph, simulated or real: one graph a trial, as `vipa episode` starts it, one after another."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from vipa.errors import VipaError
+from vipa.evaluation.plan import PlannedTrial
+from vipa.evaluation.trial_file import TrialRow
+from vipa.evaluation.trial_set import TrialSet
+from vipa.tasks import scorecard
+from vipa.tasks.scorecard import Scorecard
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
+from vipa_ros.evaluation.session import LIKE_FAULTS, Options, episode_config, row_of_card
+
+
+def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None]) -> str:
+    """Runs what is left of the set, each trial with its whole run folder. Returns "" or why it stopped early, in one line. Raises
+    VipaError, KeyboardInterrupt: the trial that was under way is run again by the same call."""
+    faults: list[str] = []
+    while todo := trials.todo():
+        trial = todo[0]
+        row, _ = run_trial(trials, trial, options)
+        trials.record(trial, row)
+        say(trial, row)
+        faults = [*faults, row.failure_class or ""] if row.verdict == "system" else []
+        if len(faults) >= LIKE_FAULTS and len(set(faults[-LIKE_FAULTS:])) == 1:
+            return f"two trials in a row met the same fault: {faults[-1]}"
+    return ""
+
+
+def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[TrialRow, Scorecard]:
+    """One trial, from starting its graph to its line. Raises VipaError if the request is refused, KeyboardInterrupt if a person ends it."""
+    config = replace(episode_config(trials.plan, trial).checked(), blind=trials.plan.cell == "real")
+    folder, config = prepare(config, trials.run_folder(trial))
+    domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
+    held = (domain.handle,) if domain.handle is not None else ()
+    try:
+        env = environment.child_environment(domain.id)
+        status = supervise(config, folder, env, options.verbose, servo_nodes(config), held)
+    finally:
+        domain.release()
+    if status == 130:
+        raise KeyboardInterrupt
+    if status == 2:
+        raise VipaError(f"trial {trial.trial_id} was refused; its log: {folder.path / 'logs'}")
+    card = scorecard.read(folder.scorecard if folder.scorecard.is_file() else scorecard.elsewhere(folder.path))
+    if options.pictures:
+        make_report(folder)
+    timing = card.timing
+    latency = {"mode": "real", "p50_s": _seconds(timing.policy_ms_p50), "p99_s": _seconds(timing.policy_ms_p99)}
+    row = replace(row_of_card(trials, trial, card, latency), run_folder=str(folder.path.relative_to(trials.folder)))
+    return row, card
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds / 1e3, 4)
