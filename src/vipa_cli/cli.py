@@ -23,6 +23,7 @@ VERBS = {
     "run a robot, simulated or real": {
         "episode": "run one scored task episode",
         "cell": "start a cell without an episode, for operator, teleoperation, debugging",
+        "teleop": "drive by hand, record demonstrations, take over from a policy",
         "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
         "doctor": "check this machine and say what to install",
     },

@@ -50,7 +50,7 @@ def test_a_typo_is_refused_by_name_where_ours_is_the_file_that_is_launched():
     launch_arguments.refuse_unknown("episode.launch.py", ("task",), ["rviz:=true"], included)
 
 
-@pytest.mark.parametrize("name", ["episode", "cell", "moveit"])
+@pytest.mark.parametrize("name", ["episode", "cell", "moveit", "teleop"])
 def test_every_launch_file_takes_its_arguments_from_there(name):
     source = (resources.root() / "launch" / f"{name}.launch.py").read_text(encoding="utf-8")
     assert re.search(r"launching\.description\(\s*__file__, ", source) and "DeclareLaunchArgument" not in source

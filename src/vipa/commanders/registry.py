@@ -4,11 +4,17 @@ from vipa.commanders.commander import Commander
 from vipa.commanders.expert.kind import ExpertKind
 from vipa.commanders.kind import CommanderKind, CommanderRequest
 from vipa.commanders.policy.kinds import CheckpointKind, ServedKind
+from vipa.commanders.teleop.kind import TeleopKind
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
 from vipa.tasks.task import Task
 
-KINDS: tuple[CommanderKind, ...] = (ExpertKind(), ServedKind(), CheckpointKind())  # the first that matches counts
+KINDS: tuple[CommanderKind, ...] = (
+    ExpertKind(),
+    ServedKind(),
+    CheckpointKind(),
+    TeleopKind(),
+)  # the first that matches counts
 DEFAULT = "expert"
 HELP = ", or ".join(kind.form for kind in KINDS)
 

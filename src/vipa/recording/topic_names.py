@@ -5,6 +5,8 @@ MOTION_STATUS = "/vipa/motion_status"
 SAFETY_STATUS = "/vipa/safety_status"
 EPISODE_STATUS = "/vipa/episode_status"
 COMMANDER_STATUS = "/vipa/commander_status"
+INTERVENTION = "/vipa/intervention"
+EPISODE_MARK = "/vipa/episode_mark"
 GROUND_TRUTH = "/vipa/ground_truth"
 JOINT_STATES = "/joint_states"
 CLOCK = "/clock"
@@ -27,6 +29,8 @@ RESET_CELL = "/vipa/reset_cell"
 RECORD_EPISODE = "/vipa/record_episode"
 RUN_EPISODE = "/vipa/run_episode"
 JUDGE_SUBTASK = "/vipa/judge_subtask"
+TAKE_OVER = "/vipa/take_over"
+LEADER_JOINT_STATES = "/leader/joint_states"  # a leader arm's driver
 
 
 def camera_topics(name: str) -> dict[str, str]:

@@ -42,6 +42,7 @@ class CommanderNode(Node):
         self.joints = self.status = self.truth = None
         self.episode_id = ""
         self.running = self.starting = False  # starting: its first step in the episode is still to come
+        self.lost, self.since_ns = False, 0  # it had the robot and has lost it; ROS time at which it was given back
         self.heard = 0.0  # local clock, seconds: the task manager's last word
         stream, latched = PROFILES["stream"], PROFILES["latched"]
         self.chunks = self.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
@@ -52,7 +53,8 @@ class CommanderNode(Node):
         listen(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, latched)
         for group in robot.arms:
             listen(WrenchStamped, group.wrench_topic, lambda msg, g=group.name: self.on_wrench(g, msg), stream)
-        if not commander.wants_cameras:
+        self.wants_truth = getattr(commander, "wants_truth", not commander.wants_cameras)
+        if self.wants_truth:
             listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
         self.timer = self.create_timer(commander.period, self.step)
         self.get_logger().info(f"commander ready: {commander.commander_id}")
@@ -65,6 +67,10 @@ class CommanderNode(Node):
 
     def on_status(self, msg):
         self.status = convert.motion_status(msg)
+        if not self.may_move():
+            self.lost = self.lost or (self.running and not self.starting)
+        elif self.lost:
+            self.lost, self.since_ns = False, self.status.stamp_ns
         self.first_step()
 
     def on_truth(self, msg):
@@ -79,7 +85,7 @@ class CommanderNode(Node):
         if self.running and msg.episode_id != self.episode_id:
             self.episode_id = msg.episode_id or str(uuid.uuid4())
             self.begin_episode(EpisodeStart(msg.episode_id, msg.task, msg.instruction, msg.seed, msg.variant))
-            self.starting = True
+            self.starting, self.lost, self.since_ns = True, False, 0
         self.first_step()
 
     def first_step(self):
@@ -98,7 +104,7 @@ class CommanderNode(Node):
 
     def see(self) -> CommanderInput | None:
         """What the commander sees now; None, and the reason published, if it must not act."""
-        if not self.commander.wants_cameras and self.truth is None:
+        if self.wants_truth and self.truth is None:
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
         if time.monotonic() - self.heard > LEASE:
             return self.say("the task manager is silent")
@@ -117,7 +123,13 @@ class CommanderNode(Node):
             observation = self.look(now)
             if isinstance(observation, str):
                 return self.say(observation)
-        return CommanderInput(now, self.reader.groups(self.joints), self.status, observation, self.truth)
+            if observation.stamp_ns <= self.since_ns:
+                return self.say("waits for an observation of after it was given the robot back")
+        return self.seen(now, observation)
+
+    def seen(self, now_ns: int, observation=None) -> CommanderInput:
+        """What has been heard, as the commander takes it."""
+        return CommanderInput(now_ns, self.reader.groups(self.joints), self.status, observation, self.truth)
 
     def step(self):
         """One step of the commander, if it may move the robot."""

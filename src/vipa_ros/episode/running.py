@@ -8,7 +8,8 @@ from rclpy.task import Future
 from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
 
 from vipa.config import fingerprint
-from vipa.tasks.scorer import EpisodeScorer
+from vipa.tasks.checks import CheckState
+from vipa.tasks.scorer import MAX_GAP, EpisodeScorer
 from vipa.tasks.task import load_task
 from vipa.tasks.timing_samples import Samples
 from vipa.tasks.wants import Wants
@@ -31,10 +32,23 @@ class Running:
         self.state = EpisodeStatus.RESETTING
         self.wall = time.monotonic()
         self.samples = Samples()
+        self.driver, self.operator, self.interventions = goal.commander, "", 0  # who has the authority, and by whom
         self.verdicts: dict[str, bool] = {}  # sub-task → what the operator said
         self.wants: Wants | None = None  # what motion was told
         self.handle = None
         self.finished = Future(executor=executor)
+
+    def look(self, state: CheckState) -> None:
+        """A look at the episode, the first one to set it up. Time that the commander does not drive does not count against it.
+        Raises VipaError."""
+        if self.wants is None:
+            return self.scorer.setup(state)
+        before = self.scorer.elapsed
+        if self.driver != self.goal.commander:
+            self.scorer.time_limit += MAX_GAP
+        self.scorer.update(state)
+        if self.driver != self.goal.commander:
+            self.scorer.time_limit += self.scorer.elapsed - before - MAX_GAP
 
     def judge(self, subtask: str, done: bool) -> tuple[bool, str]:
         """Takes the operator's verdict on `subtask`, "": the first that may be worked on. Whether it was his to judge, and what

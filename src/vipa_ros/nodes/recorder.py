@@ -49,7 +49,7 @@ class RecorderNode(Node):
 
     def add(self, topic):
         # the status of the episode before is no part of this one's bag
-        latched = {topics.EPISODE_STATUS: 0, topics.TF_STATIC: STATIC_WRITERS}.get(topic.name)
+        latched = {topics.EPISODE_STATUS: 0, topics.INTERVENTION: 0, topics.TF_STATIC: STATIC_WRITERS}.get(topic.name)
         number = self.recorder.add_topic(topic.name, topic.type, [bag_profile(topic.qos)], latched)
 
         def on_message(data):

@@ -32,6 +32,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.episode.running import Running
 from vipa_ros.episode.services import SERVICE_WAIT, EpisodeServices
+from vipa_ros.episode.takeover import Takeover
 
 SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing
@@ -75,7 +76,7 @@ class TaskManager(Node):
         listen(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
         listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, stream)
         self.create_service(JudgeSubTask, topics.JUDGE_SUBTASK, self.on_judge)
-        self.others = EpisodeServices(self)
+        self.others, self.takeover = EpisodeServices(self), Takeover(self)
         group = ReentrantCallbackGroup()
         self.action = ActionServer(
             self, RunEpisode, topics.RUN_EPISODE, self.execute, goal_callback=self.on_goal,
@@ -161,7 +162,7 @@ class TaskManager(Node):
     async def commander(self, run):
         """Until the commander of `run` is there: it may load a model first, and ask it. Raises VipaError."""
         who, began = run.goal.commander, time.monotonic()
-        while time.monotonic() - self.commanders.get(who, -COMMANDER_HEARD) > COMMANDER_HEARD:
+        while not self.is_there(who):
             if run.handle.is_cancel_requested:
                 run.scorer.stop("stopped", "cancelled", "cancelled by the client")
             if run.scorer.outcome or time.monotonic() - began > COMMANDER_WAIT:
@@ -219,7 +220,7 @@ class TaskManager(Node):
         groups = self.reader.groups(self.joints)
         state, before = CheckState(self.stamp_ns, truth, groups, self.fingers, run.verdicts), run.scorer.statuses
         try:
-            run.scorer.update(state) if run.wants is not None else run.scorer.setup(state)
+            run.look(state)
         except VipaError as error:
             run.scorer.stop("error", "task", str(error))
         if self.motion and self.motion.mode == MotionStatus.STOPPED:
@@ -228,7 +229,8 @@ class TaskManager(Node):
             run.scorer.stop("stopped", "cancelled", "cancelled by the client")
         if run.wants != run.scorer.wants:
             run.wants = run.scorer.wants
-            self.others.want(run)
+            if run.driver:
+                self.others.want(run)
         if before != run.scorer.statuses:
             self.publish(run)
         if run.scorer.outcome:
@@ -249,8 +251,9 @@ class TaskManager(Node):
         self.safety = msg
 
     def on_chunk(self, msg):
-        if self.running and self.running.state == EpisodeStatus.RUNNING:
-            self.running.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
+        run = self.running
+        if run and run.state == EpisodeStatus.RUNNING and msg.commander_id == run.goal.commander:
+            run.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
 
     def on_commander(self, msg):
         self.commanders[msg.commander_id] = time.monotonic()
@@ -285,15 +288,26 @@ class TaskManager(Node):
             if now - self.heard[who] > limit:
                 why = self.states.missing() if who == "cell" else ""
                 run.scorer.stop("error", who, f"{why or f'nothing heard from the {who}'} for {limit:g} s")
+        if self.takeover.watch(run):
+            self.forget_silence()
         if self.silence.seconds(self.stamp_ns) > COMMANDER_SILENCE:
             why = self.silence.longest(self.stamp_ns) or "nothing heard from it"
             run.scorer.stop("error", "commander", f"{why}, for {COMMANDER_SILENCE:g} s of ROS time")
         if run.scorer.outcome:
             run.finished.set_result(None)
 
+    def forget_silence(self):
+        """The commander's silence counts from now."""
+        self.silence = Silence(self.stamp_ns)
+
+    def is_there(self, commander) -> bool:
+        """Whether `commander` has said something of late."""
+        return time.monotonic() - self.commanders.get(commander, -COMMANDER_HEARD) <= COMMANDER_HEARD
+
     def publish(self, run):
         msg = run.message(self.stamp_ns)
         self.status.publish(msg)
+        self.takeover.publish(run)
         if run.state != EpisodeStatus.FINISHED and run.handle and run.handle.is_active:
             run.handle.publish_feedback(RunEpisode.Feedback(status=msg))
 

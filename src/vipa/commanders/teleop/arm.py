@@ -13,7 +13,10 @@ from vipa.robot.state import GroupState
 
 LEAD = (0.06, 0.25)  # metres, radians that the track may lead the measured tool, beside what the speed makes of LAG
 LAG = 0.15  # seconds from a knot until the arm is measured there
-PENDING = (0.03, 0.15)  # metres, radians of key steps that may still be waiting: further keys are lost, not saved up
+PENDING = (
+    0.015,
+    0.08,
+)  # metres, radians of key steps that may still be to go when more come: further keys are lost, not saved up
 REST = (
     0.03,
     0.1,
@@ -99,12 +102,12 @@ class ArmDrive:
             wish = self._poses(given.pose, axes)
         else:
             wish = self._rates(given.rate, axes)
-        self.track.extend(now_ns, lambda value: self._advance(value, wish(value), measured.tool_pose))
+        grew = self.track.extend(now_ns, lambda value: self._advance(value, wish(value), measured.tool_pose))
         if self._goal is not None:
             left = difference(self._goal, self.track.end)
             if np.linalg.norm(left[:3]) < DONE[0] and np.linalg.norm(left[3:]) < DONE[1]:
                 self._goal = None  # it is released at the next step
-        return self.track.steps(now_ns)
+        return self.track.steps(now_ns) if grew else None
 
     def _advance(self, value: np.ndarray, wish: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """The pose a knot after `value`: towards `wish` (6,), eased, and not out of the measured arm's reach."""
@@ -135,10 +138,9 @@ class ArmDrive:
             self._goal = self.track.end
         if steps is not None:
             sizes = axes.gain * np.repeat([self.settings.step, self.settings.turn_step], 3)
-            wanted = moved(self._goal, axes.displacement(steps * sizes))
-            ahead = difference(wanted, self.track.end)
-            if np.linalg.norm(ahead[:3]) <= PENDING[0] and np.linalg.norm(ahead[3:]) <= PENDING[1]:
-                self._goal = wanted
+            left = difference(self._goal, self.track.end)
+            if np.linalg.norm(left[:3]) <= PENDING[0] and np.linalg.norm(left[3:]) <= PENDING[1]:
+                self._goal = moved(self._goal, axes.displacement(steps * sizes))
         goal, most = self._goal, DT * np.array([self.settings.speed, self.settings.turn])
         return lambda value: braking(difference(goal, value), most, ACCELERATION)
 

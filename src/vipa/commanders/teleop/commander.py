@@ -42,7 +42,7 @@ class Teleop:
     """
 
     commander_id = "teleop"
-    wants_cameras = False
+    wants_cameras = wants_truth = False
     period = DT
 
     def __init__(
@@ -179,7 +179,7 @@ class Teleop:
                 else {"frame_id": group.base_frame, "tip_frame": group.tool_frame, "poses": found[1]}
             )
         if name in self.hands:
-            if arm.hand is not None and arm.held and found is not None:
+            if arm.hand is not None and arm.held and (self.arms[name].engaged or self.leaders[name].engaged):
                 self.hands[name].follow(arm.hand)
             count = 1 if found is None else len(found[1])
             if (openings := self.hands[name].steps(count)) is not None:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
-MAX_STEPS = 3.0  # steps of one axis that are taken from one reading
+MAX_STEPS = 2.0  # steps of one axis that are taken from one reading
 SELECTED = ""  # the key of `DeviceInput.arms` for whichever arms the person has selected
 
 # Events that move something. A device with a deadman gives them only while it is held.

@@ -72,10 +72,9 @@ class JointDrive:
         far = [f"{self.group.joints[j]} {off[j]:.2f} rad" for j in np.flatnonzero(off > self.align)]
         return f"the leader is off: {', '.join(far)} (allowed: {self.align:g}); bring it there first" if far else ""
 
-    def _extend(self, now_ns: int, goal: np.ndarray, measured: np.ndarray) -> tuple[int, np.ndarray]:
+    def _extend(self, now_ns: int, goal: np.ndarray, measured: np.ndarray) -> tuple[int, np.ndarray] | None:
         def advance(value: np.ndarray) -> np.ndarray:
             after = value + np.clip(goal - value, -self.reach, self.reach)
             return np.where(np.abs(after - measured) <= LEAD, after, value)
 
-        self.track.extend(now_ns, advance)
-        return self.track.steps(now_ns)
+        return self.track.steps(now_ns) if self.track.extend(now_ns, advance) else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from vipa import config
 from vipa.commanders.teleop.device import AXES
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
@@ -27,6 +28,11 @@ class Settings:
     frame: str = "base"
     lock: list[str] = field(default_factory=list)
     align: Annotated[float, Range(0.02, 0.3)] = 0.15
+
+    @classmethod
+    def of(cls, **values) -> "Settings":
+        """From values that a user gave. Raises VipaError for one out of its range."""
+        return config.build(values, cls, "teleop")
 
     def checked(self, robot: Robot) -> "Settings":
         """Itself. Raises VipaError for a frame or an axis that `robot` does not have."""

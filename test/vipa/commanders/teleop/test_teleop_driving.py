@@ -1,14 +1,9 @@
 """A person drives through motion and its gate: each kind of input, the deadman, the clutch, the start guard."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from driving import Driven
-
+from helpers.driven_arm import Driven
 from vipa.commanders.teleop import commander, joints
 from vipa.commanders.teleop.device import SELECTED, ArmInput
 from vipa.commanders.teleop.settings import Settings

@@ -1,15 +1,10 @@
 """Whatever a device says: chunks are valid and bounded, begin where the arm is, and need the deadman."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from driving import Puppet
-
+from helpers.driven_arm import Puppet
 from vipa.commanders.commander import CommanderInput
 from vipa.commanders.teleop import device, track
 from vipa.commanders.teleop.commander import Teleop
