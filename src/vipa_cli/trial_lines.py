@@ -6,6 +6,7 @@ from vipa.evaluation import comparison
 from vipa.evaluation.plan import PlannedTrial, expand
 from vipa.evaluation.trial_file import COUNTED, TrialRow
 from vipa.evaluation.trial_set import TrialSet
+from vipa.tasks.failures import explained
 
 MARKS = {"done": "✓", "failed": "✗", "pending": "·"}
 
@@ -46,7 +47,9 @@ class Told:
         took = f"{row.duration_s:5.1f} s" if row.duration_s is not None else " " * 7
         text = f"{self.total - left:>4}/{self.total}  {row.task} {row.variant} {row.seed:<10}  {who}{done:<6} {took}  {row.verdict}"
         if card and card.failure:
-            text += f": {card.failure.subtask or card.failure.type}: {card.failure.detail}"
+            text += (
+                f": {card.failure.subtask or card.failure.type}: {explained(card.failure.detail, card.failure_class)}"
+            )
         elif row.failure_class:
             text += f": {row.failure_class}"
         if outcome and outcome.refused:

@@ -22,6 +22,7 @@ from vipa.robot.description import Robot
 from vipa.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
 from vipa.tasks import scorecard
 from vipa.tasks.checks import CheckState
+from vipa.tasks.failures import base_poses
 from vipa.tasks.scorecard import PolicyId, Scorecard
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.silence import Silence
@@ -114,6 +115,7 @@ class Loop:
         self.cameras = tuple(cameras)
         self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise)
         self.renderer = Renderer(self.cell) if self.cameras else None
+        self.bases = base_poses(robot)
         self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
 
     def close(self) -> None:
@@ -133,7 +135,7 @@ class Loop:
         card = self.cell.reset(seed, variant)
         self.motion = Motion(self.robot, self.task.fixtures, watch_wrenches=True)
         self.motion.set_authority(commander_id)
-        self.scorer = EpisodeScorer(self.task, time_limit)
+        self.scorer = EpisodeScorer(self.task, time_limit, self.bases)
         self.captures = Captures(self.renderer, self.cameras)
         start = self.cell.stamp_ns
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}

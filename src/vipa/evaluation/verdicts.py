@@ -25,6 +25,6 @@ def failure_class(card: Scorecard) -> str | None:
     """Why the trial failed, None for a success: the scorecard's own class, else how it ended and in which sub-task."""
     if card.success:
         return None
-    if named := getattr(card, "failure_class", None):
-        return named
+    if card.failure_class:
+        return card.failure_class
     return card.failure.type if card.failure else card.outcome

@@ -166,7 +166,9 @@ def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicIn
     environment.filters["number"] = _number
     environment.filters["plain"] = _plain
     card = dict.fromkeys(CARD_KEYS) | card
-    subtasks = card["subtasks"] = [{"t_done_s": None, "evidence": ""} | s for s in card["subtasks"] or []]
+    subtasks = card["subtasks"] = [
+        {"t_done_s": None, "evidence": "", "failure_class": None} | s for s in card["subtasks"] or []
+    ]
     done = sum(s.get("status") == "done" for s in subtasks)
     timing = card["timing"] or {}
     return environment.get_template("report.html.j2").render(

@@ -14,6 +14,7 @@ import numpy as np
 from vipa import config, documents, provenance, resources
 from vipa.errors import VipaError
 from vipa.files import disk_error, write_json
+from vipa.tasks.failures import FailureName, explained
 from vipa.tasks.scorer import EpisodeScorer, Failure, SubTaskStatus
 
 SCHEMA = "vipa/scorecard/1"
@@ -22,12 +23,14 @@ RESERVE, RESERVED = ".reserve", 1 << 18  # file, and its bytes, that keep space 
 
 @dataclass(frozen=True)
 class SubTaskScore:
-    """t_done_s: seconds of ROS time since the episode began, None: not done. evidence: the check's last words."""
+    """t_done_s: seconds of ROS time since the episode began, None: not done. evidence: the check's last words. failure_class: why it
+    failed, see vipa.tasks.failures; None: it did not, or a person ended the episode."""
 
     name: str
     status: Literal["done", "failed", "pending"]
     t_done_s: float | None
     evidence: str
+    failure_class: FailureName | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ class Scorecard:
     timing: Timing
     provenance: Provenance
 
+    @property
+    def failure_class(self) -> str | None:
+        """Of the first sub-task that failed and has one."""
+        return next((s.failure_class for s in self.subtasks if s.failure_class), None)
+
     def __post_init__(self):
         done = sum(s.status == "done" for s in self.subtasks) / max(len(self.subtasks), 1)
         if abs(self.subtask_score - done) > 1e-6:
@@ -141,7 +149,12 @@ def score(
         policy=policy,
         seed=seed,
         variant=variant,
-        subtasks=[SubTaskScore(s.name, names.get(s.status, "pending"), s.t_done, s.evidence) for s in scorer.subtasks],
+        subtasks=[
+            SubTaskScore(
+                s.name, names.get(s.status, "pending"), s.t_done, s.evidence, s.failure_class and s.failure_class.value
+            )
+            for s in scorer.subtasks
+        ],
         subtask_score=scorer.score,
         success=scorer.outcome == "success",
         outcome=scorer.outcome,
@@ -220,7 +233,9 @@ def render(card: Scorecard, blind: bool = False) -> str:
     lines = [f"{card.task}{who} · seed {card.seed} · {card.variant} · {card.cell}"]
     for s in card.subtasks:
         when = f"{s.t_done_s:6.1f} s" if s.t_done_s is not None else "      - "
-        lines.append(f"  {marks[s.status]} {s.name:<{width}}  {when}  {s.evidence}".rstrip())
+        lines.append(
+            f"  {marks[s.status]} {s.name:<{width}}  {when}  {explained(s.evidence, s.failure_class)}".rstrip()
+        )
     done = sum(s.status == "done" for s in card.subtasks)
     lines.append(
         f"  {card.outcome}: {done}/{len(card.subtasks)} sub-tasks, {card.duration_s:.1f} s ({card.wall_s:.1f} s wall)"

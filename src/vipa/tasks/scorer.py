@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+import numpy as np
+
 from vipa.tasks import checks, wants
 from vipa.tasks.checks import CheckState, CheckStatus
+from vipa.tasks.failures import FailureClass, Witness
 from vipa.tasks.task import SubTask, Task
 from vipa.tasks.wants import Wants
 
@@ -24,13 +27,14 @@ class SubTaskStatus(IntEnum):
 
 @dataclass
 class SubTaskState:
-    """State of one sub-task. t_done: seconds of ROS time since the episode began, None: not done. progress 0..1."""
+    """State of one sub-task. failure_class: why it failed, None: it did not, or that says nothing of it. t_done: seconds of ROS time since the episode began, None: not done. progress 0..1."""
 
     name: str
     status: SubTaskStatus = SubTaskStatus.PENDING
     t_done: float | None = None
     progress: float = 0.0
     evidence: str = ""
+    failure_class: FailureClass | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,13 @@ class _Progress:
 class EpisodeScorer:
     """Scores one episode of `task`. `update` at every tick, in ROS time, until `outcome` is set.
 
-    time_limit: seconds, None: the task's own. Raises VipaError for checks that the task file may not name.
+    time_limit: seconds, None: the task's own. bases: arm → pose (7,) of its base frame in the world (`failures.base_poses`), for the
+    classes of failures; without it they go without the arms' ways. Raises VipaError for checks that the task file may not name.
     """
 
     task: Task
     time_limit: float | None = None
+    bases: dict[str, np.ndarray] = field(default_factory=dict)
     elapsed: float = 0.0
     outcome: str | None = None
     failure: Failure | None = None
@@ -70,6 +76,7 @@ class EpisodeScorer:
     def __post_init__(self):
         if self.time_limit is None:
             self.time_limit = self.task.time_limit
+        self._witness = Witness(self.task.subtasks, self.bases)
         self._items = [
             _Progress(spec, checks.build(spec, self.task.name), SubTaskState(spec.name)) for spec in self.task.subtasks
         ]
@@ -109,6 +116,7 @@ class EpisodeScorer:
         """The episode begins at `first`. Raises VipaError if a check asks for what the scene does not have."""
         for item in self._items:
             item.check.setup(first)
+        self._witness.begin(first)
         self._last_ns = first.stamp_ns
         self._activate()
 
@@ -121,6 +129,7 @@ class EpisodeScorer:
         jumped = not 0.0 <= step <= MAX_GAP
         if not jumped:
             self.elapsed += step
+        self._witness.look(state, self.active)
         for item in self._items:
             if item.state.status is SubTaskStatus.ACTIVE:
                 self._look(item, state, step, jumped)
@@ -142,6 +151,7 @@ class EpisodeScorer:
         item.state.progress, item.state.evidence = found.progress, found.evidence
         if found.status is CheckStatus.FAILED:
             item.state.status = SubTaskStatus.FAILED
+            item.state.failure_class = self._witness.classify(item.spec.name, "failure", "failure")
         if found.status is not CheckStatus.MET:
             item.met_for = None
             return
@@ -170,6 +180,7 @@ class EpisodeScorer:
         for state in open_items:
             if state.status is SubTaskStatus.ACTIVE:
                 state.status = SubTaskStatus.FAILED
+                state.failure_class = self._witness.classify(state.name, outcome, type)
         blamed = next((state for state in open_items if state.status is SubTaskStatus.FAILED), None)
         if blamed is not None and blamed.evidence:
             detail = f"{detail}; {blamed.evidence}"

@@ -52,7 +52,8 @@ class Checklist:
             if self.said.get(row.name, "pending") != row.status:
                 self.said[row.name] = row.status
                 mark = MARKS[row.status][0]
-                print(f"[{elapsed:6.1f} s] {mark} {row.name}: {row.status}", file=self.console.file, flush=True)
+                why = f", {row.evidence}" if row.status == "failed" and row.evidence else ""
+                print(f"[{elapsed:6.1f} s] {mark} {row.name}: {row.status}{why}", file=self.console.file, flush=True)
 
     def note(self, words: str) -> None:
         """A line of text above the checklist."""
@@ -68,7 +69,7 @@ def render(instruction: str, phase: str, elapsed: float, limit: float, rows: lis
     for row in rows:
         mark, style = MARKS[row.status]
         when = f"{row.t_done:6.1f} s" if not math.isnan(row.t_done) else ""
-        bar = "" if row.status in ("done", "pending") else "━" * round(10 * row.progress)
+        bar = "" if row.status in ("done", "pending", "failed") else "━" * round(10 * row.progress)
         table.add_row(Text(mark, style), Text(row.name, style), when, Text(bar or row.evidence, "dim"))
     frame = Table.grid()
     frame.add_row(Text(instruction, "bold"))

@@ -9,6 +9,7 @@ from vipa_msgs.msg import EpisodeStatus, SubTaskStatus
 
 from vipa.config import fingerprint
 from vipa.tasks.checks import CheckState
+from vipa.tasks.failures import base_poses, explained
 from vipa.tasks.scorer import MAX_GAP, EpisodeScorer
 from vipa.tasks.task import load_task
 from vipa.tasks.timing_samples import Samples
@@ -27,7 +28,7 @@ class Running:
         self.goal, self.robot, self.cell = goal, robot, cell
         self.robot_sha256 = fingerprint(robot)
         self.folder = Path(goal.run_folder) if goal.run_folder else None
-        self.scorer = EpisodeScorer(self.task, goal.time_limit or None)
+        self.scorer = EpisodeScorer(self.task, goal.time_limit or None, base_poses(robot))
         self.variant = goal.variant
         self.state = EpisodeStatus.RESETTING
         self.wall = time.monotonic()
@@ -93,7 +94,7 @@ def status_msg(scorer: EpisodeScorer, stamp_ns: int, **fields) -> EpisodeStatus:
                 status=int(s.status),
                 t_done=float("nan") if s.t_done is None else s.t_done,
                 progress=float(s.progress),
-                evidence=s.evidence,
+                evidence=explained(s.evidence, s.failure_class),
             )
         )
     return msg

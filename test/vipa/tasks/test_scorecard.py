@@ -63,7 +63,7 @@ def test_keys_are_those_of_the_contract():
     data = scorecard.to_dict(make())
     assert list(data) == TOP and data["schema"] == "vipa/scorecard/1"
     assert list(data["timing"]) == TIMING
-    assert list(data["subtasks"][0]) == ["name", "status", "t_done_s", "evidence"]
+    assert list(data["subtasks"][0]) == ["name", "status", "t_done_s", "evidence", "failure_class"]
     assert list(data["failure"]) == ["type", "subtask", "detail"]
     assert list(data["provenance"]) == ["git", "versions"] and "numpy" in data["provenance"]["versions"]
     assert data["policy"] is None
