@@ -70,6 +70,14 @@ def disk_words(path: Path) -> str:
         return f"disk {place}: {error.strerror}"
 
 
+def free_bytes(path: Path) -> int:
+    """Of the disk that `path` is, or will be, on. Raises VipaError."""
+    try:
+        return shutil.disk_usage(disk_of(path)).free
+    except OSError as error:
+        raise disk_error(path, error) from None
+
+
 def disk_of(path: Path) -> Path:
     """Where the file system that `path` is on, or will be, is mounted."""
     place = Path(path).resolve()

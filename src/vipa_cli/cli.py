@@ -34,6 +34,8 @@ VERBS = {
         "bench": "measure speed, tracking and stops beside what others do",
     },
     "collect data": {
+        "record": "record any running graph to a bag",
+        "replay": "do a recorded episode again through the gate, and compare",
         "demos": "record scripted demonstrations",
         "bag": "look into recorded bags and repair them",
         "dataset": "build, check and show LeRobot v3.0 datasets",

@@ -4,6 +4,7 @@ from vipa.commanders.commander import Commander
 from vipa.commanders.expert.kind import ExpertKind
 from vipa.commanders.kind import CommanderKind, CommanderRequest
 from vipa.commanders.policy.kinds import CheckpointKind, ServedKind
+from vipa.commanders.replay.kind import ReplayKind
 from vipa.commanders.teleop.kind import TeleopKind
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
@@ -14,6 +15,7 @@ KINDS: tuple[CommanderKind, ...] = (
     ServedKind(),
     CheckpointKind(),
     TeleopKind(),
+    ReplayKind(),
 )  # the first that matches counts
 DEFAULT = "expert"
 HELP = ", or ".join(kind.form for kind in KINDS)

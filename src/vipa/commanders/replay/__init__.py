@@ -1,0 +1,1 @@
+"""What was done once, done again: a recorded episode as a commander."""
