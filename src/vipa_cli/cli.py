@@ -38,7 +38,7 @@ VERBS = {
         "replay": "do a recorded episode again through the gate, and compare",
         "demos": "record scripted demonstrations",
         "bag": "look into recorded bags and repair them",
-        "dataset": "build, check and show LeRobot v3.0 datasets",
+        "dataset": "build, check and show LeRobot v3.0 datasets; draw alignment data",
     },
     "train and serve policies": {
         "train": "train a VIPA-VLA policy (needs the train extra)",

@@ -17,7 +17,7 @@ from vipa_model.checksums import verify_if_listed, void
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 VISION_KINDS = ("conv", "efficientnet_lite0", "internvl")
-SPATIAL_KINDS = ("none", "pointmap", "recurrent", "cut3r")
+SPATIAL_KINDS = ("none", "pointmap", "colour", "recurrent", "cut3r")
 
 
 @dataclass
@@ -85,7 +85,8 @@ class SpatialConfig:
     """The 3-D encoder: V_spa, N_s tokens of width d_s a view.
 
     kind: ``cut3r`` (the paper's; an adapter to a copy the user installs), ``recurrent`` (clean-room, CUT3R-shaped),
-    ``pointmap`` (aligned depth lifted into the base frame, assumed) or ``none`` (the InternVL baseline).
+    ``pointmap`` (aligned depth lifted into the base frame, assumed), ``colour`` (the same network on the picture's colours: an
+    ablation of equal capacity that sees nothing in 3-D) or ``none`` (the InternVL baseline).
     width: d_s (CUT3R's decoder: 768). image_size and patch: input of ``recurrent`` and ``cut3r`` (VLM-3R: 432 and 16).
     encoder_*, decoder_*, state_tokens: sizes of ``recurrent``, those of CUT3R.
     stride: pixels of the depth image a lifted point stands for; point_patch: points a token side (both assumed).
@@ -173,7 +174,7 @@ class VipaConfig:
     target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
     grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none); tip: it
-    finds the working end of what is handled as well.
+    finds the working end of what is handled as well. vectors: in alignment what answers say is regressed, too, see numbers.py (assumed).
     """
 
     size: str = "full"
@@ -192,6 +193,7 @@ class VipaConfig:
     aux_weight: float = 0.1
     grounding: int = 0
     tip: bool = False
+    vectors: bool = False
 
     def __post_init__(self) -> None:
         one_of("vision.kind", self.vision.kind, VISION_KINDS)

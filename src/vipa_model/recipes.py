@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action")
+DATA_KINDS = ("frames", "hand3d-visual", "hand3d-action", "alignment")
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Recipe:
     """How to train. Values the paper does not give are assumed (marked).
 
     stage: see stages.STAGES. size: model built when no start checkpoint is given.
-    data: ``frames`` (FrameStores or LeRobot folders), ``hand3d-visual`` or ``hand3d-action`` (JSONL).
+    data: ``frames`` (FrameStores or LeRobot folders), ``hand3d-visual`` or ``hand3d-action`` (JSONL), ``alignment`` (JSONL of
+    `vipa dataset align`).
     steps: 0 = ``epochs`` passes over the data.
     batch: samples a step over all devices. micro_batch: samples a device at a time (0: all; assumed).
     lr, weight_decay, warmup (share of the steps), then a cosine to ``final_lr`` of lr (assumed 0).
@@ -77,6 +78,32 @@ RECIPES = {
         Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
         Recipe("stage2", "2", "hand3d-action", epochs=1, batch=32, lr=1e-5, weight_decay=0.01, warmup=0.03),
         Recipe("stage3", "3", "frames", steps=30_000, batch=128, lr=5e-5, weight_decay=1e-5, warmup=0.05),
+        Recipe(
+            "align1",
+            "1-small",
+            "alignment",
+            size="xs",
+            steps=3000,
+            batch=64,
+            lr=1e-3,
+            final_lr=0.02,
+            ema=0.99,
+            held_out=0.02,
+            augmentation=Augmentation(colour=0.4, depth_dropout=0.02),
+        ),
+        Recipe(
+            "align2",
+            "2-small",
+            "alignment",
+            size="xs",
+            steps=1000,
+            batch=64,
+            lr=5e-4,
+            final_lr=0.02,
+            ema=0.99,
+            held_out=0.02,
+            augmentation=Augmentation(colour=0.4, depth_dropout=0.02),
+        ),
         Recipe(
             "small",
             "scratch",

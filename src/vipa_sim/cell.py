@@ -142,6 +142,7 @@ class SimCell:
             mujoco.mj_step(self.model, self._data)
         self._data.qvel[:] = 0.0
         mujoco.mj_forward(self.model, self._data)
+        self._placed = self._data.qpos.copy()
         self._sensed = self._data.sensordata.copy()
         self._measure()
         self.stamp_ns += round(self.dt * 1e9)
@@ -184,6 +185,10 @@ class SimCell:
             self._hold(group.controller, group.joints, group.home)
             if group.hand:
                 self._hold(group.hand.controller, group.hand.joints, group.hand.open)
+        self._couple()
+
+    def _couple(self) -> None:
+        """Coupled joints follow their leaders."""
         for equality in range(self.model.neq):
             if self.model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT:
                 follower, leader = self.model.eq_obj1id[equality], self.model.eq_obj2id[equality]
@@ -191,6 +196,20 @@ class SimCell:
                 self._data.qpos[self.model.jnt_qposadr[follower]] = (
                     offset + factor * self._data.qpos[self.model.jnt_qposadr[leader]]
                 )
+
+    def arrange(self, joints: dict[str, float], poses: dict[str, np.ndarray]) -> None:
+        """Put joints (rad or m) and free bodies (poses (7,), world frame) somewhere without physics, all at rest: for pictures, not
+        to go on from. Whatever is not named stands where the episode began."""
+        self._data.qpos[:] = self._placed
+        for name, value in joints.items():
+            self._data.qpos[self.model.joint(name).qposadr[0]] = value
+        self._couple()
+        for name, pose in poses.items():
+            start = self.model.joint(f"{name}_free").qposadr[0]
+            self._data.qpos[start : start + 7] = [*pose[:3], pose[6], *pose[3:6]]
+        self._data.qvel[:] = 0.0
+        mujoco.mj_forward(self.model, self._data)
+        self._measure()
 
     def _hold(self, controller: str, joints: Sequence[str], positions: Sequence[float]) -> None:
         self._controllers[controller].reset(np.array(positions))

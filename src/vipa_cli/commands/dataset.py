@@ -1,4 +1,4 @@
-"""Builds a LeRobotDataset v3.0 from run folders, checks one, or shows what one holds."""
+"""Builds a LeRobotDataset v3.0 from run folders, checks one, or shows what one holds; draws alignment data (stages 1 and 2)."""
 
 import json
 import sys
@@ -21,10 +21,23 @@ def arguments(parser):
     for verb in (check, show):
         verb.add_argument("dataset", type=Path, help="folder of the dataset")
         json_document.add(verb)
+    align = parsers.verb(verbs, "align", "draw alignment data (stages 1 and 2) from a task's simulated cell")
+    align.add_argument("task", help="name in tasks/ or path of a task file")
+    align.add_argument("--out", type=Path, default=None, help="folder; default: datasets/<task>_align")
+    align.add_argument("--count", type=int, default=8000, help="scenes")
+    align.add_argument("--seed", type=int, default=5_000_000, help="first seed; episodes count from 0")
+    align.add_argument("--per-seed", type=int, default=5, help="scenes of the same objects")
+    align.add_argument("--jobs", type=int, default=1, help="processes")
+    align.add_argument("--image-size", type=int, default=128, help="pixels of the square views")
+    align.add_argument(
+        "--crop", nargs=5, action="append", default=[], metavar=("CAMERA", "LEFT", "TOP", "RIGHT", "BOTTOM"),
+        help="part of a camera's image to keep, fractions of its width and height; default: all of it",
+    )  # fmt: skip
+    json_document.add(align)
 
 
 def run(args) -> int:
-    return {"build": build, "check": check, "show": show}[args.action](args)
+    return {"build": build, "check": check, "show": show, "align": align}[args.action](args)
 
 
 def build(args) -> int:
@@ -50,6 +63,31 @@ def check(args) -> int:
         "findings": findings,
     }
     return exit_status.FAILED if errors else exit_status.DONE
+
+
+def align(args) -> int:
+    """Scenes, questions and motions of a task's cell; an interrupted call goes on."""
+    from vipa.errors import VipaError
+    from vipa.tasks.task import load_task
+    from vipa_sim.alignment import records, scenes
+
+    if args.count < 1 or args.per_seed < 1 or args.jobs < 1:
+        raise VipaError("--count, --per-seed and --jobs must be at least 1")
+    try:
+        crops = {camera: [float(v) for v in edges] for camera, *edges in args.crop}
+    except ValueError as error:
+        raise VipaError(f"--crop: {error}") from None
+    out = args.out or Path("datasets") / f"{load_task(args.task).name}_align"
+    config = scenes.SceneConfig(args.task, args.per_seed, args.image_size, crops)
+    seeds = range(args.seed, args.seed + -(-args.count // args.per_seed))
+    progress, done = Progress(), 0
+    for count in scenes.collect(config, out, seeds, args.jobs):
+        done += count
+        progress(min(1.0, done / args.count))
+    report = records.write(out)
+    print(records.table(report))
+    args.document = {"folder": out, **report}
+    return exit_status.DONE
 
 
 def show(args) -> int:

@@ -189,20 +189,6 @@ def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, in
     return model, processor, Hand3DSource(files, model.config, processor, recipe)
 
 
-def direction_words(displacement: np.ndarray, threshold: float = 0.3) -> str:
-    """The paper's answer form: displacement (3,) m, camera frame (x right, y down, z forward), to words and distance.
-
-    An axis is named when its share of the unit vector exceeds ``threshold`` (the paper's gamma; value assumed), e.g.
-    ``left and down and forward, 0.44m``.
-    """
-    displacement = np.asarray(displacement, np.float64)
-    distance = float(np.linalg.norm(displacement))
-    unit = displacement / max(distance, 1e-9)
-    pairs = (("right", "left"), ("down", "up"), ("forward", "backward"))
-    words = [pair[0] if u > 0 else pair[1] for u, pair in zip(unit, pairs, strict=True) if abs(u) > threshold]
-    return f"{' and '.join(words) or 'still'}, {distance:.2f}m"
-
-
 def scale_factor(joint_depth: np.ndarray, estimated_depth: np.ndarray, visible: np.ndarray) -> float:
     """Scale that makes an estimated point cloud metric: the median over visible joints of true over estimated depth.
 

@@ -32,6 +32,7 @@ from vipa_model.network.dit import DiT
 from vipa_model.network.fusion import Fusion
 from vipa_model.network.grounding import Grounding
 from vipa_model.network.grounding_conditioning import Aim
+from vipa_model.network.numbers import Numbers
 from vipa_model.network.spatial import make_spatial
 from vipa_model.network.vision import Projector, make_vision
 
@@ -50,6 +51,7 @@ class VipaModel(nn.Module):
         self.output = None if config.text.tied else nn.Linear(config.text.width, config.vocab, bias=False)
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
         self.grounding = Grounding(config) if config.grounding else None
+        self.numbers = Numbers(config.text.width) if config.vectors else None
         mean, std = torch.tensor(config.vision.mean), torch.tensor(config.vision.std)
         self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)
         self.register_buffer("pixel_shift", -mean / std, persistent=False)
@@ -107,15 +109,21 @@ class VipaModel(nn.Module):
         points = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
         return torch.cat([hidden, points.to(hidden.dtype)], 1)
 
-    def run_language(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+    def run_language(self, embeddings: Tensor, mask: Tensor, turns: Tensor | None = None) -> Tensor:
         """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B,
         T, width).
+
+        turns (B, T) int64: tokens of a turn see those of turn 0 and of their own, as if the others were not there.
         """
         length = embeddings.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
         # A padded row attends to itself, so that no row is empty.
         allowed = causal & (mask[:, None] | torch.eye(length, dtype=torch.bool, device=mask.device))
         positions = (mask.long().cumsum(1) - 1).clamp(min=0)
+        if turns is not None:
+            own = turns[:, :, None] == turns[:, None]
+            allowed = allowed & (own | (turns == 0)[:, None])
+            positions = (allowed.long().sum(-1) - 1).clamp(min=0)
         return self.language(
             inputs_embeds=embeddings,
             attention_mask={"full_attention": allowed[:, None]},
@@ -128,13 +136,26 @@ class VipaModel(nn.Module):
         return hidden @ self.language.embed_tokens.weight.T if self.output is None else self.output(hidden)
 
     def language_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Next-token loss on ``labels`` (stages 1 and 2), and how many tokens it gets right."""
-        hidden = self.run_language(self.embed_prompt(batch), batch["attention_mask"])[:, :-1]
+        """Next-token loss on ``labels`` (stages 1 and 2), and how many tokens it gets right.
+
+        With ``turns`` also what is said in numbers, see Numbers: ``vector`` (B, T, 3) m where a question ends, else NaN, and
+        ``goal`` (B, 5) of the turn ``query_turn`` (B,), to which the action queries are appended.
+        """
+        prompt, mask, turns, length = self.embed_prompt(batch), batch["attention_mask"], None, batch["labels"].shape[1]
+        if "turns" in batch:
+            queries = self.queries.to(prompt.dtype).expand(len(prompt), -1, -1)
+            turns = torch.cat([batch["turns"], batch["query_turn"][:, None].expand(-1, queries.shape[1])], 1)
+            prompt, mask = torch.cat([prompt, queries], 1), F.pad(mask, (0, queries.shape[1]), value=True)
+        hidden = self.run_language(prompt, mask, turns)
         labels = batch["labels"][:, 1:]
         keep = labels != -100
-        logits = self.logits(hidden[keep])
-        loss = F.cross_entropy(logits.float(), labels[keep])
-        return {"loss": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
+        logits = self.logits(hidden[:, : length - 1][keep])
+        loss = F.cross_entropy(logits.float(), labels[keep]) if len(logits) else hidden.sum() * 0
+        losses = {"language": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
+        if self.numbers is not None and turns is not None:
+            losses |= (numbers := self.numbers.losses(hidden[:, :length], hidden[:, length:], batch))
+            loss = loss + sum(numbers.values())
+        return losses | {"loss": loss}
 
     def pointmap_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Stage 0 (recurrent): ``points`` (B, V, 2, s, s, 3), ``valid`` (B, V, s, s), ``camera_pose`` (B, V, 7)."""

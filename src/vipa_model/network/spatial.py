@@ -28,6 +28,10 @@ def make_spatial(config: VipaConfig) -> SpatialEncoder | None:
         from vipa_model.network.spatial_pointmap import PointmapEncoder
 
         return PointmapEncoder(config.spatial, config.vision.image_size)
+    if kind == "colour":
+        from vipa_model.network.spatial_pointmap import ColourEncoder
+
+        return ColourEncoder(config.spatial, config.vision.image_size)
     if kind == "recurrent":
         from vipa_model.network.spatial_recurrent import RecurrentEncoder
 

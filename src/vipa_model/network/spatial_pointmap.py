@@ -55,3 +55,19 @@ class PointmapEncoder(SpatialEncoder):
         )
         tokens = self.embed(points)
         return self.norm(tokens + self.mlp(tokens)) + self.positions
+
+
+class ColourEncoder(PointmapEncoder):
+    """The same network on the colours at the points' pixels: as many parameters, and no depth. For ablations."""
+
+    needs_depth = False
+
+    def __init__(self, config: SpatialConfig, image_size: int) -> None:
+        super().__init__(config, image_size)
+        self.stride = config.stride
+
+    def forward(self, pixels: Tensor | None, pointmap: Tensor | None) -> Tensor:
+        first = self.stride // 2
+        colours = pixels[..., first :: self.stride, first :: self.stride].movedim(2, -1)
+        points = (2 * colours - 1) * self.scale + self.centre
+        return super().forward(None, torch.cat([points, torch.ones_like(points[..., :1])], -1))

@@ -33,6 +33,10 @@ def prepare(
     start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model.
     out, crops: where LeRobot folders are decoded to, and which part of each camera's image is kept.
     """
+    if recipe.data == "alignment":
+        from vipa_model.data.alignment import prepare_alignment
+
+        return prepare_alignment(recipe, data, start, changes or {})
     if recipe.data != "frames":
         from vipa_model.data.hand3d import prepare_hand3d
 

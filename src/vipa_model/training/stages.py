@@ -13,13 +13,15 @@ STAGES: dict[str, tuple[str, ...]] = {
     "2": ("model.fusion", "model.language"),
     "3": ("model.language", "model.queries", "head", "aim", "target_head", "subtask_head"),
     "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
+    "1-small": ("model",),
+    "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers"),
 }
 
 
 def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = False) -> list[nn.Parameter]:
     """Freeze everything but what ``stage`` trains and return that.
 
-    stage: '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model +
+    stage: '1-small' and '2-small' are the first two at small sizes, where everything is new (assumed); '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model +
     queries + heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a
     pretrained frozen vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is
     left to train.

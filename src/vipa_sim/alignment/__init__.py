@@ -1,0 +1,1 @@
+"""Alignment data from the simulated cell: pictures of arranged scenes, and what can be asked about them."""

@@ -1,0 +1,137 @@
+"""Alignment in training: groups of records, turns that do not see each other, numbers beside words, the ablation's capacity."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from helpers.tiny_model import tiny_config  # noqa: E402
+from vipa_model.data.alignment import AlignmentSource, Groups  # noqa: E402
+from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
+from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
+from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.training.stages import set_stage  # noqa: E402
+
+SCENES = 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Six scenes of noise in two views, three questions and a motion each."""
+    out, rng = tmp_path_factory.mktemp("align"), np.random.default_rng(0)
+    np.save(out / "color.npy", rng.integers(0, 256, (SCENES, 2, 32, 32, 3), np.uint8))
+    np.save(out / "depth.npy", rng.integers(400, 900, (SCENES, 2, 32, 32), np.uint16))
+    k, visual, action = [[30.0, 0.0, 15.5], [0.0, 30.0, 15.5], [0.0, 0.0, 1.0]], [], []
+    for i in range(SCENES):
+        both = {
+            "images": [f"color.npy#{i},{v}" for v in range(2)],
+            "depths": [f"depth.npy#{i},{v}" for v in range(2)],
+            "intrinsics": [k, k],
+            "extrinsics": [np.eye(4).tolist()] * 2,
+        }
+        for n, name in enumerate(("mug", "pot", "lid")):
+            text = {"question": f"Where is the {name}?", "answer": f"left, 0.{10 + i}m"}
+            visual.append({"id": f"{i}-{n}", "type": "spatial_relationship", "vector": [-0.1, 0.0, 0.0]} | text | both)
+        kind = "motion_translation" if i == 0 else "instructional_motion_generation"
+        way = {"trajectory": [[0.1, 0.1, 0.5], [0.2, 0.1, 0.5]], "goal": [0.1, 0.0, 0.0, 0.5]}
+        action.append({"id": f"{i}", "type": kind, "instruction": "take the mug"} | way | both)
+    for name, records in (("visual", visual), ("action", action)):
+        (out / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    return out
+
+
+def source_of(folder, **changes):
+    config = tiny_config(vectors=True, **changes)
+    processor = VipaProcessor(config, ByteTokenizer.train(["Where is the mug?", "left, 0."], 300))
+    recipe = named_recipe("align1").changed(held_out=0.2)
+    return config, AlignmentSource([folder / "visual.jsonl", folder / "action.jsonl"], config, processor, recipe)
+
+
+def test_records_of_the_same_pictures_are_one_sample(folder):
+    groups = Groups([folder / "visual.jsonl", folder / "action.jsonl"])
+    assert len(groups) == SCENES
+    for i in range(SCENES):
+        records = groups.read(i)[1]
+        assert len(records) == 4
+        assert len({tuple(r["images"]) for r in records}) == 1
+
+
+def test_wrong_records_are_named(folder, tmp_path):
+    line = json.loads((folder / "visual.jsonl").read_text().splitlines()[0])
+    for change, message in (({"vector": [1, 2]}, "vector"), ({"type": "dance"}, "dance"), ({"depths": []}, "a depth")):
+        (tmp_path / "wrong.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(line | change) + "\n")
+        with pytest.raises(ValueError, match=f"wrong.jsonl:2: .*{message}"):
+            Groups([tmp_path / "wrong.jsonl"])
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(ValueError, match="no records"):
+        Groups([tmp_path / "empty.jsonl"])
+
+
+def test_a_turn_sees_the_pictures_and_itself_alone(folder):
+    """What the other turns say changes nothing; what the pictures show does."""
+    config, source = source_of(folder)
+    torch.manual_seed(0)
+    model = VipaForActionPrediction(config).eval()
+    batch = source.batch(np.arange(2), None)
+    last = batch["turns"] == 3
+
+    def hidden(batch):
+        with torch.no_grad():
+            prompt = model.model.embed_prompt(batch)
+            return model.model.run_language(prompt, batch["attention_mask"], batch["turns"])[last]
+
+    wanted = hidden(batch)
+    other = dict(batch, input_ids=torch.where(batch["turns"] == 2, 65, batch["input_ids"]))
+    assert torch.allclose(hidden(other), wanted, atol=1e-6)
+    assert not torch.allclose(hidden(dict(batch, pixels=255 - batch["pixels"])), wanted, atol=1e-4)
+    alone = batch["turns"] != 2
+    kept = {k: v[alone].unflatten(0, (2, -1)) for k, v in batch.items() if k in ("input_ids", "turns")}
+    short = dict(batch, **kept, attention_mask=batch["attention_mask"][alone].unflatten(0, (2, -1)))
+    with torch.no_grad():
+        prompt = model.model.embed_prompt(short)
+        found = model.model.run_language(prompt, short["attention_mask"], short["turns"])[short["turns"] == 3]
+    assert torch.allclose(found, wanted, atol=1e-5)  # nor where in the sequence a turn stands
+
+
+def test_numbers_are_asked_where_they_are_known(folder):
+    config, source = source_of(folder)
+    model = VipaForActionPrediction(config)
+    translated = next(i for i in range(SCENES) if "translation" in source.groups.read(i)[1][3]["type"])
+    batch = source.batch(np.array([translated]), None)
+    assert not batch["goal"].isfinite().any()  # the motion is in the question: its goal is no question
+    assert batch["vector"].isfinite().all(-1).sum() == 3
+    assert float(model(batch)["goal"].detach()) == 0.0
+    batch = source.batch(np.arange(SCENES), None)
+    losses = model(batch)
+    assert losses["loss"].item() == pytest.approx(sum(losses[k].item() for k in ("language", "vector", "goal")))
+    losses["loss"].backward()
+    for name in ("queries", "numbers.goal.weight", "numbers.vector.weight", "fusion.layers.0.alpha"):
+        assert model.model.get_parameter(name).grad.abs().max() > 0, name
+
+
+def test_vocabulary_and_motion_in_stage_two(folder):
+    config, source = source_of(folder, motion_tokens=3072)
+    batch = source.batch(np.arange(SCENES), None)
+    assert (
+        (batch["labels"] >= config.text.vocab).sum(1) > 0
+    ).sum() == SCENES - 1  # the translated motion is in the question
+    model = VipaForActionPrediction(config)
+    set_stage(model, "2-small")
+    model(batch)["loss"].backward()
+    assert model.model.vision.layers[0].weight.grad is None
+    assert model.model.language.embed_tokens.weight.grad[config.text.vocab :].abs().max() > 0
+
+
+def test_the_ablation_has_the_same_capacity_and_sees_no_depth(folder):
+    config, source = source_of(folder)
+    other, blind = source_of(folder, kind="colour")
+    count = [sum(p.numel() for p in VipaForActionPrediction(c).parameters()) for c in (config, other)]
+    assert count[0] == count[1]
+    batch = blind.batch(np.arange(2), None)
+    assert "pointmap" not in batch
+    model = VipaForActionPrediction(other)
+    model(batch)["loss"].backward()
+    assert model.model.spatial.embed.weight.grad.abs().max() > 0
