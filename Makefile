@@ -10,6 +10,7 @@ test: setup
 lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+	.venv/bin/mypy
 
 # Tests that need torch; everything else runs without it.
 test-train: train-env

@@ -135,7 +135,7 @@ class Loop:
         card = self.cell.reset(seed, variant)
         self.motion = Motion(self.robot, self.task.fixtures, watch_wrenches=True)
         self.motion.set_authority(commander_id)
-        self.scorer = EpisodeScorer(self.task, time_limit, self.bases)
+        self.scorer = EpisodeScorer(self.task, time_limit or 0.0, self.bases)
         self.captures = Captures(self.renderer, self.cameras)
         start = self.cell.stamp_ns
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}

@@ -79,7 +79,7 @@ class Admittance:
             self._force = (
                 self._measured if self._force is None else self._force + share * (self._measured - self._force)
             )
-        if self.target is not None and known:
+        if self.target is not None and self._force is not None and known:
             wanted = (self.target - self._force - self.stiffness * self.offset) / self.damping
         else:
             self._force = None

@@ -115,8 +115,8 @@ class ChunkBuffer:
         self._fades: list[Fade] = []
         self._spare: deque[float] = deque(maxlen=5)
         self._clock = self._pace = 0.0
-        self._value: np.ndarray | None = None
-        self._input: np.ndarray | None = None  # the path where the last tick has left it
+        self._value = np.empty(0)  # before `restart`
+        self._input = np.empty(0)  # the path where the last tick has left it
         self._rate = self._acceleration = np.zeros(self.space.tangent)
 
     def restart(self, value: np.ndarray, rate: np.ndarray) -> None:
@@ -144,7 +144,9 @@ class ChunkBuffer:
         )
 
     def raw(self, clock: float) -> np.ndarray:
-        """The path with its fades at playout time `clock`."""
+        """The path with its fades at playout time `clock`; without a path, the reference."""
+        if self.path is None:
+            return self._value
         value = self.path.at(clock)
         for fade in reversed(self._fades):  # the newest was measured against the bare path: innermost
             if fade.start <= clock < fade.start + fade.length:
@@ -162,7 +164,7 @@ class ChunkBuffer:
 
         The caller has checked them. Steps that are past are trimmed; if all of them are, the last is where to go.
         """
-        if self._value is None:
+        if not self._value.size:
             raise RuntimeError("splice before restart: the reference has no start")
         if self.path is None:
             self._clock = now
@@ -225,13 +227,13 @@ class ChunkBuffer:
         """The reference at now + dt. Call it once a tick, with the `dt` seconds until the next."""
         if self.path is None:
             return self._filter(self._value, self._value, dt)
-        self._clock += dt * self._next_pace(now, dt)
+        self._clock += dt * self._next_pace(self.path, now, dt)
         before, self._input = self._input, self.raw(self._clock)
         return self._filter(before, self._input, dt)
 
-    def _next_pace(self, now: float, dt: float) -> float:
+    def _next_pace(self, path: Path, now: float, dt: float) -> float:
         """Seconds of playout time a second, for the coming tick."""
-        left = self.path.end - self._clock
+        left = path.end - self._clock
         if left <= 0:  # holding: nothing is skipped by running on
             return 1 + min(max((now + self.lag - self._clock) / 0.1, -0.5), CATCH_UP)
         spare = min(self._spare) if self._spare else left
@@ -239,7 +241,7 @@ class ChunkBuffer:
         pace = 1 + min(max(min(behind, max(spare, 0.0)) / 0.1, -0.5), CATCH_UP)
         # the path's corners at its beginning and its end are taken as fast as the acceleration allows, by playing slower:
         # `stop` seconds to stop from the path's speed. A stream that lives from hand to mouth ends at every step: not there
-        stop = float(np.max(np.abs(self.path.rate(self._clock)) / self.acceleration))
+        stop = float(np.max(np.abs(path.rate(self._clock)) / self.acceleration))
         if stop > 0:
             pace = min(pace, self._pace + dt / stop)
             if spare > 1e-3:

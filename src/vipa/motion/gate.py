@@ -58,7 +58,7 @@ class Plan:
 
     def __init__(self, start: State, jerk: np.ndarray, dt: float, brake: ruckig.Trajectory | None, origin: float = 0.0):
         self.start, self.jerk, self.dt, self.brake, self.origin = start, jerk, dt, brake, origin
-        self._samples = None
+        self._samples: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.duration = max(dt + (brake.duration if brake is not None else 0.0) - origin, 0.0)
 
     def rest(self, elapsed: float) -> "Plan":
@@ -136,6 +136,8 @@ class SafetyGate:
 
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
         """From now on the pairs of names `contacts` may touch."""
+        if self.clearance is None or self.behind is None:
+            raise RuntimeError("allow before keep_clear: no pairs are known")
         self.clearance.allow(contacts)
         self.behind.allow(contacts)
 
@@ -147,7 +149,7 @@ class SafetyGate:
         self.plan = Plan(self.state, zero, self.dt, None)
         self._wish, self._elapsed = zero, 0.0
         self._goals: dict[str, np.ndarray] = {}  # where the plan goes, if it is one of `go`
-        if self.clearance is not None:
+        if self.clearance is not None and self.behind is not None:
             self.clearance.reset()
             self.behind.reset()
 
@@ -168,7 +170,9 @@ class SafetyGate:
 
     def hands_pass(self, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> bool:
         """True if the hands may go from the openings `before` to `after`, where the arms are and on all of the plan left."""
-        if self.clearance is None or all(np.array_equal(before[name], after[name]) for name in before):
+        if self.clearance is None or self.behind is None:
+            return True
+        if all(np.array_equal(before[name], after[name]) for name in before):
             return True
         self._here(before)
         if not self.clearance.hands_pass(self.state.q, after) or not self.behind.hands_pass(after):
@@ -178,16 +182,16 @@ class SafetyGate:
         return not (self.clearance.verify(self.state.q, path) or self.behind.verify(path))
 
     def _here(self, hands: dict[str, np.ndarray]) -> None:
-        self.clearance.here(self.state.q, hands)
-        self.behind.here(self.state.q, self.measured, hands)
+        if self.clearance is not None and self.behind is not None:
+            self.clearance.here(self.state.q, hands)
+            self.behind.here(self.state.q, self.measured, hands)
 
     def step(self, wish: np.ndarray | None, hands: dict[str, np.ndarray]) -> str:
         """Plan the next tick towards the velocities `wish` (n,) rad/s, or brake (None). hands: openings (H,) by group.
 
         Returns '' if the wish passed, else the limit that stood against it; then the arms go slower, or brake.
         """
-        if self.clearance is not None:
-            self._here(hands)
+        self._here(hands)
         if wish is None:
             self._follow()
             return ""
@@ -199,7 +203,7 @@ class SafetyGate:
         for share in SLOWER:
             plan = self._plan(share * wish)
             why = self._verify(plan)
-            if not why:
+            if plan is not None and not why:
                 self.plan, self._wish, self._goals = plan, share * wish, {}
                 break
             refused = refused or why
@@ -216,8 +220,7 @@ class SafetyGate:
         command becomes what is measured first: see `_let_go`. Returns '' if the arms are on that way now, else the limit that
         stands against it: then they brake.
         """
-        if self.clearance is not None:
-            self._here(hands)
+        self._here(hands)
         left = self.plan.rest(self._elapsed).duration
         if (
             left <= LET_GO
@@ -234,7 +237,7 @@ class SafetyGate:
             way = self._way(goals, share)
             plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, way)
             why = self._verify(plan)
-            if not why:
+            if plan is not None and not why:
                 self.plan, self._wish, self._goals = plan, self.state.v, goals
                 return ""
             refused = refused or why
@@ -252,12 +255,10 @@ class SafetyGate:
             state.q[c] += np.clip(q - s.q, -step, step)[c]
             state.v[c] = np.clip(v, np.minimum(s.v, 0), np.maximum(s.v, 0))[c]
             state.a[c] = 0.0
-        if self.clearance is not None:
-            if self.clearance.verify(s.q, state.q[None]):
-                return
+        if self.clearance is not None and self.clearance.verify(s.q, state.q[None]):
+            return
         self.state = state
-        if self.clearance is not None:
-            self._here(hands)
+        self._here(hands)
 
     def _way(self, goals: dict[str, np.ndarray], share: float) -> ruckig.Trajectory | None:
         """From the state now to rest at `goals`, joints that are not theirs to rest anywhere. share: of the velocity limits."""
@@ -342,7 +343,7 @@ class SafetyGate:
             why = self._verify_tool(group, now.q[columns], positions[:, columns], velocities[:, columns])
             if why:
                 return why
-        if self.clearance is None:
+        if self.clearance is None or self.behind is None:
             return ""
         return self.clearance.verify(now.q, positions) or self.behind.verify(positions)
 

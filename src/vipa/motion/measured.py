@@ -8,7 +8,7 @@ from vipa.robot.state import JointState
 
 
 class Measured(JointStates):
-    """The newest usable value of every joint, as motion uses it. None of q, v before all have been heard of.
+    """The newest usable value of every joint, as motion uses it. known: all have been heard of; q, v are empty before.
 
     q, v: (n,) float64 in `Kinematics.joint_names` order. hands: group name to the hand's joint positions (H,).
     """
@@ -16,8 +16,8 @@ class Measured(JointStates):
     def __init__(self, robot: Robot):
         super().__init__(robot)
         self._hand_sizes = {g.name: len(g.hand.joints) for g in robot.groups if g.hand is not None}
-        self.q: np.ndarray | None = None
-        self.v: np.ndarray | None = None
+        self.known = False
+        self.q, self.v = np.empty(0), np.empty(0)
         self.hands: dict[str, np.ndarray] = {}
 
     def take(self, state: JointState) -> str:
@@ -26,6 +26,7 @@ class Measured(JointStates):
         missing = self.missing()
         if missing:
             return why or missing
+        self.known = True
         self.q, self.v = self.positions[: self.arms].copy(), self.velocities[: self.arms].copy()
         start = self.arms
         for name, size in self._hand_sizes.items():

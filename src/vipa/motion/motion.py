@@ -5,6 +5,7 @@ is wanted); the joint velocities that lead there (Servo); what of it is allowed 
 data: it is dropped and counted.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -83,7 +84,7 @@ class Motion:
         self.started = self.braking = self.lost = False  # lost: the arms do not follow
         self.current: ActionChunk | None = None  # what is executed
         self._pending: ActionChunk | None = None  # what waits for the end of braking
-        self.chunk_time: float | None = None
+        self.chunk_time = -math.inf  # of the newest chunk
         self._origin_ns = 0
         self._seq = (0, 0)  # epoch and number of the newest chunk
         self.set_fixtures(fixtures)
@@ -95,12 +96,13 @@ class Motion:
 
     def _rebuild(self) -> None:
         self.collisions = CollisionModel(self.kinematics, self.fixtures, self.task.tools)
-        self.gate.keep_clear(Clearance(self.collisions))
+        self.clearance = Clearance(self.collisions)
+        self.gate.keep_clear(self.clearance)
         self._allow()
 
     def _allow(self) -> None:
         self.gate.allow(self.task.contacts)
-        self.servo.avoid(self.collisions, self.gate.clearance.margins)
+        self.servo.avoid(self.collisions, self.clearance.margins)
 
     # joint states and the control step
 
@@ -114,7 +116,7 @@ class Motion:
         why = self.liveness.stale(state.stamp_ns, ros_ns) if self.measured.carries_arms(state) else ""
         if why or (why := self.measured.take(state)):
             self._note(why)
-        if self.measured.q is None:
+        if not self.measured.known:
             return {}
         stamp_ns = self.measured.stamp_ns  # of the joint that was heard of longest ago: joint states may come in parts
         due = self.clock.take(stamp_ns, monotonic)
@@ -228,8 +230,9 @@ class Motion:
         self._expire(now)
         targets = self.references.advance(now, self.dt)
         for name, admittance in self.admittances.items():
-            if admittance.active and name in targets and targets[name].pose is not None:
-                targets[name] = Target(pose=admittance.shift(targets[name].pose, self.dt, self.clock.monotonic))
+            pose = targets[name].pose if admittance.active and name in targets else None
+            if pose is not None:
+                targets[name] = Target(pose=admittance.shift(pose, self.dt, self.clock.monotonic))
         hands = self._advance_hands(now)
         if not targets and self.gate.state.at_rest:
             self.gate.step(None, hands)
@@ -464,7 +467,7 @@ class Motion:
 
     def _watch_contacts(self) -> None:
         pressing = (name for name, admittance in self.admittances.items() if admittance.active)
-        if self.contact_speed.take(pressing, self.gate.clearance.opened()):
+        if self.contact_speed.take(pressing, self.clearance.opened()):
             self._limit()
 
     # what it says

@@ -50,12 +50,15 @@ class References:
 
     def clear(self) -> None:
         """Forget what was asked. Hands stay where they are."""
-        for buffer in (*self.poses.values(), *self.joints.values(), *self.hands.values()):
+        for buffer in self._buffers():
             buffer.clear()
 
     def finished(self, now: float) -> bool:
         """True when nothing is left to do."""
-        return all(b.finished(now) for b in (*self.poses.values(), *self.joints.values(), *self.hands.values()))
+        return all(buffer.finished(now) for buffer in self._buffers())
+
+    def _buffers(self) -> list[ChunkBuffer | HandBuffer]:
+        return [*self.poses.values(), *self.joints.values(), *self.hands.values()]
 
     def splice(self, chunk: ActionChunk, start: float, now: float, state: State) -> None:
         """Take a chunk that was checked. start: due time of its step 0. state: where the arms are commanded to be."""
@@ -75,8 +78,8 @@ class References:
     def _follow(
         self, name: str, values: np.ndarray, pose: bool, start: float, dt: float, now: float, state: State
     ) -> None:
-        buffer, other = (self.poses, self.joints) if pose else (self.joints, self.poses)
-        columns, buffer = self.kinematics.columns[name], buffer[name]
+        buffers, other = (self.poses, self.joints) if pose else (self.joints, self.poses)
+        columns, buffer = self.kinematics.columns[name], buffers[name]
         if name in other:
             other[name].clear()
         if not buffer.active:

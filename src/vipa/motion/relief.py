@@ -19,16 +19,16 @@ SPEED = 0.15  # m/s of the goal along the way back
 
 
 class Relief:
-    """The ways back of all arms, and how far they are gone. Not for several threads."""
+    """The ways back of all arms, and how far they are gone. dt: seconds of a tick. Not for several threads."""
 
     def __init__(self, kinematics: Kinematics, dt: float):
-        self.kinematics, self.step = kinematics, SPEED * dt
+        self.kinematics, self.dt = kinematics, dt
         self.clear()
 
     def clear(self) -> None:
         """The arms stand where they are commanded: no way back is known, nothing is to be relieved."""
         points = round(RETREAT / SPACING) + 1
-        self._ways = {g.name: deque(maxlen=points) for g in self.kinematics.robot.arms}
+        self._ways: dict[str, deque[np.ndarray]] = {g.name: deque(maxlen=points) for g in self.kinematics.robot.arms}
         self._goals: dict[str, np.ndarray] = {}
         self._left = dict.fromkeys(self._ways, RETREAT)  # metres that an arm may still go back
 
@@ -49,7 +49,7 @@ class Relief:
         for name in pressing:
             way, columns = self._ways[name], self.kinematics.columns[name]
             if name in self._goals:
-                self._goals[name] = self._back(name, self._goals[name], self.step)
+                self._goals[name] = self._back(name, self._goals[name], SPEED * self.dt)
             else:
                 last = way.pop() if way else q[columns].copy()
                 speed = float(self.kinematics.groups[name].reach @ np.abs(v[columns]))

@@ -92,7 +92,7 @@ class Servo:
                 h, wanted = self._pose_cost(name, q[columns], target.pose, rows, bounds)
             else:
                 h, wanted = np.eye(columns.stop - columns.start), np.zeros(columns.stop - columns.start)
-                if target is not None:
+                if target is not None and target.joints is not None:
                     wanted = self._joint_velocities(name, q[columns], target.joints, rows, bounds)
             hessian[columns, columns] += h
             linear[columns] -= h @ self._reachable(wanted, v[columns], columns)
@@ -127,8 +127,8 @@ class Servo:
         """How many times faster than the servo lets the tool go the `twist` (6,) is."""
         spec = group.spec
         return max(
-            np.linalg.norm(twist[:3]) / (TOOL_HEADROOM * spec.tool_speed),
-            np.linalg.norm(twist[3:]) / (TOOL_HEADROOM * spec.tool_angular_speed),
+            float(np.linalg.norm(twist[:3])) / (TOOL_HEADROOM * spec.tool_speed),
+            float(np.linalg.norm(twist[3:])) / (TOOL_HEADROOM * spec.tool_angular_speed),
         )
 
     def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:

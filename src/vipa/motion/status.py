@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
         motion.refusals,
         tuple(motion.reasons),
         monotonic - motion.clock.monotonic if motion.started else -1.0,
-        -1.0 if motion.chunk_time is None else monotonic - motion.chunk_time,
+        monotonic - motion.chunk_time if math.isfinite(motion.chunk_time) else -1.0,
         (now_ns - observed) / 1e9 if observed else -1.0,
         motion.clock.rate,
     )
@@ -85,7 +86,7 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
             for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")
         }
         limits[f"{group.name}.force_target"] = motion.admittances[group.name].target or 0.0
-    distance, pair = motion.gate.clearance.nearest()
+    distance, pair = motion.clearance.nearest()
     reasons = motion.stop_reasons
     return SafetyState(
         now_ns,

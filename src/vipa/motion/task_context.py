@@ -43,7 +43,7 @@ class TaskContext:
         except TypeError as error:
             return cls(), f"allowed_contacts: {error}"
         why = known.refusal(pairs, fixtures, names)
-        return (cls(), why) if why else (cls(pairs, tools), "")
+        return (cls(), why) if why else (cls(tuple((a, b) for a, b in pairs), tools), "")
 
 
 def _held(robot: Robot, group: str, tool: str) -> tuple[dict[str, Fixture], str]:

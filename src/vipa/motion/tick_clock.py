@@ -35,7 +35,8 @@ class TickClock:
         self.stamp_ns, self.monotonic = 0, 0.0
         self._seen_ns = self._due_ns = 0
         self._started = False
-        self._steps, self._gaps = deque(maxlen=COUNT), deque(maxlen=COUNT)
+        self._steps: deque[float] = deque(maxlen=COUNT)
+        self._gaps: deque[float] = deque(maxlen=COUNT)
 
     def take(self, stamp_ns: int, monotonic: float) -> Due | None:
         """A joint state of `stamp_ns` came at `monotonic` seconds of the local clock. None: no step is due."""

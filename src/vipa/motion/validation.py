@@ -63,9 +63,9 @@ def _check_group(action: GroupAction, group: Group, dt: float) -> str:
     return why or (_check_hand(action, group) if action.hand is not None else "")
 
 
-def _check_array(values: np.ndarray, width: int, what: str) -> str:
-    shape = np.shape(values)
-    if len(shape) != 2 or shape[1] != width or shape[0] < 1:
+def _check_array(values: np.ndarray | None, width: int, what: str) -> str:
+    shape = () if values is None else np.shape(values)
+    if values is None or len(shape) != 2 or shape[1] != width or shape[0] < 1:
         return f"{what} have shape {shape}; allowed: (T, {width}) with T >= 1"
     if shape[0] > MAX_STEPS:
         return f"{shape[0]} steps; allowed: at most {MAX_STEPS}"

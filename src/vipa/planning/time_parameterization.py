@@ -36,9 +36,8 @@ def smooth_curve(waypoints: np.ndarray, spacing: float) -> BSpline:
     for a, b in zip(waypoints[:-1], waypoints[1:]):
         count = max(3, int(np.ceil(np.linalg.norm(b - a) / spacing)))
         points.extend(a + (b - a) * k / count for k in range(1, count + 1))
-    points = np.array(points)
     inner = np.linspace(0, 1, len(points) - 2)
-    return BSpline(np.concatenate([[0] * 3, inner, [1] * 3]), points, 3)
+    return BSpline(np.concatenate([[0] * 3, inner, [1] * 3]), np.array(points), 3)
 
 
 def time_path(curve: BSpline, group: GroupKinematics, share: float = 0.6) -> TimedPath:
@@ -66,8 +65,8 @@ def _ceiling(curve, first, second, velocity, acceleration, group: GroupKinematic
             twist = group.jacobian(q) @ slope
             pace[i] = min(
                 pace[i],
-                (share * spec.tool_speed / max(np.linalg.norm(twist[:3]), 1e-9)) ** 2,
-                (share * spec.tool_angular_speed / max(np.linalg.norm(twist[3:]), 1e-9)) ** 2,
+                (share * spec.tool_speed / max(float(np.linalg.norm(twist[:3])), 1e-9)) ** 2,
+                (share * spec.tool_angular_speed / max(float(np.linalg.norm(twist[3:])), 1e-9)) ** 2,
             )
     pace[0] = pace[-1] = 0.0
     return pace

@@ -88,12 +88,12 @@ class Kinematics:
     def _hand_map(self, text: str) -> dict:
         """For each group with a hand: where its joints and those that mimic them stand in the configuration, and how they
         follow: q[index] = scale @ (closed + opening * (open - closed)) + offset."""
-        mimics = {}
+        mimics: dict[str, list[tuple[str, float, float]]] = {}
         for joint in ElementTree.fromstring(text).iter("joint"):
             mimic = joint.find("mimic")
             if mimic is not None:
-                mimics.setdefault(mimic.get("joint"), []).append(
-                    (joint.get("name"), float(mimic.get("multiplier", 1)), float(mimic.get("offset", 0)))
+                mimics.setdefault(mimic.get("joint", ""), []).append(
+                    (joint.get("name", ""), float(mimic.get("multiplier", 1)), float(mimic.get("offset", 0)))
                 )
         hands = {}
         for group in self.robot.groups:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from vipa import config, documents, provenance, resources
 from vipa.errors import VipaError
 from vipa.files import disk_error, write_json
 from vipa.tasks.failures import FailureName, explained
-from vipa.tasks.scorer import EpisodeScorer, Failure, SubTaskStatus
+from vipa.tasks.scorer import EpisodeScorer, Failure, Outcome, SubTaskStatus
 
-SCHEMA = "vipa/scorecard/1"
+SCHEMA: Literal["vipa/scorecard/1"] = "vipa/scorecard/1"
 RESERVE, RESERVED = ".reserve", 1 << 18  # file, and its bytes, that keep space for the scorecard
 
 
@@ -110,7 +110,7 @@ class Scorecard:
     subtasks: list[SubTaskScore]
     subtask_score: float
     success: bool
-    outcome: Literal["success", "timeout", "failure", "stopped", "error"]
+    outcome: Outcome
     failure: Failure | None
     duration_s: float
     wall_s: float
@@ -131,12 +131,13 @@ class Scorecard:
 
 
 def score(
-    scorer: EpisodeScorer, *, episode_id: str, robot: str, cell: str, commander: str, seed: int, variant: str,
+    scorer: EpisodeScorer, *, episode_id: str, robot: str, cell: Literal["sim", "real"], commander: str, seed: int, variant: str,
     wall_s: float, policy: PolicyId | None = None, timing: Timing = Timing(),
 ) -> Scorecard:  # fmt: skip
     """The scorecard of an episode that `scorer` has seen to its end. Raises ValueError if it has not ended."""
     if scorer.outcome is None:
         raise ValueError("the episode has not ended")
+    names: dict[SubTaskStatus, Literal["done", "failed", "pending"]]
     names = {SubTaskStatus.DONE: "done", SubTaskStatus.FAILED: "failed"}
     return Scorecard(
         schema=SCHEMA,
@@ -151,7 +152,11 @@ def score(
         variant=variant,
         subtasks=[
             SubTaskScore(
-                s.name, names.get(s.status, "pending"), s.t_done, s.evidence, s.failure_class and s.failure_class.value
+                s.name,
+                names.get(s.status, "pending"),
+                s.t_done,
+                s.evidence,
+                cast(FailureName, s.failure_class.value) if s.failure_class else None,
             )
             for s in scorer.subtasks
         ],

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from vipa.tasks.wants import Wants
 
 # Seconds between two looks. A longer step, or one back in time, is a jump of the clock and counts for nothing.
 MAX_GAP = 0.5
-OUTCOMES = ("success", "timeout", "failure", "stopped", "error")
+Outcome = Literal["success", "timeout", "failure", "stopped", "error"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class SubTaskStatus(IntEnum):
@@ -60,22 +62,21 @@ class _Progress:
 class EpisodeScorer:
     """Scores one episode of `task`. `update` at every tick, in ROS time, until `outcome` is set.
 
-    time_limit: seconds, None: the task's own. bases: arm → pose (7,) of its base frame in the world (`failures.base_poses`), for the
+    time_limit: seconds, 0: the task's own. bases: arm → pose (7,) of its base frame in the world (`failures.base_poses`), for the
     classes of failures; without it they go without the arms' ways. Raises VipaError for checks that the task file may not name.
     """
 
     task: Task
-    time_limit: float | None = None
+    time_limit: float = 0.0
     bases: dict[str, np.ndarray] = field(default_factory=dict)
     elapsed: float = 0.0
-    outcome: str | None = None
+    outcome: Outcome | None = None
     failure: Failure | None = None
     _items: list[_Progress] = field(init=False)
     _last_ns: int | None = None
 
     def __post_init__(self):
-        if self.time_limit is None:
-            self.time_limit = self.task.time_limit
+        self.time_limit = self.time_limit or self.task.time_limit
         self._witness = Witness(self.task.subtasks, self.bases)
         self._items = [
             _Progress(spec, checks.build(spec, self.task.name), SubTaskState(spec.name)) for spec in self.task.subtasks
@@ -136,7 +137,7 @@ class EpisodeScorer:
         self._activate()
         self._finish()
 
-    def stop(self, outcome: str, type: str, detail: str) -> None:
+    def stop(self, outcome: Outcome, type: str, detail: str) -> None:
         """Ends the episode from outside: outcome "stopped" (a person, the gate, a cancel) or "error" (a part broke).
 
         The first end counts. Raises ValueError for another outcome.
@@ -174,7 +175,7 @@ class EpisodeScorer:
         elif self.elapsed >= self.time_limit - 1e-9:
             self._end("timeout", "timeout", f"time limit of {self.time_limit:g} s")
 
-    def _end(self, outcome: str, type: str, detail: str) -> None:
+    def _end(self, outcome: Outcome, type: str, detail: str) -> None:
         """What was active and is not done has failed; what was never reached stays pending."""
         open_items = [item.state for item in self._items if item.state.status is not SubTaskStatus.DONE]
         for state in open_items:

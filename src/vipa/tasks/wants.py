@@ -10,7 +10,7 @@ from vipa.tasks.task import Force, Held, SubTask
 class Wants:
     """contacts: pairs of names that may touch. force, held: of the first sub-task that names one, or None."""
 
-    contacts: tuple[tuple[str, str], ...] = ()
+    contacts: tuple[tuple[str, ...], ...] = ()
     force: Force | None = None
     held: Held | None = None
 

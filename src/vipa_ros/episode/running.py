@@ -28,7 +28,7 @@ class Running:
         self.goal, self.robot, self.cell = goal, robot, cell
         self.robot_sha256 = fingerprint(robot)
         self.folder = Path(goal.run_folder) if goal.run_folder else None
-        self.scorer = EpisodeScorer(self.task, goal.time_limit or None, base_poses(robot))
+        self.scorer = EpisodeScorer(self.task, goal.time_limit, base_poses(robot))
         self.variant = goal.variant
         self.state = EpisodeStatus.RESETTING
         self.wall = time.monotonic()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from helpers.following import ROBOT, assert_limits, moving
+from helpers.following import ROBOT, assert_limits, moving, start
 from helpers.pressing import Pressing
 from vipa.motion.motion import STOP_REASONS, Motion
-from vipa.motion.relief import RETREAT
+from vipa.motion.relief import RETREAT, SPEED
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
@@ -123,3 +123,19 @@ def test_reasons_of_a_stop_are_few_and_an_e_stop_is_among_them():
     assert len(motion.stop_reasons) == STOP_REASONS and not motion.safety(cell.now_ns).estop
     motion.estop("late")
     assert len(motion.stop_reasons) == STOP_REASONS and motion.safety(cell.now_ns).estop
+
+
+@pytest.mark.parametrize("rate", [50, 100])
+def test_the_way_back_is_as_fast_at_every_rate_of_joint_states(rate):
+    motion, cell = start()
+    for _ in range(30):
+        cell.command(motion.tick(cell.state(), cell.time))
+        cell.advance(1 / rate)
+    reach, rest = motion.kinematics.groups["arm"].reach, np.zeros(7)
+    way = motion.measured.q + np.outer(np.arange(200) * 1e-3, np.eye(7)[0])
+    for q in way:
+        motion.relief.record(q, set())
+    motion.relief.goals(way[-1], rest, {"arm"})
+    before = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
+    after = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
+    assert reach @ np.abs(after - before) * rate == pytest.approx(SPEED, rel=1e-6)
