@@ -102,7 +102,9 @@ print("after")
 
 
 def test_child_processes_and_libraries_print_elsewhere():
-    done = subprocess.run([sys.executable, "-c", CHILDREN], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILDREN], capture_output=True, text=True, encoding="utf-8", check=True
+    )
     document, _, rest = done.stdout.rpartition("}\n")
     assert json.loads(document + "}") == {"nan": None, "answer": 42} and rest == "after\n"
     assert sorted(done.stderr.splitlines()) == ["a child", "a library", "ours"]

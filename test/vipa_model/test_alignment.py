@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
         way = {"trajectory": [[0.1, 0.1, 0.5], [0.2, 0.1, 0.5]], "goal": [0.1, 0.0, 0.0, 0.5]}
         action.append({"id": f"{i}", "type": kind, "instruction": "take the mug"} | way | both)
     for name, records in (("visual", visual), ("action", action)):
-        (out / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+        (out / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
     return out
 
 
@@ -60,12 +60,14 @@ def test_records_of_the_same_pictures_are_one_sample(folder):
 
 
 def test_wrong_records_are_named(folder, tmp_path):
-    line = json.loads((folder / "visual.jsonl").read_text().splitlines()[0])
+    line = json.loads((folder / "visual.jsonl").read_text(encoding="utf-8").splitlines()[0])
     for change, message in (({"vector": [1, 2]}, "vector"), ({"type": "dance"}, "dance"), ({"depths": []}, "a depth")):
-        (tmp_path / "wrong.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(line | change) + "\n")
+        (tmp_path / "wrong.jsonl").write_text(
+            json.dumps(line) + "\n" + json.dumps(line | change) + "\n", encoding="utf-8"
+        )
         with pytest.raises(ValueError, match=f"wrong.jsonl:2: .*{message}"):
             Groups([tmp_path / "wrong.jsonl"])
-    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match="no records"):
         Groups([tmp_path / "empty.jsonl"])
 

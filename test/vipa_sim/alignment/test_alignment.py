@@ -123,11 +123,11 @@ def test_a_carried_can_aims_where_the_expert_would(drawn):
 def test_records_resume_and_repeat(folder):
     config, out = folder
     report = records.write(out)
-    first = (out / "visual.jsonl").read_text()
+    first = (out / "visual.jsonl").read_text(encoding="utf-8")
     assert report["scenes"] == 8
     assert list(scenes.collect(config, out, range(3, 5))) == [8]
     records.write(out)
-    assert (out / "visual.jsonl").read_text() == first
+    assert (out / "visual.jsonl").read_text(encoding="utf-8") == first
     assert "task_completion" in records.table(report)
     with pytest.raises(VipaError, match="image_size"):
         list(scenes.collect(dataclasses.replace(config, image_size=32), out, range(3, 5)))
@@ -139,7 +139,7 @@ def test_records_are_of_the_schema(folder):
     _, out = folder
     records.write(out)
     for name in ("visual.jsonl", "action.jsonl"):
-        rows = [json.loads(line) for line in (out / name).read_text().splitlines()]
+        rows = [json.loads(line) for line in (out / name).read_text(encoding="utf-8").splitlines()]
         assert rows
         for row in rows:
             assert len(row["images"]) == len(row["depths"]) == len(row["intrinsics"]) == len(row["extrinsics"]) == 2
