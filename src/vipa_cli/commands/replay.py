@@ -9,7 +9,6 @@ from vipa_cli import exit_status, json_document
 from vipa_cli.commands import episode
 from vipa_cli.commands.runtime import number
 
-
 SLACK = 2.0  # seconds that a success may take longer
 
 
