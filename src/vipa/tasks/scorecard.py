@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
@@ -156,7 +156,7 @@ def score(
                 names.get(s.status, "pending"),
                 s.t_done,
                 s.evidence,
-                cast(FailureName, s.failure_class.value) if s.failure_class else None,
+                s.failure_class.value if s.failure_class else None,
             )
             for s in scorer.subtasks
         ],
