@@ -20,15 +20,11 @@ from vipa.motion.motion import Motion
 from vipa.rates import Every
 from vipa.robot.description import Robot
 from vipa.robot.state import CameraFrame, GroundTruth, GroupState, JointState, JointTrajectory
-from vipa.tasks import scorecard
-from vipa.tasks.checks import CheckState
 from vipa.tasks.failures import base_poses
+from vipa.tasks.runner import EpisodeRunner
 from vipa.tasks.scorecard import PolicyId, Scorecard
 from vipa.tasks.scorer import EpisodeScorer
-from vipa.tasks.silence import Silence
 from vipa.tasks.task import Task
-from vipa.tasks.timing_samples import Samples
-from vipa.tasks.wants import Wants
 from vipa_sim.cell import START_NS, SimCell
 from vipa_sim.following import Following
 from vipa_sim.loop_view import GRAPH, Captures, Latency, View
@@ -37,7 +33,6 @@ from vipa_sim.render import Renderer
 TRUTH_RATE = 20.0  # Hz, as in the ROS graph
 WRENCH_RATE = 50.0
 STATUS_RATE = 25.0
-COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may go on to say why it sends nothing
 
 
 class Tick:
@@ -116,7 +111,6 @@ class Loop:
         self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.bases = base_poses(robot)
-        self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
 
     def close(self) -> None:
         if self.renderer:
@@ -129,22 +123,31 @@ class Loop:
     def __exit__(self, *_):
         self.close()
 
-    def reset(self, seed: int, variant: str, commander_id: str, time_limit: float | None = None) -> dict:
-        """A new episode: scene, motion at rest with `commander_id` in authority, scorer. Returns the scene card."""
-        self.cell.stamp_ns = START_NS  # nobody outlives a reset here, so an episode is the same whatever ran before it
+    def reset(
+        self, seed: int, variant: str, commander_id: str, time_limit: float | None = None, episode_id: str = ""
+    ) -> dict:
+        """A new episode: scene, motion at rest with `commander_id` in authority, runner. Returns the scene card."""
+        self.cell.stamp_ns = START_NS  # restarts simulated time: episodes are bit-identical whatever ran before
         card = self.cell.reset(seed, variant)
         self.motion = Motion(self.robot, self.task.fixtures, watch_wrenches=True)
         self.motion.set_authority(commander_id)
-        self.scorer = EpisodeScorer(self.task, time_limit or 0.0, self.bases)
+        self.runner = EpisodeRunner(
+            self.task, self.robot, commander_id, episode_id=episode_id, seed=seed, variant=card.variant,
+            time_limit=time_limit, bases=self.bases,
+        )  # fmt: skip
         self.captures = Captures(self.renderer, self.cameras)
         start = self.cell.stamp_ns
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}
         self._camera_due = {name: Every(rates[name], start) for name in self.cameras}
         self._truth_due, self._wrench_due = Every(TRUTH_RATE, start), Every(WRENCH_RATE, start)
-        self._wants: Wants | None = None
-        self._set_up = False
+        self.runner.begin(start)
         self.truth: GroundTruth | None = None
         return card.as_dict()
+
+    @property
+    def scorer(self) -> EpisodeScorer:
+        """The episode's."""
+        return self.runner.scorer
 
     @property
     def now_ns(self) -> int:
@@ -162,6 +165,7 @@ class Loop:
         Raises VipaError if a controller rejects what motion commands.
         """
         now, joints = self.now_ns, self.cell.joint_state()
+        self.runner.advance(now)
         wrenches = {}
         if self._wrench_due(now):
             wrenches = {group.name: self.cell.wrench(group.name) for group in self.robot.arms}
@@ -174,28 +178,23 @@ class Loop:
         truth = None
         if self._truth_due(now):
             truth = self.truth = self.cell.truth()
-            self._score(CheckState(now, truth, self.motion.groups(), self.fingers))
+            self._look(truth)
         due = [name for name, every in self._camera_due.items() if every(now)]
         if due:
             snapshot = self.cell.snapshot()
             for name in due:
                 self.captures.add(name, snapshot)
         if self.motion.stop_reasons:
-            self.scorer.stop("stopped", "safety stop", "; ".join(self.motion.stop_reasons))
+            self.runner.safety_stop(self.motion.stop_reasons)
         return Tick(
             now, joints, self.motion, self.scorer.current, lambda: self.captures.at(now), truth, wrenches, commands
         )
 
-    def _score(self, state: CheckState) -> None:
-        if self._set_up:
-            self.scorer.update(state)
-        else:
-            self.scorer.setup(state)
-            self._set_up = True
-        if self._wants != self.scorer.wants:
-            self._wants = self.scorer.wants
-            if reason := self.motion.context(*self._wants.arguments):
-                raise VipaError(f"{self.task.name}: {reason}")
+    def _look(self, truth: GroundTruth) -> None:
+        self.runner.look(self.motion.groups(), truth)
+        wants = self.runner.wants_changed()
+        if wants is not None and (reason := self.motion.context(*wants.arguments)):
+            self.runner.wants_refused(reason)
 
     @property
     def frames(self) -> dict[str, CameraFrame]:
@@ -228,21 +227,19 @@ def run_episode(
 
 def _run(loop, commander, seed, variant, latency, delay_s, on_tick, time_limit, episode_id, policy) -> EpisodeRecord:
     wall = time.perf_counter()
-    task, scorer_id = loop.task, episode_id or run_folder.new_episode_id()
-    scene = loop.reset(seed, variant, commander.commander_id, time_limit)
-    scorer = loop.scorer
-    commander.reset(EpisodeStart(scorer_id, task.name, task.instruction, seed, scene["variant"]))
+    task, episode_id = loop.task, episode_id or run_folder.new_episode_id()
+    scene = loop.reset(seed, variant, commander.commander_id, time_limit, episode_id)
+    commander.reset(EpisodeStart(episode_id, task.name, task.instruction, seed, scene["variant"]))
     talk = _Talk(loop, commander, latency, delay_s)
-    while scorer.outcome is None:
+    while loop.runner.outcome is None:
         tick = loop.tick()
         talk.tick(tick)
+        if loop.runner.outcome is not None:
+            loop.runner.end()
         if on_tick:
             on_tick(tick)
         loop.cell.step()
-    card = scorecard.score(
-        scorer, episode_id=scorer_id, robot=loop.robot.name, cell="sim", commander=commander.commander_id, seed=seed,
-        variant=scene["variant"], wall_s=time.perf_counter() - wall, policy=policy, timing=talk.samples.timing(0),
-    )  # fmt: skip
+    card = loop.runner.scorecard(time.perf_counter() - wall, policy, dropped_frames=0)
     return EpisodeRecord(card, scene, talk.chunks, talk.refused, list(loop.motion.stop_reasons))
 
 
@@ -255,7 +252,6 @@ class _Talk:
             delay_s = latency.answer if latency and commander.wants_cameras else 0.0
         self.delay = delay_s if callable(delay_s) else lambda: delay_s
         self.view = View(loop.robot, loop.captures, loop.cameras, loop.task.instruction, latency)
-        self.samples, self.silence = Samples(), Silence(loop.now_ns)
         self.chunks: list[ActionChunk] = []
         self.refused: list[str] = []
         self.under_way: deque[tuple[int, ActionChunk]] = deque()
@@ -266,14 +262,14 @@ class _Talk:
         """A step of the commander, if it is due, and the arrival of what it has answered."""
         if not self.late:
             self._hear(tick)
-        seen = self._see(tick.stamp_ns) if self.loop.scorer.outcome is None else None
+        seen = self._see(tick.stamp_ns) if self.loop.runner.outcome is None else None
         if seen is not None:
             self._step(seen, tick)
         if self.late:  # what this tick published is heard in the next one
             self._hear(tick)
         while self.under_way and self.under_way[0][0] <= tick.stamp_ns:
             chunk = self.under_way.popleft()[1]
-            self.samples.chunk(tick.stamp_ns, chunk.start_ns, chunk.dt)
+            self.loop.runner.chunk_came(chunk.commander_id, chunk.start_ns, chunk.dt)
             if reason := self.loop.motion.chunk(chunk, tick.stamp_ns, self.loop.monotonic):
                 self.refused.append(reason)
 
@@ -281,8 +277,7 @@ class _Talk:
         status = None
         if self.status_due(tick.stamp_ns):
             status = tick.status
-            if status.observation_age >= 0:
-                self.samples.observation_age_ms.append(status.observation_age * 1e3)
+            self.loop.runner.motion_said(status.observation_age)
         self.view.hear(tick.joints, tick.wrenches, status, tick.truth)
 
     def _see(self, now_ns):
@@ -293,27 +288,25 @@ class _Talk:
             return None
         seen = self.view.see(now_ns, self.commander.wants_cameras and bool(self.loop.cameras))
         if isinstance(seen, str):
-            self._silent(seen, now_ns)
+            self._silent(seen)
             return None
         if self.step_due is None:
             self.step_due = Every(1.0 / self.commander.period, now_ns)
             self.step_due(now_ns)
         return seen
 
-    def _silent(self, reason, now_ns):
-        self.silence.heard(reason, now_ns)
-        if self.silence.seconds(now_ns) > COMMANDER_SILENCE:
-            self.loop.scorer.stop("error", "commander", self.silence.longest(now_ns) or reason)
+    def _silent(self, reason):
+        self.loop.runner.commander_said(reason)
+        self.loop.runner.watch_commander()
 
     def _step(self, seen, tick):
         began = time.perf_counter()
         try:
             chunk = self.commander.step(seen)
         except NoChunk as reason:
-            return self._silent(str(reason), tick.stamp_ns)
-        self.silence.heard("", tick.stamp_ns)
+            return self._silent(str(reason))
+        self.loop.runner.commander_said("", chunk is not None, (time.perf_counter() - began) * 1e3)
         if chunk is not None:
-            self.samples.policy_ms.append((time.perf_counter() - began) * 1e3)
             self.chunks.append(chunk)
             self.under_way.append((tick.stamp_ns + round(self.delay() * 1e9), chunk))
             tick.chunk = chunk

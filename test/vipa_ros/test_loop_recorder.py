@@ -39,9 +39,10 @@ def recorded(tmp_path_factory):
     task = load_task("water_plant")
     folder = tmp_path_factory.mktemp("loop") / "bag"
     with Loop(task, load_robot(task.robot), task.cameras, (48, 36)) as loop:
-        recorder = LoopRecorder(loop, folder, "an-id", "expert", 3)
+        recorder = LoopRecorder(loop, folder, "an-id")
         witness = Witness(recorder)
-        run_episode(task, loop.robot, Expert(loop.robot, task), 3, loop=loop, time_limit=1.0, on_tick=witness)
+        expert = Expert(loop.robot, task)
+        run_episode(task, loop.robot, expert, 3, loop=loop, time_limit=1.0, on_tick=witness, episode_id="an-id")
         recorder.close()
     return folder, witness
 

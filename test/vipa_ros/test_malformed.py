@@ -131,7 +131,7 @@ def managing():
 
 def start(node):
     node.running = Running(RunEpisode.Goal(task="water_plant", commander="test"), node.robot, "sim", None)
-    node.running.state = EpisodeStatus.RUNNING
+    node.running.begin(0)
     node.running.handle = types.SimpleNamespace(is_cancel_requested=False, is_active=False)
 
 

@@ -191,6 +191,11 @@ class Robot:
     def arms(self) -> list[Group]:
         return [g for g in self.groups if g.kind == "arm"]
 
+    @property
+    def fingers(self) -> frozenset[str]:
+        """Names of the links of all hands that may touch what is grasped."""
+        return frozenset(finger for g in self.arms if g.hand for finger in g.hand.fingers)
+
 
 def _distinct(what, names) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})

@@ -7,7 +7,7 @@ from vipa.tasks.scorecard import Timing
 
 
 @dataclass
-class Samples:
+class TimingSamples:
     """policy_ms: wall milliseconds a commander's step took. observation_age_ms: ROS time from the observation to its
     execution. chunk_delay_steps: how many steps of a chunk were past when it came. jitter_ms: of the motion steps."""
 

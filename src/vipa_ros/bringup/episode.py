@@ -42,7 +42,7 @@ def run_in_process(config, folder) -> int:
     seen = {"fixed_cameras": config.fixed_cameras, "camera_noise": config.camera_noise}
     with Loop(task, load_robot(config.robot), task.cameras, following=arms, **seen) as loop:
         commander = commander_for(trial, loop)
-        recorder = LoopRecorder(loop, folder.bag, episode_id, commander.commander_id, config.seed)
+        recorder = LoopRecorder(loop, folder.bag, episode_id)
         try:
             record = run_episode(
                 task, loop.robot, commander, config.seed, config.variant, on_tick=recorder.on_tick, loop=loop,
@@ -131,20 +131,14 @@ def report_death(graph, name, status) -> None:
 
 def write_card(config, folder, outcome, kind, detail):
     """The scorecard of an episode that nobody could score any more."""
-    from vipa.tasks.scorer import EpisodeScorer
+    from vipa.tasks.runner import EpisodeRunner
 
-    scorer = EpisodeScorer(load_task(config.task))
-    scorer.stop(outcome, kind, detail)
-    card = scorecard.score(
-        scorer,
-        episode_id=folder.path.name.rsplit("-", 1)[-1],
-        robot=load_robot(config.robot).name,
-        cell=config.cell,
-        commander=registry.kind_of(config.policy).commander_id,
-        seed=config.seed,
-        variant=config.variant,
-        wall_s=0.0,
-    )
+    run = EpisodeRunner(
+        load_task(config.task), load_robot(config.robot), registry.kind_of(config.policy).commander_id, cell=config.cell,
+        episode_id=folder.path.name.rsplit("-", 1)[-1], seed=config.seed, variant=config.variant,
+    )  # fmt: skip
+    run.scorer.stop(outcome, kind, detail)
+    card = run.scorecard(0.0)
     if problem := scorecard.save(card, folder.path):
         print(problem, file=sys.stderr, flush=True)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
-from vipa_msgs.msg import EpisodeStatus
 
 from vipa.rates import Every
 from vipa.recording import definitions, topics
@@ -20,18 +19,11 @@ from vipa_sim.loop import STATUS_RATE, Loop, Tick
 class LoopRecorder:
     """`on_tick` of the in-process loop; `close` ends the bag. What only the graph has (/clock, /tf) is not in it."""
 
-    def __init__(self, loop: Loop, folder: Path, episode_id: str, commander: str, seed: int):
+    def __init__(self, loop: Loop, folder: Path, episode_id: str):
         self.loop = loop
         self.bag = BagWriter(folder, {"episode_id": episode_id, "task": loop.task.name}, queue_bytes=1 << 30)
         self.table = {t.name: t for t in topics.topic_table(loop.robot)}
         self.ids: dict[str, int] = {}
-        self.fields = {
-            "episode_id": episode_id,
-            "robot": loop.robot.name,
-            "cell": "sim",
-            "commander": commander,
-            "seed": seed,
-        }
         self.status_due, self.episode_due = Every(STATUS_RATE), Every(5.0)
 
     def write(self, name: str, msg, stamp_ns: int) -> None:
@@ -65,15 +57,8 @@ class LoopRecorder:
         if self.status_due(now):
             self.write(topics.MOTION_STATUS, convert.motion_status_msg(tick.status), now)
             self.write(topics.SAFETY_STATUS, convert.safety_msg(self.loop.motion.safety(now)), now)
-        ended = self.loop.scorer.outcome is not None
-        if self.episode_due(now) or ended:
-            state = EpisodeStatus.FINISHED if ended else EpisodeStatus.RUNNING
-            variant = self.loop.cell.card.variant
-            self.write(
-                topics.EPISODE_STATUS,
-                status_msg(self.loop.scorer, now, state=state, variant=variant, **self.fields),
-                now,
-            )
+        if self.episode_due(now) or self.loop.runner.outcome is not None:
+            self.write(topics.EPISODE_STATUS, status_msg(self.loop.runner, now), now)
 
     def close(self) -> str:
         """Ends the bag: '' or why it is not whole, in one line."""

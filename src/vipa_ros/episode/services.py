@@ -46,7 +46,7 @@ class EpisodeServices:
 
     async def reset(self, run: Running) -> dict:
         """The scene card of the cell, reset for `run`. A real one, which moves for it, is asked once."""
-        request = ResetCell.Request(task=run.task.name, seed=run.goal.seed, variant=run.variant)
+        request = ResetCell.Request(task=run.task.name, seed=run.seed, variant=run.variant)
         wait, again = (SERVICE_WAIT, RESET_AGAIN) if run.cell == "sim" else (HOMING_WAIT, 0.0)
         answer = await self.remote.call(topics.RESET_CELL, request, wait, again)
         if not answer.success:
@@ -84,7 +84,7 @@ class EpisodeServices:
         def answered(future):
             answer = future.result()
             if answer is not None and not answer.accepted:
-                run.scorer.stop("error", "motion", f"it refuses what the sub-task wants: {answer.message}")
+                run.wants_refused(answer.message)
 
         self.remote.send(topics.TASK_CONTEXT, convert.task_context(run.wants, WHO), answered)
 

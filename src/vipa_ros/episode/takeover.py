@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from vipa_msgs.msg import EpisodeStatus, Intervention
+from vipa_msgs.msg import Intervention
 from vipa_msgs.srv import TakeOver
 
 from vipa.errors import VipaError
@@ -11,20 +11,18 @@ from vipa.motion.permission import unnamed
 from vipa.recording import topics
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES
+from vipa_ros.episode.opening import Heard
 from vipa_ros.episode.running import Running
 from vipa_ros.episode.services import EpisodeServices
 
 
 class Manager(Protocol):
-    """What the task manager's node gives: beside rclpy's Node, the running episode and who is there."""
+    """What the task manager's node gives: beside rclpy's Node, the running episode and who was heard."""
 
     running: Running | None
     others: EpisodeServices
+    heard: Heard
     stamp_ns: int
-
-    def is_there(self, commander: str) -> bool: ...
-
-    def forget_silence(self) -> None: ...
 
 
 class Takeover:
@@ -44,12 +42,9 @@ class Takeover:
                 await self.manager.others.grant(driver)
                 if driver:  # a change of authority has restored motion's defaults
                     self.manager.others.want(run)
-                if run.driver == run.goal.commander:
-                    run.interventions += 1
-                run.driver, run.operator = driver, request.operator_id
-                self.manager.forget_silence()
+                run.drive(driver, request.operator_id)
             response.accepted = True
-            response.message = f"{driver} drives" if driver else f"paused: {run.goal.commander} does not drive"
+            response.message = f"{driver} drives" if driver else f"paused: {run.commander} does not drive"
             self.manager.get_logger().info(f"{request.operator_id}: {response.message}")
         except VipaError as error:
             response.message = str(error)
@@ -59,34 +54,31 @@ class Takeover:
 
     def _driver(self, run: Running | None, request) -> str:
         """Who shall have the authority. Raises VipaError."""
-        if run is None or run.state != EpisodeStatus.RUNNING or run.finished.done():
+        if run is None or not run.under_way:
             raise VipaError("no episode is running")
         if why := unnamed(request.operator_id, "operator_id"):
             raise VipaError(why)
         if request.what == TakeOver.Request.PAUSE:
             return ""
         if request.what == TakeOver.Request.GIVE_BACK:
-            return run.goal.commander
+            return run.commander
         if request.what != TakeOver.Request.TAKE:
             raise VipaError(f"what {request.what}; allowed: 0 pause, 1 take, 2 give back")
         if why := unnamed(request.commander_id, "commander_id"):
             raise VipaError(why)
-        if not self.manager.is_there(request.commander_id):
+        if not self.manager.heard.is_there(request.commander_id):
             raise VipaError(
                 f"commander '{request.commander_id}' is not there; allowed: one that runs beside the episode's"
             )
         return request.commander_id
 
-    def watch(self, run: Running) -> bool:
-        """Whether somebody else than the episode's commander has it. Who has fallen silent has it no longer: the arm holds."""
-        if run.driver == run.goal.commander:
-            return False
-        if run.driver and not self.manager.is_there(run.driver):
+    def watch(self, run: Running) -> None:
+        """Who took over and has fallen silent has the authority no longer: the arm holds."""
+        if not run.commander_drives and run.driver and not self.manager.heard.is_there(run.driver):
             self.manager.get_logger().error(f"{run.driver} drove, and is not there any more: paused")
-            run.driver = ""
+            run.drive("", run.operator)
             self.manager.executor.create_task(self._pause())
             self.publish(run)
-        return True
 
     async def _pause(self):
         try:
@@ -97,8 +89,8 @@ class Takeover:
     def publish(self, run: Running) -> None:
         """Who drives now, for recorder and dataset."""
         msg = Intervention(
-            episode_id=run.id, commander=run.goal.commander, driver=run.driver, operator_id=run.operator,
-            intervention=run.driver != run.goal.commander, count=run.interventions,
+            episode_id=run.id, commander=run.commander, driver=run.driver, operator_id=run.operator,
+            intervention=not run.commander_drives, count=run.interventions,
         )  # fmt: skip
         msg.header.stamp = convert.time_msg(max(self.manager.stamp_ns, self.manager.get_clock().now().nanoseconds))
         self.status.publish(msg)

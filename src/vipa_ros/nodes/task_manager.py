@@ -4,7 +4,6 @@ Parameters: robot (name or path); cell (sim|real); policy, policy_sha256 (for th
 """
 
 import json
-import math
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -16,7 +15,6 @@ from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import JudgeSubTask
 
-from vipa import files
 from vipa.commanders import registry
 from vipa.errors import VipaError
 from vipa.recording import topics
@@ -24,27 +22,18 @@ from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa.tasks import scorecard
-from vipa.tasks.checks import CheckState
-from vipa.tasks.silence import Silence
+from vipa.tasks.heartbeats import Heartbeats
+from vipa.tasks.runner import EpisodePhase
 from vipa_ros.common import convert, node
 from vipa_ros.common.diagnostics import name_of
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
-from vipa_ros.episode.running import Running
-from vipa_ros.episode.services import SERVICE_WAIT, EpisodeServices
+from vipa_ros.episode.opening import Heard, Opening
+from vipa_ros.episode.running import Running, status_msg
 from vipa_ros.episode.takeover import Takeover
 
-SILENCE = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
-COMMANDER_SILENCE = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing
-COMMANDER_WAIT = 300.0  # wall seconds for a commander to appear: a large model takes its time to load
-COMMANDER_HEARD = 3.0  # wall seconds since its last word within which a commander counts as there
-CLOCK_JUMP = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
-ASLEEP = (
-    1.0  # wall seconds between two timer calls: it was this node that stood still, and it knows nothing of the others
-)
-LOOK = 50_000_000  # ns between two looks at an episode in a real cell
-NEW = 20_000_000  # ns of ROS time from the last state before a reset to one that is surely of after it
-SETTLE = 0.5  # wall seconds from the start of the recording to the first command: subscriptions match
+SILENCE_S = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
+LOOK_NS = 50_000_000  # between two looks at an episode in a real cell
 
 
 class TaskManager(Node):
@@ -57,14 +46,10 @@ class TaskManager(Node):
         self.policy = node.parameter(self, "policy", registry.DEFAULT)
         self.policy_sha256 = node.parameter(self, "policy_sha256", "")
         self.reader = GroupReader(self.robot)
-        self.fingers = frozenset(f for g in self.robot.arms if g.hand for f in g.hand.fingers)
         self.running: Running | None = None
-        self.joints = self.motion = self.safety = None
+        self.heard = Heard()
         self.stamp_ns = 0
-        self.heard: dict[str, float] = {}  # who → monotonic time of its last message
-        self.silence = Silence(0)  # the commander's
-        self.commanders: dict[str, float] = {}  # commander → monotonic time of its last word
-        self.timer_time = time.monotonic()
+        self.heartbeats = Heartbeats(SILENCE_S, time.monotonic())
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         listen, self.states = Listener(self).on, JointStates(self.robot)
@@ -76,7 +61,8 @@ class TaskManager(Node):
         listen(CommanderStatus, topics.COMMANDER_STATUS, self.on_commander, stream)
         listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, stream)
         self.create_service(JudgeSubTask, topics.JUDGE_SUBTASK, self.on_judge)
-        self.others, self.takeover = EpisodeServices(self), Takeover(self)
+        self.opening = Opening(self, self.heard)
+        self.others, self.takeover = self.opening.services, Takeover(self)
         group = ReentrantCallbackGroup()
         self.action = ActionServer(
             self, RunEpisode, topics.RUN_EPISODE, self.execute, goal_callback=self.on_goal,
@@ -101,11 +87,15 @@ class TaskManager(Node):
         run = self.running
         run.handle = handle
         try:
-            await self.begin(run)
+            self.publish(run)
+            await self.opening.open(run)
+            self.begin(run)
             await run.finished
         except VipaError as error:
-            run.scorer.stop("error", "bring-up", str(error))
-        card = self.finish(run, await self.end(run))
+            run.fail("bring-up", str(error))
+        run.end()
+        self.publish(run)
+        card = self.finish(run, await self.others.farewell(run))
         handle.canceled() if handle.is_cancel_requested else handle.succeed()
         result = RunEpisode.Result(outcome=card.outcome, success=card.success, subtask_score=card.subtask_score)
         result.scorecard = json.dumps(scorecard.to_dict(card))
@@ -113,18 +103,9 @@ class TaskManager(Node):
 
     def finish(self, run, recorded):
         """Scores the episode that has ended and writes its scorecard. recorded: the recorder's summary."""
-        card = scorecard.score(
-            run.scorer,
-            episode_id=run.id,
-            robot=self.robot.name,
-            cell=self.cell,
-            commander=run.goal.commander,
-            seed=run.goal.seed,
-            variant=run.variant,
-            wall_s=time.monotonic() - run.wall,
-            policy=scorecard.policy_id(self.policy, self.policy_sha256),
-            timing=run.samples.timing(sum(recorded["dropped"].values()) if "dropped" in recorded else None),
-        )
+        dropped = sum(recorded["dropped"].values()) if "dropped" in recorded else None
+        policy = scorecard.policy_id(self.policy, self.policy_sha256)
+        card = run.scorecard(time.monotonic() - run.wall, policy, dropped)
         if run.folder:
             if problem := scorecard.save(card, run.folder):
                 self.get_logger().error(problem)
@@ -136,71 +117,26 @@ class TaskManager(Node):
         """Ended in the middle of an episode it scores that one still; recorder and motion end by themselves."""
         if run := self.running:
             run.scorer.stop("stopped", "interrupted", "the graph was ended")
-            run.state = EpisodeStatus.FINISHED
+            run.end()
             self.finish(run, {})
 
-    async def begin(self, run):
-        """From the goal to the first tick of the episode. Raises VipaError."""
-        self.publish(run)
-        await self.commander(run)
-        card = await self.others.reset(run)
-        run.variant = card["variant"]
-        if self.cell == "sim":
-            await self.others.pause(SETTLE)
-            await self.rearm()
-        if run.folder:
-            files.write_json(run.folder / "scene.json", card)
-            await self.others.record(run)
-            await self.others.pause(SETTLE)
-        await self.others.grant(run.goal.commander)
-        self.heard = dict.fromkeys(SILENCE, time.monotonic())
-        self.silence = Silence(self.stamp_ns)
-        run.state = EpisodeStatus.RUNNING
-        self.get_logger().info(f"episode {run.id} of {run.task.name} begins; {run.goal.commander} moves")
+    def begin(self, run):
+        """The commander has the authority: the episode runs."""
+        self.heartbeats.restart(time.monotonic())
+        run.begin(self.stamp_ns)
+        self.get_logger().info(f"episode {run.id} of {run.task.name} begins; {run.commander} moves")
         self.publish(run)
 
-    async def commander(self, run):
-        """Until the commander of `run` is there: it may load a model first, and ask it. Raises VipaError."""
-        who, began = run.goal.commander, time.monotonic()
-        while not self.is_there(who):
-            if run.handle.is_cancel_requested:
-                run.scorer.stop("stopped", "cancelled", "cancelled by the client")
-            if run.scorer.outcome or time.monotonic() - began > COMMANDER_WAIT:
-                raise VipaError(f"commander '{who}' is not there after {time.monotonic() - began:.0f} s")
-            await self.others.pause(0.05)
-
-    async def rearm(self):
-        """Motion takes the reset cell as it stands: the arm has jumped home. An operator's e-stop is never left this way."""
-        reset_ns = self.joints.stamp_ns if self.joints else 0
-        deadline = time.monotonic() + SERVICE_WAIT
-        why = "it has heard no joint states of the reset cell"
-        while time.monotonic() < deadline:
-            if self.safety is not None and self.safety.estop:
-                raise VipaError(
-                    f"e-stop is latched ({'; '.join(self.safety.stop_reasons)}); re-arm first: {topics.REARM}"
-                )
-            seen = self.motion is not None and convert.time_ns(self.motion.header.stamp) > reset_ns + NEW
-            if (
-                seen
-                and self.motion.joint_state_age >= 0
-                and not (why := await self.others.rearm(self.safety.latch if self.safety else 0))
-            ):
-                return
-            await self.others.pause(0.05)
-        raise VipaError(f"motion cannot start: {why}")
-
-    async def end(self, run) -> dict:
-        """Takes the authority back and closes the bag, whatever happened. Returns the recorder's summary."""
-        run.state = EpisodeStatus.FINISHED
-        self.publish(run)
-        return await self.others.farewell(run)
+    @property
+    def under_way(self) -> Running | None:
+        """The episode that runs, None before its commander may move and once it has an outcome."""
+        return self.running if self.running and self.running.under_way else None
 
     def on_joints(self, msg):
         why = self.states.take(convert.joint_state(msg))
-        self.joints = self.states.merged()
-        if self.cell == "real" and self.joints is not None:
-            if not 0 <= self.joints.stamp_ns - self.stamp_ns < LOOK:
-                self.look(self.joints.stamp_ns, None)
+        self.heard.joints = joints = self.states.merged()
+        if self.cell == "real" and joints is not None and not 0 <= joints.stamp_ns - self.stamp_ns < LOOK_NS:
+            self.look(joints.stamp_ns, None)
         if why:
             raise ValueError(why)
 
@@ -210,31 +146,22 @@ class TaskManager(Node):
 
     def look(self, stamp_ns, truth):
         """A look at the episode: 20 Hz. truth: None in a real cell."""
-        before, self.stamp_ns = self.stamp_ns, stamp_ns
-        if not 0 <= self.stamp_ns - before < CLOCK_JUMP * 1e9:
-            self.silence = Silence(self.stamp_ns)
-        self.heard["cell"] = time.monotonic()
-        run = self.running
-        if run is None or run.state != EpisodeStatus.RUNNING or self.joints is None or run.finished.done():
+        self.stamp_ns = stamp_ns
+        self.heartbeats.heard("cell", time.monotonic())
+        run, motion = self.under_way, self.heard.motion
+        if self.running:
+            self.running.advance(stamp_ns)
+        if run is None or self.heard.joints is None:
             return
-        groups = self.reader.groups(self.joints)
-        state, before = CheckState(self.stamp_ns, truth, groups, self.fingers, run.verdicts), run.scorer.statuses
-        try:
-            run.look(state)
-        except VipaError as error:
-            run.scorer.stop("error", "task", str(error))
-        if self.motion and self.motion.mode == MotionStatus.STOPPED:
-            run.scorer.stop("stopped", "safety stop", self.motion.reasons[0] if self.motion.reasons else "")
-        if run.handle.is_cancel_requested:
-            run.scorer.stop("stopped", "cancelled", "cancelled by the client")
-        if run.wants != run.scorer.wants:
-            run.wants = run.scorer.wants
-            if run.driver:
-                self.others.want(run)
-        if before != run.scorer.statuses:
+        changed = run.look(self.reader.groups(self.heard.joints), truth)
+        if motion and motion.mode == MotionStatus.STOPPED:
+            run.safety_stop(motion.reasons[:1])
+        run.cancel_if_asked()
+        if run.wants_changed() is not None and run.driver:
+            self.others.want(run)
+        if changed:
             self.publish(run)
-        if run.scorer.outcome:
-            run.finished.set_result(None)
+        run.finish_if_over()
 
     def on_judge(self, request, response):
         answer = self.running.judge(request.subtask, request.done) if self.running else (False, "no episode is running")
@@ -242,73 +169,52 @@ class TaskManager(Node):
         return response
 
     def on_motion(self, msg):
-        self.motion = msg
-        self.heard["motion"] = time.monotonic()
-        if self.running and self.running.state == EpisodeStatus.RUNNING:
-            self.running.samples.motion(msg.observation_age, msg.jitter_ms_p99)
+        self.heard.motion = msg
+        self.heartbeats.heard("motion", time.monotonic())
+        if self.running:
+            self.running.motion_said(msg.observation_age, msg.jitter_ms_p99)
 
     def on_safety(self, msg):
-        self.safety = msg
+        self.heard.safety = msg
 
     def on_chunk(self, msg):
-        run = self.running
-        if run and run.state == EpisodeStatus.RUNNING and msg.commander_id == run.goal.commander:
-            run.samples.chunk(self.stamp_ns, convert.time_ns(msg.start_time), msg.dt)
+        if self.running:
+            self.running.chunk_came(msg.commander_id, convert.time_ns(msg.start_time), msg.dt)
 
     def on_commander(self, msg):
-        self.commanders[msg.commander_id] = time.monotonic()
-        if self.running is None or msg.commander_id != self.running.goal.commander:
-            return
-        self.silence.heard(msg.reason, self.stamp_ns)
-        if self.running.state == EpisodeStatus.RUNNING and msg.sent and math.isfinite(msg.step_ms):
-            self.running.samples.policy_ms.append(msg.step_ms)
+        self.heard.commanders[msg.commander_id] = time.monotonic()
+        if self.running and msg.commander_id == self.running.commander:
+            self.running.commander_said(msg.reason, msg.sent, msg.step_ms)
 
     def on_diagnostics(self, msg):
         """An episode that can't be recorded any more ends."""
-        run = self.running
-        if run is None or run.folder is None or run.state != EpisodeStatus.RUNNING:
+        run = self.under_way
+        if run is None or run.folder is None:
             return
         for status in msg.status:
             if status.name == name_of("recorder") and status.level == DiagnosticStatus.ERROR:
-                run.scorer.stop("error", "recorder", status.message)
+                run.fail("recorder", status.message)
 
     def on_timer(self):
-        now, run = time.monotonic(), self.running
-        if now - self.timer_time > ASLEEP:
-            self.heard = dict.fromkeys(SILENCE, now)
-        self.timer_time = now
+        silent = self.heartbeats.silent(time.monotonic())
+        if self.running:
+            self.publish(self.running)
+        run = self.under_way
         if run is None:
             return
-        self.publish(run)
-        if run.state != EpisodeStatus.RUNNING or run.finished.done():
-            return
-        if run.handle.is_cancel_requested:
-            run.scorer.stop("stopped", "cancelled", "cancelled by the client")
-        for who, limit in SILENCE.items():
-            if now - self.heard[who] > limit:
-                why = self.states.missing() if who == "cell" else ""
-                run.scorer.stop("error", who, f"{why or f'nothing heard from the {who}'} for {limit:g} s")
-        if self.takeover.watch(run):
-            self.forget_silence()
-        if self.silence.seconds(self.stamp_ns) > COMMANDER_SILENCE:
-            why = self.silence.longest(self.stamp_ns) or "nothing heard from it"
-            run.scorer.stop("error", "commander", f"{why}, for {COMMANDER_SILENCE:g} s of ROS time")
-        if run.scorer.outcome:
-            run.finished.set_result(None)
-
-    def forget_silence(self):
-        """The commander's silence counts from now."""
-        self.silence = Silence(self.stamp_ns)
-
-    def is_there(self, commander) -> bool:
-        """Whether `commander` has said something of late."""
-        return time.monotonic() - self.commanders.get(commander, -COMMANDER_HEARD) <= COMMANDER_HEARD
+        run.cancel_if_asked()
+        for who in silent:
+            why = self.states.missing() if who == "cell" else ""
+            run.fail(who, f"{why or f'nothing heard from the {who}'} for {SILENCE_S[who]:g} s")
+        self.takeover.watch(run)
+        run.watch_commander()
+        run.finish_if_over()
 
     def publish(self, run):
-        msg = run.message(self.stamp_ns)
+        msg = status_msg(run, self.stamp_ns)
         self.status.publish(msg)
         self.takeover.publish(run)
-        if run.state != EpisodeStatus.FINISHED and run.handle and run.handle.is_active:
+        if run.phase is not EpisodePhase.FINISHED and run.handle and run.handle.is_active:
             run.handle.publish_feedback(RunEpisode.Feedback(status=msg))
 
 

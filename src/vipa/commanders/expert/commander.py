@@ -61,7 +61,7 @@ class Expert:
             for group in robot.groups
             if group.name in scripts
         }
-        self.fingers = frozenset(f for g in robot.arms if g.hand for f in g.hand.fingers)
+        self.fingers = robot.fingers
         self.label: Label | None = None
         self.led = self.tireless = False
         self.told: dict[str, float] = {}
