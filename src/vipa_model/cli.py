@@ -7,6 +7,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+KEYPOINT_WIDTH = 64  # of the head that --keypoint adds
+
 _TRAIN = """Train VIPA-VLA.
 
 DATA is one or more FrameStore folders or LeRobotDataset v3.0 folders (recipes small, stage0, stage3), or Hand3D-style
@@ -48,7 +50,14 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PART=WHAT",
-        help="spatial=none (the InternVL baseline), spatial=recurrent, spatial=pointmap, fusion=2 (two layers)",
+        help="spatial=none (the InternVL baseline), spatial=colour (as many parameters, no depth), spatial=recurrent, spatial=pointmap, "
+        "fusion=2 (two layers)",
+    )
+    parser.add_argument(
+        "--keypoint",
+        action="store_true",
+        help="add a head that points at the sub-task's object in the measured depth, taught with the simulator's poses: ours, not "
+        "the paper's, and with it a policy rests on that head (docs/model.md); a new model with depth only",
     )
     parser.add_argument(
         "--crop",
@@ -87,8 +96,10 @@ def train_run(args: argparse.Namespace) -> int:
         changes["size"] = args.size
     recipe = recipe.changed(**changes)
     model_changes = assignments(args.model, "--model") | ablations(args.ablate)
+    if args.keypoint:
+        model_changes = {"grounding": KEYPOINT_WIDTH} | model_changes
     if args.start and model_changes:
-        raise ValueError("--model and --ablate change a new model; not allowed together with --start")
+        raise ValueError("--model, --keypoint and --ablate change a new model; not allowed together with --start")
     if args.dry_run:
         print(dry_run(recipe, args.data, args.start, args.internvl, model_changes))
         return 0

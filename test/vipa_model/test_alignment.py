@@ -13,6 +13,7 @@ from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E4
 from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
 from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.runtime.alignment_score import constant_answer, score_checkpoint  # noqa: E402
 from vipa_model.training.stages import set_stage  # noqa: E402
 
 SCENES = 6
@@ -137,3 +138,32 @@ def test_the_ablation_has_the_same_capacity_and_sees_no_depth(folder):
     model = VipaForActionPrediction(other)
     model(batch)["loss"].backward()
     assert model.model.spatial.embed.weight.grad.abs().max() > 0
+
+
+def test_scores_are_of_what_a_checkpoint_says(folder, tmp_path):
+    """A model that has learnt by heart six scenes that all say the same answers right; an untrained one does not."""
+    config, source = source_of(folder, motion_tokens=0)
+    torch.manual_seed(0)
+    model, files = VipaForActionPrediction(config), [folder / "visual.jsonl"]
+    source.processor.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    before = score_checkpoint(tmp_path, files, SCENES)
+    optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
+    batch = source.batch(np.arange(SCENES), None)
+    for _ in range(60):
+        optimizer.zero_grad()
+        model(batch)["loss"].backward()
+        optimizer.step()
+    model.save_pretrained(tmp_path)
+    after = score_checkpoint(tmp_path, files, SCENES)["spatial_relationship"]
+    assert after["questions"] == 3 * SCENES
+    assert after["direction_score"] == 3.0 > before["spatial_relationship"]["direction_score"]
+    assert after["point_error_m"] < 0.03 < before["spatial_relationship"]["point_error_m"]
+    with pytest.raises(ValueError, match="no question"):
+        score_checkpoint(tmp_path, [folder / "action.jsonl"], SCENES)
+
+
+def test_an_answer_that_looks_at_no_picture_is_the_mean(folder):
+    row = constant_answer([folder / "visual.jsonl"], SCENES)["spatial_relationship"]
+    assert row["direction_score"] == 3.0  # all of them say left
+    assert row["distance_error_m"] == pytest.approx(0.0, abs=1e-9)

@@ -1,5 +1,6 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
-`graph` (what load does to the graph of processes), `statistics` (the sequential test's errors and price)."""
+`graph` (what load does to the graph of processes), `statistics` (the sequential test's errors and price), `alignment` (how well
+checkpoints say where things are)."""
 
 from pathlib import Path
 
@@ -32,7 +33,13 @@ def arguments(parser):
     graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
     tests = parsers.verb(verbs, "statistics", "what the sequential test of `vipa compare` promises and costs")
     tests.add_argument("--sets", type=int, default=10_000, help="simulated sets of trials a case")
-    for verb in (motion, policy, device, graph, tests):
+    aligned = parsers.verb(
+        verbs, "alignment", "the paper's distance error and direction score of checkpoints, on held-out questions"
+    )
+    aligned.add_argument("data", type=Path, help="visual.jsonl of vipa dataset align, of other seeds than trained on")
+    aligned.add_argument("checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes align1 and align2")
+    aligned.add_argument("--count", type=int, default=400, help="scenes")
+    for verb in (motion, policy, device, graph, tests, aligned):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -59,6 +66,11 @@ def run(args) -> int:
         from vipa_cli.bench import statistics
 
         statistics.run(args.out, args.sets)
+        return 0
+    if args.action == "alignment":
+        from vipa_cli.bench import alignment
+
+        alignment.run(args.checkpoint, [args.data], args.count, args.out)
         return 0
     from vipa_cli.bench import policy
 
