@@ -12,7 +12,7 @@ import sys
 def enter(environ, prefix: str) -> None:
     """Makes `environ` that of the ROS installed in `prefix`; does nothing where it is so already."""
     libraries = environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    if prefix in environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) and os.path.join(prefix, "lib") in libraries:
+    if prefix in environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) and os.path.join(prefix, "lib") in libraries:  # noqa: PTH118
         return
     sourced = ["/opt/ros"]
     for name in ("AMENT_PREFIX_PATH", "COLCON_PREFIX_PATH"):

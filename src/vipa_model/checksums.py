@@ -74,5 +74,6 @@ def check(folder: Path, name: str, sums: dict[str, str]) -> None:
 
 
 def digest(path: Path) -> str:
+    """SHA-256 of the file `path`, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,7 @@
 Actions go through the same motion and gate as everybody's chunks; sub-tasks are scored by the same checks.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import gymnasium
 import numpy as np
@@ -48,7 +48,7 @@ class TaskEnv(gymnasium.Env):
     calls it.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
+    metadata: ClassVar[dict] = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
 
     def __init__(
         self,

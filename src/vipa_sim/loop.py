@@ -310,3 +310,4 @@ class _Talk:
             self.chunks.append(chunk)
             self.under_way.append((tick.stamp_ns + round(self.delay() * 1e9), chunk))
             tick.chunk = chunk
+        return None

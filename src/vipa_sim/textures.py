@@ -26,7 +26,7 @@ def add_material(
 
 def add_texture(spec: mujoco.MjSpec, name: str, image: np.ndarray, cube: bool = False) -> None:
     """A texture from an image (H, W, 3) uint8; `cube`: the same image on all six sides, for boxes."""
-    height, width = image.shape[:2]
+    _height, width = image.shape[:2]
     kind = mujoco.mjtTexture.mjTEXTURE_CUBE if cube else mujoco.mjtTexture.mjTEXTURE_2D
     data = np.concatenate([image] * 6) if cube else image
     texture = spec.add_texture(name=name, type=kind, width=width, height=len(data), nchannel=3)

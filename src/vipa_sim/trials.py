@@ -106,7 +106,7 @@ class Guarded:
             return function(argument)
         except NoChunk:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a commander may raise anything: it is scored
             self.crashed = True
             self.loop.scorer.stop("error", "commander", f"crashed: {type(error).__name__}: {error}")
             return None
@@ -119,7 +119,7 @@ def run_trial(trial: Trial) -> Outcome:
     """Runs one trial; the cell of a task is compiled, a policy loaded, once a process. Never raises for what the trial met."""
     try:
         return _run(trial)
-    except Exception as error:  # whatever it was, the cell is not to be trusted
+    except Exception as error:  # noqa: BLE001  whatever it was, the cell is not to be trusted
         _forget()
         return Outcome(None, f"{type(error).__name__}: {error}")
 

@@ -68,7 +68,7 @@ def test_an_episode_is_scored_recorded_and_reported(tmp_path):
     run = tmp_path / "runs/latest"
     card = card_of(tmp_path)
     assert card["outcome"] == "timeout" and card["duration_s"] == pytest.approx(8.0, abs=0.1)
-    assert [s["status"] for s in card["subtasks"]][0] == "done"
+    assert next(s["status"] for s in card["subtasks"]) == "done"
     assert card["timing"]["dropped_frames"] == 0
     assert card["timing"]["policy_ms_p50"] > 0
     for name in ("scene.json", "config.yaml", "video.mp4", "report.html", "bag/metadata.yaml"):

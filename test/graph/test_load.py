@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from vipa_cli.bench.graph import EPISODES, Case, measure  # noqa: E402
+from vipa_cli.bench.graph import EPISODES, Case, measure
 
 pytestmark = [pytest.mark.graph, pytest.mark.slow, pytest.mark.timeout(900)]
 LOAD, SEEDS = int(os.environ.get("VIPA_LOAD", "2")), int(os.environ.get("VIPA_LOAD_SEEDS", "10"))

@@ -74,7 +74,7 @@ class GrootServer:
                 return
             try:
                 result = self.answer(request)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 result = {"error": str(error) or type(error).__name__}
             try:
                 self.socket.send(msgpack.packb(result, default=encode))

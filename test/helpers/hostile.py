@@ -99,7 +99,7 @@ class Adversary:
         assert isinstance(answer, str)
 
     def _poses(self, steps: int, spread: float, turn: float):
-        arm = self.random.choice([g for g in self.motion.robot.arms])
+        arm = self.random.choice(list(self.motion.robot.arms))
         pose = self.motion.commanded()[arm.name].tool_pose
         poses = []
         step = self.random.normal(size=6) * np.repeat([spread, turn], 3)

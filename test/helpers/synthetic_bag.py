@@ -37,7 +37,7 @@ class Messages:
         if kind == 2:  # message
             return self(detail)
         (inner, what), count = detail
-        if int(inner) == 1 and what[0] not in ("string",):
+        if int(inner) == 1 and what[0] != "string":
             return np.zeros(count if kind == 3 else 0, dtype=what[0])
         return [self._default((inner, what)) for _ in range(count if kind == 3 else 0)]
 

@@ -61,7 +61,7 @@ def test_config_and_scene(tmp_path):
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     files.write_json(path, {"old": 1})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, {"new": float("nan")})
 
     def broken(*_):

@@ -1,6 +1,7 @@
 """`vipa evaluate`: a plan or its short form, what it refuses before anything runs, what it says, its exit status."""
 
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -25,7 +26,7 @@ def ran(monkeypatch):
     """Trials that were run. How one ends: `ran.ends` by seed, or by all: (outcome, type, detail), or a fault's words."""
 
     class Ran(list):
-        ends: dict = {}
+        ends: ClassVar[dict] = {}
 
     found = Ran()
 

@@ -65,6 +65,6 @@ def test_verbs_are_grouped_and_statuses_told_once(capsys):
     assert ended.value.code == 0
     for title, verbs in cli.VERBS.items():
         assert f"{title}:" in said
-        assert all(re.search(rf"^  {name} +\S", said, re.M) for name in verbs)
+        assert all(re.search(rf"^  {name} +\S", said, re.MULTILINE) for name in verbs)
     for status, meaning in exit_status.MEANINGS.items():
         assert f"| {status} | {meaning} |" in DOCUMENT

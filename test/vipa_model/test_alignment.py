@@ -129,7 +129,7 @@ def test_vocabulary_and_motion_in_stage_two(folder):
 
 
 def test_the_ablation_has_the_same_capacity_and_sees_no_depth(folder):
-    config, source = source_of(folder)
+    config, _source = source_of(folder)
     other, blind = source_of(folder, kind="colour")
     count = [sum(p.numel() for p in VipaForActionPrediction(c).parameters()) for c in (config, other)]
     assert count[0] == count[1]

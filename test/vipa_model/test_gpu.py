@@ -103,7 +103,7 @@ def test_a_training_step_is_the_same_on_both(stage):
     np.testing.assert_allclose(losses["cuda"], losses["cpu"], rtol=2e-3)
 
 
-class fixed_draws:
+class fixed_draws:  # noqa: N801
     """Within it torch.rand, randn and randint draw on the CPU with `seed`, whatever device they are asked for: a GPU's own
     draws are others."""
 

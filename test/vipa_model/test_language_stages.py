@@ -137,7 +137,7 @@ def hand3d(tmp_path):
 
 
 def test_stages_one_and_two(internvl, hand3d, tmp_path):
-    folder, visual, action = hand3d
+    _folder, visual, action = hand3d
     model = ["--model", "spatial.kind=pointmap", "--model", "spatial.stride=4", "--model", "spatial.point_patch=2"]
     model += ["--model", "spatial.width=16", "--model", "fusion.width=16", "--model", "fusion.heads=2"]
     model += [

@@ -113,7 +113,7 @@ def test_auxiliary_losses_skip_what_is_unknown():
 
 
 @pytest.mark.parametrize(
-    ("stage", "fusion", "parts"),
+    "stage, fusion, parts",
     [
         ("0", False, {"model.spatial"}),
         ("1", False, {"model.fusion"}),

@@ -32,7 +32,7 @@ def run(store, out, steps, stop_after=None, **changes):
 
 
 def test_labels_are_the_commands_that_follow(store):
-    model, processor, source = prepare_frames([store], SMALL, tiny_config())
+    _model, processor, source = prepare_frames([store], SMALL, tiny_config())
     frame = int(store.starts[2]) + 6
     batch = source.dataset.batch(np.array([frame]))
     poses, hand = processor.decode_actions(
@@ -66,7 +66,7 @@ def test_expert_labels_come_first(tmp_path):
     pose[..., 2] += 0.1
     writer.add("a", arrays | {"label_pose": pose, "label_hand": np.ones((5, 8, 1))}, "x")
     writer.add("b", arrays, "x")
-    _, processor, source = prepare_frames([FrameStore(tmp_path)], SMALL, tiny_config())
+    _, _processor, source = prepare_frames([FrameStore(tmp_path)], SMALL, tiny_config())
     np.testing.assert_allclose(source.dataset.raw_actions[0, :, 2], 0.1, atol=1e-3)
     assert source.dataset.raw_actions[5, 0, 2] != pytest.approx(0.1, abs=1e-3)
 

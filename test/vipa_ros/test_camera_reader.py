@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+import rclpy
+from sensor_msgs.msg import JointState
 
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa.robot.state import CameraFrame, Observation  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
-from vipa_ros.cameras.reader import CameraReader  # noqa: E402
-from vipa_ros.common import convert  # noqa: E402
+from vipa.robot.description import load_robot
+from vipa.robot.state import CameraFrame, Observation
+from vipa_ros.bringup.environment import Domain
+from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.common import convert
 
 ROBOT = load_robot("fr3_single")
 CAMERA, NOW = ROBOT.cameras[0].name, 20_000_000_000

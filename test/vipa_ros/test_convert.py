@@ -10,10 +10,10 @@ from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 
 pytest.importorskip("rclpy")
-from builtin_interfaces.msg import Time  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image
 
-from vipa_ros.common import convert, images  # noqa: E402
+from vipa_ros.common import convert, images
 
 NUMBERS = st.floats(-1e3, 1e3)
 TIMES = st.integers(0, 2**31 * 10**9 - 1)

@@ -8,21 +8,21 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.duration import Duration  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
-from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
-from vipa_msgs.msg import CommanderStatus, EpisodeStatus, MotionStatus  # noqa: E402
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from vipa_msgs.msg import ActionChunk as ActionChunkMsg
+from vipa_msgs.msg import CommanderStatus, EpisodeStatus, MotionStatus
 
-from vipa.errors import NoChunk  # noqa: E402
-from vipa.motion.chunk import ActionChunk, GroupAction  # noqa: E402
-from vipa.recording import topics  # noqa: E402
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa.robot.state import Observation  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
-from vipa_ros.commanders.async_commander_node import LookingCommanderNode  # noqa: E402
-from vipa_ros.common.qos import PROFILES  # noqa: E402
+from vipa.errors import NoChunk
+from vipa.motion.chunk import ActionChunk, GroupAction
+from vipa.recording import topics
+from vipa.robot.description import load_robot
+from vipa.robot.state import Observation
+from vipa_ros.bringup.environment import Domain
+from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.common.qos import PROFILES
 
 WAIT = 60  # seconds after which a test gives up; nothing is measured by it
 

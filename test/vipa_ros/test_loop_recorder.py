@@ -28,9 +28,9 @@ class Witness:
         for controller, command in tick.commands.items():
             self.commands.setdefault(f"/{controller}/joint_trajectory", []).append(command)
         self.joints.append(tick.joints.positions)
-        self.scene = tick.frames["scene"] if "scene" in tick.frames else self.scene
+        self.scene = tick.frames.get("scene", self.scene)
         self.frames += [frame.color for name, frame in tick.frames.items() if name == "wrist"]
-        self.wrenches += [w for w in tick.wrenches.values()]
+        self.wrenches += list(tick.wrenches.values())
 
 
 @pytest.fixture(scope="module")

@@ -8,23 +8,23 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from control_msgs.action import GripperCommand  # noqa: E402, F401
-from sensor_msgs.msg import JointState  # noqa: E402
-from vipa_msgs.action import RunEpisode  # noqa: E402
-from vipa_msgs.msg import EpisodeStatus, MotionStatus  # noqa: E402
+import rclpy
+from control_msgs.action import GripperCommand  # noqa: F401
+from sensor_msgs.msg import JointState
+from vipa_msgs.action import RunEpisode
+from vipa_msgs.msg import EpisodeStatus, MotionStatus
 
-from vipa.recording import topics  # noqa: E402
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa.tasks.task import load_task  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
-from vipa_ros.cameras.reader import CameraReader  # noqa: E402
-from vipa_ros.commanders.async_commander_node import LookingCommanderNode  # noqa: E402
-from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
+from vipa.recording import topics
+from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
+from vipa_ros.bringup.environment import Domain
+from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common import convert
-from vipa_ros.episode.running import Running  # noqa: E402
-from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager  # noqa: E402
-from vipa_sim.cell import SimCell  # noqa: E402
+from vipa_ros.episode.running import Running
+from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager
+from vipa_sim.cell import SimCell
 
 ROBOT = load_robot("fr3_single")
 TASK = load_task("water_plant")

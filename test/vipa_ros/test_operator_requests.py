@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.task import Future  # noqa: E402
-from vipa_msgs.srv import EStop  # noqa: E402
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.task import Future
+from vipa_msgs.srv import EStop
 
-from vipa.recording import topics  # noqa: E402
-from vipa_ros.bringup import environment  # noqa: E402
-from vipa_ros.episode import services  # noqa: E402
-from vipa_ros.episode.operator_requests import OperatorRequests  # noqa: E402
+from vipa.recording import topics
+from vipa_ros.bringup import environment
+from vipa_ros.episode import services
+from vipa_ros.episode.operator_requests import OperatorRequests
 
 
 class Deaf:
@@ -73,7 +73,7 @@ def test_what_may_happen_once_is_asked_once(asked):
     assert not requests.open
 
 
-@pytest.mark.parametrize(("cell", "patience"), [("sim", 30), ("real", 300)])
+@pytest.mark.parametrize("cell, patience", [("sim", 30), ("real", 300)])
 def test_a_real_cell_has_the_time_to_go_home(cell, patience):
     """A simulated cell answers at once or asks to be asked again; a real one moves meanwhile, and is asked once."""
     calls = []

@@ -6,12 +6,12 @@ from helpers.ended_node import ended
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
+import rclpy
+from rclpy.parameter import Parameter
 
-from vipa.errors import VipaError  # noqa: E402
-from vipa_ros.bringup.process import ProcessSpec  # noqa: E402
-from vipa_ros.common import node  # noqa: E402
+from vipa.errors import VipaError
+from vipa_ros.bringup.process import ProcessSpec
+from vipa_ros.common import node
 
 
 @pytest.fixture

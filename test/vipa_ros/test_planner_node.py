@@ -13,18 +13,18 @@ from helpers.ended_node import ended
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
-from vipa_msgs.srv import PlanMotion  # noqa: E402
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
+from vipa_msgs.srv import PlanMotion
 
-from vipa.recording import topics  # noqa: E402
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
-from vipa_ros.bringup import environment  # noqa: E402
-from vipa_ros.bringup.process import ProcessSpec, command  # noqa: E402
+from vipa.recording import topics
+from vipa.robot.description import load_robot
+from vipa_cli.bench.ideal_robot import IdealRobot
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import convert
-from vipa_ros.common.qos import PROFILES  # noqa: E402
+from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it

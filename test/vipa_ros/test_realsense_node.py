@@ -5,20 +5,20 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import CameraInfo, Image
 
-from helpers.software_camera import FOCAL, HEIGHT, RATE, WIDTH, SoftwareCamera, pictures  # noqa: E402
-from vipa import resources  # noqa: E402
-from vipa.errors import VipaError  # noqa: E402
-from vipa.images import image_array  # noqa: E402
-from vipa.recording import topics  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
-from vipa_ros.common import convert  # noqa: E402
-from vipa_ros.common.qos import PROFILES  # noqa: E402
-from vipa_ros.nodes.realsense import RealSense  # noqa: E402
+from helpers.software_camera import FOCAL, HEIGHT, RATE, WIDTH, SoftwareCamera, pictures
+from vipa import resources
+from vipa.errors import VipaError
+from vipa.images import image_array
+from vipa.recording import topics
+from vipa_ros.bringup.environment import Domain
+from vipa_ros.common import convert
+from vipa_ros.common.qos import PROFILES
+from vipa_ros.nodes.realsense import RealSense
 
 SIZE = f"width: {WIDTH}\n    height: {HEIGHT}\n    rate: {RATE}"
 

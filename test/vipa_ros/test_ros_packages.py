@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from sensor_msgs.msg import Image  # noqa: E402
+from sensor_msgs.msg import Image
 
-from vipa import images  # noqa: E402
-from vipa_ros.common import images as ros_images  # noqa: E402
-from vipa_ros.common.rotations import quaternion_from_euler  # noqa: E402
+from vipa import images
+from vipa_ros.common import images as ros_images
+from vipa_ros.common.rotations import quaternion_from_euler
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 YUV_RED = (76, 85, 255)  # Y, U, V of full red by BT.601
@@ -64,7 +64,7 @@ def test_what_is_no_image_is_refused_by_both(message):
 
 
 @pytest.mark.parametrize(
-    ("angles", "expected"),
+    "angles, expected",
     [
         ((0, 0, 0), (0, 0, 0, 1)),
         ((np.pi / 2, 0, 0), (np.sqrt(0.5), 0, 0, np.sqrt(0.5))),

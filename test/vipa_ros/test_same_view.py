@@ -8,20 +8,20 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from vipa_msgs.msg import EpisodeStatus  # noqa: E402
+import rclpy
+from vipa_msgs.msg import EpisodeStatus
 
-from vipa.commanders.expert.commander import Expert  # noqa: E402
-from vipa.commanders.policy.commander import PolicyCommander, load_policy  # noqa: E402
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa.tasks.task import load_task  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
+from vipa.commanders.expert.commander import Expert
+from vipa.commanders.policy.commander import PolicyCommander, load_policy
+from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
+from vipa_ros.bringup.environment import Domain
 from vipa_ros.cameras.mounts import mounts
-from vipa_ros.cameras.reader import CameraReader  # noqa: E402
-from vipa_ros.commanders.commander_node import CommanderNode  # noqa: E402
-from vipa_ros.common import convert  # noqa: E402
-from vipa_sim.loop import Loop, run_episode  # noqa: E402
-from vipa_sim.loop_view import GRAPH  # noqa: E402
+from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.commanders.commander_node import CommanderNode
+from vipa_ros.common import convert
+from vipa_sim.loop import Loop, run_episode
+from vipa_sim.loop_view import GRAPH
 
 
 @pytest.fixture(scope="module", autouse=True)

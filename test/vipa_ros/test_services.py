@@ -4,13 +4,13 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
 
-from vipa.errors import VipaError  # noqa: E402
-from vipa_ros.bringup.environment import Domain  # noqa: E402
-from vipa_ros.common.services import Services  # noqa: E402
+from vipa.errors import VipaError
+from vipa_ros.bringup.environment import Domain
+from vipa_ros.common.services import Services
 
 
 class Deaf:

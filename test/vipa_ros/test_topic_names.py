@@ -47,7 +47,7 @@ def test_package_xml_names_nothing_that_is_not_used(tag):
     unused = []
     for package in named:
         module = MODULES.get(package, package)
-        imported = re.search(rf"^\s*(?:from|import) {module}\b", text, re.M) or f'"{module}/msg/' in text
+        imported = re.search(rf"^\s*(?:from|import) {module}\b", text, re.MULTILINE) or f'"{module}/msg/' in text
         if not imported and not (package in RUN_TIME and RUN_TIME[package] in text):
             unused.append(package)
     assert unused == []

@@ -78,5 +78,5 @@ def test_a_set_that_is_not_killed_says_the_same(tmp_path, jobs, monkeypatch):
     monkeypatch.setattr(fake_trials.in_process, "run_trial", fake_trials.run_trial)
     fake_trials.main(tmp_path, jobs)
     rows = {row.trial_id: row for row in trial_file.read(tmp_path / "trials.jsonl")}
-    assert list(sorted(rows)) == [t.trial_id for t in expand(fake_trials.PLAN)]
+    assert sorted(rows) == [t.trial_id for t in expand(fake_trials.PLAN)]
     assert {row.verdict for row in rows.values()} == {"failure", "out_of_time"}

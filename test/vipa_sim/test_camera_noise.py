@@ -75,7 +75,7 @@ def test_colour_is_noisy_where_it_is_bright_and_its_exposure_drifts():
     dark, bright = np.full((*SHAPE, 3), 20, np.uint8), np.full((*SHAPE, 3), 180, np.uint8)
     spread = [noise.color("scene", 10**9, c).astype(float).std() for c in (dark, bright)]
     assert 2 < spread[0] < spread[1] < 9
-    at = [noise.exposure("scene", t * 10**8) for t in range(0, 300)]
+    at = [noise.exposure("scene", t * 10**8) for t in range(300)]
     assert 0.89 < min(at) < 0.96 and 1.04 < max(at) < 1.11 and np.abs(np.diff(at)).max() < 0.03
     later = noise.color("scene", 10**9 * 1, bright).mean() / noise.color("scene", 10**9 * 2, bright).mean()
     assert later == pytest.approx(noise.exposure("scene", 10**9) / noise.exposure("scene", 2 * 10**9), rel=0.01)

@@ -67,7 +67,7 @@ class Silent:
 
     def step(self, seen: CommanderInput):
         self.steps.append(seen)
-        return None
+        return
 
 
 class Wild(Silent):

@@ -94,7 +94,7 @@ class _Build:
         try:
             with Run(folder) as run:
                 self._write(run, name, progress)
-        except Exception as error:  # a run of any content may raise anything: the others are built
+        except Exception as error:  # noqa: BLE001  a run of any content may raise anything: the others are built
             if self.writer is not None:
                 self.writer.discard_episode()
             # another build of the same dataset may have been faster

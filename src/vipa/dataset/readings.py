@@ -84,6 +84,8 @@ def joint_reader(robot: Robot) -> Reader:
 
 
 def color_reader(camera: CameraSpec) -> Reader:
+    """Reads a colour image as (height, width, 3) uint8."""
+
     def read(message) -> np.ndarray:
         return _of_size(image_array(message), (camera.height, camera.width, 3), np.uint8)
 
@@ -91,6 +93,8 @@ def color_reader(camera: CameraSpec) -> Reader:
 
 
 def depth_reader(camera: CameraSpec) -> Reader:
+    """Reads a depth image as (height, width) uint16, millimetres."""
+
     def read(message) -> np.ndarray:
         return _of_size(image_array(message), (camera.height, camera.width), np.uint16)
 
@@ -98,6 +102,8 @@ def depth_reader(camera: CameraSpec) -> Reader:
 
 
 def intrinsics_reader(camera: CameraSpec) -> Reader:
+    """Reads a CameraInfo as its intrinsics; refuses those of another size of image."""
+
     def read(message) -> np.ndarray:
         k, size = np.asarray(message.k, float), (camera.width, camera.height)
         if fault := intrinsics_fault(k.reshape(3, 3), size, (message.width, message.height)):
@@ -123,12 +129,15 @@ def _of_size(image: np.ndarray, shape: tuple[int, ...], dtype) -> np.ndarray:
 
 
 def color_topic(camera: str) -> str:
+    """Topic of the colour images of `camera`."""
     return camera_topics(camera)["color"]
 
 
 def depth_topic(camera: str) -> str:
+    """Topic of the depth images of `camera`, aligned to colour."""
     return camera_topics(camera)["depth"]
 
 
 def info_topic(camera: str) -> str:
+    """Topic of the CameraInfo of the colour images of `camera`."""
     return camera_topics(camera)["color_info"]

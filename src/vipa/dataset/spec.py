@@ -186,7 +186,7 @@ def _names(names: Any, size: int, feature: str, where: str) -> tuple[str, ...]:
     """A name an element: LeRobot has lists, mappings of lists, or nothing."""
     if isinstance(names, dict):
         names = [n for part in names.values() for n in (part if isinstance(part, list) else [part])]
-    if not names or len(names) != size and not isinstance(names, list):
+    if not names or (len(names) != size and not isinstance(names, list)):
         names = [f"{feature}.{i}" for i in range(size)]
     if len(names) != size:
         raise VipaError(f"{where}: feature {feature} has {size} elements and {len(names)} names; allowed: one each")

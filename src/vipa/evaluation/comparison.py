@@ -169,6 +169,7 @@ def conclusion(found: dict, a: str, b: str) -> str:
 
 
 def percent(value: float) -> str:
+    """A share as "42 %"."""
     return f"{100 * value:.0f} %"
 
 

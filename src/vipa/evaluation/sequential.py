@@ -36,7 +36,7 @@ class Sequential:
     log_capitals: np.ndarray
 
 
-def test(differences, alpha: float = ALPHA) -> Sequential:
+def test(differences, alpha: float = ALPHA) -> Sequential:  # noqa: PT028
     """The test after `differences` (n,) score of a less score of b, in the order in which the pairs were run.
 
     Raises ValueError for a difference outside [-1, 1].

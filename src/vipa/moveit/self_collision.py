@@ -26,7 +26,7 @@ def disabled_pairs(robot: Robot, samples: int = SAMPLES) -> list[tuple[str, str,
     shapes.removeAllCollisionPairs()
     links = _links(model, shapes)
     found = {frozenset(pair): USER for pair in (*robot.ignore_pairs, *_hands(robot, set(links)))}
-    found |= {pair: ADJACENT for pair in _adjacent(model, set(links))}
+    found |= dict.fromkeys(_adjacent(model, set(links)), ADJACENT)
     shape_pairs = [
         (i, j)
         for i, j in combinations(range(len(links)), 2)

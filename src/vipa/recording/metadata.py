@@ -119,6 +119,7 @@ def joined(parts: list[dict]) -> dict:
 
 
 def dump(data: dict) -> str:
+    """`data` as YAML in the order of its keys."""
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 

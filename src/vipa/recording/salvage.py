@@ -77,10 +77,7 @@ class Salvage:
                 return
             head = records.head_at(self._data, at, self._size)
             end = self._accept(head) if head else None
-            if end is None:
-                at = self._lose(at, head)
-            else:
-                at = end
+            at = self._lose(at, head) if end is None else end
 
     def _accept(self, head: Head) -> int | None:
         """Takes in the record if it is whole; returns where the next one is looked for."""

@@ -61,8 +61,10 @@ def line_plot(
         label = f"{tick:g} s" if tick == seconds[-1] else f"{tick:g}"
         anchor = "end" if px(tick) > WIDTH - RIGHT - 12 else "middle"
         parts.append(f'<text x="{px(tick):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{label}</text>')
-    for mark in marks:
-        parts.append(f'<line class="mark" x1="{px(mark):.1f}" x2="{px(mark):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+    parts.extend(
+        f'<line class="mark" x1="{px(mark):.1f}" x2="{px(mark):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        for mark in marks
+    )
     if limit is not None and low <= limit <= high:
         y = py(limit)
         parts.append(f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

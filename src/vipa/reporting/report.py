@@ -181,7 +181,7 @@ def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicIn
         video=_video(run_folder),
         rows=timeline_rows(timeline) if timeline else [],
         ticks=axis(timeline.duration) if timeline else [],
-        plots=[Markup(p) for arm in arms for p in _plots(arm, timeline, robot)],
+        plots=[Markup(p) for arm in arms for p in _plots(arm, timeline, robot)],  # noqa: S704
         timing=[(n, unit, timing.get(a) if a else None, timing.get(b)) for n, unit, a, b in TIMING_ROWS],
         dropped=timing.get("dropped_frames"),
         scene=scene,
@@ -262,6 +262,7 @@ def _plain(value) -> str:
 
 
 def main() -> int:
+    """`python -m vipa.reporting.report RUN`."""
     parser = argparse.ArgumentParser(prog="python -m vipa.reporting.report", description=__doc__.splitlines()[0])
     parser.add_argument("run_folder", type=Path, help="folder with bag/ and scorecard.json")
     args = parser.parse_args()

@@ -35,15 +35,13 @@ class Contacts:
     def refusal(self, pairs: Iterable[Sequence[str]], fixtures: Collection[str], tools: Collection[str]) -> str:
         """'' if a task may open the `pairs` of names, else which it may not and what is allowed. What is neither link, fixture
         nor tool is an object of the scene: nobody keeps clear of those."""
-        count = 0
-        for pair in islice(pairs, MAX_PAIRS + 1):
-            count += 1
+        for count, pair in enumerate(islice(pairs, MAX_PAIRS + 1), 1):
             if count > MAX_PAIRS:
                 return f"more than {MAX_PAIRS} contacts; allowed: {MAX_PAIRS}"
             if len(pair) != 2 or any(len(name) > MAX_NAME for name in pair):
                 return f"contact {'|'.join(pair)[: 2 * MAX_NAME]}; allowed: two names of up to {MAX_NAME} characters"
             first, second = (self._kinds(name, fixtures, tools) for name in pair)
-            if not any(a in first and b in second or a in second and b in first for a, b in self._may):
+            if not any((a in first and b in second) or (a in second and b in first) for a, b in self._may):
                 may = ", ".join("|".join(p) for p in self._may) or "none"
                 return (
                     f"contact {'|'.join(pair)}; allowed by the robot's file: {may} (and objects in place of fixtures)"

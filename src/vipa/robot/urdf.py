@@ -62,5 +62,5 @@ def _check_numbers(element: ElementTree.Element, key: str, where: str) -> None:
         except ValueError:
             raise VipaError(f"{where}: '{text}' is no number") from None
         FINITE.check(value, where)
-        if value < 0 and kind in NOT_NEGATIVE or value <= 0 and kind in POSITIVE:
+        if (value < 0 and kind in NOT_NEGATIVE) or (value <= 0 and kind in POSITIVE):
             raise VipaError(f"{where}: {value:g}; allowed: {'above 0' if kind in POSITIVE else '0 or more'}")

@@ -112,6 +112,7 @@ class EpisodeRunner:
         self.scorer.time_limit += MAX_GAP  # longer than an update may take
         self.scorer.update(state)
         self.scorer.time_limit += self.scorer.elapsed - before - MAX_GAP
+        return None
 
     def commander_said(self, reason: str, sent: bool = False, step_ms: float = math.nan) -> None:
         """The commander took a step.

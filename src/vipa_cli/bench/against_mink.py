@@ -13,6 +13,7 @@ from vipa.robot.kinematics import Kinematics
 
 
 def installed() -> bool:
+    """Whether mink and its solvers are there."""
     return all(importlib.util.find_spec(name) is not None for name in ("mink", "qpsolvers"))
 
 

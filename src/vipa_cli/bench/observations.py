@@ -16,7 +16,7 @@ def observation(policy: Policy) -> dict:
     return {
         "images": {c: random.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8) for c in cameras},
         "depths": {c: random.integers(300, 1500, (HEIGHT, WIDTH), dtype=np.uint16) for c in cameras},
-        "intrinsics": {c: intrinsics for c in cameras},
+        "intrinsics": dict.fromkeys(cameras, intrinsics),
         "extrinsics": {c: np.eye(4) for c in cameras},
         "state": {
             g.name: {

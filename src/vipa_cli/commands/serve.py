@@ -6,7 +6,7 @@ from pathlib import Path
 from vipa_cli import exit_status
 from vipa_cli.commands.runtime import inference, number, runtime_arguments
 
-TOKEN = "VIPA_TOKEN"
+TOKEN = "VIPA_TOKEN"  # noqa: S105
 
 
 def arguments(parser):
@@ -49,7 +49,7 @@ def run(args) -> int:
     def ready(port: int) -> None:
         if port != args.port and args.port:
             print(f"port {args.port} is taken; listening at {port}")
-        host = "localhost" if args.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else args.host
+        host = "localhost" if args.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else args.host  # noqa: S104
         print(f"serving {native.metadata['policy']} at ws://{args.host}:{port}; health: http://{host}:{port}/healthz")
         print(
             f"  looks through {', '.join(policy.config.cameras)}; moves {', '.join(g.name for g in policy.config.groups)}"

@@ -8,6 +8,7 @@ which calls the user's own copy through its documented view dictionaries; whoeve
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ class Cut3rEncoder(SpatialEncoder):
                 "folder of your copy on PYTHONPATH, or use spatial.kind 'recurrent' or 'pointmap'"
             ) from error
         weights = os.environ.get(WEIGHTS_VARIABLE, "")
-        if not os.path.isfile(weights):
+        if not Path(weights).is_file():
             raise ValueError(f"{WEIGHTS_VARIABLE} is {weights!r}; allowed: the path of CUT3R's weights file")
         self.size = config.image_size
         # A tuple hides the module from state_dict and parameters: its weights never enter our checkpoints.

@@ -212,7 +212,7 @@ def open_session(path: Path):
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no base of their own
+    except Exception as error:  # noqa: BLE001  its errors have no base of their own
         raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}; allowed: a graph of vipa export") from None
 
 

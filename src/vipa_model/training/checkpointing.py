@@ -22,7 +22,7 @@ def save_state(
     new, final, old = out / f"{STATE_FOLDER}.new", out / STATE_FOLDER, out / f"{STATE_FOLDER}.old"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    _save({k: v for k, v in model.state_dict().items()}, new / "model.safetensors")
+    _save(dict(model.state_dict()), new / "model.safetensors")
     _save(ema, new / "ema.safetensors")
     moments = {f"{i}.{k}": v for i, s in optimizer.state_dict()["state"].items() for k, v in s.items()}
     _save(moments, new / "optimizer.safetensors")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 SEGMENT = re.compile(
     r"fastrtps_[0-9a-f]{16}"
 )  # what one participant sends through; its ports and locks are named otherwise

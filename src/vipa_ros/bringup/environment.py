@@ -8,7 +8,7 @@ from pathlib import Path
 from vipa import resources
 from vipa.errors import VipaError
 
-DOMAINS = range(0, 102)  # above 101 the ports collide with Linux's ephemeral range
+DOMAINS = range(102)  # above 101 the ports collide with Linux's ephemeral range
 DDS_PROFILES = (
     "FASTRTPS_DEFAULT_PROFILES_FILE",
     "FASTDDS_DEFAULT_PROFILES_FILE",

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from vipa import files
@@ -167,10 +167,8 @@ class Supervisor:
             _signal(process, signal.SIGINT)
         deadline = time.monotonic() + GRACE
         for process in self.processes.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
         for process in self.processes.values():
             _signal(process, signal.SIGKILL)
             process.wait()
@@ -181,13 +179,11 @@ class Supervisor:
 
 def _signal(process, number):
     if process.poll() is None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
-def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:
+def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:  # noqa: S108
     """Removes what `dead_shared_memory` finds, and returns it."""
     dead = dead_shared_memory(since, folder)
     for path in dead:
@@ -195,7 +191,7 @@ def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> 
     return dead
 
 
-def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:
+def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:  # noqa: S108
     """Fast DDS's files in shared memory that are ours, newer than `since` (wall seconds since the epoch), and neither
     mapped nor locked by a living process: what a killed node leaves."""
     candidates = [p for p in folder.glob("*fastrtps_*") if _is_ours(p, since)]

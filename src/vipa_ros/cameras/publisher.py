@@ -59,7 +59,7 @@ class CameraPublisher:
                 for camera in job[0]:
                     self.publish(renderer.frame(job[1], camera))
             renderer.close()
-        except Exception as error:  # raised again on the main thread, at the next tick
+        except Exception as error:  # noqa: BLE001  raised again on the main thread, at the next tick
             self.error = error
             ready.set()
             while self.jobs.get() is not None:  # never leave the main thread waiting in put()

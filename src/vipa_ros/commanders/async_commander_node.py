@@ -32,16 +32,17 @@ class LookingCommanderNode(CommanderNode):
         """The timer: begins a step, or remembers that one is due."""
         if self.work is not None:
             self.due = True
-            return
+            return None
         self.due = False
         if not self.may_move():
             return self.wait()
         if (seen := self.see()) is None:
-            return
+            return None
         start, self.start = self.start, None
         self.asked = seen, self.episode_id, time.monotonic()
         self.work = self.pool.submit(self.infer, start, seen)
         self.work.add_done_callback(self.wake)
+        return None
 
     def infer(self, start, seen):
         """The worker's thread."""

@@ -136,13 +136,14 @@ class CommanderNode(Node):
         if not self.may_move():
             return self.wait()
         if (seen := self.see()) is None:
-            return
+            return None
         started = time.monotonic()
         try:
             chunk = self.commander.step(seen)
         except NoChunk as reason:
             return self.say(str(reason))
         self.send(chunk, started)
+        return None
 
     def wait(self):
         """Says that it is there, and why it does nothing in an episode of its own."""

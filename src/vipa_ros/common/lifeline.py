@@ -56,8 +56,9 @@ def tied(command: list[str]) -> list[str]:
 
 
 def main() -> None:
+    """Ties this process to its parent and becomes the command that the arguments name."""
     tie()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
 
 if __name__ == "__main__":

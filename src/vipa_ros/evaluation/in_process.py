@@ -58,7 +58,7 @@ def _finished(running: dict[Future, int]) -> Iterator[tuple[int, Outcome]]:
         number = running.pop(future)
         try:
             outcome = future.result()
-        except Exception as error:  # the process died: no trial is to blame, and none is lost
+        except Exception as error:  # noqa: BLE001  the process died: no trial is to blame, and none is lost
             raise VipaError(f"a worker process died: {type(error).__name__}: {error}; the same call goes on") from None
         yield number, outcome
 

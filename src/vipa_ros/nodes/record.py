@@ -79,6 +79,7 @@ class Record(Node):
         if summary.error:
             raise VipaError(f"bag {self.folder}: {summary.error}")
         self.check_disk()
+        return None
 
     def start(self, now_ns):
         """Begins the bag."""

@@ -106,9 +106,8 @@ class TaskManager(Node):
         dropped = sum(recorded["dropped"].values()) if "dropped" in recorded else None
         policy = scorecard.policy_id(self.policy, self.policy_sha256)
         card = run.scorecard(time.monotonic() - run.wall, policy, dropped)
-        if run.folder:
-            if problem := scorecard.save(card, run.folder):
-                self.get_logger().error(problem)
+        if run.folder and (problem := scorecard.save(card, run.folder)):
+            self.get_logger().error(problem)
         self.publish(run)
         self.running = None
         return card

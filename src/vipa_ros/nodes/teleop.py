@@ -77,15 +77,19 @@ class TeleopSession(TeleopNode):
         for event in events:
             self.session.wish(event)
         if (
-            self.session.plan
-            and not self.session.running
-            and not self.session.busy
-            and self.session.handle is None
-            and not self.may_move()
+            (
+                self.session.plan
+                and not self.session.running
+                and not self.session.busy
+                and self.session.handle is None
+                and not self.may_move()
+            )
+            and time.monotonic() - self.asked > 1.0
+            and self.status is not None
+            and not self.status.authority
         ):
-            if time.monotonic() - self.asked > 1.0 and self.status is not None and not self.status.authority:
-                self.asked = time.monotonic()
-                self.session.wish("drive")
+            self.asked = time.monotonic()
+            self.session.wish("drive")
 
     def say_wish(self, done, words):
         self.last = (done, words)

@@ -77,6 +77,8 @@ print("{}")
 
 @dataclass(frozen=True)
 class Finding:
+    """One thing that was looked at. fix: a command line, or what to do."""
+
     name: str
     ok: bool
     detail: str
@@ -203,7 +205,7 @@ def _disk() -> Finding:
 
 def _shared_memory() -> Finding:
     """Fast DDS falls back to UDP without it, which images make slow."""
-    folder = "/dev/shm"
+    folder = "/dev/shm"  # noqa: S108
     if not os.access(folder, os.W_OK):
         return Finding("shared memory", False, f"{folder} is not writable", f"mount -t tmpfs tmpfs {folder}")
     dead = dead_shared_memory(0.0)

@@ -81,7 +81,7 @@ class UrLink(RobotLink):
         self.services = services
         self.names = {name: f"{UR_DASHBOARD}/{name}" for name in (ur.UNLOCK, ur.RESTART_SAFETY, ur.POWER, ur.BRAKES)}
         self.names[ur.PROGRAM] = f"{UR_STATUS}/{ur.PROGRAM}"
-        services.add({name: Trigger for name in self.names.values()})
+        services.add(dict.fromkeys(self.names.values(), Trigger))
         for topic, kind, take in (("robot_mode", RobotMode, self.on_robot), ("safety_mode", SafetyMode, self.on_safety),
                                   ("robot_program_running", Bool, self.on_program)):  # fmt: skip
             Listener(node).on(kind, f"{UR_STATUS}/{topic}", take, LATCHED)

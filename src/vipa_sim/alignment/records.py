@@ -168,7 +168,7 @@ def table(report: dict) -> str:
         spans = report["distances_m"].get(name, {})
         lines.append(
             f"{name:34}{row['count']:9}{row['share']:8.1%}{row['paper']:8.1%}"
-            + f"{'  '.join(f'{v:.2f}' for v in spans.values()):>28}"
+            f"{'  '.join(f'{v:.2f}' for v in spans.values()):>28}"
         )
     for name in ("hand", "in the hand", "directions"):
         total = max(1, sum(report[name].values()))

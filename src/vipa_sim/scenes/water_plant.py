@@ -9,6 +9,7 @@ Scalars: `spray`, the handle's travel in metres (0 at rest, 0.012 at the stop). 
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -52,7 +53,7 @@ class Scene:
     """See the module."""
 
     bodies = ("can", "spray_handle", "can_nozzle", "plant")
-    materials: dict[str, str] = {}
+    materials: ClassVar[dict[str, str]] = {}
 
     def __init__(self, task: Task):
         self._ranges = pick(task, Ranges)

@@ -94,7 +94,7 @@ def test_a_size_that_the_camera_has_not_is_refused_with_those_it_has():
 
 
 @pytest.mark.parametrize(
-    ("values", "why"),
+    "values, why",
     [
         ({"exposure": -1.0}, "exposure"),
         ({"exposure": float("nan")}, "exposure"),

@@ -77,7 +77,7 @@ def test_a_hard_board_wants_more_damping():
 
 
 def test_a_surface_that_is_not_there_is_not_looked_for_further():
-    _, _, board, log, path, begin = wipe(800.0, {"target": 8.0}, seconds=8.0, above=0.12)
+    _, _, board, log, _path, _begin = wipe(800.0, {"target": 8.0}, seconds=8.0, above=0.12)
     heights = np.array(log.tool["arm"])[:, 2]
     assert heights.min() > BOARD + 0.12 - MAX_OFFSET - 1e-3 and max(board.forces) == 0
 
@@ -100,7 +100,7 @@ def test_switching_off_lets_go_smoothly():
 
 
 def test_without_a_wrench_nothing_is_pressed():
-    motion, cell, board, _, path, begin = wipe(800.0, {"target": 8.0}, seconds=3.0)
+    motion, cell, _board, _, path, begin = wipe(800.0, {"target": 8.0}, seconds=3.0)
     pressed = motion.admittances["arm"].offset
     assert pressed > 0.005
     chunk = pose_chunk(motion, "arm", np.array([path(cell.time - begin)] * 20), cell.now_ns, 0.1, 10**6)

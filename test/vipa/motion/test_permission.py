@@ -64,7 +64,7 @@ def test_a_cause_that_goes_on_does_not_renumber_its_stop():
 
 
 def test_contacts_are_opened_by_who_manages_the_episode_and_end_with_it():
-    motion, cell = granted()
+    motion, _cell = granted()
     assert permission.context(motion, "thief", False).startswith("'policy' holds")
     assert permission.context(motion, "thief", True).startswith("'policy' holds")
     assert permission.context(motion, "task_manager", False) == ""

@@ -49,7 +49,7 @@ def test_rearm_waits_for_rest():
 
 
 def test_a_dead_motion_node_leaves_a_braking_tail():
-    motion, cell = moving()
+    _motion, cell = moving()
     before = cell.state().positions.copy()
     for _ in range(50):  # no tick any more: the controller plays what it has
         cell.advance(0.01)

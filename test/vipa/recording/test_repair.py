@@ -45,11 +45,9 @@ def whole(tmp_path_factory):
     """(bytes of a bag's file, end offset and message count of each of its chunks)"""
     folder = _write(tmp_path_factory.mktemp("repair") / "bag")
     path = folder / "bag_0.mcap"
-    chunks = []
     with path.open("rb") as file:
-        for record in StreamReader(file, emit_chunks=True).records:
-            if type(record).__name__ == "Chunk":
-                chunks.append(file.tell())
+        records = StreamReader(file, emit_chunks=True).records
+        chunks = [file.tell() for record in records if type(record).__name__ == "Chunk"]
     return folder, path.read_bytes(), chunks
 
 

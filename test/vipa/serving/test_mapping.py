@@ -1,5 +1,7 @@
 """What a policy's server is shown and what its answers mean."""
 
+import re
+
 import numpy as np
 import pytest
 import yaml
@@ -212,9 +214,8 @@ def test_hands_are_openings_whatever_the_server_calls_open():
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(answer, said):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(said)):
         decode(mapping(horizon=4), ROBOT, answer, {"arm": state()})
-    assert said in str(error.value)
 
 
 def test_a_quaternion_without_direction_is_refused():

@@ -127,9 +127,9 @@ def test_groot_moves_the_joints_it_answers_with():
     other = MODALITIES | {
         "video": {"delta_indices": [0], "modality_keys": ["exterior_image_1_left", "wrist_image_left"]}
     }
-    with GrootServer(modalities=other) as server:
-        with pytest.raises(VipaError, match="the server wants video of 1 times; the policy's file sends 2"):
-            connect(server, "groot_droid")
+    refused = pytest.raises(VipaError, match="the server wants video of 1 times; the policy's file sends 2")
+    with GrootServer(modalities=other) as server, refused:
+        connect(server, "groot_droid")
 
 
 def test_an_episode_without_answers_ends_as_the_commanders_error():

@@ -86,7 +86,7 @@ def test_a_silent_commander_is_an_error_with_the_reason_that_stood_longest(run):
         run.commander_said("camera wrist: no frame yet" if k > 5 else "the task manager is silent")
         run.watch_commander()
         assert (run.outcome is None) == (k / 10 <= COMMANDER_TIMEOUT_S)
-    assert "camera wrist: no frame yet, for 5 s of ROS time" == run.scorer.failure.detail
+    assert run.scorer.failure.detail == "camera wrist: no frame yet, for 5 s of ROS time"
 
 
 def test_silence_counts_anew_after_a_word_and_after_a_jump_of_the_clock(run):

@@ -13,24 +13,24 @@ from helpers.ended_node import ended
 
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from sensor_msgs.msg import JointState as JointStateMsg  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg  # noqa: E402
-from vipa_msgs.msg import ActionChunk as ActionChunkMsg  # noqa: E402
-from vipa_msgs.msg import MotionStatus as MotionStatusMsg  # noqa: E402
-from vipa_msgs.srv import SetAuthority  # noqa: E402
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState as JointStateMsg
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+from vipa_msgs.msg import ActionChunk as ActionChunkMsg
+from vipa_msgs.msg import MotionStatus as MotionStatusMsg
+from vipa_msgs.srv import SetAuthority
 
-from vipa.motion.chunk import ActionChunk, GroupAction, Mode  # noqa: E402
-from vipa.recording import topics  # noqa: E402
-from vipa.robot.description import load_robot  # noqa: E402
-from vipa.robot.kinematics import Kinematics  # noqa: E402
-from vipa.robot.state import JointState  # noqa: E402
-from vipa_cli.bench.ideal_robot import IdealRobot  # noqa: E402
-from vipa_ros.bringup import environment  # noqa: E402
-from vipa_ros.bringup.process import ProcessSpec, command  # noqa: E402
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
+from vipa.recording import topics
+from vipa.robot.description import load_robot
+from vipa.robot.kinematics import Kinematics
+from vipa.robot.state import JointState
+from vipa_cli.bench.ideal_robot import IdealRobot
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import convert
-from vipa_ros.common.qos import PROFILES  # noqa: E402
+from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it
@@ -138,7 +138,7 @@ def graph(tmp_path):
     running = []
 
     def start(*line):
-        log = open(tmp_path / f"{len(running)}.log", "w", encoding="utf-8")
+        log = open(tmp_path / f"{len(running)}.log", "w", encoding="utf-8")  # noqa: SIM115
         running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
         return running[-1]
 

@@ -19,7 +19,7 @@ from vipa.serving.mapping import Mapping
 from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 
-TOKEN = "VIPA_TOKEN"
+TOKEN = "VIPA_TOKEN"  # noqa: S105
 FIRST_ANSWER = 300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import xml.etree.ElementTree as ElementTree
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -45,10 +45,8 @@ class MoveItPy:
 
     @staticmethod
     def _spin(executor):
-        try:
+        with suppress(ExternalShutdownException):
             executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def _on_joint_state(self, msg):
         self.positions = dict(zip(msg.name, msg.position, strict=True))
