@@ -73,7 +73,7 @@ def test_a_plan_compares_its_commanders(ran, tmp_path, capsys):
     assert evaluate(tmp_path / "plan.yaml", "--out", tmp_path / "set") == 0
     said = capsys.readouterr().out
     assert "6 trials: 2 commanders, 3 scenes" in said and "steady  3/3 succeeded" in said and "shaky   0/3" in said
-    assert "neither is shown to be better (e-value" in said
+    assert "of steady and shaky neither is shown to be better (e-value" in said
     found = rows(tmp_path / "set")
     assert list(found[0]) == ["schema", "trial_id", "pair_id", "task", "variant", "seed", "commander", "commander_sha256", "plan_sha256",
                               "order", "verdict", "success", "subtask_score", "duration_s", "latency", "failure_class", "run_folder"]  # fmt: skip

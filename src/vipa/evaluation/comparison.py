@@ -165,7 +165,7 @@ def conclusion(found: dict, a: str, b: str) -> str:
         if more
         else "no difference was seen, or one too small to show"
     )
-    return f"neither is shown to be better ({told}); {wanted}"
+    return f"of {a} and {b} neither is shown to be better ({told}); {wanted}"
 
 
 def percent(value: float) -> str:

@@ -35,7 +35,7 @@ class Plan:
     """What is to be tried. commanders: name → entry. tasks: names or paths. variants: names, or `seen`, `unseen`: drawn from
     the task's. trials: scene cards a task and variant; seeds: theirs, [] draws them by `seed`, which also draws the order.
 
-    cell, driver, robot, following, fixed_cameras, camera_noise: as of `vipa episode`. latency: of inference in simulation: charged (simulated time goes on while a
+    cell, driver, camera_driver, robot, following, fixed_cameras, camera_noise: as of `vipa episode`. latency: of inference in simulation: charged (simulated time goes on while a
     commander thinks, as long as was measured here) or free.
     """
 
@@ -47,6 +47,7 @@ class Plan:
     seed: Seed = 0
     cell: Literal["sim", "real"] = "sim"
     driver: str = ""
+    camera_driver: str = ""
     robot: str = ""
     following: str = ""
     fixed_cameras: bool = False

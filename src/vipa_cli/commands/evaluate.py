@@ -77,16 +77,16 @@ def short_form(args):
 def _run(args, plan, folder: Path) -> int:
     from vipa.evaluation.trial_set import TrialSet, begun
     from vipa_cli.trial_lines import Told
-    from vipa_ros.evaluation import over_graph, session
+    from vipa_ros.evaluation import over_graph, real_cell, session
 
     options = session.Options(args.jobs, args.ray, not args.no_pictures, args.record, args.graph, args.verbose)
     plan, checkpoints = session.checked(plan)
-    if plan.cell == "real" and not args.graph:
-        options = session.Options(1, False, options.pictures, True, True, args.verbose)
     with TrialSet(folder, plan, begun(plan, checkpoints)) as trials:
         told = Told(trials)
         told.begin(args.out is not None)
-        if options.graph:
+        if plan.cell == "real":
+            stopped = real_cell.run(trials, options, told.trial)
+        elif options.graph:
             stopped = over_graph.run(trials, options, told.trial)
         else:
             stopped = session.run_in_process(trials, options, told.trial)
