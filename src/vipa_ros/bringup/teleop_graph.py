@@ -28,6 +28,7 @@ class TeleopConfig:
 
     device: str = argument("terminal", f"one of: {', '.join(devices.names())}")
     options: str = argument("", "of the device: key=value,…; see docs/teleoperation.md")
+    pedal: str = argument("", "part of a foot pedal's name, or its /dev/input/event…: nothing moves unless it is held")
     policy: str = argument("", "commander to take over from; empty: the person drives")
     frame: str = argument("base", "whose axes are meant: base, tool, or a camera's name")
     lock: str = argument("", "axes that stand still, comma between: x,y,z,roll,pitch,yaw")
@@ -41,7 +42,7 @@ class TeleopConfig:
     def checked(self, cell: EpisodeConfig) -> "TeleopConfig":
         """Itself. Raises VipaError for what cannot be run in `cell`, which has been checked."""
         robot = load_robot(cell.robot)
-        devices.make(self.device, self.options)
+        devices.make(self.device, self.options, self.pedal)
         lock = [axis for axis in self.lock.split(",") if axis]
         limits = {"scale": self.scale, "step": self.step, "speed": self.tool_speed}
         Settings.of(frame=self.frame, lock=lock, **limits).checked(robot)
@@ -57,7 +58,7 @@ def table() -> Table:
 
 def driving(config: TeleopConfig) -> dict:
     """What the node `teleop` is told of how to drive."""
-    names = ("device", "options", "frame", "lock", "scale", "step", "tool_speed", "operator")
+    names = ("device", "options", "pedal", "frame", "lock", "scale", "step", "tool_speed", "operator")
     return {name: getattr(config, name) for name in names}
 
 

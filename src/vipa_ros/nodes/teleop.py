@@ -1,6 +1,6 @@
 """Node `teleop`: a person drives by a device, records demonstrations, and takes over from other commanders.
 
-Parameters: robot, task (names or paths); device, options (of vipa.commanders.teleop.devices); frame, lock (axes, comma between),
+Parameters: robot, task (names or paths); device, options, pedal (of vipa.commanders.teleop.devices); frame, lock (axes, comma between),
 scale, step, speed (of vipa.commanders.teleop.settings); session (bool): it begins demonstrations, else it only drives and takes
 over; commander (who drives when a demonstration begins), runs (folder), operator, cell, seed, variant, time_limit: of these.
 """
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from vipa.commanders.teleop.commander import Teleop
+from vipa.commanders.teleop.device import SESSION_EVENTS
 from vipa.commanders.teleop.devices import terminal
 from vipa.commanders.teleop.settings import Settings
 from vipa.robot.description import load_robot
@@ -22,6 +23,7 @@ from vipa.tasks.task import load_task
 from vipa.terminal import keyboard, teleop_screen
 from vipa.terminal.checklist import render as render_checklist
 from vipa_ros.common import convert, node
+from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.session import Plan, Session
 from vipa_ros.teleop.teleop_node import TeleopNode, device_named
 
@@ -33,7 +35,9 @@ FIND = 30.0  # wall seconds for motion to appear before it says so
 def make(self):
     """The robot and its commander, from the node's parameters."""
     robot = load_robot(node.parameter(self, "robot", str))
-    device = device_named(node.parameter(self, "device", ""), node.parameter(self, "options", ""))
+    device = device_named(
+        node.parameter(self, "device", ""), node.parameter(self, "options", ""), node.parameter(self, "pedal", "")
+    )
     default = Settings()
     settings = Settings.of(
         frame=node.parameter(self, "frame", default.frame),
@@ -51,9 +55,9 @@ class TeleopSession(TeleopNode):
     def __init__(self):
         super().__init__("teleop", make)
         self.robot, self.last, self.said = self.reader.robot, None, ""
-        self.session = Session(
-            self, self.plan() if node.parameter(self, "session", False) else None, self.say_wish, lambda: ""
-        )
+        plan = self.plan() if node.parameter(self, "session", False) else None
+        self.cameras = Cameras(self, self.robot, plan.task.cameras, plan.cell == "sim") if plan else None
+        self.session = Session(self, plan, self.say_wish, self.cameras)
         self.asked = 0.0  # wall time of the last try to take the robot
         self.keys = self.commander.device.keys + terminal.SESSION_KEYS
         self.typed = None  # keys of a terminal beside another device
@@ -73,7 +77,9 @@ class TeleopSession(TeleopNode):
         """Session's wishes, from the device and from the terminal beside it; the robot, while nobody else has it."""
         events, self.commander.events = self.commander.events, []
         if self.typed:
-            events += self.typed.read(time.monotonic()).events
+            typed = self.typed.read(time.monotonic()).events
+            events += [event for event in typed if event in SESSION_EVENTS]
+            self.commander.said += [event for event in typed if event not in SESSION_EVENTS]
         for event in events:
             self.session.wish(event)
         if (

@@ -24,6 +24,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.common.services import AGAIN, Services
 from vipa_ros.episode.operator_requests import OperatorRequests
+from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.teleop_node import TeleopNode
 
 WAIT = 5.0  # wall seconds for a service
@@ -51,11 +52,11 @@ class Plan:
 class Session:
     """Coroutines on `node`'s executor, one wish at a time; emergency stops at once. say(done, words): what came of a wish.
 
-    check(): "" or why the cameras are not fit for the next demonstration.
+    cameras: whose pictures a demonstration needs, None: nobody looks.
     """
 
-    def __init__(self, node: TeleopNode, plan: Plan | None, say: Callable[[bool, str], None], check: Callable[[], str]):
-        self.node, self.plan, self.say, self.check = node, plan, say, check
+    def __init__(self, node: TeleopNode, plan: Plan | None, say: Callable[[bool, str], None], cameras: Cameras | None):
+        self.node, self.plan, self.say, self.cameras = node, plan, say, cameras
         self.services = Services(node, {topics.SET_AUTHORITY: SetAuthority, topics.TAKE_OVER: TakeOver})
         self.requests = OperatorRequests(node, say)
         self.client = ActionClient(node, RunEpisode, topics.RUN_EPISODE, callback_group=ReentrantCallbackGroup())
@@ -145,7 +146,7 @@ class Session:
             raise VipaError("this session was started beside a running graph, whose episodes others begin")
         if self.running or self.handle is not None:
             raise VipaError("an episode is running")
-        if why := self.check():
+        if self.cameras is not None and (why := self.cameras.fault()):
             raise VipaError(why)
         plan = self.plan
         run_folder.check_space(plan.runs, plan.robot, plan.cell, plan.time_limit)
@@ -192,6 +193,9 @@ class Session:
         """Waits for the end of the episode, keeps what was said of it, and drives freely again."""
         result = (await handle.get_result_async()).result
         self.handle = None
+        if self.cameras is not None:
+            self.cameras.look()
+            self.cameras.watch.remember()
         demo, folder = self.demo, self.folder
         if demo.verdict == "" and result.success:
             demo = replace(demo, verdict="success")

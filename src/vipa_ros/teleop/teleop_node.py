@@ -91,10 +91,10 @@ class TeleopNode(CommanderNode):
         self.commander.device.close()
 
 
-def device_named(name: str, options: str):
+def device_named(name: str, options: str, pedal: str = ""):
     """The device, made. Raises VipaError."""
     from vipa.commanders.teleop import devices
 
     if not name:
         raise VipaError(f"teleop: parameter 'device' must be set; allowed: {', '.join(devices.names())}")
-    return devices.make(name, options)
+    return devices.make(name, options, pedal)

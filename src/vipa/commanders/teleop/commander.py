@@ -54,6 +54,8 @@ class Teleop:
     ):
         self.robot, self.device, self.clock = robot, device, clock
         self.settings = (settings or Settings()).checked(robot)
+        if hasattr(device, "bind"):
+            device.bind(robot)
         self.frames = Frames(robot)
         self.arms = {g.name: ArmDrive(g, self.settings) for g in robot.arms}
         self.leaders = {g.name: JointDrive(g, self.settings.align) for g in robot.arms}
@@ -66,6 +68,7 @@ class Teleop:
         self.latched = False  # the clutch of a device that can not be let go of
         self.fault = ""
         self.events: list[str] = []
+        self.said: list[str] = []  # events from elsewhere than the device: a terminal beside it
         self.seq, self.epoch = 0, -1
 
     def reset(self, start: EpisodeStart) -> None:
@@ -85,6 +88,7 @@ class Teleop:
     def listen(self) -> DeviceInput:
         """One reading of the device, its session's events put into `events`."""
         given = self.device.read(self.clock())
+        given, self.said = replace(given, events=(*given.events, *self.said)), []
         self.fault = given.fault
         self.events += [event for event in given.events if event in SESSION_EVENTS]
         return given
