@@ -50,6 +50,7 @@ class SimCell:
         fixed_cameras: bool = False,
         camera_noise: bool = False,
     ):
+        task.check_robot(robot)
         self.robot, self.task, self.following = robot, task, following or Following()
         self.fixed_cameras, self.camera_noise = fixed_cameras, camera_noise
         self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)

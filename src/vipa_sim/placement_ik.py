@@ -17,6 +17,15 @@ def gripping(yaw: float) -> np.ndarray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ TOP_DOWN
 
 
+def pitched(azimuth: float, pitch: float) -> np.ndarray:
+    """Rotation (3, 3) in the world of a tool that points along `azimuth` and `pitch` radians below level, its fingers closing on a
+    level line and its x axis up."""
+    ahead = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    z = np.cos(pitch) * ahead - [0.0, 0.0, np.sin(pitch)]
+    y = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    return np.stack([np.cross(y, z), y, z], axis=1)
+
+
 class Reach:
     """Inverse kinematics of one arm, on data of its own: the simulated state stays untouched."""
 
@@ -67,3 +76,12 @@ class Reach:
             if grasp is not None and self.solve(np.add(position, [0, 0, above]), rotation, grasp) is not None:
                 return True
         return False
+
+    def way(self, poses) -> bool:
+        """Whether the tool can go from home along `poses`, pairs of position (3,) and rotation (3, 3) in the world, in one piece."""
+        joints = None
+        for position, rotation in poses:
+            joints = self.solve(position, rotation, joints)
+            if joints is None:
+                return False
+        return True

@@ -13,7 +13,12 @@ from vipa_sim.trials import Trial, parse_seeds, run_trial
 pytestmark = pytest.mark.graph
 
 SEEDS = os.environ.get("VIPA_PARITY_SEEDS", "30")  # of the slow test: how many, or which ("3,8", "10:20")
-PAIRS = [("water_plant", "expert"), ("water_plant", "water_plant"), ("put_three_obj", "expert")]
+PAIRS = [
+    ("water_plant", "expert"),
+    ("water_plant", "water_plant"),
+    ("put_three_obj", "expert"),
+    ("insert_flower", "expert"),
+]
 
 
 def graph(tmp_path, task, policy, seed, following=""):
@@ -52,6 +57,12 @@ def test_the_same_seed_gives_the_same_sub_tasks(tmp_path, seed, following):
     here = run_trial(Trial("water_plant", seed, following=following)).scorecard
     assert [s["status"] for s in there["subtasks"]] == [s.status for s in here.subtasks]
     assert there["variant"] == here.variant
+
+
+def test_two_arms_and_a_head_over_the_graph(tmp_path):
+    there = graph(tmp_path, "insert_flower", "expert", 1)
+    here = run_trial(Trial("insert_flower", 1)).scorecard
+    assert [s["status"] for s in there["subtasks"]] == [s.status for s in here.subtasks] == ["done"] * 4
 
 
 @pytest.mark.slow

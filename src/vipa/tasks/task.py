@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from vipa import config, resources
 from vipa.config import Name, Range
+from vipa.errors import VipaError
+from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa.tasks import checks
 
@@ -57,12 +59,34 @@ class SubTask:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a task needs of its robot. arms: at least. head: one that pans and tilts a camera. hand: kind of every arm's hand, empty:
+    any, or none."""
+
+    arms: Annotated[int, Range(1, 10)] = 1
+    head: bool = False
+    hand: Literal["", "parallel", "six_joint"] = ""
+
+    def refusal(self, robot: Robot) -> str:
+        """'' if `robot` has it all, else what it lacks."""
+        lacks = []
+        if len(robot.arms) < self.arms:
+            lacks.append(f"{self.arms} arms (it has {len(robot.arms)})")
+        if self.head and not any(g.kind == "head" for g in robot.groups):
+            lacks.append("a head")
+        if self.hand and any(arm.hand is None or arm.hand.kind != self.hand for arm in robot.arms):
+            kinds = ", ".join(sorted({arm.hand.kind if arm.hand else "none" for arm in robot.arms}))
+            lacks.append(f"{self.hand} hands (it has {kinds})")
+        return f"robot '{robot.name}' lacks {' and '.join(lacks)}" if lacks else ""
+
+
+@dataclass(frozen=True)
 class Task:
     """A task. scene: module in vipa_sim.scenes. expert: module in vipa.commanders.expert.scripts, empty: that of the scene's name.
     cameras: names of the robot's cameras that it uses. variants: name →
     parameters of the scene's appearance; `seen` names those that demonstrations are drawn from. randomisation: the scene's
     ranges. time_limit: seconds of ROS time. tip: body of the scene, the working end of what is handled, or empty: what a policy
-    learns to see beside the sub-task's object."""
+    learns to see beside the sub-task's object. needs: of the robot, whichever is named."""
 
     name: Name
     instruction: str
@@ -77,6 +101,7 @@ class Task:
     fixtures: list[Fixture] = field(default_factory=list)
     tip: str = ""
     expert: str = ""
+    needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self):
         names = [s.name for s in self.subtasks]
@@ -97,6 +122,11 @@ class Task:
     def script(self) -> str:
         """Name of the expert's script."""
         return self.expert or self.scene
+
+    def check_robot(self, robot: Robot) -> None:
+        """Raises VipaError if `robot` lacks what the task needs."""
+        if why := self.needs.refusal(robot):
+            raise VipaError(f"task '{self.name}': {why}")
 
     def judged(self) -> "Task":
         """The same task with a person as the evidence of every sub-task: what a real cell has."""

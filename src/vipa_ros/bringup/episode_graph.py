@@ -85,6 +85,7 @@ class EpisodeConfig:
         config.build(self.__dict__, EpisodeConfig, "episode")
         task = load_task(self.task)
         robot = load_robot(self.robot or task.robot)
+        task.check_robot(robot)
         if self.cell not in CELLS:
             raise unknown("cell", self.cell, CELLS)
         if self.cell == "sim":

@@ -29,6 +29,7 @@ class Running(EpisodeRunner):
 
     def __init__(self, goal, robot, cell, executor):
         task = load_task(goal.task)
+        task.check_robot(robot)
         super().__init__(
             task if cell == "sim" else task.judged(), robot, goal.commander, cell=cell,
             episode_id=goal.episode_id or str(uuid.uuid4()), seed=goal.seed, variant=goal.variant,

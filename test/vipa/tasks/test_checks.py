@@ -23,6 +23,10 @@ def state(poses=None, scalars=None, contacts=(), stamp_ns=0, **more):
     return CheckState(stamp_ns, GroundTruth(stamp_ns, poses or {}, scalars or {}, pairs), fingers=FINGERS, **more)
 
 
+TIPPED = geometry.Rotation.from_rotvec([np.pi / 2, 0, 0])
+HELD, GRIPPED = [("stem", "left_finger")], [("vase", "left_finger"), ("vase", "right_finger")]
+
+
 def make(check, params, **more):
     return checks.build(SubTask("x", check, params, **more), "file.yaml")
 
@@ -86,6 +90,31 @@ CASES = {
         (state({"stem": body(0, 0, 0.2), "vase": body()}), CheckStatus.RUNNING, 2 / 3),
         (state({"stem": body(0.01, 0, 0.14), "vase": body()}), CheckStatus.MET, 1.0),
     ]),
+    "inserted upright": ("inserted", {
+        "object": "stem", "opening": "vase", "rim": [0, 0, 0.2], "depth": 0.05, "radius": 0.02, "upright": 0.2,
+    }, [
+        (state({"stem": body(0, 0, 0.3), "vase": body()}), CheckStatus.RUNNING, 0.0),
+        (state({"stem": body(0, -0.14, 0), "vase": body(turn=TIPPED)}), CheckStatus.RUNNING, 0.99),  # in it, and it lies
+        (state({"stem": body(0, 0, 0.14), "vase": body()}), CheckStatus.MET, 1.0),
+    ]),
+    "aligned": ("aligned", {
+        "object": "stem", "opening": "vase", "rim": [0, 0, 0.2], "radius": 0.02, "above": 0.06, "angle": 0.2,
+    }, [
+        (state({"stem": body(0.32, 0, 0.25), "vase": body()}, contacts=HELD), CheckStatus.RUNNING, 0.0),
+        (state({"stem": body(0.17, 0, 0.25), "vase": body()}, contacts=HELD), CheckStatus.RUNNING, 0.5),
+        (state({"stem": body(0, 0, 0.25), "vase": body()}), CheckStatus.RUNNING, 0.99),  # not held
+        (state({"stem": body(0, 0, 0.27), "vase": body()}, contacts=HELD), CheckStatus.RUNNING, 0.99),
+        (state({"stem": body(0, 0, 0.25, geometry.Rotation.from_rotvec([0.3, 0, 0])), "vase": body()}, contacts=HELD),
+         CheckStatus.RUNNING, 0.99),
+        (state({"stem": body(0.01, 0, 0.25), "vase": body()}, contacts=HELD), CheckStatus.MET, 1.0),
+    ]),
+    "steadied": ("steadied", {"object": "vase", "moved": 0.05, "leans": 0.1}, [
+        (state({"vase": body()}), CheckStatus.RUNNING, 0.0),
+        (state({"vase": body()}, contacts=[("vase", "left_finger")]), CheckStatus.RUNNING, 0.5),
+        (state({"vase": body(0.06)}, contacts=GRIPPED), CheckStatus.RUNNING, 0.99),
+        (state({"vase": body(turn=geometry.Rotation.from_rotvec([0.2, 0, 0]))}, contacts=GRIPPED), CheckStatus.RUNNING, 0.99),
+        (state({"vase": body(0.02)}, contacts=GRIPPED), CheckStatus.MET, 1.0),
+    ]),
 }  # fmt: skip
 
 
@@ -121,6 +150,11 @@ def test_inside_follows_a_turned_container():
         ("joint_beyond", {"joint": "drawer", "above": "far"}, ["'x'", "above", "'far'", "float"]),
         ("joint_beyond", {"joint": "drawer"}, ["'x'", "exactly one of above, below"]),
         ("aims_at", {"object": "a", "target": "b", "within": 0.1, "axis": [1, 0]}, ["axis", "three numbers"]),
+        (
+            "aligned",
+            {"object": "a", "opening": "b", "radius": 0.1, "above": 0.1, "angle": 0.1, "along": [0, 0, 0]},
+            ["along"],
+        ),
         ("aims_at", {"object": "a", "target": "b"}, ["exactly one of size, within"]),
         ("aims_at", {"object": "a", "target": "b", "within": 0.1, "size": [1, 1, 1]}, ["exactly one of size, within"]),
         ("aims_at", {"object": "a", "target": "b", "size": [0.1, 0.1]}, ["size", "three numbers"]),

@@ -16,7 +16,7 @@ from vipa.tasks.checks import CheckState
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import Task
 
-KICK_TURN = 6.0  # radians about the vertical that go with a metre of disturbance where nothing else is said
+KICK_TURN = 10.0  # radians about the vertical that go with a metre of disturbance where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Expert:
 
     def __init__(self, robot: Robot, task: Task, seed: int = 0, noise: float = 0.0, turn: float | None = None):
         self.task, self.robot, self.seed = task, robot, seed
+        task.check_robot(robot)
         scripts = scripts_of(task, robot)
         turn = KICK_TURN * noise if turn is None else turn
         for name, value, unit in (("noise", noise, "metres"), ("turn", turn, "radians")):

@@ -5,6 +5,7 @@ import dataclasses
 from vipa import config
 from vipa.errors import VipaError, unknown
 from vipa.tasks.checks.aims_at import AimsAt
+from vipa.tasks.checks.aligned import Aligned
 from vipa.tasks.checks.base import Check, CheckResult, CheckState, CheckStatus, held, touching
 from vipa.tasks.checks.ink_below import InkBelow
 from vipa.tasks.checks.inserted import Inserted
@@ -12,9 +13,11 @@ from vipa.tasks.checks.inside import Inside
 from vipa.tasks.checks.joint import JointBeyond, PressedBeyond
 from vipa.tasks.checks.lifted import Lifted
 from vipa.tasks.checks.operator import OperatorCheck
+from vipa.tasks.checks.steadied import Steadied
 
 REGISTRY: dict[str, type[Check]] = {
-    check.name: check for check in (AimsAt, InkBelow, Inserted, Inside, JointBeyond, Lifted, PressedBeyond)
+    check.name: check
+    for check in (AimsAt, Aligned, InkBelow, Inserted, Inside, JointBeyond, Lifted, PressedBeyond, Steadied)
 }
 
 __all__ = ["REGISTRY", "Check", "CheckResult", "CheckState", "CheckStatus", "build", "held", "touching"]

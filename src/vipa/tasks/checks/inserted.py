@@ -1,9 +1,11 @@
 """The check that one thing stands in the opening of another."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
+from vipa.config import Range
 from vipa.geometry import poses
 from vipa.robot.state import GroundTruth
 from vipa.tasks.checks.base import (
@@ -25,7 +27,7 @@ class InsertedParams:
     of the opening's rim, and axis: (3,) direction out of the opening, both in the opening's frame.
 
     depth: metres that the tip must lie below the rim. radius: metres that it may lie off the axis. released: no finger
-    touches the object.
+    touches the object. upright: radians that the opening's axis may lean from the vertical.
     """
 
     object: str
@@ -36,6 +38,7 @@ class InsertedParams:
     rim: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     axis: list[Metres] = field(default_factory=lambda: [0.0, 0.0, 1.0])
     released: bool = False
+    upright: Annotated[float, Range(above=0, high=3.2)] = 3.2
 
     def __post_init__(self):
         for key in ("tip", "rim", "axis"):
@@ -75,4 +78,10 @@ class Inserted(SimCheck):
         let_go = not (p.released and held(state, p.object))
         if not let_go:
             evidence += ", still held"
-        return result(depth > p.depth and off < p.radius and let_go, fraction(depth, self._start, p.depth), evidence)
+        axis = poses.rotation(truth.poses[p.opening]).apply(np.asarray(p.axis) / np.linalg.norm(p.axis))
+        stands = float(np.arccos(np.clip(axis[2], -1.0, 1.0))) < p.upright
+        if not stands:
+            evidence += f", {p.opening} leans"
+        return result(
+            depth > p.depth and off < p.radius and let_go and stands, fraction(depth, self._start, p.depth), evidence
+        )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa.commanders.expert.goal import Goal, Skill
-from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
+from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, stay, top_down, wrap, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
@@ -21,7 +21,6 @@ NEAR = 0.012  # metres beside it, within which it goes all the way down
 # down: a learner that had to come nearer than it can see would never close.
 LOW, BESIDE, TURNED = 0.015, 0.025, 0.25
 FINGER = 0.05  # metres from the tool's axis to the open fingers
-AWAY = 0.03  # metres: an arm that was to stay was moved by somebody else
 OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
@@ -126,18 +125,6 @@ def _way(view: View, turn: float) -> list[np.ndarray]:
 # the steps
 
 
-def _stay(view: View) -> Callable[[View], np.ndarray]:
-    """Where the tool is, also after somebody else has moved it."""
-    here = view.tool.copy()
-
-    def pose(view: View) -> np.ndarray:
-        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY:
-            here[:] = view.tool
-        return here
-
-    return pose
-
-
 def _raise(view: View, until: Callable[[View], bool]) -> Goal:
     at = view.tool.copy()
 
@@ -169,7 +156,7 @@ def _open(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _close(view: View, until: Callable[[View], bool]) -> Goal:
-    return Goal(_stay(view), hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
+    return Goal(stay(view), hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
 
 
 def _lift(view: View, until: Callable[[View], bool]) -> Goal:
@@ -187,7 +174,7 @@ def _aim(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _press(view: View, until: Callable[[View], bool]) -> Goal:
-    return Goal(_stay(view), hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
+    return Goal(stay(view), hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
 
 
 STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = {

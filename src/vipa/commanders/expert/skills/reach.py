@@ -12,6 +12,7 @@ from vipa.geometry.poses import pose
 
 CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
+AWAY = 0.03  # metres: an arm that was to stay was moved by somebody else
 BESIDE, STEEP = 0.004, 8.0  # metres off the line that do not matter; metres up for every metre more
 
 
@@ -79,6 +80,18 @@ def raise_tool(view: View, hand: float, height: float = CLEAR, speed: float = 0.
     goal[2] = height
     ended = yield Goal(still(goal), hand=hand, speed=speed, near=0.03, near_angle=0.3, target=target)
     return ended is Ended.REACHED
+
+
+def stay(view: View) -> Callable[[View], np.ndarray]:
+    """Where the tool is, also after somebody else has moved it."""
+    here = view.tool.copy()
+
+    def pose(view: View) -> np.ndarray:
+        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY:
+            here[:] = view.tool
+        return here
+
+    return pose
 
 
 def travel(view: View, goal, hand: float, target: str | None = None, speed: float = 0.5, near: float = 0.03) -> Skill:
