@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vipa.commanders.expert.commander import Expert
-from vipa.commanders.expert.dagger import PolicyLed
+from vipa.commanders.expert.dagger import DaggerCommander
 from vipa.commanders.expert.scripts import scripts_of
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.errors import VipaError
@@ -143,7 +143,7 @@ class Collector:
             return seed, True, "already there"
         expert = Expert(self.robot, self.task, seed, self.config.noise)
         recording = Recording(self.task, self.robot, expert, self.config)
-        commander = PolicyLed(expert, self.policy) if self.policy else expert
+        commander = DaggerCommander(expert, self.policy) if self.policy else expert
         limit = LED_LIMIT if self.policy else None
         card = run_episode(
             self.task,

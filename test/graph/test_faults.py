@@ -21,8 +21,10 @@ pytestmark = pytest.mark.graph
 REST = 0.02  # rad/s of every joint: at rest, as a simulated arm under gravity is
 REACTION = 0.15  # seconds from a fault to the beginning of braking
 BRAKING = 0.4  # seconds that braking takes at most (test/motion/hostile.py holds every plan to it)
-LEASE = 2.2  # seconds in which a commander notices that the task manager is silent: LEASE of CommanderNode and a status
-STALE = 0.35  # seconds in which a commander notices that a picture is too old: MAX_AGE of the observer, and its period
+TASK_MANAGER_TIMEOUT_S = 2.2  # seconds in which a commander notices that the task manager is silent: TASK_MANAGER_TIMEOUT_S of CommanderNode and a status
+STALE = (
+    0.35  # seconds in which a commander notices that a picture is too old: MAX_AGE_S of the observer, and its period
+)
 FROZEN = 0.2  # seconds in which motion notices that a wrench never changes
 BLEND = 0.25  # seconds in which motion fades out what one chunk and the next disagree about
 ARM = "arm"
@@ -140,8 +142,8 @@ FAULTS = [
     Fault("e-stop", estop, ends=("stopped", "safety stop", "e-stop: test")),
     Fault("commander frozen", freeze(Streamer.commander_id), ends=("error", "commander", "nothing heard")),
     Fault("commander killed", kill(Streamer.commander_id), ends=("error", "commander", "nothing heard")),
-    Fault("task manager frozen", freeze("task_manager"), detected=LEASE),
-    Fault("task manager killed", kill("task_manager"), detected=LEASE, scored=False),
+    Fault("task manager frozen", freeze("task_manager"), detected=TASK_MANAGER_TIMEOUT_S),
+    Fault("task manager killed", kill("task_manager"), detected=TASK_MANAGER_TIMEOUT_S, scored=False),
     Fault("motion frozen", freeze("motion"), ends=("error", "motion", "nothing heard")),
     Fault("motion killed", kill("motion"), ends=("error", "motion", "nothing heard")),
     Fault("cell frozen", freeze("sim"), ends=("error", "cell", "nothing heard"), frozen=True),

@@ -177,4 +177,4 @@ def test_a_disk_that_fills_ends_an_episode_of_the_graph(small_disk, tmp_path, mo
     assert done.outcome == "error" and done.failure.type == "recorder"
     assert f"No space left on device (disk {disk}: " in done.failure.detail and done.failure.detail in said.out
     assert "Traceback" not in said.out + said.err
-    assert done.wall_s - 60 < episode.FAULT_GRACE  # it ends by itself
+    assert done.wall_s - 60 < episode.FAULT_GRACE_S  # it ends by itself

@@ -19,7 +19,7 @@ from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros.bringup.environment import Domain
 from vipa_ros.cameras.reader import CameraReader
-from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common import convert
 from vipa_ros.episode.running import Running
@@ -139,7 +139,7 @@ def looking():
     def make(node):
         return ROBOT, Commander(True), CameraReader(node, ROBOT, [c.name for c in ROBOT.cameras], "", True).observe
 
-    return LookingCommanderNode("looking", make)
+    return AsyncCommanderNode("looking", make)
 
 
 NODES = {

@@ -28,7 +28,7 @@ from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it
-AGAIN = 10.0  # seconds without an answer after which the planner is asked again; a plan takes less than one
+RETRY_S = 10.0  # seconds without an answer after which the planner is asked again; a plan takes less than one
 STAND_IN = Path(__file__).parents[1] / "helpers" / "moveit_py_stand_in"
 ROBOT, TASK = "ur5e_single", "put_three_obj"
 
@@ -60,7 +60,7 @@ class Caller:
         self.until(self.plan.service_is_ready)
         while True:
             future, sent = self.plan.call_async(PlanMotion.Request(**request)), time.monotonic()
-            self.until(lambda: future.done() or time.monotonic() > sent + AGAIN)  # noqa: B023 - called before they change
+            self.until(lambda: future.done() or time.monotonic() > sent + RETRY_S)  # noqa: B023 - called before they change
             if future.done() and future.result().message != "no joint states yet":
                 return future.result()
 

@@ -145,7 +145,7 @@ def test_who_is_started_too_late_ends_at_once():
 
 
 ORPHAN = (  # waits for ever once it is asked to end
-    "import signal, time; from vipa_ros.common import lifeline; lifeline.END_GRACE = 0.2; lifeline.tie()\n"
+    "import signal, time; from vipa_ros.common import lifeline; lifeline.ORPHAN_GRACE_S = 0.2; lifeline.tie()\n"
     "def asked(number, frame):\n    lifeline.bound_end()\n    signal.sigwait({signal.SIGUSR1})\n"
     "signal.signal(signal.SIGTERM, asked); print('ready', flush=True); time.sleep(60)"
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vipa.motion.chunk import Mode, MotionStatus, SafetyState
+from vipa.motion.stops import E_STOP
 from vipa.motion.validation import steps_of
 from vipa.robot.state import GroupState
 
@@ -90,7 +91,7 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
     reasons = motion.stop_reasons
     return SafetyState(
         now_ns,
-        any(r.startswith("e-stop") for r in reasons),
+        any(r.startswith(E_STOP) for r in reasons),
         not reasons,
         tuple(reasons),
         limits,

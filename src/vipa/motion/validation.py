@@ -8,7 +8,7 @@ from vipa.robot.description import Group, Robot
 MAX_STEPS = 1000
 DT_RANGE = (0.002, 5.0)  # seconds between steps
 MAX_AHEAD = 10.0  # seconds that a chunk may start in the future
-MAX_OBSERVATION_AGE = 1.0  # seconds of the observation behind a chunk
+MAX_OBSERVATION_AGE_S = 1.0  # seconds of the observation behind a chunk
 QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
 PLAUSIBLE = 5.0  # times the tool speed (or joint velocity) that one step may ask of the next
 
@@ -28,9 +28,9 @@ def _check_times(chunk: ActionChunk, now_ns: int) -> str:
         return f"starts {ahead:.3f} s in the future; allowed: {MAX_AHEAD}"
     if chunk.observation_ns:
         age = (now_ns - chunk.observation_ns) / 1e9
-        if age > MAX_OBSERVATION_AGE:
-            return f"its observation is {age:.3f} s old; allowed: {MAX_OBSERVATION_AGE}"
-        if age < -MAX_OBSERVATION_AGE:
+        if age > MAX_OBSERVATION_AGE_S:
+            return f"its observation is {age:.3f} s old; allowed: {MAX_OBSERVATION_AGE_S}"
+        if age < -MAX_OBSERVATION_AGE_S:
             return f"its observation lies {-age:.3f} s in the future"
     return ""
 

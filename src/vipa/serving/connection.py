@@ -6,15 +6,15 @@ from typing import Protocol
 
 from vipa.errors import NoChunk
 
-FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0  # wall seconds between attempts; doubled after every failure
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 5.0  # wall seconds between attempts; doubled after every failure
 
 
-class LinkError(Exception):
+class ConnectionFailed(Exception):
     """The server cannot be reached, does not answer in time, or answered with an error: why, in one line."""
 
 
 class Transport(Protocol):
-    """One connection. All of it raises LinkError, and is closed then: a late answer can never pass for the next one's."""
+    """One connection. All of it raises ConnectionFailed, and is closed then: a late answer can never pass for the next one's."""
 
     def open(self, timeout: float) -> dict:
         """Connects; gives what the server says of itself."""
@@ -26,8 +26,8 @@ class Transport(Protocol):
         """Ends it, also if it never was open."""
 
 
-class Link:
-    """One thread. accept: called with what the server says of itself whenever it is connected; raises LinkError to refuse it.
+class Connection:
+    """One thread. accept: called with what the server says of itself whenever it is connected; raises ConnectionFailed to refuse it.
 
     clock: monotonic seconds.
     """
@@ -35,14 +35,14 @@ class Link:
     def __init__(self, transport: Transport, name: str, timeout: float, accept: Callable[[dict], None],
                  clock: Callable[[], float] = time.monotonic):  # fmt: skip
         self.transport, self.name, self.timeout, self.accept, self.clock = transport, name, timeout, accept, clock
-        self.connected, self._wait, self._again = False, FIRST_WAIT, 0.0
+        self.connected, self._wait, self._again = False, FIRST_RETRY_S, 0.0
         self._why = ""
 
     def open(self) -> None:
-        """Connects now, whatever failed before. Raises LinkError."""
+        """Connects now, whatever failed before. Raises ConnectionFailed."""
         try:
             self.accept(self.transport.open(self.timeout))
-        except LinkError as error:
+        except ConnectionFailed as error:
             self._failed(error)
             raise
         self.connected = True
@@ -55,11 +55,11 @@ class Link:
             if not self.connected:
                 self.open()
             answer = self.transport.ask(request(), self.timeout)
-        except LinkError as error:
+        except ConnectionFailed as error:
             if self.connected:
                 self._failed(error)
             raise NoChunk(f"policy {self.name}: {error}") from None
-        self._wait = FIRST_WAIT
+        self._wait = FIRST_RETRY_S
         return answer
 
     def close(self) -> None:
@@ -68,5 +68,5 @@ class Link:
 
     def _failed(self, error) -> None:
         self._why, self._again = str(error), self.clock() + self._wait
-        self._wait = min(2 * self._wait, LONGEST_WAIT)
+        self._wait = min(2 * self._wait, LONGEST_RETRY_S)
         self.close()

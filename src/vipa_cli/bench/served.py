@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa.serving.connection import LinkError
+from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 from vipa.serving.protocols.vipa import CAMERA
 
@@ -59,7 +59,7 @@ def served_times(folder: Path, policy, observation: dict, count: int, warm_up: i
                 out = policy.act(observation)
                 rows.append((between - began, time.perf_counter() - between))
             client.close()
-        except LinkError as error:
+        except ConnectionFailed as error:
             raise VipaError(f"served policy: {error}") from None
         finally:
             server.terminate()

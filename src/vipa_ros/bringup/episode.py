@@ -18,7 +18,7 @@ from vipa_ros.bringup.process import ProcessSpec, program
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_sim import following
 
-FAULT_GRACE = 15.0  # wall seconds that the episode gets to score itself after a node has died
+FAULT_GRACE_S = 15.0  # wall seconds that the episode gets to score itself after a node has died
 
 
 def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, EpisodeConfig]:
@@ -103,7 +103,7 @@ def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
                 if (
                     not wrong_request and died != "task_manager"
                 ):  # without it nobody scores, and nobody ends the episode
-                    graph.wait_leader(FAULT_GRACE)
+                    graph.wait_leader(FAULT_GRACE_S)
                 status, why = 2 if wrong_request else 1, ("error", "node", f"node '{died}' died")
             else:
                 why = "error", "node", "the task manager gave no result"

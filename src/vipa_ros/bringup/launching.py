@@ -19,7 +19,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from vipa_ros.bringup import launch_arguments
-from vipa_ros.bringup.episode import FAULT_GRACE, prepare, servo_nodes, write_card
+from vipa_ros.bringup.episode import FAULT_GRACE_S, prepare, servo_nodes, write_card
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, launch_keywords
 
@@ -65,7 +65,7 @@ def actions(specs: list[ProcessSpec]) -> list:
 
 def episode_actions(config: EpisodeConfig, runs: str) -> list:
     """An episode with its run folder, which ends as `vipa episode` does: when it is over the graph ends, then video and report are
-    made, then the launch ends; when a node dies the episode has FAULT_GRACE seconds to score itself."""
+    made, then the launch ends; when a node dies the episode has FAULT_GRACE_S seconds to score itself."""
     folder, config = prepare(config.checked(), Path(runs))
     specs = episode_graph(config)
     nodes = {spec.name: launch_node(spec) for spec in specs}
@@ -95,7 +95,7 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
             dead.append(name)
             asked = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(leader)))
             alone = name == "task_manager" or event.returncode == 2  # nobody scores, or what was wrong is said already
-            return [asked] if alone else [TimerAction(period=FAULT_GRACE, actions=[asked])]
+            return [asked] if alone else [TimerAction(period=FAULT_GRACE_S, actions=[asked])]
 
         return handle
 

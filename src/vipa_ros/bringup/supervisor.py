@@ -15,7 +15,7 @@ from vipa import files
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import lifeline
 
-GRACE = 1.2  # wall seconds between SIGINT and SIGKILL
+END_GRACE_S = 1.2  # wall seconds between SIGINT and SIGKILL
 RESPAWN_S = 1.0  # wall seconds after which what respawns is started again
 LAST_LINES = 15
 
@@ -162,10 +162,10 @@ class Supervisor:
         return list(self.tails[name])
 
     def stop(self) -> None:
-        """Ends every process: SIGINT, after GRACE seconds SIGKILL; then removes their shared-memory files."""
+        """Ends every process: SIGINT, after END_GRACE_S seconds SIGKILL; then removes their shared-memory files."""
         for process in self.processes.values():
             _signal(process, signal.SIGINT)
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + END_GRACE_S
         for process in self.processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))

@@ -4,7 +4,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 
-from vipa.commanders.policy.freshness import MAX_AGE, FreshnessCheck
+from vipa.commanders.policy.freshness import MAX_AGE_S, FreshnessCheck
 from vipa.recording import topics
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
@@ -74,7 +74,9 @@ class CameraReader:
         if self.faults:
             return next(iter(self.faults.values()))
         if fault := self.check.fault(self.frames, now_ns):
-            late = (c for c in self.latest if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE * 1e9)
+            late = (
+                c for c in self.latest if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE_S * 1e9
+            )
             return next((why for c in late if (why := apart(c, self.latest[c]))), fault)
         stamp = min(f.stamp_ns for f in self.frames.values())
         return Observation(stamp, dict(self.frames), self.reader.groups(self.joints.at(stamp)), self.instruction)

@@ -5,11 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.errors import NoChunk
-from vipa.motion.validation import MAX_OBSERVATION_AGE
-from vipa_ros.commanders.commander_node import LEASE, CommanderNode
+from vipa.motion.validation import MAX_OBSERVATION_AGE_S
+from vipa_ros.commanders.commander_node import TASK_MANAGER_TIMEOUT_S, CommanderNode
 
 
-class LookingCommanderNode(CommanderNode):
+class AsyncCommanderNode(CommanderNode):
     """Steps the commander in one worker thread; everything else, what it sees and what is sent, is the node's thread.
 
     A step that falls due while the worker is busy begins when it is done, with what is newest then. An answer to a former
@@ -77,13 +77,13 @@ class LookingCommanderNode(CommanderNode):
         """Why an answer to `seen` must not be sent any more; "" if it may be."""
         if not self.may_move() or self.episode_id != episode_id:
             return "its episode is over"
-        if time.monotonic() - self.heard > LEASE:
+        if time.monotonic() - self.heard > TASK_MANAGER_TIMEOUT_S:
             return "the task manager is silent"
         if self.status.epoch != seen.status.epoch:
             return f"it answers epoch {seen.status.epoch}, motion is in epoch {self.status.epoch}"
         age = (self.get_clock().now().nanoseconds - seen.observation.stamp_ns) / 1e9
-        if age > MAX_OBSERVATION_AGE:
-            return f"its observation is {age:.2f} s old; allowed: {MAX_OBSERVATION_AGE:g} s"
+        if age > MAX_OBSERVATION_AGE_S:
+            return f"its observation is {age:.2f} s old; allowed: {MAX_OBSERVATION_AGE_S:g} s"
         return ""
 
     def close(self):

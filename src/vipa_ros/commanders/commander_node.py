@@ -22,8 +22,10 @@ from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 
-STALE = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
-LEASE = 2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned
+STALE_S = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
+TASK_MANAGER_TIMEOUT_S = (
+    2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned
+)
 
 
 class CommanderNode(Node):
@@ -106,15 +108,15 @@ class CommanderNode(Node):
         """What the commander sees now; None, and the reason published, if it must not act."""
         if self.wants_truth and self.truth is None:
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
-        if time.monotonic() - self.heard > LEASE:
+        if time.monotonic() - self.heard > TASK_MANAGER_TIMEOUT_S:
             return self.say("the task manager is silent")
         if self.joints is None:
             return self.say(self.states.missing())
         now = self.get_clock().now().nanoseconds
-        heard = [("joint state", self.joints.stamp_ns, STALE), ("the hands' joint state", self.states.hand_ns, HAND),
-                 ("motion status", self.status.stamp_ns, STALE)]  # fmt: skip
+        heard = [("joint state", self.joints.stamp_ns, STALE_S), ("the hands' joint state", self.states.hand_ns, HAND),
+                 ("motion status", self.status.stamp_ns, STALE_S)]  # fmt: skip
         if self.truth is not None:
-            heard.append(("ground truth", self.truth.stamp_ns, STALE))
+            heard.append(("ground truth", self.truth.stamp_ns, STALE_S))
         for what, stamp_ns, allowed in heard:
             if (age := (now - stamp_ns) / 1e9) > allowed:
                 return self.say(f"{what} is {age:.2f} s old; allowed: {allowed:g} s")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 PARENT = "VIPA_PARENT"  # the pid that a process of a graph ends with; set by who starts it
-END_GRACE = 3.0  # wall seconds that an orphan has to close what it writes
+ORPHAN_GRACE_S = 3.0  # wall seconds that an orphan has to close what it writes
 _PR_SET_PDEATHSIG = 1
 _parent = 0
 
@@ -36,10 +36,10 @@ def tie() -> None:
 
 
 def bound_end() -> None:
-    """Called when this process is asked to end: as an orphan it has END_GRACE seconds, then the kernel ends it. Nobody else would."""
+    """Called when this process is asked to end: as an orphan it has ORPHAN_GRACE_S seconds, then the kernel ends it. Nobody else would."""
     if _parent and not is_running(_parent):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, END_GRACE)
+        signal.setitimer(signal.ITIMER_REAL, ORPHAN_GRACE_S)
 
 
 def is_running(pid: int) -> bool:

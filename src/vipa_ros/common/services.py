@@ -9,8 +9,8 @@ from rclpy.task import Future
 from vipa.errors import VipaError
 from vipa_ros.common.node import steady_clock
 
-POLL = 0.02  # wall seconds between looks for a service that is not there yet
-AGAIN = (
+POLL_S = 0.02  # wall seconds between looks for a service that is not there yet
+RETRY_S = (
     1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
 )
 
@@ -53,7 +53,7 @@ class Services:
                 sent.append(now)
                 client.call_async(request).add_done_callback(lambda f: answer.done() or answer.set_result(f.result()))
 
-        timer = self.node.create_timer(POLL, look, clock=steady_clock(), callback_group=self.group)
+        timer = self.node.create_timer(POLL_S, look, clock=steady_clock(), callback_group=self.group)
         result = await answer
         self.node.destroy_timer(timer)
         if result is None:
@@ -68,7 +68,7 @@ class Services:
             if not answer.done() and (future.done() or time.monotonic() - began > wait):
                 answer.set_result(future.result() if future.done() else None)
 
-        timer = self.node.create_timer(POLL, look, clock=steady_clock(), callback_group=self.group)
+        timer = self.node.create_timer(POLL_S, look, clock=steady_clock(), callback_group=self.group)
         result = await answer
         self.node.destroy_timer(timer)
         return result

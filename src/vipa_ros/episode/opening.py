@@ -12,7 +12,7 @@ from vipa.recording import topics
 from vipa.robot.state import JointState
 from vipa_ros.common import convert
 from vipa_ros.episode.running import Running
-from vipa_ros.episode.services import SERVICE_WAIT, EpisodeServices
+from vipa_ros.episode.services import SERVICE_WAIT_S, EpisodeServices
 
 COMMANDER_WAIT_S = 300.0  # wall seconds for a commander to appear: a large model takes its time to load
 COMMANDER_HEARD_S = 3.0  # wall seconds since its last word within which a commander counts as there
@@ -68,7 +68,7 @@ class Opening:
         """Re-arms motion after a cell reset, which puts the joints home. Never clears an operator's e-stop. Raises VipaError."""
         heard = self.heard
         reset_ns = heard.joints.stamp_ns if heard.joints else 0
-        deadline = time.monotonic() + SERVICE_WAIT
+        deadline = time.monotonic() + SERVICE_WAIT_S
         why = "it has heard no joint states of the reset cell"
         while time.monotonic() < deadline:
             if heard.safety is not None and heard.safety.estop:

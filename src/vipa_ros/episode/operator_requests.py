@@ -17,7 +17,7 @@ from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
 PERIOD = 0.02  # wall seconds between two looks at the keys
-AGAIN = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
+RETRY_S = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
 
 
 @dataclass(frozen=True)
@@ -110,5 +110,5 @@ class OperatorRequests:
                 if action.key == key:
                     self.ask(name)
         for name, sent in list(self.open.items()):
-            if time.monotonic() - sent > AGAIN:
+            if time.monotonic() - sent > RETRY_S:
                 self.ask(name)

@@ -8,16 +8,16 @@ from vipa_msgs.srv import ReArm, RecordEpisode, ResetCell, SetAuthority, SetTask
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa_ros.common import convert
-from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.episode.running import Running
 
 WHO = "task_manager"
-SERVICE_WAIT = 10.0  # wall seconds for a service to appear and to answer
-RESET_AGAIN = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
-HOMING_WAIT = (
+SERVICE_WAIT_S = 10.0  # wall seconds for a service to appear and to answer
+RESET_RETRY_S = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
+HOMING_WAIT_S = (
     600.0  # wall seconds for a real cell to go home: a plan and a slow motion for every arm, each bounded by the homing
 )
-FAREWELL_WAIT = 1.5  # the same at the end of an episode, when who should answer may be what died
+FAREWELL_WAIT_S = 1.5  # the same at the end of an episode, when who should answer may be what died
 KINDS = {
     topics.RESET_CELL: ResetCell,
     topics.RECORD_EPISODE: RecordEpisode,
@@ -47,7 +47,7 @@ class EpisodeServices:
     async def reset(self, run: Running) -> dict:
         """The scene card of the cell, reset for `run`. A real one, which moves for it, is asked once."""
         request = ResetCell.Request(task=run.task.name, seed=run.seed, variant=run.variant)
-        wait, again = (SERVICE_WAIT, RESET_AGAIN) if run.cell == "sim" else (HOMING_WAIT, 0.0)
+        wait, again = (SERVICE_WAIT_S, RESET_RETRY_S) if run.cell == "sim" else (HOMING_WAIT_S, 0.0)
         answer = await self.remote.call(topics.RESET_CELL, request, wait, again)
         if not answer.success:
             raise VipaError(f"reset of the cell: {answer.message}")
@@ -57,7 +57,7 @@ class EpisodeServices:
 
     async def rearm(self, latch: int) -> str:
         """'' if motion is armed, else why not. latch: number of the newest stop that is known."""
-        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id=WHO, latch=latch), SERVICE_WAIT)
+        answer = await self.remote.call(topics.REARM, ReArm.Request(operator_id=WHO, latch=latch), SERVICE_WAIT_S)
         return "" if answer.armed else answer.message or "refused"
 
     async def record(self, run: Running) -> None:
@@ -66,7 +66,7 @@ class EpisodeServices:
             record=True, folder=str(run.folder / "bag"), episode_id=run.id, task=run.task.name
         )
         answer = await self.remote.call(
-            topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN
+            topics.RECORD_EPISODE, request, SERVICE_WAIT_S, RETRY_S
         )  # the recorder knows the episode
         if not answer.success:
             raise VipaError(f"recorder: {answer.message}")
@@ -74,7 +74,7 @@ class EpisodeServices:
     async def grant(self, commander: str) -> None:
         """`commander` may move the robot from now on."""
         request = SetAuthority.Request(commander_id=commander, requester_id=WHO)
-        answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT, AGAIN)
+        answer = await self.remote.call(topics.SET_AUTHORITY, request, SERVICE_WAIT_S, RETRY_S)
         if not answer.granted:
             raise VipaError(f"authority: {answer.message}")
 
@@ -95,13 +95,13 @@ class EpisodeServices:
             (SetTaskContext.Request(requester_id=WHO), topics.TASK_CONTEXT),
         ):
             try:
-                await self.remote.call(name, request, FAREWELL_WAIT, AGAIN / 2)
+                await self.remote.call(name, request, FAREWELL_WAIT_S, RETRY_S / 2)
             except VipaError as error:
                 self.logger.error(str(error))
         if run.folder:
             request = RecordEpisode.Request(record=False, episode_id=run.id)
             try:
-                answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT, AGAIN)
+                answer = await self.remote.call(topics.RECORD_EPISODE, request, SERVICE_WAIT_S, RETRY_S)
                 if not answer.success:
                     self.logger.error(f"recorder: {answer.message}")
                 return json.loads(answer.summary) if answer.success else {}

@@ -23,9 +23,9 @@ from vipa.terminal.checklist import Checklist
 from vipa_ros.common import convert, node
 from vipa_ros.episode.operator_requests import OperatorRequests
 
-SERVER_WAIT = 30.0  # wall seconds for the task manager to appear
-CANCEL_WAIT = 4.0  # wall seconds for it to close the bag after a cancel
-GONE = 1.0  # wall seconds without the task manager after which nothing more is expected of it
+SERVER_WAIT_S = 30.0  # wall seconds for the task manager to appear
+CANCEL_WAIT_S = 4.0  # wall seconds for it to close the bag after a cancel
+SERVER_TIMEOUT_S = 1.0  # wall seconds without the task manager after which nothing more is expected of it
 
 
 class Episode(Node):
@@ -57,7 +57,7 @@ class Episode(Node):
             now = time.monotonic()
             if self.client.server_is_ready():
                 seen = now
-            if now - seen > GONE or (deadline is not None and now > deadline):
+            if now - seen > SERVER_TIMEOUT_S or (deadline is not None and now > deadline):
                 return None
             rclpy.spin_once(self, timeout_sec=0.1)
         return future.result() if future.done() else None
@@ -67,18 +67,20 @@ class Episode(Node):
         began = time.monotonic()
         while not self.client.server_is_ready():
             rclpy.spin_once(self, timeout_sec=0.05)
-            if time.monotonic() - began > SERVER_WAIT:
-                raise VipaError(f"no task manager at {topics.RUN_EPISODE} within {SERVER_WAIT:g} s")
+            if time.monotonic() - began > SERVER_WAIT_S:
+                raise VipaError(f"no task manager at {topics.RUN_EPISODE} within {SERVER_WAIT_S:g} s")
         with self.checklist:
-            handle = self.wait(self.client.send_goal_async(self.goal, feedback_callback=self.on_feedback), SERVER_WAIT)
+            handle = self.wait(
+                self.client.send_goal_async(self.goal, feedback_callback=self.on_feedback), SERVER_WAIT_S
+            )
             if handle is None or not handle.accepted:
                 raise VipaError("the task manager refused the episode; its log says why")
             result = handle.get_result_async()
             try:
                 answer, interrupted = self.wait(result), False
             except KeyboardInterrupt:
-                self.wait(handle.cancel_goal_async(), CANCEL_WAIT)
-                answer, interrupted = self.wait(result, CANCEL_WAIT), True
+                self.wait(handle.cancel_goal_async(), CANCEL_WAIT_S)
+                answer, interrupted = self.wait(result, CANCEL_WAIT_S), True
         card = self.card(answer)
         if card is None:
             print("error: the task manager gave no result", file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_ros.cameras.reader import CameraReader
-from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.common import node
 
 
@@ -41,7 +41,7 @@ def make(self: Node):
 
 
 def main():
-    node.run(lambda: LookingCommanderNode("policy", make))
+    node.run(lambda: AsyncCommanderNode("policy", make))
 
 
 if __name__ == "__main__":

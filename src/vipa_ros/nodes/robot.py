@@ -26,7 +26,7 @@ from vipa_ros.cameras.mounts import mounts
 from vipa_ros.common import node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
-from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.robot.controller_starts import ControllerStarts
 from vipa_ros.robot.driver_wires import link
 from vipa_ros.robot.homing import Homing
@@ -143,7 +143,7 @@ class Robot(Node):
             raise VipaError(f"recovery: {state.message}")
         if not self.wanted:
             return
-        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT, AGAIN)
+        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT, RETRY_S)
         active = {c.name for c in listed.controller if c.state == ACTIVE}
         idle = [name for name in self.wanted if name not in active]
         if idle:

@@ -10,7 +10,7 @@ from vipa_ros.common.services import Services
 
 # either is enough; the elder one is the only one up to ros2_controllers 4.21. A node that lacks one answers nothing
 PARAMETERS = ("interpolate_from_desired_state", "open_loop_control")
-AGAIN = 20  # rounds without an answer after which a controller is asked again
+RETRY_S = 20  # rounds without an answer after which a controller is asked again
 
 
 class ControllerStarts:
@@ -37,7 +37,7 @@ class ControllerStarts:
             self._age[name] = self._age.get(name, 0) + 1
             if asked is not None and all(future.done() for future in asked):
                 self.desired[name] = any(_true(future.result()) for future in asked)
-            elif (asked is None or self._age[name] > AGAIN) and client.service_is_ready():
+            elif (asked is None or self._age[name] > RETRY_S) and client.service_is_ready():
                 self._asked[name], self._age[name] = (
                     [client.call_async(GetParameters.Request(names=[p])) for p in PARAMETERS],
                     0,

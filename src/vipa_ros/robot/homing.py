@@ -13,7 +13,7 @@ from vipa.robot.joint_states import JointStates, positions_of
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
-from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.common.services import RETRY_S, Services
 
 COMMANDER = "home"
 WAIT = 30.0  # wall seconds for a plan
@@ -50,7 +50,7 @@ class Homing:
                 f"homing: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}"
             )
         request = SetAuthority.Request(commander_id=COMMANDER, requester_id=COMMANDER)
-        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, AGAIN)
+        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
         if not grant.granted:
             raise VipaError(f"homing: {grant.message}")
         try:
@@ -59,7 +59,7 @@ class Homing:
             for group in self.robot.groups:
                 await self._home(group, grant.epoch)
         finally:
-            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER), WAIT, AGAIN)
+            await self.services.call(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER), WAIT, RETRY_S)
 
     async def _home(self, group, epoch: int) -> None:
         if self._distance(group) < NEAR / 4:

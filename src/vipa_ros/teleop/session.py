@@ -22,7 +22,7 @@ from vipa.tasks.task import Task
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
-from vipa_ros.common.services import AGAIN, Services
+from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.episode.operator_requests import OperatorRequests
 from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.teleop_node import TeleopNode
@@ -121,7 +121,7 @@ class Session:
     async def authority(self, commander: str) -> None:
         """Gives the authority to `commander` ("": to nobody), in the name of teleop. Raises VipaError."""
         request = SetAuthority.Request(commander_id=commander, requester_id=self.node.commander.commander_id)
-        answer = await self.services.call(topics.SET_AUTHORITY, request, WAIT, AGAIN)
+        answer = await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
         if not answer.granted:
             raise VipaError(answer.message)
 
@@ -133,7 +133,7 @@ class Session:
         """Pauses the episode's commander, takes over from it, or gives it back. Raises VipaError."""
         who = self.plan.operator if self.plan else "operator"
         request = TakeOver.Request(what=TAKEOVER[event], commander_id=self.node.commander.commander_id, operator_id=who)
-        answer = await self.services.call(topics.TAKE_OVER, request, WAIT, AGAIN)
+        answer = await self.services.call(topics.TAKE_OVER, request, WAIT, RETRY_S)
         if not answer.accepted:
             raise VipaError(answer.message)
         return answer.message

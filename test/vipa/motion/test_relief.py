@@ -5,8 +5,9 @@ import pytest
 
 from helpers.following import ROBOT, assert_limits, moving, start
 from helpers.pressing import Pressing
-from vipa.motion.motion import STOP_REASONS, Motion
+from vipa.motion.motion import Motion
 from vipa.motion.relief import RETREAT, SPEED
+from vipa.motion.stops import KEPT
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
@@ -120,9 +121,9 @@ def test_reasons_of_a_stop_are_few_and_an_e_stop_is_among_them():
     assert len(motion.stop_reasons) == 1
     for k in range(500):
         motion._stop(f"reason {k}")
-    assert len(motion.stop_reasons) == STOP_REASONS and not motion.safety(cell.now_ns).estop
+    assert len(motion.stop_reasons) == KEPT and not motion.safety(cell.now_ns).estop
     motion.estop("late")
-    assert len(motion.stop_reasons) == STOP_REASONS and motion.safety(cell.now_ns).estop
+    assert len(motion.stop_reasons) == KEPT and motion.safety(cell.now_ns).estop
 
 
 @pytest.mark.parametrize("rate", [50, 100])

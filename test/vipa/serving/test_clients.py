@@ -9,7 +9,7 @@ import pytest
 from helpers.groot_server import GrootServer
 from helpers.running_server import Echo, Running
 from vipa.errors import NoChunk
-from vipa.serving.connection import FIRST_WAIT, LONGEST_WAIT, Link, LinkError
+from vipa.serving.connection import FIRST_RETRY_S, LONGEST_RETRY_S, Connection, ConnectionFailed
 from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 
@@ -27,7 +27,7 @@ def free_port():
 
 
 class Scripted:
-    """A transport that does as it is told: a LinkError is raised, all else is the answer."""
+    """A transport that does as it is told: a ConnectionFailed is raised, all else is the answer."""
 
     def __init__(self, *script):
         self.script, self.did = list(script), []
@@ -35,7 +35,7 @@ class Scripted:
     def _next(self, what):
         self.did.append(what)
         found = self.script.pop(0)
-        if isinstance(found, LinkError):
+        if isinstance(found, ConnectionFailed):
             raise found
         return found
 
@@ -50,9 +50,9 @@ class Scripted:
 
 
 def test_after_failures_it_waits_longer_each_time_and_starts_afresh_after_an_answer():
-    now, down = [0.0], LinkError("down")
+    now, down = [0.0], ConnectionFailed("down")
     transport = Scripted({}, down, *[down] * 6, {}, {"a": 1}, down)
-    link = Link(transport, "x@y", 1.0, lambda metadata: None, lambda: now[0])
+    link = Connection(transport, "x@y", 1.0, lambda metadata: None, lambda: now[0])
     link.open()
     with pytest.raises(NoChunk, match="policy x@y: down"):
         link.ask(dict)
@@ -64,22 +64,22 @@ def test_after_failures_it_waits_longer_each_time_and_starts_afresh_after_an_ans
         now[0] = link._again
         with pytest.raises(NoChunk, match="policy x@y: down$"):
             link.ask(dict)
-    assert waits == [min(FIRST_WAIT * 2**k, LONGEST_WAIT) for k in range(6)]
+    assert waits == [min(FIRST_RETRY_S * 2**k, LONGEST_RETRY_S) for k in range(6)]
     now[0] = link._again
     assert link.ask(dict) == {"a": 1}
     with pytest.raises(NoChunk):
         link.ask(dict)
-    assert link._again - now[0] == FIRST_WAIT
+    assert link._again - now[0] == FIRST_RETRY_S
     assert transport.did.count("open") == 8  # one at the start, six that failed, one that did not
 
 
 def test_a_server_that_is_not_accepted_is_left():
     def refuse(metadata):
-        raise LinkError("another checkpoint")
+        raise ConnectionFailed("another checkpoint")
 
     transport = Scripted({})
-    with pytest.raises(LinkError, match="another checkpoint"):
-        Link(transport, "x", 1.0, refuse).open()
+    with pytest.raises(ConnectionFailed, match="another checkpoint"):
+        Connection(transport, "x", 1.0, refuse).open()
     assert transport.did == ["open", "close"]
 
 
@@ -89,7 +89,7 @@ def test_openpi_metadata_and_answers():
         assert client.open(PATIENT) == {"rate_hz": 10.0}
         np.testing.assert_array_equal(client.ask({"x": np.arange(3)}, PATIENT)["actions"], [0, 2, 4])
         client.close()
-        with pytest.raises(LinkError, match="401.*give it as VIPA_TOKEN"):
+        with pytest.raises(ConnectionFailed, match="401.*give it as VIPA_TOKEN"):
             openpi(server.port).open(PATIENT)
 
 
@@ -97,19 +97,19 @@ def test_openpi_errors_are_one_line():
     with Running(Echo().infer) as server:
         client = openpi(server.port)
         client.open(PATIENT)
-        with pytest.raises(LinkError, match=r"^the server says: missing key\(s\): x$"):
+        with pytest.raises(ConnectionFailed, match=r"^the server says: missing key\(s\): x$"):
             client.ask({}, PATIENT)
         client.close()
-    with pytest.raises(LinkError, match="^no connection: Connection refused$"):
+    with pytest.raises(ConnectionFailed, match="^no connection: Connection refused$"):
         client.open(PATIENT)
-    with pytest.raises(LinkError, match="not connected"):
+    with pytest.raises(ConnectionFailed, match="not connected"):
         client.ask({}, PATIENT)
 
 
 def test_a_late_openpi_answer_is_never_taken_for_the_next():
     echo = Echo()
     with Running(echo.infer) as server:
-        link = Link(openpi(server.port), "x", PATIENT, lambda metadata: None, lambda: 0.0)
+        link = Connection(openpi(server.port), "x", PATIENT, lambda metadata: None, lambda: 0.0)
         link.open()
         link.timeout = SHORT
         echo.gate.clear()
@@ -123,7 +123,7 @@ def test_a_late_openpi_answer_is_never_taken_for_the_next():
 
 
 def test_an_openpi_server_that_does_not_speak_or_read_ends_in_time():
-    refused = pytest.raises(LinkError, match=f"no connection within {SHORT} s|no connection:")
+    refused = pytest.raises(ConnectionFailed, match=f"no connection within {SHORT} s|no connection:")
     with socket.create_server(("127.0.0.1", 0)) as silent, refused:
         openpi(silent.getsockname()[1]).open(SHORT)
     stop = threading.Event()
@@ -137,7 +137,7 @@ def test_an_openpi_server_that_does_not_speak_or_read_ends_in_time():
         client.open(PATIENT)
         for _ in range(3):
             client._socket.send(b"\x80" + bytes(2**20))
-        with pytest.raises(LinkError, match="no answer within|connection lost"):
+        with pytest.raises(ConnectionFailed, match="no answer within|connection lost"):
             client.ask({"x": np.zeros(2**22)}, SHORT)
         stop.set()
         client.close()
@@ -155,18 +155,18 @@ def test_groot_modalities_and_actions():
         }
         action = client.ask(request, PATIENT)
         assert action["joint_position"].shape == (8, 7) and action["gripper_position"].shape == (8, 1)
-        with pytest.raises(LinkError, match="the server says: 'video'"):
+        with pytest.raises(ConnectionFailed, match="the server says: 'video'"):
             client.ask({}, PATIENT)
         client.close()
         stranger = GrootTransport("127.0.0.1", server.port)
-        with pytest.raises(LinkError, match="Unauthorized"):
+        with pytest.raises(ConnectionFailed, match="Unauthorized"):
             stranger.open(PATIENT)
         stranger.close()
 
 
 def test_a_groot_server_that_is_not_there_ends_in_time():
     client = GrootTransport("127.0.0.1", free_port())
-    with pytest.raises(LinkError, match=f"no answer to ping within {SHORT} s"):
+    with pytest.raises(ConnectionFailed, match=f"no answer to ping within {SHORT} s"):
         client.open(SHORT)
     client.close()
 
@@ -182,7 +182,7 @@ def test_a_late_groot_answer_is_never_taken_for_the_next():
         }
 
     with GrootServer() as server:
-        link = Link(GrootTransport("127.0.0.1", server.port), "x", PATIENT, lambda metadata: None, lambda: 0.0)
+        link = Connection(GrootTransport("127.0.0.1", server.port), "x", PATIENT, lambda metadata: None, lambda: 0.0)
         link.open()
         server.gate.clear()
         link.timeout = SHORT

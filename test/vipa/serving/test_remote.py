@@ -89,14 +89,14 @@ def test_no_good_answer_is_silence_with_the_reason():
         with pytest.raises(NoChunk, match="the server says: the model gave NaN"):
             remote.step(seen())
         policy.bad = False
-        remote.link.open()  # not to wait for the back-off
+        remote.connection.open()  # not to wait for the back-off
         assert remote.step(seen()).seq == 1
         port = server.port
     with pytest.raises(NoChunk, match="policy vipa@127.0.0.1:.*connection lost"):
         remote.step(seen())
     with served(Creeping(), sha256="other", port=port) as server:
         assert server.port == port
-        remote.link._again = 0.0
+        remote.connection._again = 0.0
         with pytest.raises(NoChunk, match=r"now serves another checkpoint \(other, before abc\)"):
             remote.step(seen())
     remote.close()
@@ -185,7 +185,7 @@ def hasty(monkeypatch, timeout, first_answer):
     monkeypatch.setattr(
         remote_module, "parse", lambda text: replace(p := parse(text), mapping=replace(p.mapping, timeout=timeout))
     )
-    monkeypatch.setattr(remote_module, "FIRST_ANSWER", first_answer)
+    monkeypatch.setattr(remote_module, "FIRST_ANSWER_TIMEOUT_S", first_answer)
 
 
 def test_the_first_answer_has_a_patience_of_its_own(monkeypatch):
@@ -193,7 +193,7 @@ def test_the_first_answer_has_a_patience_of_its_own(monkeypatch):
     hasty(monkeypatch, 1.0, WAIT)
     with served(policy) as server:
         remote = remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
-        assert len(policy.asked) == 1 and remote.link.timeout == 1.0
+        assert len(policy.asked) == 1 and remote.connection.timeout == 1.0
         shown = policy.asked[0][0]
         assert shown["images"]["scene"].shape == (240, 320, 3) and shown["depths"]["scene"].min() >= 500
         np.testing.assert_allclose(np.linalg.norm(shown["state"]["arm"]["tool_pose"][3:]), 1.0, atol=1e-6)

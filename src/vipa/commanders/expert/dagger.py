@@ -12,7 +12,7 @@ from vipa.motion.chunk import ActionChunk
 STRETCH = {"expert": (0.5, 2.5), "policy": (0.8, 3.2)}  # seconds that each of them drives, at least and at most
 
 
-class PolicyLed:
+class DaggerCommander:
     """The commander whose chunks are `policy`'s in one stretch of time and `expert`'s in the next, drawn by the seed."""
 
     commander_id = "expert"

@@ -3,8 +3,8 @@
 from vipa.robot.captures import StillCheck
 from vipa.robot.state import CameraFrame
 
-MAX_AGE = 0.3  # seconds of ROS time from a capture to its use
-MAX_SKEW = 0.12  # seconds between the captures of one observation
+MAX_AGE_S = 0.3  # seconds of ROS time from a capture to its use
+MAX_SKEW_S = 0.12  # seconds between the captures of one observation
 
 
 class FreshnessCheck:
@@ -22,12 +22,12 @@ class FreshnessCheck:
             if name not in frames:
                 return f"camera {name}: no frame yet"
             age = (now_ns - frames[name].stamp_ns) / 1e9
-            if age > MAX_AGE:
-                return f"camera {name}: newest frame is {age:.2f} s old, allowed {MAX_AGE} s"
+            if age > MAX_AGE_S:
+                return f"camera {name}: newest frame is {age:.2f} s old, allowed {MAX_AGE_S} s"
             if age < -0.05:
                 return f"camera {name}: frame is stamped {-age:.2f} s in the future"
         stamps = [frames[name].stamp_ns for name in self.cameras]
         skew = (max(stamps) - min(stamps)) / 1e9
-        if skew > MAX_SKEW:
-            return f"cameras are {skew:.2f} s apart, allowed {MAX_SKEW} s"
+        if skew > MAX_SKEW_S:
+            return f"cameras are {skew:.2f} s apart, allowed {MAX_SKEW_S} s"
         return next((why for name in self.cameras if (why := self.still.fault(frames[name]))), "")

@@ -12,7 +12,7 @@ from vipa.motion.chunk import ActionChunk, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.serving.address import RemotePolicy, parse
-from vipa.serving.connection import Link, LinkError, Transport
+from vipa.serving.connection import Connection, ConnectionFailed, Transport
 from vipa.serving.decode import decode
 from vipa.serving.encode import RequestBuilder
 from vipa.serving.mapping import Mapping
@@ -20,7 +20,9 @@ from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 
 TOKEN = "VIPA_TOKEN"  # noqa: S105
-FIRST_ANSWER = 300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it
+FIRST_ANSWER_TIMEOUT_S = (
+    300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it
+)
 
 
 class RemoteCommander:
@@ -46,10 +48,10 @@ class RemoteCommander:
         base = Kinematics(robot).group(first).base.homogeneous
         self.requests = RequestBuilder(self.mapping, np.linalg.inv(base))
         self.sha256: str | None = None
-        self.link = Link(transport or make_transport(remote), str(remote), self.mapping.timeout, self._meet)
+        self.connection = Connection(transport or make_transport(remote), str(remote), self.mapping.timeout, self._meet)
         try:
-            self.link.open()
-        except LinkError as error:
+            self.connection.open()
+        except ConnectionFailed as error:
             raise VipaError(f"policy {remote}: {error}") from None
 
     def _meet(self, metadata: dict) -> None:
@@ -60,7 +62,9 @@ class RemoteCommander:
         meet_openpi(self.mapping, metadata)
         sha256 = metadata.get("checkpoint_sha256")
         if self.sha256 is not None and sha256 != self.sha256:
-            raise LinkError(f"the server now serves another checkpoint ({str(sha256)[:12]}, before {self.sha256[:12]})")
+            raise ConnectionFailed(
+                f"the server now serves another checkpoint ({str(sha256)[:12]}, before {self.sha256[:12]})"
+            )
         self.sha256 = sha256 if isinstance(sha256, str) else None
 
     def reset(self, start: EpisodeStart) -> None:
@@ -75,7 +79,7 @@ class RemoteCommander:
         observation, dt = seen.observation, 1.0 / self.mapping.rate
         start = observation.stamp_ns + round(dt * 1e9)
         prefix = committed_prefix(seen.status.committed, self.last, start, dt) if self.mapping.prefix else None
-        answer = self.link.ask(lambda: self.requests.build(observation, prefix))
+        answer = self.connection.ask(lambda: self.requests.build(observation, prefix))
         try:
             actions = decode(self.mapping, self.robot, answer, observation.groups)
         except ValueError as error:
@@ -87,15 +91,15 @@ class RemoteCommander:
         return self.last
 
     def first_answer(self) -> None:
-        """Asks once, with the patience of FIRST_ANSWER. Raises VipaError if no answer comes that could be used."""
-        patience, self.link.timeout = self.link.timeout, FIRST_ANSWER
+        """Asks once, with the patience of FIRST_ANSWER_TIMEOUT_S. Raises VipaError if no answer comes that could be used."""
+        patience, self.connection.timeout = self.connection.timeout, FIRST_ANSWER_TIMEOUT_S
         try:
             ask_once(self, self.robot)
         finally:
-            self.link.timeout = patience
+            self.connection.timeout = patience
 
     def close(self) -> None:
-        self.link.close()
+        self.connection.close()
 
 
 def connect(robot: Robot, policy: str) -> RemoteCommander:
@@ -118,24 +122,24 @@ def make_transport(remote: RemotePolicy) -> Transport:
 
 
 def meet_openpi(mapping: Mapping, metadata: dict) -> None:
-    """A server of ours says what it needs; others' metadata says nothing that could be checked. Raises LinkError."""
+    """A server of ours says what it needs; others' metadata says nothing that could be checked. Raises ConnectionFailed."""
     for key, wanted in (("rate_hz", mapping.rate), ("horizon", mapping.horizon)):
         if key in metadata and wanted is not None and metadata[key] != wanted:
-            raise LinkError(f"the server's {key} is {metadata[key]}, the policy's file says {wanted:g}")
+            raise ConnectionFailed(f"the server's {key} is {metadata[key]}, the policy's file says {wanted:g}")
     needed = _names(metadata.get("needed"))
     if needed is not None:
         allowed = [*needed, *(_names(metadata.get("optional")) or [])]
         missing = [k for k in needed if k not in mapping.keys()]
         extra = [k for k in mapping.keys() if k not in allowed]
         if missing or extra:
-            raise LinkError(
+            raise ConnectionFailed(
                 f"the server does not fit the policy's file: it wants {', '.join(missing) or 'nothing'} besides, and does not "
                 f"take {', '.join(extra) or 'nothing'} of what is sent"
             )
 
 
 def meet_groot(mapping: Mapping, modalities: dict) -> None:
-    """Keys and numbers of images and states against what the server was trained with. Raises LinkError."""
+    """Keys and numbers of images and states against what the server was trained with. Raises ConnectionFailed."""
     sent = {
         "video": ([c.color for c in mapping.cameras.values()], 1 + len(mapping.history)),
         "state": (list(mapping.state), 1),
@@ -144,13 +148,17 @@ def meet_groot(mapping: Mapping, modalities: dict) -> None:
     for name, (keys, count) in sent.items():
         wanted, times = _modality(modalities, name)
         if wanted is not None and set(wanted) != set(keys):
-            raise LinkError(f"the server wants {name} {', '.join(wanted)}; the policy's file sends {', '.join(keys)}")
+            raise ConnectionFailed(
+                f"the server wants {name} {', '.join(wanted)}; the policy's file sends {', '.join(keys)}"
+            )
         if times is not None and len(times) != count:
-            raise LinkError(f"the server wants {name} of {len(times)} times; the policy's file sends {count}")
+            raise ConnectionFailed(f"the server wants {name} of {len(times)} times; the policy's file sends {count}")
     given, _ = _modality(modalities, "action")
     read = {p.key for p in mapping.actions}
     if given is not None and not read <= set(given):
-        raise LinkError(f"the server gives {', '.join(given)}; the policy's file reads {', '.join(sorted(read))}")
+        raise ConnectionFailed(
+            f"the server gives {', '.join(given)}; the policy's file reads {', '.join(sorted(read))}"
+        )
 
 
 def _modality(modalities, name) -> tuple[list[str] | None, list | None]:

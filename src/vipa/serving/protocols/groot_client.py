@@ -3,14 +3,14 @@
 import zmq
 
 from vipa.serving.arrays import WireError
-from vipa.serving.connection import LinkError
+from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols import groot_wire
 
 MAX_ANSWER = 64 * 2**20  # bytes
 
 
 class GrootTransport:
-    """See link.Transport. token: sent as api_token. A REQ socket that got no answer is of no more use: every failure ends it."""
+    """See connection.Transport. token: sent as api_token. A REQ socket that got no answer is of no more use: every failure ends it."""
 
     def __init__(self, host: str, port: int, token: str | None = None):
         self.address, self.token = f"tcp://{f'[{host}]' if ':' in host else host}:{port}", token
@@ -27,7 +27,7 @@ class GrootTransport:
         try:
             self._socket.connect(self.address)
         except zmq.ZMQError as error:
-            raise LinkError(f"no connection: {error}") from None
+            raise ConnectionFailed(f"no connection: {error}") from None
         self._call({"endpoint": "ping"}, timeout)
         return self._call({"endpoint": "get_modality_config"}, timeout)
 
@@ -35,16 +35,16 @@ class GrootTransport:
         """The action's arrays by key, (T, columns) each."""
         answer = self._call({"endpoint": "get_action", "data": {"observation": request, "options": None}}, timeout)
         if not isinstance(answer, list) or not answer or not isinstance(answer[0], dict):
-            raise LinkError(f"the answer is {type(answer).__name__}; allowed: [action, info]")
+            raise ConnectionFailed(f"the answer is {type(answer).__name__}; allowed: [action, info]")
         for key, value in answer[0].items():
             if getattr(value, "ndim", 0) != 3 or len(value) != 1:
                 shape = getattr(value, "shape", type(value).__name__)
-                raise LinkError(f"the answer's {str(key)[:60]} is {shape}; allowed: (1, T, columns)")
+                raise ConnectionFailed(f"the answer's {str(key)[:60]} is {shape}; allowed: (1, T, columns)")
         return {key: value[0] for key, value in answer[0].items()}
 
     def _call(self, request: dict, timeout: float):
         if self._socket is None:
-            raise LinkError("not connected")
+            raise ConnectionFailed("not connected")
         if self.token:
             request = request | {"api_token": self.token}
         for option in (zmq.SNDTIMEO, zmq.RCVTIMEO):
@@ -53,13 +53,13 @@ class GrootTransport:
             self._socket.send(groot_wire.pack(request))
             answer = groot_wire.unpack(self._socket.recv())
         except zmq.Again:
-            raise LinkError(f"no answer to {request['endpoint']} within {timeout:g} s") from None
+            raise ConnectionFailed(f"no answer to {request['endpoint']} within {timeout:g} s") from None
         except zmq.ZMQError as error:
-            raise LinkError(f"connection lost: {error}") from None
+            raise ConnectionFailed(f"connection lost: {error}") from None
         except WireError as error:
-            raise LinkError(f"the answer cannot be read: {error}") from None
+            raise ConnectionFailed(f"the answer cannot be read: {error}") from None
         if isinstance(answer, dict) and "error" in answer:
-            raise LinkError(f"the server says: {' '.join(str(answer['error']).split())[:300]}")
+            raise ConnectionFailed(f"the server says: {' '.join(str(answer['error']).split())[:300]}")
         return answer
 
     def close(self) -> None:

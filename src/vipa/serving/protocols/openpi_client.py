@@ -8,14 +8,14 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from vipa.serving.arrays import WireError
-from vipa.serving.connection import LinkError
+from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols import openpi_wire
 
 MAX_ANSWER = 64 * 2**20  # bytes
 
 
 class OpenpiTransport:
-    """See link.Transport. token: sent as `Authorization: Api-Key TOKEN`."""
+    """See connection.Transport. token: sent as `Authorization: Api-Key TOKEN`."""
 
     def __init__(self, scheme: str, host: str, port: int, token: str | None = None):
         self.scheme, self.host, self.port, self.token = scheme, host, port, token
@@ -42,33 +42,33 @@ class OpenpiTransport:
             self._socket = self._end.enter_context(connection)
             return self._receive(timeout)
         except TimeoutError:
-            raise LinkError(f"no connection within {timeout:g} s") from None
+            raise ConnectionFailed(f"no connection within {timeout:g} s") from None
         except OSError as error:
-            raise LinkError(f"no connection: {error.strerror or error}") from None
+            raise ConnectionFailed(f"no connection: {error.strerror or error}") from None
         except WebSocketException as error:
-            raise LinkError(f"no connection: {_one_line(error)}{_hint(error)}") from None
+            raise ConnectionFailed(f"no connection: {_one_line(error)}{_hint(error)}") from None
 
     def ask(self, request: dict, timeout: float) -> dict:
         if self._socket is None:
-            raise LinkError("not connected")
+            raise ConnectionFailed("not connected")
         try:
             self._socket.send(openpi_wire.pack(request))
             return self._receive(timeout)
         except TimeoutError:
-            raise LinkError(f"no answer within {timeout:g} s") from None
+            raise ConnectionFailed(f"no answer within {timeout:g} s") from None
         except (OSError, WebSocketException, WireError) as error:
-            raise LinkError(f"connection lost: {_one_line(error)}") from None
+            raise ConnectionFailed(f"connection lost: {_one_line(error)}") from None
 
     def _receive(self, timeout) -> dict:
         frame = self._socket.recv(timeout)
         if isinstance(frame, str):  # a traceback of the server's: its last line says what happened
-            raise LinkError(f"the server says: {(frame.strip().splitlines() or ['nothing'])[-1][:300]}")
+            raise ConnectionFailed(f"the server says: {(frame.strip().splitlines() or ['nothing'])[-1][:300]}")
         try:
             message = openpi_wire.unpack(frame)
         except WireError as error:
-            raise LinkError(f"the answer cannot be read: {error}") from None
+            raise ConnectionFailed(f"the answer cannot be read: {error}") from None
         if not isinstance(message, dict):
-            raise LinkError(f"the answer is {type(message).__name__}; allowed: a map")
+            raise ConnectionFailed(f"the answer is {type(message).__name__}; allowed: a map")
         return message
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from vipa.commanders.expert.commander import Expert
-from vipa.commanders.expert.dagger import PolicyLed
+from vipa.commanders.expert.dagger import DaggerCommander
 from vipa.motion.chunk import ActionChunk
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
@@ -35,7 +35,7 @@ def test_labels_lead_back_from_where_a_policy_went():
     task = load_task("water_plant")
     robot = load_robot(task.robot)
     expert = Expert(robot, task, seed=3)
-    commander = PolicyLed(expert, Sideways(expert))
+    commander = DaggerCommander(expert, Sideways(expert))
     rows = []
 
     def on_tick(tick):
@@ -60,7 +60,7 @@ def test_labels_close_the_hand_from_where_the_policy_keeps_it():
     task = load_task("water_plant")
     robot = load_robot(task.robot)
     expert = Expert(robot, task, seed=3)
-    commander = PolicyLed(expert, Sideways(expert, aside=0.0, open_hand=True))
+    commander = DaggerCommander(expert, Sideways(expert, aside=0.0, open_hand=True))
     closing = []
 
     def on_tick(tick):

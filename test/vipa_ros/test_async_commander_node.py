@@ -21,7 +21,7 @@ from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.state import Observation
 from vipa_ros.bringup.environment import Domain
-from vipa_ros.commanders.async_commander_node import LookingCommanderNode
+from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.common.qos import PROFILES
 
 WAIT = 60  # seconds after which a test gives up; nothing is measured by it
@@ -57,7 +57,7 @@ class Wires:
         self.domain = Domain()
         rclpy.init(domain_id=self.domain.id)
         self.robot, self.slow, self.age, self.behind = load_robot("fr3_single"), Slow(), 0.0, 0.0
-        self.node = LookingCommanderNode("policy", lambda node: (self.robot, self.slow, self.look))
+        self.node = AsyncCommanderNode("policy", lambda node: (self.robot, self.slow, self.look))
         self.around = rclpy.create_node("around")
         stream, latched = PROFILES["stream"], PROFILES["latched"]
         self.joints = self.around.create_publisher(JointState, topics.JOINT_STATES, stream)
