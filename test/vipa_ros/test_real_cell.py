@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,22 +22,18 @@ PLAN = Plan({"alpha": CommanderEntry("water_plant"), "omega": CommanderEntry("wa
 def cell(monkeypatch):
     """Trials that were reset, and how each attempt ends: verdicts by trial_id."""
 
-    class Cell:
-        reset: list = []
-        ends: dict = {}
-
-    Cell.reset, Cell.ends = [], {}
-    monkeypatch.setattr(real_cell, "reset", lambda trials, trial, options: Cell.reset.append(trial.trial_id))
+    cell = SimpleNamespace(reset=[], ends={})
+    monkeypatch.setattr(real_cell, "reset", lambda trials, trial, options: cell.reset.append(trial.trial_id))
 
     def run_trial(trials, trial, options):
-        verdict = Cell.ends.get(trial.trial_id, "failure")
+        verdict = cell.ends.get(trial.trial_id, "failure")
         done = verdict == "success"
         return trials.row(
             trial, verdict=verdict, success=done, subtask_score=1.0 if done else 1 / 3, duration_s=9.0
         ), None
 
     monkeypatch.setattr(real_cell.over_graph, "run_trial", run_trial)
-    return Cell
+    return cell
 
 
 def played(folder, answers):
