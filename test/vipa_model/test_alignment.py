@@ -7,13 +7,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file  # noqa: E402
+
+from helpers.synthetic_frames import make_store  # noqa: E402
 from helpers.tiny_model import tiny_config  # noqa: E402
 from vipa_model.data.alignment import AlignmentSource, Groups  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.processing.images import Crop  # noqa: E402
 from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
 from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
 from vipa_model.runtime.alignment_score import constant_answer, score_checkpoint  # noqa: E402
+from vipa_model.training.loop import train  # noqa: E402
+from vipa_model.training.setup import prepare  # noqa: E402
 from vipa_model.training.stages import set_stage  # noqa: E402
 
 SCENES = 6
@@ -167,3 +173,44 @@ def test_an_answer_that_looks_at_no_picture_is_the_mean(folder):
     row = constant_answer([folder / "visual.jsonl"], SCENES)["spatial_relationship"]
     assert row["direction_score"] == 3.0  # all of them say left
     assert row["distance_error_m"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_three_stages_one_after_the_other(folder, tmp_path):
+    """Aligned, taught motions, taught demonstrations of the same robot: what was learnt goes on, pictures are cropped as they were."""
+    (tmp_path / "data").mkdir()
+    for file in folder.iterdir():
+        (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
+    crop = {"scene": [0.1, 0.0, 0.9, 1.0]}
+    (tmp_path / "data" / "scenes.json").write_text(json.dumps({"crops": crop}))
+    files = [tmp_path / "data" / f"{name}.jsonl" for name in ("visual", "action")]
+    first, changes = (
+        None,
+        {k: v for k, v in flat(tiny_config().to_dict()) if k not in ("model_type", "size", "vectors")},
+    )
+    for recipe in ("align1", "align2"):
+        how = named_recipe(recipe).changed(steps=2, batch=2, held_out=0.2, precision="fp32")
+        prepared = prepare(how, files, first, None, changes if first is None else {})
+        first = tmp_path / recipe
+        train(how, *prepared, first, quiet=True)
+    processor = VipaProcessor.from_pretrained(first)
+    assert processor.crops == {"scene": Crop(*crop["scene"])}
+    store = make_store(tmp_path / "demos", 4, size=32)
+    how = named_recipe("stage3").changed(steps=2, batch=4, held_out=0.25, precision="fp32", lr=1e-3)
+    model, processor, source = prepare(how, [store.folder], first)
+    before = load_file(first / "model.safetensors")
+    assert processor.crops == store.crops
+    assert np.any(processor.action_statistics.offset)
+    train(how, model, processor, source, tmp_path / "policy", quiet=True)
+    after = load_file(tmp_path / "policy" / "model.safetensors")
+    changed = {k for k in after if not torch.equal(after[k], before[k])}
+    assert any(k.startswith("model.language") for k in changed)
+    assert not any(k.startswith(("model.vision", "model.spatial", "model.fusion")) for k in changed)
+
+
+def flat(values: dict, prefix: str = ""):
+    """(dotted key, value) of the parts of a configuration."""
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in ("extra",):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

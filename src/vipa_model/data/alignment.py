@@ -19,16 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vipa_model.checked import read_json
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.data.frames import augment
 from vipa_model.data.hand3d import ACTION, VISUAL
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
-from vipa_model.processing.images import lift_depth
+from vipa_model.processing.images import Crop, lift_depth
 from vipa_model.processing.motion_tokens import MotionTokenizer
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
 
+SCENES_FILE = "scenes.json"  # beside the records, what was drawn
 TURNS = 4  # of a group, drawn anew each time
 _NUMBER = re.compile(r"\.\d+( degrees|m)?")
 
@@ -228,11 +230,18 @@ def prepare_alignment(
         config = changed(VipaConfig.named(recipe.size, vectors=True), changes)
         torch.manual_seed(recipe.seed)
         model = VipaForActionPrediction(config)
-        processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab))
+        processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab), _crops(files))
     if recipe.stage.startswith("2") and not model.config.motion_tokens:
         torch.manual_seed(recipe.seed)
         model.model.extend_vocabulary(MotionTokenizer(0).size)
     return model, processor, AlignmentSource(files, model.config, processor, recipe)
+
+
+def _crops(files: Sequence[Path]) -> dict[str, Crop]:
+    """What part of each camera's picture the views are, as the folder of the first file says."""
+    header = Path(files[0]).parent / SCENES_FILE
+    crops = read_json(header).get("crops", {}) if header.is_file() else {}
+    return {camera: Crop(*edges) for camera, edges in crops.items()}
 
 
 def _texts(files: Sequence[Path], most: int = 1000) -> set[str]:

@@ -120,6 +120,7 @@ def prepare_frames(
     """
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
+        processor.crops = dict(stores[0].crops)  # a policy crops as its demonstrations were
     elif model is None:
         config = config or fitting_config(stores, recipe.size)
         tokenizer = ByteTokenizer.train([t for s in stores for t in s.instructions], config.text.vocab)
