@@ -76,6 +76,8 @@ def test_versions_agree():
     files = [ROOT / "package.xml", ROOT / "vipa_msgs/package.xml"]
     versions = {ElementTree.parse(path).getroot().findtext("version") for path in files}
     assert versions == {__version__}
+    changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert changes[0] == "Unreleased" and changes[1] == __version__
     assert f'version="{__version__}"' in (ROOT / "setup.py").read_text(encoding="utf-8")
 
 

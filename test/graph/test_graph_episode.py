@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpers.processes import processes_of
+from vipa.errors import VipaError
 from vipa.recording import reader, repair
 from vipa_ros.bringup import environment
 from vipa_ros.common import lifeline
@@ -57,6 +58,16 @@ def recording(tmp_path):
     return any(p.stat().st_size > 100_000 for p in tmp_path.glob("runs/latest/bag/*.mcap"))
 
 
+def wait_for_the_episode(process):
+    """Until the commander may move: from then on the task manager is the one who says who failed."""
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "] running: " in line:
+            return
+    raise AssertionError("".join(said))
+
+
 def card_of(tmp_path):
     return json.loads((tmp_path / "runs/latest/scorecard.json").read_text(encoding="utf-8"))
 
@@ -68,7 +79,7 @@ def test_an_episode_is_scored_recorded_and_reported(tmp_path):
     run = tmp_path / "runs/latest"
     card = card_of(tmp_path)
     assert card["outcome"] == "timeout" and card["duration_s"] == pytest.approx(8.0, abs=0.1)
-    assert next(s["status"] for s in card["subtasks"]) == "done"
+    assert card["subtasks"][0]["name"] == "open drawer" and card["subtasks"][0]["status"] == "done"
     assert card["timing"]["dropped_frames"] == 0
     assert card["timing"]["policy_ms_p50"] > 0
     for name in ("scene.json", "config.yaml", "video.mp4", "report.html", "bag/metadata.yaml"):
@@ -101,7 +112,7 @@ VICTIMS = [("sim", "cell"), ("motion", "motion"), ("expert", "commander"), ("tas
 @pytest.mark.parametrize("victim, blamed", VICTIMS)
 def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, blamed):
     process = vipa(tmp_path, "--task", "put_three_obj", "--no-video")
-    wait_until(lambda: recording(tmp_path), process)
+    wait_for_the_episode(process)
     run = (tmp_path / "runs/latest").resolve()
     for pid in processes_of(run):
         if f"vipa_ros.nodes.{victim}" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
@@ -110,8 +121,7 @@ def test_a_node_that_is_killed_ends_the_episode_as_an_error(tmp_path, victim, bl
     assert status == 1, output
     assert f"node '{victim}' died" in output
     card = card_of(tmp_path)
-    # on a slow machine the node may die before the episode has begun, or the supervisor be the one who says so
-    assert card["outcome"] == "error" and card["failure"]["type"] in (blamed, "bring-up", "node")
+    assert card["outcome"] == "error" and card["failure"]["type"] == blamed
     assert processes_of(run) == []
 
 
@@ -123,7 +133,7 @@ def domain_of(pid):
 
 
 def is_taken(domain):
-    with open(environment._lock_file(domain), "rb") as handle:
+    with open(environment.lock_file(domain), "rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
@@ -212,7 +222,14 @@ def test_when_all_is_killed_the_bag_can_be_repaired(tmp_path):
     while not all(dead(pid) for pid in killed):  # until then the recorder's lock on the bag is held
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "messages" in str(repair.repair(run / "bag")) or (run / "bag/metadata.yaml").is_file()
+    with pytest.raises(VipaError, match="is cut off; `vipa bag repair` keeps what is whole"):
+        reader.BagReader(run / "bag")
+    report = repair.repair(run / "bag")
+    assert report.repaired and not report.bad_chunks and not report.lost_bytes
+    with reader.BagReader(run / "bag") as bag:
+        assert sum(topic.count for topic in bag.topics.values()) == report.kept
+        stamps = [reader.stamp_ns(m.data) for m in bag.messages(["/joint_states"])]
+        assert stamps and stamps == sorted(stamps)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Domain:
             self.id = int(wanted)
             return
         for self.id in reversed(DOMAINS):  # low numbers are what people choose by hand
-            path = _lock_file(self.id)
+            path = lock_file(self.id)
             try:
                 handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except PermissionError:
@@ -50,7 +50,8 @@ class Domain:
             self.handle = None
 
 
-def _lock_file(domain: int) -> Path:
+def lock_file(domain: int) -> Path:
+    """The file whose lock says that the ROS domain is taken."""
     return Path(tempfile.gettempdir()) / f"vipa-domain-{domain}.lock"
 
 
@@ -59,7 +60,7 @@ def running_domain() -> int:
     taken = []
     for number in DOMAINS:
         try:
-            with open(_lock_file(number), encoding="utf-8") as handle:
+            with open(lock_file(number), encoding="utf-8") as handle:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             continue

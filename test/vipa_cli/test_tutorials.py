@@ -1,0 +1,103 @@
+"""The tutorials, as they stand: their files are taken out of the pages, and played."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vipa import resources
+
+TUTORIALS = resources.root() / "docs/tutorials"
+FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PARTS = (
+    "src/vipa",
+    "src/vipa_sim",
+    "src/vipa_ros",
+    "src/vipa_cli",
+    "src/vipa_model",
+    "config",
+    "tasks",
+    "urdf",
+    "launch",
+    "docs",
+)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the checkout in which both tutorials were followed."""
+    root = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        shutil.copytree(
+            resources.root() / part,
+            root / part,
+            ignore=shutil.ignore_patterns("__pycache__", "*.safetensors", "*.onnx*"),
+        )
+    for page in TUTORIALS.glob("*.md"):
+        for name, text in FILE.findall(page.read_text(encoding="utf-8")):
+            assert not (root / name).exists(), f"{name} ships"
+            (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def vipa(checkout, *words) -> tuple[int, str, str]:
+    """Exit status, standard output and error of the checkout's own `vipa`."""
+    env = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+    line = [sys.executable, "-m", "vipa_cli.cli", *words]
+    done = subprocess.run(
+        line, env=env, cwd=checkout, capture_output=True, text=True, timeout=240, check=False, encoding="utf-8"
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_what_the_pages_say_is_printed(checkout):
+    for page, words in (("add-a-task", "task check lift_cube"), ("add-a-robot", "robot check my_arm")):
+        text = (TUTORIALS / f"{page}.md").read_text(encoding="utf-8")
+        said = re.search(rf"^\$ \.venv/bin/vipa {words}\n(.*?)^```", text, re.MULTILINE | re.DOTALL).group(1)
+        status, out, err = vipa(checkout, *words.split())
+        assert status == 0 and out.startswith(said), out + err
+
+
+def test_the_own_task_plays_and_scores(checkout):
+    status, out, err = vipa(checkout, "evaluate", "--task", "lift_cube", "--seeds", "0:3", "--json")
+    assert status == 0, err
+    found = json.loads(out)["commanders"]["expert"]
+    assert found["successes"] == found["n"] == 3
+
+
+def test_the_own_robot_plays(checkout):
+    line = [
+        "episode",
+        "--task",
+        "water_plant",
+        "--robot",
+        "my_arm",
+        "--seed",
+        "1",
+        "--in-process",
+        "--no-video",
+        "--json",
+    ]
+    status, out, err = vipa(checkout, *line)
+    assert status == 0 and json.loads(out)["scorecard"]["success"], out + err
+    assert json.loads(out)["scorecard"]["robot"] == "my_arm"
+
+
+def test_commands_that_pages_show_parse(checkout):
+    """Every `vipa …` of the README and the tutorials names verbs and options that exist."""
+    from vipa_cli import cli
+
+    parser, seen = cli.parser(), 0
+    for page in (Path(resources.root() / "README.md"), *TUTORIALS.glob("*.md")):
+        for line in re.findall(
+            r"^(?:\$ )?\.venv/bin/vipa (.*?)(?:\s+#.*)?$", page.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            words = line.split()
+            parser.parse_args(words)
+            seen += 1
+    assert seen > 15
