@@ -210,7 +210,7 @@ def test_the_three_stages_one_after_the_other(folder, tmp_path):
 def flat(values: dict, prefix: str = ""):
     """(dotted key, value) of the parts of a configuration."""
     for key, value in values.items():
-        if isinstance(value, dict) and key not in ("extra",):
+        if isinstance(value, dict) and key != "extra":
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
