@@ -58,7 +58,7 @@ class FrameReader:
                 bag.skipped.add(message.topic, message.log_time_ns, reason(error))
 
     def frame(self, tick: Tick) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """(all that the spec wants but the action, the command for the tick, that for the next tick as known now).
+        """Returns (features without `action`, commanded vector at this tick, commanded vector one period later).
 
         A frame's action is the command for the tick after it; only the last frame, which has none after it, is given what
         the newest chunk says of the time to come.

@@ -42,7 +42,7 @@ class References:
                 self.hands[group.name] = HandBuffer(group.hand)
 
     def limit(self) -> None:
-        """The robot's speeds are others now: what fading out a splice may use of them, too."""
+        """Re-reads the robot's speed limits, which TightenLimits may have changed."""
         for group in self.kinematics.robot.groups:
             self.joints[group.name].speed = BLEND_SPEED * np.asarray(group.max_velocity, float)
             if group.name in self.poses:

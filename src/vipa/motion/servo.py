@@ -58,12 +58,21 @@ class Servo:
         self.failures = 0
 
     def limit(self) -> None:
-        """The robot's velocity limits are others now."""
+        """Re-reads the robot's velocity limits."""
         self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in self.kinematics.robot.groups])
 
     def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
-        """Once a tick, before anything else. q (n,): where the joints are commanded to be. stopped: nothing may move. '' or why the
-        groups that it moves must hold, and '' or what is worth a note. Other backends have more to say than this one."""
+        """Begins a tick, before anything else of it.
+
+        Args:
+            q: (n,) radians, where the joints are commanded to be.
+            stamp_ns: ROS time.
+            monotonic: seconds of the local clock.
+            stopped: nothing may move.
+
+        Returns:
+            (hold_reason, note); each is empty if there is none. This backend never has one.
+        """
         return "", ""
 
     def refusal(self, chunk: ActionChunk) -> str:

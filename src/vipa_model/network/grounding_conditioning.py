@@ -1,4 +1,4 @@
-"""Where the grounded points lie about the tool, said where it is used (assumed, ours).
+"""Conditions the action head on the grounded points, as seen from the tool (assumed, ours).
 
 The action head is told the points' tokens and the bearings between them, and a few numbers lead its chunk: each step takes a
 learned share of them (see DiT). An error of a centimetre, or of a tenth of a radian, then counts by itself and need not show
