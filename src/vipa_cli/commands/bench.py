@@ -1,5 +1,5 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
-`graph` (what load does to the graph of processes), `statistics` (the sequential test's errors and price), `alignment` (how well
+`graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `alignment` (how well
 checkpoints say where things are)."""
 
 from pathlib import Path
@@ -31,6 +31,8 @@ def arguments(parser):
     )
     graph.add_argument("--seeds", default="0", help="of the episodes: 7, 0:10 or 1,5,9")
     graph.add_argument("--loads", default="0,1,2", help="numbers of busy loops")
+    typed = parsers.verb(verbs, "teleop", "from a key in a terminal to its chunk on the wire, over a graph")
+    typed.add_argument("--count", type=int, default=100, help="keys")
     tests = parsers.verb(verbs, "statistics", "what the sequential test of `vipa compare` promises and costs")
     tests.add_argument("--sets", type=int, default=10_000, help="simulated sets of trials a case")
     aligned = parsers.verb(
@@ -39,7 +41,7 @@ def arguments(parser):
     aligned.add_argument("data", type=Path, help="visual.jsonl of vipa dataset align, of other seeds than trained on")
     aligned.add_argument("checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes align1 and align2")
     aligned.add_argument("--count", type=int, default=400, help="scenes")
-    for verb in (motion, policy, device, graph, tests, aligned):
+    for verb in (motion, policy, device, graph, typed, tests, aligned):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -61,6 +63,11 @@ def run(args) -> int:
         from vipa_sim.trials import parse_seeds
 
         graph.run(parse_seeds(args.seeds), args.out, parse_seeds(args.loads))
+        return 0
+    if args.action == "teleop":
+        from vipa_cli.bench import teleop
+
+        teleop.run(args.count, args.out)
         return 0
     if args.action == "statistics":
         from vipa_cli.bench import statistics
