@@ -253,6 +253,7 @@ class SimCell:
             self._data.ctrl[:] = self._follower.follow(row)
             mujoco.mj_step(self.model, self._data)
             self._sensed += weight * (self._data.sensordata - self._sensed)
+        self.scene.advance(self.model, self._data)
         self._measure()
         self.stamp_ns += round(self.dt * 1e9)
 

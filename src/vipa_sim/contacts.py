@@ -31,6 +31,25 @@ def set_object(geom: mujoco.MjsGeom, rolling: float = 0.0005) -> None:
     geom.solref = [0.006, 1.0]
 
 
+def set_cloth(geom: mujoco.MjsGeom) -> None:
+    """Make `geom` a soft cloth that slides: its parameters win over all others'."""
+    geom.priority = 2
+    geom.condim = 4
+    geom.friction = [0.3, 0.005, 0.0001]
+    geom.solref = [0.045, 1.0]  # 3 kN/m in a hand
+
+
+def normal_force(data: mujoco.MjData, first: int, second: int) -> float:
+    """Newtons that press the geoms with the ids `first` and `second` on each other."""
+    contact = data.contact
+    if not data.ncon:
+        return 0.0
+    pairs = contact.geom
+    of = ((pairs[:, 0] == first) & (pairs[:, 1] == second)) | ((pairs[:, 0] == second) & (pairs[:, 1] == first))
+    rows = contact.efc_address[of]
+    return float(data.efc_force[rows[rows >= 0]].sum())  # an elliptic cone's first row is its normal
+
+
 def touching(model: mujoco.MjModel, data: mujoco.MjData, names: list[str]) -> frozenset[tuple[str, str]]:
     """Pairs of bodies in contact, each sorted by name. names: body id → name."""
     contact = data.contact

@@ -46,6 +46,17 @@ def tablecloth(width: int = 512, height: int = 1024, threads: int = 128) -> np.n
     return _grey(value)
 
 
+def terry(size: int = 128, threads: int = 44) -> np.ndarray:
+    """Grey cleaning cloth (size, size, 3) uint8: a waffle weave with two stripes along the image's x."""
+    y, x = np.mgrid[0:size, 0:size] * (threads / size)
+    value = 0.80 + 0.20 * np.abs(np.sin(np.pi * x) * np.sin(np.pi * y))
+    value += np.random.default_rng(_SEED).normal(0, 0.03, value.shape)
+    row = np.arange(size)[:, None] / size
+    for middle in (0.38, 0.62):
+        value *= np.where(np.abs(row - middle) < 0.025, 0.72, 1.0)
+    return _grey(value)
+
+
 def wood(size: int = 256) -> np.ndarray:
     """Light wood (size, size, 3) uint8 with grain along the image's x."""
     rng = np.random.default_rng(_SEED)

@@ -4,7 +4,10 @@ The reference is shifted along the tool's z axis (outwards of the tool) at a spe
 
     speed = (target - force) / damping,   force = -f_z of the wrist's wrench, filtered
 
-In free space that is a slow approach (target / damping), in contact a first-order loop whose rate is the contact's stiffness
+A force is wanted only where there is something to press on: it comes on within NEAR of what the task lets the arm touch, and goes off
+again beyond LEAVE, when the tool has left the surface (a task that opens no pair wants it everywhere). The shift then fades.
+
+Short of the surface that is a slow approach (target / damping), in contact a first-order loop whose rate is the contact's stiffness
 over the damping. It stays well below the delay of the measurement and of the arm (DELAY) for contacts up to
 damping / (3 DELAY): 2 kN/m at the default damping. Harder contacts want more damping.
 """
@@ -25,6 +28,7 @@ STIFFNESS_RANGE = (0.0, 5000.0)
 MAX_SPEED = 0.05  # m/s of the shift
 MAX_OFFSET = 0.05  # metres of the shift: a surface further away than this is not looked for
 MAX_ACCELERATION = 1.0  # m/s² of the shift
+NEAR, LEAVE = 0.02, 0.03  # metres of a pair that may touch, as commanded: the force comes on, goes off
 FILTER = 0.01  # seconds, of the measured force
 STALE = 0.25  # seconds, monotonic, without a wrench: no force is known, the shift fades
 CAP_SHARE = 0.6  # a target force is at most this share of the arm's force cap
@@ -38,6 +42,7 @@ class Admittance:
         self.group = group
         self.offset = self.speed = 0.0
         self.target: float | None = None
+        self.near = False  # what may be pressed on
         self.damping, self.stiffness = DAMPING, STIFFNESS
         self._force: float | None = None
         self._measured = 0.0
@@ -45,8 +50,18 @@ class Admittance:
 
     @property
     def active(self) -> bool:
-        """True while a force is wanted or the shift has not faded yet."""
-        return self.target is not None or self.offset != 0.0
+        """True while a force is wanted here or the shift has not faded yet."""
+        return self.wanted or self.offset != 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """True while the arm shall press: a force is configured, and what it may press on is near."""
+        return self.target is not None and self.near
+
+    def approach(self, distance: float) -> None:
+        """distance: metres, of the nearest pair that the task lets touch; inf: it opens none, and the force is wanted everywhere; NaN:
+        not known."""
+        self.near = distance == np.inf or distance < (LEAVE if self.near else NEAR)
 
     def limit(self, group: Group) -> None:
         """The force cap is that of `group` now; a target beyond its share comes down to it."""
@@ -56,6 +71,7 @@ class Admittance:
 
     def configure(self, force: dict | None) -> None:
         """Take `force`, which `check_force` has passed; None: off, the shift fades."""
+        self.near = False  # until the next tick says so
         if force is None:
             self.target = None
             return
@@ -79,7 +95,7 @@ class Admittance:
             self._force = (
                 self._measured if self._force is None else self._force + share * (self._measured - self._force)
             )
-        if self.target is not None and self._force is not None and known:
+        if self.wanted and self.target is not None and self._force is not None and known:
             wanted = (self.target - self._force - self.stiffness * self.offset) / self.damping
         else:
             self._force = None
@@ -90,7 +106,7 @@ class Admittance:
         before = self.offset
         self.offset = min(max(before + self.speed * dt, -MAX_OFFSET), MAX_OFFSET)
         self.speed = (self.offset - before) / dt
-        if self.target is None and abs(self.offset) < 1e-5 and abs(self.speed) < 1e-3:
+        if not self.wanted and abs(self.offset) < 1e-5 and abs(self.speed) < 1e-3:
             self.offset = self.speed = 0.0
         axis = rotation.to_matrix(reference.value[3:])[:, 2]
         value, rate = reference.value.copy(), reference.rate.copy()

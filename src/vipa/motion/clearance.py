@@ -71,8 +71,10 @@ class Clearance:
         return bool(np.all(self._ahead.lower[near] >= self._here.exact(near) - TOLERANCE)) if len(near) else True
 
     def opened(self) -> float:
-        """Metres between the nearest pair that may touch, where `here` is; inf if there is none."""
-        return float(self._here.exact(self._opened).min()) if len(self._opened) and self._here.q is not None else np.inf
+        """Metres between the nearest pair that may touch, where `here` is; inf if there is none, NaN before `here` is known."""
+        if not len(self._opened):
+            return np.inf
+        return float(self._here.exact(self._opened).min()) if self._here.q is not None else np.nan
 
     def nearest(self) -> tuple[float, str]:
         """The smallest distance that is kept, metres, and its pair "a|b", where `here` is; NaN and '' if there is none."""

@@ -56,7 +56,8 @@ class ControlStep:
         watch_wrenches: bool = False,
         backend: Callable[[Kinematics, float], Servo] = Servo,
     ):
-        self.robot = self._file = robot
+        # in force now; as in the file; as drawn tighter, wherever the arms are
+        self.robot = self._file = self.drawn = robot
         self.limits = limits.Drawn(robot)
         self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
         self.dt = 1.0 / robot.control_rate  # seconds until the next tick
@@ -188,12 +189,16 @@ class ControlStep:
             self.gate.reset(self.measured.q)
 
     def _watch_contacts(self) -> None:
+        distance = self.clearance.opened()
+        for admittance in self.admittances.values():
+            admittance.approach(distance)
         pressing = (name for name, admittance in self.admittances.items() if admittance.active)
-        if self.contact_speed.take(pressing, self.clearance.opened()):
+        if self.contact_speed.take(pressing, distance):
             self._limit()
 
     def _limit(self) -> None:
-        self.robot = self.contact_speed.apply(limits.apply(self._file, self.limits.in_force()))
+        self.drawn = limits.apply(self._file, self.limits.in_force())
+        self.robot = self.contact_speed.apply(self.drawn)
         self.kinematics.adopt(self.robot)
         for part in (self.gate, self.servo, self.references):
             part.limit()

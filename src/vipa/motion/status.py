@@ -86,7 +86,9 @@ def safety(motion: Motion, now_ns: int, tracking_error: float) -> SafetyState:
             f"{group.name}.{key}": getattr(group, key)
             for key in ("tool_speed", "tool_angular_speed", "force_cap", "torque_cap")
         }
-        limits[f"{group.name}.force_target"] = motion.admittances[group.name].target or 0.0
+        admittance = motion.admittances[group.name]
+        limits[f"{group.name}.force_target"] = admittance.target or 0.0
+        limits[f"{group.name}.force_wanted"] = (admittance.target or 0.0) if admittance.wanted else 0.0
     distance, pair = motion.clearance.nearest()
     reasons = motion.stop_reasons
     return SafetyState(

@@ -39,6 +39,9 @@ class Scene(Protocol):
         """Draw initial poses into `data.qpos`: apart from each other, reachable, at rest. reach: of every arm by its name, in the
         robot's order. Raises VipaError if none fits."""
 
+    def advance(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """A tick is over: what changes beside the physics (ink that is wiped)."""
+
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """The look of `variant` (its parameters in the task file). Raises VipaError for unknown parameters."""
 

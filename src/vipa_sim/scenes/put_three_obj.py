@@ -107,6 +107,9 @@ class Scene:
             and reach.top_down([*plum, PLUM_RADIUS], np.pi / 2)
         )
 
+    def advance(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """Physics is all that happens."""
+
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """Tablecloth colour of the variant, and a little more or less light."""
         extra = [k for k in variant if k != "tablecloth"]

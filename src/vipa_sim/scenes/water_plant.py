@@ -102,6 +102,9 @@ class Scene:
                 return True
         return False
 
+    def advance(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """Physics is all that happens."""
+
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """Colours of pot and table, and a little more or less light."""
         extra = [k for k in variant if k not in ("pot", "table")]

@@ -29,6 +29,19 @@ def test_while_a_force_is_wanted():
     assert motion.safety(0).limits["arm.tool_speed"] == FAST
 
 
+def test_a_commander_need_not_know_that_the_arm_is_slow_now():
+    """Steps that are fast enough to be refused at the contact speed are executed, slowly; what no limit of the file allows is refused."""
+    motion, cell = start()
+    assert motion.context([], force={"target": 0.5, "damping": 20000.0}) == ""
+    home = tool(motion)
+    for speed, refused in ((8 * SLOW, False), (8 * FAST, True)):
+        source = follow(motion, line(home, [0, 1, 0], speed, length=0.2), rate=10, horizon=10, step=0.1)
+        log = drive(motion, cell, 0.5, source)
+        assert_limits(motion, log)
+        assert any(log.answers) == refused
+        assert speeds(motion, log).max() <= SLOW + 1e-3
+
+
 def test_near_what_may_be_touched():
     table = Fixture("table", [0.45, 0.0, 0.18], [0.6, 0.8, 0.04])  # its top is at 0.2
     motion, cell = start([table])
@@ -39,3 +52,34 @@ def test_near_what_may_be_touched():
     assert_limits(motion, log)
     z, speed = np.array(log.tool["arm"])[1:, 2], speeds(motion, log)
     assert speed[z > 0.35].max() > 2 * SLOW and speed[z < 0.22].max() <= SLOW + 1e-3 and z[-1] < 0.215
+
+
+def test_a_force_is_wanted_only_near_what_may_be_touched():
+    """The tool goes down to a table, is told to press on what is not there (the ideal arm feels nothing), and goes up again."""
+    table = Fixture("table", [0.45, 0.0, 0.18], [0.6, 0.8, 0.04])
+    motion, cell = start([table])
+    quiet = lambda: motion.wrench("arm", np.zeros(6), cell.now_ns, cell.time)  # noqa: E731
+    assert motion.context([["fingers", "table"]], force={"target": 8.0}) == ""
+    home, admittance, seen = tool(motion), motion.admittances["arm"], []
+    down = home[2] - 0.24  # the fingertips end 31 mm over the table, less the shift
+
+    def path(t):
+        return home - np.array([0, 0, np.interp(t, [0, 1, 4, 9, 10], [0, 0, down, down, 0]), 0, 0, 0, 0])
+
+    moves = follow(motion, path, rate=10, horizon=10, step=0.1)
+
+    def source(time, now_ns):
+        quiet()
+        seen.append((motion.clearance.opened(), admittance.wanted, admittance.offset))
+        return moves(time, now_ns)
+
+    drive(motion, cell, 0.3, source)
+    assert not admittance.active and motion.safety(0).limits["arm.force_wanted"] == 0.0
+    drive(motion, cell, 3.7, source)
+    assert not any(wanted for distance, wanted, _ in seen if distance > 0.021)
+    down += 0.015  # near enough
+    drive(motion, cell, 3.0, source)
+    assert admittance.wanted and admittance.offset > 0.01 and motion.safety(0).limits["arm.force_wanted"] == 8.0
+    drive(motion, cell, 6.0, source)
+    assert seen[-1][0] > 0.1 and not admittance.active and admittance.offset == 0.0
+    assert not motion.stop_reasons

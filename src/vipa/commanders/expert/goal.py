@@ -25,7 +25,8 @@ class Goal:
     strokes a second, inf: as fast as it goes.
     speed, angular_speed, acceleration: m/s, rad/s, m/s². near, near_angle: metres, radians from the measured tool pose
     at which it is reached. settle: seconds that it stays there. until: ends the goal early. timeout: seconds. target:
-    body or None, what the motion is about, for labels. noise: share of the expert's disturbances that is added.
+    body or None, what the motion is about, for labels. noise: share of the expert's disturbances that is added. pressed: none
+    of it up or down, where motion holds a force.
     """
 
     pose: Callable[[View], np.ndarray]
@@ -41,6 +42,7 @@ class Goal:
     timeout: float = 8.0
     target: str | None = None
     noise: float = 1.0
+    pressed: bool = False
 
 
 @dataclass(frozen=True)

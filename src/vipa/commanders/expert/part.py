@@ -133,6 +133,7 @@ class ArmPart(Part):
         clean = sent = self._action(poses, hand)
         kick = self._disturbance(noise * goal.noise, turn * goal.noise)
         if kick is not None:
+            kick = kick * [1, 1, not goal.pressed, 1]
             noisy = poses.copy()
             noisy[LEAD + 1 :] = [disturbed(pose, kick) for pose in poses[LEAD + 1 :]]
             sent = self._action(noisy, hand)
