@@ -26,8 +26,8 @@ class Trace:
 
     def __init__(self, loop, expert):
         self.loop, self.expert = loop, expert
-        self.due, self.press, self.wrench, self.heights, self.ink = [], [], [], [], []
-        self.since = None
+        self.due, self.press, self.wrench, self.wanted, self.ink = [], [], [], [], []
+        self.since, self.contexts = None, set()
 
     def __call__(self, tick):
         cell, admittance = self.loop.cell, self.loop.motion.admittances["arm"]
@@ -43,7 +43,10 @@ class Trace:
         step = _due(view)
         if self.due[-1:] != [step]:
             self.due.append(step)
-        self.heights.append((float(view.body("cloth")[2]) - 0.02, admittance.wanted))
+        self.wanted.append((step, float(view.body("cloth")[2]) - 0.02, admittance.wanted))
+        if step == "wipe":
+            task = self.loop.motion.task
+            self.contexts.add((tuple(tool.name for tool in task.tools.values()), frozenset(task.contacts)))
         self.ink.append(view.scalar("ink"))
 
 
@@ -81,9 +84,10 @@ def test_it_wipes_the_board_clean_with_8_newtons(loop):
         assert len(force) > 100 and np.mean(np.abs(force - 8.0) < 3.0) > 0.96, np.percentile(force, [0, 1, 50, 99, 100])
         assert force.max() < 14.0
     # it is wanted at the board and nowhere else, and then the gate knows the cloth
-    assert all(wanted for height, wanted in trace.heights if height < 0.01)
-    assert not any(wanted for height, wanted in trace.heights if height > 0.035)
-    assert loop.motion.task.tools["arm"].name == "cloth" and ("cloth", "board") in loop.motion.task.contacts
+    assert all(wanted for step, _, wanted in trace.wanted if step == "wipe")
+    assert not any(wanted for step, height, wanted in trace.wanted if step not in ("wipe", "leave") and height > 0.035)
+    assert trace.contexts == {(("cloth",), frozenset({("board", "cloth")}))}
+    assert not loop.motion.task.tools and loop.motion.admittances["arm"].target is None
 
 
 def test_disturbed_it_comes_back(loop):
