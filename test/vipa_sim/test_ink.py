@@ -93,7 +93,7 @@ def test_marks_are_of_a_markers_width_spread_and_within_the_margin(seed):
     rows, columns = np.nonzero(image)
     places = TEXEL * (np.stack([columns, rows], axis=1) + 0.5)
     assert (places > 0.021).all() and (places < np.array(SIZE) - 0.021).all()
-    assert 0 <= image.min() and image.max() == 1.0
+    assert image.min() >= 0 and image.max() == 1.0
     boxes = {(int(3 * (x - 0.022) / (SIZE[0] - 0.044)), int(2 * (y - 0.022) / (SIZE[1] - 0.044))) for x, y in places}
     assert len(boxes) == 4
     np.testing.assert_array_equal(image, marks.scribble(SIZE, 0.022, 4, np.random.default_rng(seed)))

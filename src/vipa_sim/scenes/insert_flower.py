@@ -96,6 +96,9 @@ class Scene:
         angle = 1.6 * play / HOLE_DEPTH
         put(model, data, "flower", tip, np.array([np.cos(angle / 2), *(np.sin(angle / 2) * axis)]))
 
+    def advance(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """Physics is all that happens."""
+
     def appearance(self, variant: dict, rng: np.random.Generator) -> Appearance:
         """Colours of vase and table, and a little more or less light."""
         extra = [k for k in variant if k not in ("vase", "table")]

@@ -13,7 +13,7 @@ half the white's width and depth, and half the board's HEIGHT, constants in metr
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import mujoco
 import numpy as np
@@ -60,7 +60,7 @@ class Scene:
     """See the module."""
 
     bodies = ("cloth", "board", "mark")
-    materials: dict[str, str] = {}
+    materials: ClassVar[dict[str, str]] = {}
 
     def __init__(self, task: Task):
         self._ranges = pick(task, Ranges)
