@@ -1,5 +1,5 @@
-# make demo | test | lint | test-train | setup | train-env | lock
-.PHONY: demo test lint test-train setup train-env lock
+# make demo | test | lint | coverage | test-train | setup | train-env | lock
+.PHONY: demo test lint coverage test-train setup train-env lock
 
 demo: setup
 	.venv/bin/vipa episode --task put_three_obj --policy expert --seed 1
@@ -11,6 +11,10 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+# The tests of `make test` once more, with the share of lines that they run; nodes in processes of their own count, too.
+coverage: setup
+	.venv/bin/python -m pytest --cov --cov-report=term:skip-covered
 
 # Tests that need torch; everything else runs without it.
 test-train: train-env
