@@ -107,7 +107,7 @@ class Loop:
         camera_noise: bool = False,
     ):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
-        self.cameras = tuple(cameras)
+        self.cameras = tuple(dict.fromkeys((*cameras, *task.watched)))
         self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.bases = base_poses(robot)
@@ -191,7 +191,9 @@ class Loop:
         )
 
     def _look(self, truth: GroundTruth) -> None:
-        self.runner.look(self.motion.groups(), truth)
+        watched = self.task.watched
+        frames = self.captures.newest(self.now_ns, watched) if watched else None
+        self.runner.look(self.motion.groups(), truth, frames)
         wants = self.runner.wants_changed()
         if wants is not None and (reason := self.motion.context(*wants.arguments)):
             self.runner.wants_refused(reason)

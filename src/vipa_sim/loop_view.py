@@ -5,6 +5,7 @@ what earlier ticks published. A frame comes when it has been rendered and sent, 
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vipa.commanders.commander import CommanderInput
@@ -47,10 +48,11 @@ class Captures:
         while kept[0].stamp_ns < snapshot.stamp_ns - KEPT * 1e9:
             self._frames.pop((camera, kept.popleft().stamp_ns), None)
 
-    def newest(self, until_ns: int) -> dict[str, CameraFrame]:
-        """Of each camera the newest frame that was captured until `until_ns`; a camera that has none is left out."""
+    def newest(self, until_ns: int, cameras: Iterable[str] | None = None) -> dict[str, CameraFrame]:
+        """Of each camera (None: all) the newest frame that was captured until `until_ns`; a camera that has none is left out."""
         found = {}
-        for camera, kept in self._snapshots.items():
+        for camera in self._snapshots if cameras is None else cameras:
+            kept = self._snapshots[camera]
             snapshot = next((s for s in reversed(kept) if s.stamp_ns <= until_ns), None)
             if snapshot is not None:
                 found[camera] = self._frame(camera, snapshot)

@@ -12,7 +12,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
-from vipa.robot.state import GroundTruth, GroupState
+from vipa.robot.state import CameraFrame, GroundTruth, GroupState
 from vipa.tasks import scorecard
 from vipa.tasks.checks import CheckState
 from vipa.tasks.failures import base_poses
@@ -85,17 +85,20 @@ class EpisodeRunner:
         if not 0 <= now_ns - before < CLOCK_JUMP_S * 1e9:
             self.silence = Silence(now_ns)
 
-    def look(self, groups: dict[str, GroupState], truth: GroundTruth | None) -> bool:
+    def look(
+        self, groups: dict[str, GroupState], truth: GroundTruth | None, frames: dict[str, CameraFrame] | None = None
+    ) -> bool:
         """Scores what is so now. A check that asks for what the scene does not have ends the episode as an error.
 
         Args:
             groups: measured state by group.
             truth: None in a real cell.
+            frames: newest captures of the cameras `task.watched`.
 
         Returns:
             Whether a sub-task has changed its status.
         """
-        state = CheckState(self.now_ns, truth, groups, self.robot.fingers, self.verdicts)
+        state = CheckState(self.now_ns, truth, groups, self.robot.fingers, self.verdicts, frames or {})
         before = self.scorer.statuses
         try:
             self._update(state) if self._set_up else self.scorer.setup(state)
@@ -150,7 +153,7 @@ class EpisodeRunner:
         Returns:
             (whether it was his to judge, what was judged or why not).
         """
-        active = [s.name for s in self.scorer.active if s.evidence == "operator"]
+        active = [s.name for s in self.scorer.active if s.evidence in ("operator", "vision")]
         if self.phase is not EpisodePhase.RUNNING or subtask not in ("", *active) or not active:
             return False, f"sub-task '{subtask}' is not for a verdict now; allowed: {', '.join(active) or 'none'}"
         self.verdicts[subtask or active[0]] = done

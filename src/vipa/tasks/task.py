@@ -45,7 +45,8 @@ class Held:
 class SubTask:
     """A sub-task: its check with parameters, how long it must hold (seconds), which sub-tasks come first, which contacts
     the gate allows meanwhile (pairs of link or fixture names; "fingers" stands for the hand's finger links), where the
-    evidence comes from, what force is wanted and which tool is held meanwhile."""
+    evidence comes from, what force is wanted and which tool is held meanwhile; vision: how a camera judges it, where that is the
+    evidence."""
 
     name: str
     check: str
@@ -56,6 +57,7 @@ class SubTask:
     evidence: Literal["sim", "vision", "operator"] = "sim"
     force: Force | None = None
     held: Held | None = None
+    vision: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class Task:
             missing = [n for n in subtask.after if n not in names]
             if missing:
                 raise ValueError(f"subtask '{subtask.name}': after names {missing}; allowed: {', '.join(names)}")
+        hidden = [camera for camera in self.watched if camera not in self.cameras]
+        if hidden:
+            raise ValueError(
+                f"subtasks: vision: camera {', '.join(hidden)} is none of cameras: {', '.join(self.cameras)}"
+            )
         bad = [n for n in self.seen if n not in self.variants]
         if bad or not self.seen:
             raise ValueError(f"seen: {bad or 'is empty'}; allowed: {', '.join(self.variants)}")
@@ -129,8 +136,15 @@ class Task:
             raise VipaError(f"task '{self.name}': {why}")
 
     def judged(self) -> "Task":
-        """The same task with a person as the evidence of every sub-task: what a real cell has."""
-        return dataclasses.replace(self, subtasks=[dataclasses.replace(s, evidence="operator") for s in self.subtasks])
+        """The same task with a person as the evidence of every sub-task that no camera judges: what a real cell has."""
+        subtasks = [s if s.evidence == "vision" else dataclasses.replace(s, evidence="operator") for s in self.subtasks]
+        return dataclasses.replace(self, subtasks=subtasks)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Cameras through which sub-tasks are judged."""
+        seen = (s.vision.get("camera", "scene") for s in self.subtasks if s.evidence == "vision")
+        return tuple(dict.fromkeys(seen))
 
 
 def load_task(name: str) -> Task:

@@ -1,6 +1,6 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
 `graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `alignment` (how well
-checkpoints say where things are)."""
+checkpoints say where things are), `loop` (the in-process loop with cameras)."""
 
 from pathlib import Path
 
@@ -41,7 +41,14 @@ def arguments(parser):
     aligned.add_argument("data", type=Path, help="visual.jsonl of vipa dataset align, of other seeds than trained on")
     aligned.add_argument("checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes align1 and align2")
     aligned.add_argument("--count", type=int, default=400, help="scenes")
-    for verb in (motion, policy, device, graph, typed, tests, aligned):
+    loop = parsers.verb(
+        verbs,
+        "loop",
+        "the in-process loop with cameras: times real time a core, a task beside the others, and where it goes",
+    )
+    loop.add_argument("tasks", nargs="*", metavar="TASK", help="names in tasks/ or paths; none: all that ship")
+    loop.add_argument("--seeds", default="0:2", help="of the episodes: 7, 0:10 or 1,5,9")
+    for verb in (motion, policy, device, graph, typed, tests, aligned, loop):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -68,6 +75,13 @@ def run(args) -> int:
         from vipa_cli.bench import teleop
 
         teleop.run(args.count, args.out)
+        return 0
+    if args.action == "loop":
+        from vipa import resources
+        from vipa_cli.bench import loop
+        from vipa_sim.trials import parse_seeds
+
+        loop.run(args.tasks or resources.names("tasks"), parse_seeds(args.seeds), args.out)
         return 0
     if args.action == "statistics":
         from vipa_cli.bench import statistics

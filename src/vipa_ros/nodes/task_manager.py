@@ -24,6 +24,7 @@ from vipa.robot.measured import GroupReader
 from vipa.tasks import scorecard
 from vipa.tasks.heartbeats import Heartbeats
 from vipa.tasks.runner import EpisodePhase
+from vipa_ros.cameras.reader import CameraReader
 from vipa_ros.common import convert, node
 from vipa_ros.common.diagnostics import name_of
 from vipa_ros.common.listening import Listener
@@ -50,6 +51,7 @@ class TaskManager(Node):
         self.heard = Heard()
         self.stamp_ns = 0
         self.heartbeats = Heartbeats(SILENCE_S, time.monotonic())
+        self.cameras: dict[tuple[str, ...], CameraReader] = {}  # by the cameras that a task is judged through
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         listen, self.states = Listener(self).on, JointStates(self.robot)
@@ -152,7 +154,7 @@ class TaskManager(Node):
             self.running.advance(stamp_ns)
         if run is None or self.heard.joints is None:
             return
-        changed = run.look(self.reader.groups(self.heard.joints), truth)
+        changed = run.look(self.reader.groups(self.heard.joints), truth, self.seen(run.task.watched))
         if motion and motion.mode == MotionStatus.STOPPED:
             run.safety_stop(motion.reasons[:1])
         run.cancel_if_asked()
@@ -161,6 +163,15 @@ class TaskManager(Node):
         if changed:
             self.publish(run)
         run.finish_if_over()
+
+    def seen(self, watched):
+        """The newest captures of the cameras `watched`, which a task is judged through."""
+        if not watched:
+            return None
+        if watched not in self.cameras:
+            self.cameras[watched] = CameraReader(self, self.robot, watched, "", self.cell == "sim")
+        self.cameras[watched].observe(self.stamp_ns)
+        return self.cameras[watched].frames
 
     def on_judge(self, request, response):
         answer = self.running.judge(request.subtask, request.done) if self.running else (False, "no episode is running")

@@ -183,7 +183,7 @@ def test_setup_refuses_what_the_scene_lacks(check, params, words):
 
 def test_vision_is_refused_where_it_does_not_exist():
     with pytest.raises(VipaError, match="operator, sim"):
-        make("ink_below", {"ink": "ink", "below": 0.1}, evidence="vision")
+        make("lifted", {"object": "apple", "height": 0.1}, evidence="vision")
 
 
 def test_sim_evidence_wants_a_simulated_cell():

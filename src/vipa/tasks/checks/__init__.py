@@ -14,11 +14,13 @@ from vipa.tasks.checks.joint import JointBeyond, PressedBeyond
 from vipa.tasks.checks.lifted import Lifted
 from vipa.tasks.checks.operator import OperatorCheck
 from vipa.tasks.checks.steadied import Steadied
+from vipa.tasks.checks.vision import InkBelowSeen, InsideSeen, JointBeyondSeen, VisionCheck
 
 REGISTRY: dict[str, type[Check]] = {
     check.name: check
     for check in (AimsAt, Aligned, InkBelow, Inserted, Inside, JointBeyond, Lifted, PressedBeyond, Steadied)
 }
+SEEN: dict[str, type[VisionCheck]] = {check.name: check for check in (InkBelowSeen, InsideSeen, JointBeyondSeen)}
 
 __all__ = ["REGISTRY", "Check", "CheckResult", "CheckState", "CheckStatus", "build", "held", "touching"]
 
@@ -37,8 +39,16 @@ def build(subtask, where: str) -> Check:
     except VipaError as error:
         allowed = ", ".join(field.name for field in dataclasses.fields(kind.Params))
         raise VipaError(f"{error} (check '{subtask.check}' takes: {allowed})") from None
+    sight = None
+    if subtask.vision or subtask.evidence == "vision":
+        sees = SEEN[subtask.check].Sees if subtask.check in SEEN else dict
+        sight = config.build(subtask.vision, sees, f"{place}: vision")
     if subtask.evidence == "operator":
         return OperatorCheck(subtask.name, place)
     if subtask.evidence == "vision":
-        raise VipaError(f"{place}: evidence: check '{subtask.check}' has no 'vision' source; allowed: operator, sim")
+        if subtask.check not in SEEN:
+            raise VipaError(
+                f"{place}: evidence: check '{subtask.check}' has no 'vision' source; allowed: operator, sim"
+            )
+        return SEEN[subtask.check](params, sight, subtask.name, place)
     return kind(params, place)

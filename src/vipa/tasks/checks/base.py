@@ -8,7 +8,7 @@ import numpy as np
 
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
-from vipa.robot.state import GroundTruth, GroupState
+from vipa.robot.state import CameraFrame, GroundTruth, GroupState
 
 Metres = Annotated[float, Range(-10, 10)]
 Distance = Annotated[float, Range(0, 10)]  # metres
@@ -29,7 +29,8 @@ class CheckState:
     """What a check may look at, at `stamp_ns` of ROS time.
 
     truth: None in a real cell. groups: measured state by group name. fingers: names of the links that may touch what is
-    grasped. operator: sub-task name → the operator's answer, done (True) or failed (False).
+    grasped. operator: sub-task name → the operator's answer, done (True) or failed (False). frames: newest capture of each
+    camera that a check looks through.
     """
 
     stamp_ns: int
@@ -37,6 +38,7 @@ class CheckState:
     groups: dict[str, GroupState] = field(default_factory=dict)
     fingers: frozenset[str] = frozenset()
     operator: dict[str, bool] = field(default_factory=dict)
+    frames: dict[str, CameraFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

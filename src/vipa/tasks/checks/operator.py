@@ -13,9 +13,14 @@ class OperatorCheck(Check):
         self.subtask = subtask
 
     def update(self, state: CheckState) -> CheckResult:
-        answer = state.operator.get(self.subtask)
-        if answer is None:
-            return CheckResult(CheckStatus.RUNNING, 0.0, "waits for the operator")
-        if answer:
-            return CheckResult(CheckStatus.MET, 1.0, "operator: done")
-        return CheckResult(CheckStatus.FAILED, 0.0, "operator: failed")
+        return verdict(state, self.subtask) or CheckResult(CheckStatus.RUNNING, 0.0, "waits for the operator")
+
+
+def verdict(state: CheckState, subtask: str) -> CheckResult | None:
+    """What the operator said of `subtask`; None: nothing."""
+    answer = state.operator.get(subtask)
+    if answer is None:
+        return None
+    if answer:
+        return CheckResult(CheckStatus.MET, 1.0, "operator: done")
+    return CheckResult(CheckStatus.FAILED, 0.0, "operator: failed")
