@@ -50,7 +50,12 @@ setup(
     packages=find_packages("src"),
     package_data={"": ["*.html", "*.j2", "*.css", "*.js", "*.json", "*.xml", "*.yaml", "*.png"]},
     data_files=data_files,
-    extras_require={"train": requirements("requirements-train.in"), "realsense": ["pyrealsense2"], "teleop": ["evdev", "hidapi"]},
+    extras_require={
+        "train": requirements("requirements-train.in"),
+        "realsense": ["pyrealsense2"],
+        "teleop": ["evdev", "hidapi"],
+        "ray": ["ray"],
+    },
     entry_points={"console_scripts": scripts},
     zip_safe=False,
 )

@@ -133,7 +133,7 @@ def _run(trial: Trial) -> Outcome:
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     if trial.bag:
-        bag = trial.bag(loop, folder / "bag", episode_id, commander.commander_id, trial.seed)
+        bag = trial.bag(loop, folder / "bag", episode_id)
     watchers = [watcher.on_tick for watcher in (strip, bag) if watcher]
 
     def on_tick(tick: Tick) -> None:

@@ -50,7 +50,28 @@ def test_a_typo_is_refused_by_name_where_ours_is_the_file_that_is_launched():
     launch_arguments.refuse_unknown("episode.launch.py", ("task",), ["rviz:=true"], included)
 
 
-@pytest.mark.parametrize("name", ["episode", "cell", "moveit", "teleop"])
+@pytest.mark.parametrize("name", ["episode", "cell", "moveit", "teleop", "evaluate"])
 def test_every_launch_file_takes_its_arguments_from_there(name):
     source = (resources.root() / "launch" / f"{name}.launch.py").read_text(encoding="utf-8")
     assert re.search(r"launching\.description\(\s*__file__, ", source) and "DeclareLaunchArgument" not in source
+
+
+def test_the_launched_set_is_the_commands():
+    values = {"plan": "a plan.yaml", "out": "there", "pictures": False, "terminal": "xterm -e"}
+    line = launch_arguments.evaluate_command(values, "python3")
+    assert line == [
+        "xterm",
+        "-e",
+        "python3",
+        "-m",
+        "vipa_cli.cli",
+        "evaluate",
+        "a plan.yaml",
+        "--graph",
+        "--out",
+        "there",
+        "--no-pictures",
+    ]
+    assert set(values) == set(launch_arguments.EVALUATE)
+    with pytest.raises(VipaError, match="launch argument out must be set"):
+        launch_arguments.evaluate_command(values | {"out": ""}, "python3")

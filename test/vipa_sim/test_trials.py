@@ -1,6 +1,7 @@
 """A trial in-process: what is charged, whose a crash is, what it leaves."""
 
 import json
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -73,3 +74,22 @@ def test_what_a_trial_leaves(tmp_path):
     assert strip.shape == (120, 6 * 160, 3)
     first, last = strip[:, :160].astype(float), strip[:, -160:].astype(float)
     assert np.abs(first - last).mean() > 1  # something has moved
+
+
+def test_a_bag_is_begun_watched_and_closed_and_its_loss_is_a_fault(tmp_path):
+    class Bag:
+        made: ClassVar[list] = []
+
+        def __init__(self, loop, folder, episode_id):
+            self.folder, self.ticks = folder, 0
+            Bag.made.append(self)
+
+        def on_tick(self, tick):
+            self.ticks += 1
+
+        def close(self):
+            return "disk full"
+
+    outcome = run_trial(Trial("water_plant", 2, folder=str(tmp_path), bag=Bag))
+    assert outcome.scorecard is None and "disk full" in outcome.fault
+    assert Bag.made[0].folder == tmp_path / "bag" and Bag.made[0].ticks > 100

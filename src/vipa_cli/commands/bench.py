@@ -1,5 +1,5 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
-`graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `alignment` (how well
+`graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `evaluate` (trials an hour), `alignment` (how well
 checkpoints say where things are), `loop` (the in-process loop with cameras)."""
 
 from pathlib import Path
@@ -48,7 +48,11 @@ def arguments(parser):
     )
     loop.add_argument("tasks", nargs="*", metavar="TASK", help="names in tasks/ or paths; none: all that ship")
     loop.add_argument("--seeds", default="0:2", help="of the episodes: 7, 0:10 or 1,5,9")
-    for verb in (motion, policy, device, graph, typed, tests, aligned, loop):
+    sets = parsers.verb(verbs, "evaluate", "trials an hour a core, simulated over wall time, what recording costs")
+    sets.add_argument("--task", default="water_plant", help="name in tasks/ or path")
+    sets.add_argument("--policies", default="expert,water_plant", help="commanders, with commas between")
+    sets.add_argument("--count", type=int, default=5, help="scenes")
+    for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -82,6 +86,11 @@ def run(args) -> int:
         from vipa_sim.trials import parse_seeds
 
         loop.run(args.tasks or resources.names("tasks"), parse_seeds(args.seeds), args.out)
+        return 0
+    if args.action == "evaluate":
+        from vipa_cli.bench import evaluate
+
+        evaluate.run(args.task, args.policies.split(","), args.count, args.out)
         return 0
     if args.action == "statistics":
         from vipa_cli.bench import statistics

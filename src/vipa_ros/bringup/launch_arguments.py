@@ -1,5 +1,6 @@
 """What the launch files take: the arguments of `vipa`, under the same names and with the same defaults. Needs no ROS."""
 
+import shlex
 from pathlib import Path
 
 from vipa.errors import VipaError, unknown
@@ -8,6 +9,13 @@ from vipa_ros.bringup.episode_graph import arguments_of, kind
 TASK = "put_three_obj"  # where none is named
 ROS2_LAUNCH = ("launch-prefix", "launch-prefix-filter")  # options of `ros2 launch` that reach launch files as arguments
 Table = dict[str, tuple[type, object, str]]  # name → type (str, int, float, bool), default, help
+
+EVALUATE: Table = {
+    "plan": (str, "", "YAML file: commanders, tasks, variants, trials"),
+    "out": (str, "", "folder of the set; the same goes on where one stopped"),
+    "pictures": (bool, True, "true or false: video and report of each trial"),
+    "terminal": (str, "", "command that gives the process a terminal, which a real cell wants: 'xterm -e'"),
+}
 
 
 def table(names=None) -> Table:
@@ -40,3 +48,12 @@ def refuse_unknown(file: str, allowed, given: list[str], line: list[str]) -> Non
     for name in (word.partition(":=")[0] for word in given):
         if name not in allowed and name not in ROS2_LAUNCH:
             raise unknown("launch argument", name, allowed)
+
+
+def evaluate_command(values: dict, python: str) -> list[str]:
+    """The command of evaluate.launch.py from its arguments. Raises VipaError for a plan or a folder that is not named."""
+    for name in ("plan", "out"):
+        if not values[name]:
+            raise VipaError(f"launch argument {name} must be set: plan:=PLAN.yaml out:=DIR")
+    line = [*shlex.split(values["terminal"]), python, "-m", "vipa_cli.cli", "evaluate", values["plan"], "--graph"]
+    return [*line, "--out", values["out"], *([] if values["pictures"] else ["--no-pictures"])]

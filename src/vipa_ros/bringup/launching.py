@@ -27,7 +27,7 @@ from vipa_ros.bringup.process import ProcessSpec, launch_keywords
 def description(file: str, names, more: launch_arguments.Table, make) -> LaunchDescription:
     """What the launch file `file` launches: make(config, more) → actions.
 
-    names: arguments of EpisodeConfig, None: all; more: what the file takes besides. An argument of `ros2 launch FILE` that is
+    names: arguments of EpisodeConfig, None: all, (): none, and config is None; more: what the file takes besides. An argument of `ros2 launch FILE` that is
     neither is refused.
     """
     own = launch_arguments.table(names)
@@ -37,7 +37,8 @@ def description(file: str, names, more: launch_arguments.Table, make) -> LaunchD
         launch_arguments.refuse_unknown(Path(file).name, table, context.argv, sys.argv)
         texts = {n: LaunchConfiguration(n).perform(context) for n in table}
         values = {n: launch_arguments.typed(n, table[n][0], text) for n, text in texts.items()}
-        return make(EpisodeConfig(**{n: values[n] for n in own}), {n: values[n] for n in more})
+        config = EpisodeConfig(**{n: values[n] for n in own}) if own else None
+        return make(config, {n: values[n] for n in more})
 
     declared = [
         DeclareLaunchArgument(n, default_value=launch_arguments.text(default), description=help_)
@@ -103,3 +104,13 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
     ends += [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=on_death(name))) for name, n in others.items()]
     done = RegisterEventHandler(OnProcessExit(target_action=report, on_exit=[EmitEvent(event=Shutdown(reason="done"))]))
     return [*ends, done, *servos, *nodes.values()]
+
+
+def evaluate_actions(values: dict) -> list:
+    """A set of trials: one process, which starts a graph a trial, and whose end is the launch's."""
+    line = launch_arguments.evaluate_command(values, sys.executable)
+    process = ExecuteProcess(
+        cmd=line, name="evaluate", output="screen", sigkill_timeout="15"
+    )  # seconds: a bag is closed meanwhile
+    end = EmitEvent(event=Shutdown(reason="the set is over"))
+    return [process, RegisterEventHandler(OnProcessExit(target_action=process, on_exit=[end]))]

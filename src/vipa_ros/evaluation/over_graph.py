@@ -8,6 +8,7 @@ from vipa.errors import VipaError
 from vipa.evaluation.plan import PlannedTrial
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import TrialSet
+from vipa.reporting import strip
 from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 from vipa_ros.bringup import environment
@@ -48,6 +49,8 @@ def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[
     card = scorecard.read(folder.scorecard if folder.scorecard.is_file() else scorecard.elsewhere(folder.path))
     if options.pictures:
         make_report(folder)
+        if folder.video.is_file():
+            strip.of_video(folder.video)
     timing = card.timing
     latency = {"mode": "real", "p50_s": _seconds(timing.policy_ms_p50), "p99_s": _seconds(timing.policy_ms_p99)}
     row = replace(row_of_card(trials, trial, card, latency), run_folder=str(folder.path.relative_to(trials.folder)))
