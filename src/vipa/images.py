@@ -1,6 +1,5 @@
 """Pixels of a sensor_msgs/Image, live or from a bag, as arrays: the one table of encodings."""
 
-import cv2
 import numpy as np
 
 ENCODINGS = {
@@ -15,7 +14,7 @@ ENCODINGS = {
     "yuv422_yuy2": (np.uint8, 2),
     "yuv422": (np.uint8, 2),  # UYVY
 }
-YUV = {"yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2, "yuv422": cv2.COLOR_YUV2RGB_UYVY}
+YUV = {"yuv422_yuy2": "COLOR_YUV2RGB_YUY2", "yuv422": "COLOR_YUV2RGB_UYVY"}  # of cv2
 
 
 def image_array(image) -> np.ndarray:
@@ -53,5 +52,7 @@ def in_our_order(pixels: np.ndarray, encoding: str) -> np.ndarray:
     if ENCODINGS[encoding][1] == 1:
         return pixels.reshape(pixels.shape[:2])
     if encoding in YUV:
-        return cv2.cvtColor(pixels, YUV[encoding])
+        import cv2  # here: the domain loads without it
+
+        return cv2.cvtColor(pixels, getattr(cv2, YUV[encoding]))
     return np.ascontiguousarray(pixels[..., 2::-1] if encoding.startswith("bgr") else pixels[..., :3])

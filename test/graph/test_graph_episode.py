@@ -235,7 +235,7 @@ def test_when_all_is_killed_the_bag_can_be_repaired(tmp_path):
 @pytest.mark.parametrize(
     "args, message",
     [
-        (["--task", "nope"], "unknown task 'nope'; allowed: put_three_obj"),
+        (["--task", "nope"], "unknown task 'nope'; allowed: insert_flower, put_three_obj"),
         (["--task", "put_three_obj", "--robot", "nope"], "unknown robot 'nope'; allowed: fr3_"),
         (["--task", "put_three_obj", "--variant", "pink"], "unknown variant 'pink'; allowed: crimson"),
     ],

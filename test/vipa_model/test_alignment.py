@@ -181,7 +181,7 @@ def test_the_three_stages_one_after_the_other(folder, tmp_path):
     for file in folder.iterdir():
         (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
     crop = {"scene": [0.1, 0.0, 0.9, 1.0]}
-    (tmp_path / "data" / "scenes.json").write_text(json.dumps({"crops": crop}))
+    (tmp_path / "data" / "scenes.json").write_text(json.dumps({"crops": crop}), encoding="utf-8")
     files = [tmp_path / "data" / f"{name}.jsonl" for name in ("visual", "action")]
     first, changes = (
         None,

@@ -83,9 +83,8 @@ def test_a_real_cell_has_the_time_to_go_home(cell, patience):
         return SimpleNamespace(success=True, scene_card="{}")
 
     me = SimpleNamespace(remote=SimpleNamespace(call=call))
-    goal = SimpleNamespace(seed=1)
     run = SimpleNamespace(
-        task=SimpleNamespace(name="t"), goal=goal, variant="", cell=cell, task_sha256="", robot_sha256=""
+        task=SimpleNamespace(name="t"), seed=1, variant="", cell=cell, task_sha256="", robot_sha256=""
     )
     asyncio.run(services.EpisodeServices.reset(me, run))
     (wait, again), *_ = calls

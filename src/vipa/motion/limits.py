@@ -13,6 +13,9 @@ from vipa.robot.description import Box, Group, Robot
 MAX_REQUESTERS = 16  # that may have drawn limits tighter at a time
 
 
+LEAST = {"speed_scale": 1e-3, "force_cap": 0.1}  # newtons: with less an arm is to be stopped, not slowed
+
+
 @dataclass(frozen=True)
 class Limits:
     """What is in force for one arm. speed_scale: share of the file's joint and tool speeds, 0..1. force_cap: newtons; the
@@ -95,9 +98,9 @@ def _one(name: str, own: Limits, others: Limits, request: Tighter) -> Limits:
 def _number(name: str, key: str, wanted: float | None, own: float, others: float) -> float:
     if wanted is None:
         return own
-    if not 0 < wanted <= others:  # also what is no number
+    if not LEAST[key] <= wanted <= others:  # also what is no number
         raise ValueError(
-            f"{name}: {key} {wanted:g}; allowed: above 0, up to {others:g}, which others or the robot's file want"
+            f"{name}: {key} {wanted:g}; allowed: {LEAST[key]:g} or more, up to {others:g}, which others or the robot's file want"
         )
     return float(wanted)
 

@@ -33,6 +33,11 @@ TAKE_OVER = "/vipa/take_over"
 LEADER_JOINT_STATES = "/leader/joint_states"  # a leader arm's driver
 
 
+def placement_topic(camera: str) -> str:
+    """Where the required placement is shown over the live picture of `camera`."""
+    return f"/vipa/placement/{camera}"
+
+
 def camera_topics(name: str) -> dict[str, str]:
     """Topics of the camera `name` as realsense-ros names them: color, color_info, depth, depth_info."""
     base = f"/camera/{name}"

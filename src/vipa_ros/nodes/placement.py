@@ -24,6 +24,7 @@ from vipa import files
 from vipa.errors import VipaError
 from vipa.evaluation.placement import Reference, encoded, overlay
 from vipa.recording import topics
+from vipa.recording.topic_names import placement_topic
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
@@ -58,7 +59,7 @@ class Placement(Node):
             names = topics.camera_topics(camera)
             listen(Image, names["color"], lambda msg, c=camera: self.on_picture(c, msg), CAMERA_READER)
             listen(CameraInfo, names["color_info"], lambda msg, c=camera: self.on_info(c, msg), CAMERA_READER)
-            self.publishers_[camera] = self.create_publisher(Image, f"/vipa/placement/{camera}", PROFILES["latched"])
+            self.publishers_[camera] = self.create_publisher(Image, placement_topic(camera), PROFILES["latched"])
         if keyboard.is_terminal():
             keyboard.listen(self.keys.put)
         elif not self.at_once:

@@ -54,7 +54,7 @@ def test_no_sequence_of_requests_loosens_what_the_file_or_another_has_drawn(requ
 def test_who_drew_a_limit_tighter_loosens_it_again_and_nobody_else():
     drawn = limits.Drawn(ROBOT)
     drawn.request(Tighter("left", 0.5, 20.0, requester="anna"))
-    with pytest.raises(ValueError, match="left: speed_scale 0.8; allowed: above 0, up to 0.5"):
+    with pytest.raises(ValueError, match="left: speed_scale 0.8; allowed: 0.001 or more, up to 0.5"):
         drawn.request(Tighter("left", 0.8, requester="ben"))
     drawn.request(Tighter("left", 0.3, requester="ben"))
     assert drawn.in_force()["left"].speed_scale == 0.3 and drawn.in_force()["right"].speed_scale == 1.0
@@ -77,7 +77,7 @@ def test_requesters_are_bounded():
 
 
 @pytest.mark.parametrize("wanted, message", [
-    (Tighter(speed_scale=1.1), "speed_scale 1.1; allowed: above 0, up to 1"),
+    (Tighter(speed_scale=1.1), "speed_scale 1.1; allowed: 0.001 or more, up to 1"),
     (Tighter(force_cap=float("nan")), "force_cap nan; allowed: above 0"),
     (Tighter(workspace_min=np.array([0.1, -0.2])), "workspace"),
     (Tighter("nobody", 0.5), "group 'nobody'; allowed: left, right"),

@@ -49,7 +49,9 @@ while True:
 
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_kill_at_any_moment_loses_no_finished_demonstration_and_at_most_a_second_of_the_running_one(tmp_path, seed):
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     assert writer.stdout.readline() == "began 0\n"
     time.sleep(float(np.random.default_rng(seed).uniform(0.1, 2.2)))
     killed_ns = time.monotonic_ns()

@@ -16,8 +16,8 @@ from vipa_sim.loop import Loop, run_episode
 class ServoLoop(Loop):
     """A Loop whose motion has the MoveIt backend; a cycle of Servo after every tick."""
 
-    def reset(self, seed, variant, commander_id, time_limit=None):
-        card = super().reset(seed, variant, commander_id, time_limit)
+    def reset(self, seed, variant, commander_id, time_limit=None, episode_id=""):
+        card = super().reset(seed, variant, commander_id, time_limit, episode_id)
         self.motion = Motion(self.robot, self.task.fixtures, backend=MoveItBackend)
         self.motion.set_authority(commander_id)
         self.link = self.motion.servo.links["arm"]
