@@ -45,8 +45,6 @@ def test_it_shows_what_is_wanted_and_finds_what_has_moved(tmp_path, monkeypatch)
         assert done.returncode == 0 and set(told["drift"]) == {"scene", "wrist"}, (done.stdout, done.stderr)
         assert max(d["pixels"] for d in told["drift"].values()) < 0.5
         # the cause taken away: the reference of a camera that stood elsewhere
-        import cv2
-
         path = tmp_path / "ref/scene.png"
         picture = cv2.imread(str(path))
         turn = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), 2.0, 1.0)

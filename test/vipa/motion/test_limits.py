@@ -78,7 +78,7 @@ def test_requesters_are_bounded():
 
 @pytest.mark.parametrize("wanted, message", [
     (Tighter(speed_scale=1.1), "speed_scale 1.1; allowed: 0.001 or more, up to 1"),
-    (Tighter(force_cap=float("nan")), "force_cap nan; allowed: above 0"),
+    (Tighter(force_cap=float("nan")), "force_cap nan; allowed: 0.1 or more"),
     (Tighter(workspace_min=np.array([0.1, -0.2])), "workspace"),
     (Tighter("nobody", 0.5), "group 'nobody'; allowed: left, right"),
 ])  # fmt: skip
