@@ -159,7 +159,7 @@ def test_keys_alone_do_the_task_and_what_is_thrown_away_is_kept_apart(person):
         person.press(typist.keys(person.truth.stamp_ns, person.groups(), person.status, person.truth))
         person.wait(lambda: True, "the graph")
         person.seen.wait(0.1)
-    person.wait(lambda: re.search(r"^\w+: /", person.screen, re.MULTILINE), "the verdict")
+    person.wait(lambda: re.search(r"^\w+:\s+/", person.screen, re.MULTILINE), "the verdict")
     run = next(person.out.glob(f"*-{first[:8]}"))
     card = json.loads((run / "scorecard.json").read_text(encoding="utf-8"))
     assert card["outcome"] == "success" and card["commander"] == "teleop"

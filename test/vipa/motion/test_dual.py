@@ -116,7 +116,7 @@ def test_force_wants_its_arm_named():
     motion, _ = start()
     assert motion.context([], force={"target": 5.0}) == "force: group None; allowed: left, right"
     assert motion.context([], force={"target": 5.0, "group": "left"}) == ""
-    assert motion.admittances["left"].active and not motion.admittances["right"].active
+    assert motion.admittances["left"].target == 5.0 and motion.admittances["right"].target is None
 
 
 @pytest.fixture(scope="module")
