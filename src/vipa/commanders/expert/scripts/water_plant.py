@@ -8,20 +8,14 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa.commanders.expert.goal import Goal, Skill
-from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, stay, top_down, wrap, yaw_of
+from vipa.commanders.expert.skills.reach import stay, top_down, wrap, yaw_of
+from vipa.commanders.expert.skills.take import Take
 from vipa.commanders.expert.view import View
-from vipa.geometry import poses, rotation
+from vipa.geometry import poses
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 GRASP = 0.160  # metres above the can's foot: on neck and spray handle, the palm 14 mm clear of the can's head
-ABOVE = 0.08  # metres over the grasp, where the hand is lined up; the can's head is 0.045 m high
-OVER = 0.04  # metres beside the line above the can, within which the hand goes down
-NEAR = 0.012  # metres beside it, within which it goes all the way down
-# metres above and beside the grasp, and radians: nearer than this the fingers are around the can, and close. Wider than the way
-# down: a learner that had to come nearer than it can see would never close.
-LOW, BESIDE, TURNED = 0.015, 0.025, 0.25
-FINGER = 0.05  # metres from the tool's axis to the open fingers
-OPEN, GRIPPED = 0.9, 0.66  # openings: above, the hand is open; below, with a finger on the can, the can is in the hand
+GRIPPED = 0.66  # opening: below it, with a finger on the can, the can is in the hand
 LEAVES = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # The handle's spring yields at 8 N a finger. Around the can's 46 mm this asks for about 6 N: it lifts, and does not press
@@ -47,33 +41,14 @@ def script(view: View) -> Skill:
 
 def _due(view: View) -> str:
     """The step that is due."""
-    if _held(view):
+    if TAKE.held(view):
         if view.body(CAN)[2] < LIFTED:
             return "lift"
         return "press" if _is_aimed(view) else "aim"
-    off, up, turned = _from_grasp(view)
-    closing = view.opening < OPEN
-    if turned < TURNED and abs(up) < LOW and off < BESIDE:
-        return "close"
-    if closing:
-        return "open"
-    if off < OVER and -2 * NEAR < up < CLEAR and turned < 2 * TURNED:
-        return "descend"
-    return "raise" if up < ABOVE - NEAR else "reach"
+    return TAKE.due(view)
 
 
 # what is seen
-
-
-def _held(view: View) -> bool:
-    return view.touched(CAN) and view.opening < GRIPPED
-
-
-def _from_grasp(view: View) -> tuple[float, float, float]:
-    """How far the tool is beside the grasp and above it, metres, and turned from it, radians."""
-    grasp = _over(view, _nearest_turn(view), 0.0)
-    off = float(np.hypot(*(view.tool[:2] - grasp[:2])))
-    return off, float(view.tool[2] - grasp[2]), float(np.linalg.norm(rotation.difference(grasp[3:], view.tool[3:])))
 
 
 def _is_aimed(view: View) -> bool:
@@ -85,18 +60,6 @@ def _is_aimed(view: View) -> bool:
 
 
 # where to
-
-
-def _over(view: View, turn: float, height: float) -> np.ndarray:
-    """Tool pose (7,) `height` metres over the grasp; the fingers close along the can's x."""
-    can = view.body(CAN)
-    position = poses.transform(can, [0.0, 0.0, GRASP])
-    return top_down([position[0], position[1], position[2] + height], yaw_of(can) - np.pi / 2 + turn)
-
-
-def _nearest_turn(view: View) -> float:
-    """0 or half a turn: the grasp that is nearer to how the tool is turned."""
-    return 0.0 if abs(wrap(yaw_of(view.tool) - yaw_of(_over(view, 0.0, 0.0)))) < np.pi / 2 else np.pi
 
 
 def _aimed(view: View) -> np.ndarray:
@@ -115,7 +78,7 @@ def _way(view: View, turn: float) -> list[np.ndarray]:
     """Tool poses from the grasp to where the nozzle points at the plant."""
     can, end = view.body(CAN), _aimed(view)
     yaw, bend = yaw_of(can) - np.pi / 2 + turn, wrap(yaw_of(end) - yaw_of(can))
-    way = [_over(view, turn, ABOVE)]
+    way = []
     for share in np.linspace(0.0, 1.0, 5):
         position = can[:3] + share * (end - can)[:3]
         way.append(top_down([*position[:2], GRASP + (CARRY if share else 0.0)], yaw + share * bend))
@@ -123,40 +86,6 @@ def _way(view: View, turn: float) -> list[np.ndarray]:
 
 
 # the steps
-
-
-def _raise(view: View, until: Callable[[View], bool]) -> Goal:
-    at = view.tool.copy()
-
-    def goal(view: View) -> np.ndarray:
-        return np.array([*at[:2], _over(view, 0.0, ABOVE)[2], *at[3:]])
-
-    return Goal(goal, speed=0.4, near=0.0, until=until, target=CAN)
-
-
-def _reach(view: View, until: Callable[[View], bool]) -> Goal:
-    turn = best_turn(view, lambda turn: _way(view, turn))
-    return Goal(lambda v: _over(v, turn, 2 * ABOVE), speed=0.5, angular_speed=1.6, near=0.0, until=until, target=CAN)
-
-
-def _descend(view: View, until: Callable[[View], bool]) -> Goal:
-    turn = _nearest_turn(view)
-    goal = lined_up(lambda v: _over(v, turn, 0.0), ABOVE, NEAR, FINGER)
-    return Goal(goal, speed=0.15, near=0.0, until=until, target=CAN, noise=NOISE)
-
-
-def _open(view: View, until: Callable[[View], bool]) -> Goal:
-    """Whatever it holds or not: up and open."""
-    at = view.tool.copy()
-
-    def goal(view: View) -> np.ndarray:
-        return np.array([*at[:2], max(at[2], _over(view, 0.0, ABOVE)[2]), *at[3:]])
-
-    return Goal(goal, speed=0.2, near=0.0, until=until, target=CAN)
-
-
-def _close(view: View, until: Callable[[View], bool]) -> Goal:
-    return Goal(stay(view), hand=LIGHT, near=0.0, until=until, target=CAN, noise=0.0)
 
 
 def _lift(view: View, until: Callable[[View], bool]) -> Goal:
@@ -177,12 +106,9 @@ def _press(view: View, until: Callable[[View], bool]) -> Goal:
     return Goal(stay(view), hand=SQUEEZE, near=0.0, until=until, target=HANDLE, noise=0.0)
 
 
-STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = {
-    "raise": _raise,
-    "reach": _reach,
-    "descend": _descend,
-    "open": _open,
-    "close": _close,
+# what is above the grasp is a can's head 0.045 m high; the fingers close along the can's x, with 17 mm to either side on the way down
+TAKE = Take(CAN, GRASP, yaw=-np.pi / 2, hand=LIGHT, gripped=GRIPPED, way=_way)
+STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = TAKE.steps | {
     "lift": _lift,
     "aim": _aim,
     "press": _press,

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.commanders.expert.goal import Goal
-from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, top_down, wrap, yaw_of
+from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, stay, top_down, wrap, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
-AWAY = 0.03  # metres: an arm that was to stay was moved by somebody else
 FINGER = 0.05  # metres from the tool's axis to the open fingers
 DOWN = 0.15  # m/s on the way down to an object
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers are close beside the object
@@ -118,16 +117,4 @@ class Take:
         return Goal(goal, speed=0.2, near=0.0, until=until, target=self.body)
 
     def _close(self, view: View, until: Until) -> Goal:
-        return Goal(staying(view), hand=self.hand, near=0.0, until=until, target=self.body, noise=0.0)
-
-
-def staying(view: View) -> Callable[[View], np.ndarray]:
-    """A goal's pose: where the tool is, also after somebody else has moved it."""
-    here = view.tool.copy()
-
-    def pose(view: View) -> np.ndarray:
-        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY:
-            here[:] = view.tool
-        return here
-
-    return pose
+        return Goal(stay(view), hand=self.hand, near=0.0, until=until, target=self.body, noise=0.0)
