@@ -11,8 +11,6 @@ import numpy as np
 from vipa.robot.description import Box, Group, Robot
 
 MAX_REQUESTERS = 16  # that may have drawn limits tighter at a time
-
-
 LEAST = {"speed_scale": 1e-3, "force_cap": 0.1}  # newtons: with less an arm is to be stopped, not slowed
 
 

@@ -136,20 +136,7 @@ def pose_chunk(
     """A chunk of `poses` (T, 7) for one group, in the name of whoever has authority."""
     spec = motion.robot.group(group)
     action = GroupAction(group, spec.base_frame, spec.tool_frame, np.atleast_2d(poses))
-    return ActionChunk(
-        **(
-            {
-                "commander_id": motion.authority,
-                "epoch": motion.epoch,
-                "seq": seq,
-                "stamp_ns": start_ns,
-                "start_ns": start_ns,
-                "dt": dt,
-                "groups": (action,),
-            }
-            | fields
-        )
-    )
+    return _chunk(motion, action, start_ns, dt, seq, fields)
 
 
 def joint_chunk(
@@ -157,17 +144,17 @@ def joint_chunk(
 ) -> ActionChunk:
     """A chunk of `joints` (T, J) for one group, in the name of whoever has authority."""
     action = GroupAction(group, joint_names=tuple(motion.robot.group(group).joints), joints=np.atleast_2d(joints))
-    return ActionChunk(
-        **(
-            {
-                "commander_id": motion.authority,
-                "epoch": motion.epoch,
-                "seq": seq,
-                "stamp_ns": start_ns,
-                "start_ns": start_ns,
-                "dt": dt,
-                "groups": (action,),
-            }
-            | fields
-        )
-    )
+    return _chunk(motion, action, start_ns, dt, seq, fields)
+
+
+def _chunk(motion: Motion, action: GroupAction, start_ns: int, dt: float, seq: int, fields: dict) -> ActionChunk:
+    usual = {
+        "commander_id": motion.authority,
+        "epoch": motion.epoch,
+        "seq": seq,
+        "stamp_ns": start_ns,
+        "start_ns": start_ns,
+        "dt": dt,
+        "groups": (action,),
+    }
+    return ActionChunk(**usual | fields)

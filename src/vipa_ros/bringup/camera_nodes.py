@@ -1,6 +1,7 @@
 """The processes that publish a real cell's cameras: our node, or realsense2_camera's."""
 
-from vipa.errors import VipaError, unknown
+from vipa.drivers import realsense
+from vipa.errors import unknown
 from vipa.recording.topic_names import camera_topics
 from vipa.robot.description import Camera, Robot
 from vipa_ros.bringup.process import ProcessSpec, program
@@ -21,11 +22,8 @@ def check(driver: str, robot: Robot) -> None:
         return
     if driver not in DRIVERS:
         raise unknown("camera driver", driver, DRIVERS)
-    if len(robot.cameras) > 1 and (nameless := [c.name for c in robot.cameras if not c.serial]):
-        raise VipaError(f"camera {nameless[0]}: no serial in the robot file; allowed with several cameras: one each")
+    realsense.find(robot.cameras, [])  # refuses cameras that cannot be told apart
     if driver == "realsense":
-        from vipa.drivers import realsense
-
         realsense.library()
     else:
         program(_realsense2_camera(robot.cameras[0]))

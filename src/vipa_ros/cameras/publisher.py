@@ -4,16 +4,12 @@ import queue
 import threading
 
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
 
 from vipa.rates import Every
-from vipa.recording import topics
+from vipa_ros.cameras.image_publishers import image_publishers
 from vipa_ros.common import convert
-from vipa_ros.common.qos import PROFILES
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
-
-KINDS = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info": CameraInfo}
 
 
 class CameraPublisher:
@@ -26,13 +22,7 @@ class CameraPublisher:
     def __init__(self, node: Node, cell: SimCell):
         self.cell = cell
         self.every = {name: Every(camera.rate, cell.stamp_ns) for name, camera in cell.cameras.items()}
-        self.publishers = {
-            camera: {
-                key: node.create_publisher(KINDS[key], name, PROFILES["camera"])
-                for key, name in topics.camera_topics(camera).items()
-            }
-            for camera in self.every
-        }
+        self.publishers = {camera: image_publishers(node, camera) for camera in self.every}
         self.jobs: queue.Queue = queue.Queue(maxsize=1)
         self.error: Exception | None = None
         ready = threading.Event()

@@ -7,7 +7,6 @@ lock_after, filters (names with commas), sync_mode, emitter: see vipa.drivers.re
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
 
 from vipa import config
 from vipa.drivers import realsense
@@ -15,10 +14,10 @@ from vipa.errors import VipaError, unknown
 from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa_ros.cameras.camera_thread import CameraThread
+from vipa_ros.cameras.image_publishers import image_publishers
 from vipa_ros.common import convert, node
 from vipa_ros.common.qos import PROFILES
 
-KINDS = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info": CameraInfo}
 PERIOD = 1.0  # wall seconds between two diagnostics
 
 
@@ -39,13 +38,7 @@ class RealSense(Node):
         self.settings = config.build(values, realsense.Settings, "realsense")
         self.plugged_in = plugged_in
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, PROFILES["stream"])
-        self.images = {
-            c.name: {
-                key: self.create_publisher(KINDS[key], name, PROFILES["camera"])
-                for key, name in topics.camera_topics(c.name).items()
-            }
-            for c in self.cameras
-        }
+        self.images = {c.name: image_publishers(self, c.name) for c in self.cameras}
         realsense.library()  # before any thread: what is missing is said at once
         realsense.find(self.cameras, [])
         self.threads = [CameraThread(c, lambda c=c: self.open(c), self.publish) for c in self.cameras]
