@@ -60,3 +60,13 @@ def moving():
     drive(motion, cell, 1.0, follow(motion, line(home, [0, 1, 0], 0.2), rate=10, horizon=10, step=0.1))
     assert motion.status(cell.now_ns, cell.time).mode == Mode.EXECUTING
     return motion, cell
+
+
+def reset_cell(motion, cell, seconds):
+    """The cell is reset under a stop of `seconds`: joints jump home, motion is re-armed where they are."""
+    motion.estop("reset")
+    drive(motion, cell, seconds)
+    cell.positions |= dict(zip(ROBOT.groups[0].joints, ROBOT.groups[0].home))
+    cell._active.clear()
+    motion.tick(cell.state(), cell.time)
+    assert motion.rearm() == ""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.following import ROBOT, follow, line, moving, start, tool
+from helpers.following import ROBOT, follow, line, moving, reset_cell, start, tool
 from vipa.robot.kinematics import Kinematics
 from vipa_cli.bench.ideal_robot import drive, joint_chunk, pose_chunk
 
@@ -57,12 +57,7 @@ def reconnected():
 def reset():
     """A re-arm takes the cell as it stands, elsewhere than the last command led."""
     motion, cell = moving()
-    motion.estop("reset")
-    drive(motion, cell, 0.5)
-    cell.positions |= dict(zip(ROBOT.groups[0].joints, ROBOT.groups[0].home))
-    cell._active.clear()
-    motion.tick(cell.state(), cell.time)
-    assert motion.rearm() == ""
+    reset_cell(motion, cell, 0.5)
     drive(motion, cell, 0.05)
     return motion, cell
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers.following import ROBOT, assert_limits, follow, line, moving, start, tool
+from helpers.following import ROBOT, assert_limits, follow, line, moving, reset_cell, start, tool
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.limits import Tighter
 from vipa.motion.motion import Motion
@@ -105,12 +105,7 @@ def test_force_beyond_the_cap_stops_and_a_retreat_under_load_is_possible():
 
 def test_a_reset_cell_is_taken_as_it_stands():
     motion, cell = moving()
-    motion.estop("reset")
-    drive(motion, cell, 0.4)
-    cell.positions |= dict(zip(ROBOT.groups[0].joints, ROBOT.groups[0].home))
-    cell._active.clear()
-    motion.tick(cell.state(), cell.time)
-    assert motion.rearm() == ""
+    reset_cell(motion, cell, 0.4)
     np.testing.assert_allclose(motion.commanded()["arm"].positions, ROBOT.groups[0].home)
     assert motion.safety(cell.now_ns).armed
 
