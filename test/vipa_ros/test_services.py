@@ -69,3 +69,21 @@ def test_what_may_be_asked_twice_is(ask):
 def test_what_may_not_is_asked_once(ask):
     error, asked = ask(lost=1, wait=1.0, again=0.0)
     assert isinstance(error, VipaError) and "/deaf did not answer within 1 s" in str(error) and asked == 1
+
+
+@pytest.mark.parametrize(("comes", "wait"), [(True, 60.0), (False, 0.2)])
+def test_what_has_not_been_heard_of_yet_is_waited_for(comes, wait):
+    """The node goes on meanwhile: what is waited for comes by one of its own callbacks."""
+    domain, context, heard = Domain(), rclpy.Context(), []
+    rclpy.init(context=context, domain_id=domain.id)
+    node = rclpy.create_node("waits", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    if comes:
+        node.create_timer(0.05, lambda: heard.append(True))
+    task = executor.create_task(Services(node, {}).until(lambda: bool(heard), wait))
+    while not task.done():
+        executor.spin_once(timeout_sec=0.1)
+    assert task.result() is comes
+    context.try_shutdown()
+    domain.release()

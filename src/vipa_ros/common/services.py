@@ -1,6 +1,7 @@
 """Services and pauses that are awaited, not waited for: a single-threaded node goes on meanwhile."""
 
 import time
+from collections.abc import Callable
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -13,6 +14,7 @@ POLL_S = 0.02  # wall seconds between looks for a service that is not there yet
 RETRY_S = (
     1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
 )
+FIRST_WAIT_S = 5.0  # wall seconds for what a node that has just started has not heard of yet
 
 
 class Services:
@@ -72,6 +74,13 @@ class Services:
         result = await answer
         self.node.destroy_timer(timer)
         return result
+
+    async def until(self, there: Callable[[], bool], wait: float) -> bool:
+        """Whether there() has become true within `wait` wall seconds."""
+        deadline = time.monotonic() + wait
+        while not there() and time.monotonic() < deadline:
+            await self.pause(POLL_S)
+        return there()
 
     async def pause(self, seconds: float) -> None:
         """Lets wall time pass."""

@@ -7,6 +7,7 @@ or moveit, which is loaded in this process only.
 import time
 
 import numpy as np
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from vipa_msgs.srv import PlanMotion
@@ -20,6 +21,7 @@ from vipa.tasks.task import load_task
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER
+from vipa_ros.common.services import FIRST_WAIT_S, Services
 
 BACKENDS = ("embedded", "moveit")
 STALE = 0.5  # wall seconds without joint states after which nobody knows where the robot is
@@ -39,7 +41,9 @@ class PlannerNode(Node):
         self.states, self.state, self.heard = JointStates(self.robot), None, 0.0
         self.deaf_until = 0.0  # monotonic: it planned until then, and heard nothing meanwhile
         Listener(self).on(JointState, topics.JOINT_STATES, self.on_joint_state, MOTION_READER)
-        self.create_service(PlanMotion, topics.PLAN_MOTION, self.on_plan)
+        self.services_ = Services(self, {})
+        # reentrant: joint states come in while a request waits for the first of them
+        self.create_service(PlanMotion, topics.PLAN_MOTION, self.on_plan, callback_group=ReentrantCallbackGroup())
         self.get_logger().info(f"planner ready: {self.robot.name}, {backend}")
 
     def make(self, backend, fixtures):
@@ -62,7 +66,8 @@ class PlannerNode(Node):
         if why:
             raise ValueError(why)
 
-    def on_plan(self, request, response):
+    async def on_plan(self, request, response):
+        await self.services_.until(lambda: self.state is not None, FIRST_WAIT_S)
         asked = convert.plan_request(request)
         try:
             why = check(asked, self.robot) or self.blind()

@@ -13,7 +13,7 @@ from vipa.robot.joint_states import JointStates, positions_of
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
-from vipa_ros.common.services import RETRY_S, Services
+from vipa_ros.common.services import FIRST_WAIT_S, RETRY_S, Services
 
 COMMANDER = "home"
 WAIT = 30.0  # wall seconds for a plan
@@ -43,6 +43,8 @@ class Homing:
 
     async def home(self) -> None:
         """One arm after the other. Refused while a commander holds the authority. Raises VipaError: what stands in the way."""
+        # asked right after the start, the node may not have met them yet
+        await self.services.until(lambda: self.motion is not None and not self.states.missing(), FIRST_WAIT_S)
         if self.motion is None:
             raise VipaError("homing: nothing heard from motion")
         if self.motion.authority not in ("", COMMANDER):
