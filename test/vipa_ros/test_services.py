@@ -71,7 +71,7 @@ def test_what_may_not_is_asked_once(ask):
     assert isinstance(error, VipaError) and "/deaf did not answer within 1 s" in str(error) and asked == 1
 
 
-@pytest.mark.parametrize(("comes", "wait"), [(True, 60.0), (False, 0.2)])
+@pytest.mark.parametrize("comes, wait", [(True, 60.0), (False, 0.2)])
 def test_what_has_not_been_heard_of_yet_is_waited_for(comes, wait):
     """The node goes on meanwhile: what is waited for comes by one of its own callbacks."""
     domain, context, heard = Domain(), rclpy.Context(), []
