@@ -46,14 +46,12 @@ def operator(world, *ask):
 def test_an_operator_judges_stops_and_rearms(world):
     status = world.newest(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
     safety = world.newest(SafetyStatus, topics.SAFETY_STATUS, PROFILES["latched"])
+    client = ActionClient(world.node, RunEpisode, topics.RUN_EPISODE)
+    world.wait(lambda: client.server_is_ready() and safety and safety[0].armed, "the graph to be up")
     code, said = operator(world, "done")
     assert code == 1 and "no episode is running" in said
     code, said = operator(world, "home")
     assert code == 2 and f"nobody offers {topics.HOME}" in said
-    world.wait(lambda: safety and safety[0].armed, "motion to be armed")
-
-    client = ActionClient(world.node, RunEpisode, topics.RUN_EPISODE)
-    world.wait(client.server_is_ready, "the task manager")
     goal = RunEpisode.Goal(task="water_plant", commander="expert", time_limit=600.0)
     sent = world.begin(lambda: client.send_goal_async(goal))
     world.wait(sent.done, "the goal's acceptance")

@@ -1,7 +1,9 @@
 """Every process of a graph runs with our profile of Fast DDS: not only named, but in force."""
 
 import json
+import mmap
 import os
+import re
 import subprocess
 import sys
 
@@ -39,7 +41,7 @@ def domain():
 
 
 def segments(domain, **environ) -> list[int]:
-    """What a process of the graph maps that is alone in its domain."""
+    """What a process of the graph sends through."""
     env = environment.child_environment(domain) | environ
     done = subprocess.run(
         [sys.executable, "-c", PROBE],
@@ -67,6 +69,17 @@ def test_a_profile_with_one_wrong_element_is_ignored_whole(domain, tmp_path):
         encoding="utf-8",
     )
     assert segments(domain, **dict.fromkeys(environment.DDS_PROFILES, str(bad)))[0] < 1 << 20
+
+
+def test_a_segment_that_is_only_read_is_anothers(tmp_path, monkeypatch):
+    """A participant's port may have been a killed one's, to whom a third still sends: its segment is mapped then, and not ours."""
+    monkeypatch.setattr(dds, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(dds, "LOCK", re.compile(rf"{re.escape(str(tmp_path))}/(fastrtps_[0-9a-f]{{16}})_el"))
+    own, read = tmp_path / f"fastrtps_{7:016x}", tmp_path / f"fastrtps_{8:016x}"
+    for path in (own, read):
+        path.write_bytes(bytes(100))
+    with open(read, "r+b") as handle, mmap.mmap(handle.fileno(), 100), open(f"{own}_el", "w", encoding="utf-8"):
+        assert dds.paths() == [own] and dds.segments() == [100]
 
 
 @pytest.mark.parametrize("name", environment.DDS_PROFILES)

@@ -68,20 +68,23 @@ def _depth(depth: np.ndarray) -> str:
 
 @dataclass
 class _Still:
-    """What one camera has shown since `color_ns`, `depth_ns` without a change; moved: times that the colours changed since."""
+    """What one camera has shown last. stamp_ns: of that capture. color_ns, depth_ns: since when it has shown it. changing_ns: how
+    long its colours have changed from capture to capture since depth changed last."""
 
+    stamp_ns: int
     color: int
     depth: int
     color_ns: int
     depth_ns: int
-    moved: int = 0
+    changing_ns: int = 0
 
 
 class StillCheck:
     """Do the cameras' pictures change? One thread; captures of each camera in order of time.
 
     still_ok: identical pictures are no fault (a simulated camera that looks at a scene at rest has no noise). That depth stands
-    while the colours go on changing always is one.
+    while the colours go on changing always is one, until depth changes. Colours that change for a moment say nothing: things that
+    come to rest move by less than the millimetre that depth counts in.
     """
 
     def __init__(self, still_ok: bool = False):
@@ -92,14 +95,16 @@ class StillCheck:
         """'' or what of the camera of `frame` has stood still for too long."""
         color, depth, now = hash(frame.color[::4, ::4].tobytes()), hash(frame.depth.tobytes()), frame.stamp_ns
         seen = self._seen.get(frame.name)
-        if seen is None or now < seen.color_ns:  # the first, or the clock has jumped
-            seen = self._seen[frame.name] = _Still(color, depth, now, now)
+        if seen is None or now < seen.stamp_ns:  # the first, or the clock has jumped
+            seen = self._seen[frame.name] = _Still(now, color, depth, now, now)
         if color != seen.color:
-            seen.color, seen.color_ns, seen.moved = color, now, seen.moved + 1
+            seen.color, seen.color_ns, seen.changing_ns = color, now, seen.changing_ns + now - seen.stamp_ns
         if depth != seen.depth:
-            seen.depth, seen.depth_ns, seen.moved = depth, now, 0
+            seen.depth, seen.depth_ns, seen.changing_ns = depth, now, 0
+        seen.stamp_ns = now
         if not self.still_ok and (still := (now - seen.color_ns) / 1e9) > FROZEN_AFTER:
             return f"camera {frame.name}: the same pixels for {still:.1f} s"
-        if (still := (now - seen.depth_ns) / 1e9) > FROZEN_AFTER and (seen.moved > 1 or not self.still_ok):
-            return f"camera {frame.name}: the same depth for {still:.1f} s"
+        stands = now - seen.depth_ns
+        if (seen.changing_ns if self.still_ok else stands) / 1e9 > FROZEN_AFTER:
+            return f"camera {frame.name}: the same depth for {stands / 1e9:.1f} s"
         return ""

@@ -1,13 +1,15 @@
 """What the middleware really does with our profile: a file that Fast DDS does not like is ignored whole, and nobody hears of it."""
 
+import contextlib
+import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
-SEGMENT = re.compile(
-    r"fastrtps_[0-9a-f]{16}"
-)  # what one participant sends through; its ports and locks are named otherwise
+# The lock that a participant holds on the segment that it sends through. What a process maps tells less: a port that it reads may
+# have been another's, killed a moment ago, to whom others still send.
+LOCK = re.compile(rf"{SHARED_MEMORY}/(fastrtps_[0-9a-f]{{16}})_el")
 
 
 def segment_size(profile: Path) -> int:
@@ -17,13 +19,13 @@ def segment_size(profile: Path) -> int:
 
 
 def paths(pid: int | str = "self") -> list[Path]:
-    """The segments of Fast DDS that a process maps: its own and those it reads from."""
-    found = {
-        Path(line.split()[-1])
-        for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-        if f"{SHARED_MEMORY}/" in line
-    }
-    return sorted(path for path in found if SEGMENT.fullmatch(path.name) and path.exists())
+    """The segments of Fast DDS that are a process's own: those that its participants send through."""
+    found = set()
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if lock := LOCK.fullmatch(os.readlink(handle)):
+                found.add(SHARED_MEMORY / lock[1])
+    return sorted(path for path in found if path.exists())
 
 
 def segments(pid: int | str = "self") -> list[int]:

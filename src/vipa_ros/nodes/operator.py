@@ -27,10 +27,12 @@ from vipa_ros.episode import operator_state
 from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
 FIND = 5.0  # wall seconds for a service or the motion node to be found
-LATCHED = 0.5  # wall seconds for what others have latched, once motion is heard
+KNOWN = 1.0  # wall seconds without another publisher being found, after which all are known
+LATCHED = 3.0  # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
 ANSWER = 120.0  # wall seconds for its answer: homing takes its time
 SILENT = 1.0  # wall seconds without a status after which motion counts as gone
 REFRESH = 0.2  # wall seconds
+STATE_TOPICS = (topics.MOTION_STATUS, topics.SAFETY_STATUS, topics.ROBOT_STATUS, topics.EPISODE_STATUS)
 STATE = "state"  # an ask that changes nothing
 MODES = ("holding", "executing", "braking", "STOPPED")
 
@@ -87,16 +89,25 @@ class Operator(Node):
                     live.update(self.picture(), refresh=True)
 
     def say_state(self):
-        """Prints the state, once motion is heard and others had their time to be. Raises VipaError if it is not heard."""
-        deadline = time.monotonic() + FIND
-        while self.motion is None:
+        """Prints the state, once all that there is to hear is heard. Raises VipaError if motion is not."""
+        began = found = time.monotonic()
+        known = self.publishers()
+        while self.motion is None or time.monotonic() - found < (LATCHED if self.unheard(known) else KNOWN):
             rclpy.spin_once(self, timeout_sec=0.05)
-            if time.monotonic() > deadline:
+            if (now := self.publishers()) != known:
+                known, found = now, time.monotonic()
+            if self.motion is None and time.monotonic() - began > FIND:
                 raise VipaError(f"no motion node within {FIND:g} s; is a graph running in this ROS domain?")
-        deadline = time.monotonic() + LATCHED
-        while time.monotonic() < deadline:
-            rclpy.spin_once(self, timeout_sec=0.05)
         Console(highlight=False).print(*self.lines(), sep="\n")
+
+    def publishers(self) -> dict[str, int]:
+        """How many were found of each topic that is listened to."""
+        return {topic: self.count_publishers(topic) for topic in STATE_TOPICS}
+
+    def unheard(self, publishers: dict[str, int]) -> bool:
+        """Whether a topic that somebody publishes has said nothing yet."""
+        heard = (self.motion, self.requests.safety, self.robot, self.episode)
+        return any(publishers[topic] and said is None for topic, said in zip(STATE_TOPICS, heard, strict=True))
 
     def document(self) -> dict:
         """What is known now, for a script: the state, or the answer to what was asked."""

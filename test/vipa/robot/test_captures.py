@@ -97,6 +97,18 @@ def test_depth_that_stands_while_colours_change_is_frozen_until_it_moves(still_o
     )
 
 
+def test_colours_that_change_for_a_moment_before_a_scene_rests_are_no_fault():
+    """Seen: a scene settled below the millimetre that depth counts in, stood, and the commander waited for depth for ever."""
+    settling, rest = round(FROZEN_AFTER / 0.1) - 1, 100
+    assert not any(play(StillCheck(True), [*range(settling), *[7] * rest], [0] * (settling + rest)))
+
+
+def test_a_fault_of_depth_stays_when_the_scene_comes_to_rest():
+    count = round(FROZEN_AFTER / 0.1) + 2
+    faults = play(StillCheck(True), [*range(count), *[99] * 50], [0] * (count + 50))
+    assert all("the same depth" in why for why in faults[count:])
+
+
 def test_a_simulated_scene_at_rest_is_no_fault_and_a_real_one_is():
     assert not any(play(StillCheck(True), [7] * 60, [7] * 60))
     assert "the same pixels" in play(StillCheck(), [7] * 60, range(60))[-1]
