@@ -44,9 +44,15 @@ class Mode(IntEnum):
     STOPPED = 3
 
 
+REASONS = 8  # that a status has at most
+
+
 @dataclass(frozen=True)
 class MotionStatus:
-    """What motion does, for commanders, recorder and task manager (vipa_msgs/MotionStatus)."""
+    """What motion does, for commanders, recorder and task manager (vipa_msgs/MotionStatus).
+
+    reasons: at most `REASONS`: why it is stopped, then what was clamped, refused or noted, newest first.
+    """
 
     stamp_ns: int
     epoch: int

@@ -8,7 +8,7 @@ import numpy as np
 
 from vipa.motion import admission, limits
 from vipa.motion.admittance import Admittance
-from vipa.motion.chunk import ActionChunk
+from vipa.motion.chunk import REASONS, ActionChunk
 from vipa.motion.clearance import Clearance
 from vipa.motion.collision import CollisionModel
 from vipa.motion.contact_speed import ContactSpeed
@@ -76,7 +76,7 @@ class ControlStep:
         self.epoch, self.authority, self.granter = 1, "", ""  # granter: who gave the authority to who holds it
         self.stops = Stops()
         self.clamps = self.refusals = 0
-        self.reasons: deque[str] = deque(maxlen=8)
+        self.reasons: deque[str] = deque(maxlen=REASONS)
         self.started = self.braking = False
         self.current: ActionChunk | None = None  # what is executed
         self._pending: ActionChunk | None = None  # what waits for the end of braking

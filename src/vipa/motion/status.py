@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vipa.motion.chunk import Mode, MotionStatus, SafetyState
+from vipa.motion.chunk import REASONS, Mode, MotionStatus, SafetyState
 from vipa.motion.stops import E_STOP
 from vipa.motion.validation import steps_of
 from vipa.robot.state import GroupState
@@ -44,7 +44,7 @@ def _states(motion: Motion, q: np.ndarray, v: np.ndarray, hands: dict[str, np.nd
 
 
 def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
-    """Epoch, authority, mode, what is executed, what is committed, what was clamped and refused, ages."""
+    """Epoch, authority, mode, what is executed, what is committed, why it is stopped and what was clamped and refused, ages."""
     now, chunk = motion.seconds(now_ns), motion.current
     mode = (
         Mode.STOPPED
@@ -70,7 +70,7 @@ def status(motion: Motion, now_ns: int, monotonic: float) -> MotionStatus:
         committed,
         motion.clamps,
         motion.refusals,
-        tuple(motion.reasons),
+        tuple(dict.fromkeys((*motion.stop_reasons, *motion.reasons)))[:REASONS],
         monotonic - motion.clock.monotonic if motion.started else -1.0,
         monotonic - motion.chunk_time if math.isfinite(motion.chunk_time) else -1.0,
         (now_ns - observed) / 1e9 if observed else -1.0,

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import rclpy
+from rcl_interfaces.srv import ListParameters
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from vipa_msgs.action import RunEpisode
@@ -23,7 +24,10 @@ from vipa.terminal.checklist import Checklist
 from vipa_ros.common import convert, node
 from vipa_ros.episode.operator_requests import OperatorRequests
 
+TASK_MANAGER = "task_manager"  # its node
 SERVER_WAIT_S = 30.0  # wall seconds for the task manager to appear
+RETRY_S = 1.0  # wall seconds without an answer after which the greeting is sent again
+ANSWER_S = 60.0  # wall seconds for the task manager to accept or refuse
 CANCEL_WAIT_S = 4.0  # wall seconds for it to close the bag after a cancel
 SERVER_TIMEOUT_S = 1.0  # wall seconds without the task manager after which nothing more is expected of it
 
@@ -44,6 +48,8 @@ class Episode(Node):
         self.require_success = node.parameter(self, "require_success", False)
         self.blind = node.parameter(self, "blind", False)
         self.client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
+        # made after the action's client: who answers it has met that one as well, since endpoints are made known in their order
+        self.greeting = self.create_client(ListParameters, f"/{TASK_MANAGER}/list_parameters")
         self.checklist = Checklist()
         self.exit_status = 1
         self.requests = OperatorRequests(self, lambda done, words: self.checklist.note(words))
@@ -69,11 +75,16 @@ class Episode(Node):
             rclpy.spin_once(self, timeout_sec=0.05)
             if time.monotonic() - began > SERVER_WAIT_S:
                 raise VipaError(f"no task manager at {topics.RUN_EPISODE} within {SERVER_WAIT_S:g} s")
+        self.greet(began + SERVER_WAIT_S)
         with self.checklist:
-            handle = self.wait(
-                self.client.send_goal_async(self.goal, feedback_callback=self.on_feedback), SERVER_WAIT_S
-            )
-            if handle is None or not handle.accepted:
+            handle = self.wait(self.client.send_goal_async(self.goal, feedback_callback=self.on_feedback), ANSWER_S)
+            if handle is None:
+                raise VipaError(
+                    f"the task manager did not answer within {ANSWER_S:g} s"
+                    if self.client.server_is_ready()
+                    else "the task manager has gone; its log says why"
+                )
+            if not handle.accepted:
                 raise VipaError("the task manager refused the episode; its log says why")
             result = handle.get_result_async()
             try:
@@ -87,6 +98,18 @@ class Episode(Node):
             return
         print(scorecard.render(card, self.blind), flush=True)
         self.exit_status = 130 if interrupted else scorecard.exit_status(card, self.require_success)
+
+    def greet(self, deadline):
+        """Waits until the task manager knows of this node: rmw_fastrtps drops for good an answer to a client that it has not met, and
+        a goal cannot be sent twice. Raises VipaError at `deadline`, monotonic seconds."""
+        asked, last = [], 0.0
+        while not any(future.done() for future in asked):
+            if (now := time.monotonic()) > deadline:
+                raise VipaError(f"the task manager did not answer within {SERVER_WAIT_S:g} s")
+            if self.greeting.service_is_ready() and now - last > RETRY_S:
+                last = now
+                asked.append(self.greeting.call_async(ListParameters.Request()))
+            rclpy.spin_once(self, timeout_sec=0.05)
 
     def card(self, answer):
         """The scorecard in the answer; without one, what the task manager wrote before it ended, None if it did not."""

@@ -140,3 +140,14 @@ def test_the_way_back_is_as_fast_at_every_rate_of_joint_states(rate):
     before = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
     after = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
     assert reach @ np.abs(after - before) * rate == pytest.approx(SPEED, rel=1e-6)
+
+
+def test_why_it_is_stopped_stands_before_what_was_noted_since():
+    """The task manager says the first of the reasons: seen was the rate of the joint states as the cause of a stop."""
+    motion, cell = moving()
+    motion.estop("the button")
+    motion._note("joint states come at 100.0 Hz")
+    reasons = motion.status(cell.now_ns, cell.time).reasons
+    assert "the button" in reasons[0]
+    assert reasons.count(reasons[0]) == 1
+    assert "joint states come" in reasons[1]
