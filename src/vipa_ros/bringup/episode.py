@@ -18,7 +18,9 @@ from vipa_ros.bringup.process import ProcessSpec, program
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_sim import following
 
-FAULT_GRACE_S = 15.0  # wall seconds that the episode gets to score itself after a node has died
+# Wall seconds that the episode gets to score itself after a node has died. A commander's silence is judged after 5 s of ROS time,
+# which a busy machine makes ten times as long.
+FAULT_GRACE_S = 60.0
 
 
 def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, EpisodeConfig]:
