@@ -25,6 +25,7 @@ VERBS = {
         "cell": "start a cell without an episode, for operator, teleoperation, debugging",
         "teleop": "drive by hand, record demonstrations, take over from a policy",
         "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
+        "calibrate": "print the board, measure cameras, their mounts and delays",
         "doctor": "check this machine and say what to install",
     },
     "measure": {

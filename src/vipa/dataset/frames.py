@@ -12,6 +12,7 @@ from vipa.recording.reader import stamp_ns
 from vipa.recording.topic_names import ACTION_CHUNK, GROUND_TRUTH, JOINT_STATES, MOTION_STATUS, TF_STATIC
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.captures import StillCheck, capture_fault
+from vipa.robot.lateness import command_ns, exposed_ns
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame
 
@@ -70,8 +71,9 @@ class FrameReader:
         for group in robot.groups:
             seen = groups[group.name]
             state += [seen.positions, seen.hand]
-            now = self.commands.at(group.name, at, seen)
-            later = self.commands.at(group.name, at + self.period, seen)
+            given = at - command_ns(group)  # what acts now was commanded then
+            now = self.commands.at(group.name, given, seen)
+            later = self.commands.at(group.name, given + self.period, seen)
             if group.kind == "arm":
                 pose = self._same_side(f"{group.name} measured", seen.tool_pose)
                 now = self._same_side(group.name, now[0], pose), now[1]
@@ -97,12 +99,12 @@ class FrameReader:
         stamps = [joints.stamp_ns]
         for camera in self.spec.cameras:
             color = tick.newest(color_topic(camera.name))
-            stamps.append(color.stamp_ns)
+            stamps.append(exposed_ns(robot, camera.name, color.stamp_ns))
             at_image = tick.nearest(JOINT_STATES, stamps[-1]).value
             pose = self.cameras.extrinsics(camera.name, self.groups.vector(at_image))
             frame[IMAGES + camera.name] = color.value
             if camera.depth:
-                frame[DEPTH + camera.name] = tick.nearest(depth_topic(camera.name), stamps[-1]).value
+                frame[DEPTH + camera.name] = tick.nearest(depth_topic(camera.name), color.stamp_ns).value
             k = tick.newest(info_topic(camera.name)).value
             frame[f"observation.intrinsics.{camera.name}"] = k
             self._judge(camera, color, frame.get(DEPTH + camera.name), k, pose)

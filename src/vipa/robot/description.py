@@ -7,13 +7,8 @@ from typing import Annotated, Literal
 from vipa import config, resources
 from vipa.config import Name, Range, Token
 from vipa.errors import unknown
-
-Point = Annotated[float, Range(-10, 10)]  # metres
-Angle = Annotated[float, Range(-10, 10)]  # radians
-Share = Annotated[float, Range(0, 1)]
-Velocity = Annotated[float, Range(above=0, high=20)]  # rad/s or m/s
-Acceleration = Annotated[float, Range(above=0, high=1000)]
-Jerk = Annotated[float, Range(above=0, high=100_000)]
+from vipa.robot import calibrated
+from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity
 
 FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all finger links, what is held, the task's boxes
 
@@ -79,7 +74,8 @@ class Group:
     position_margin: radians kept from the URDF's position limits. workspace: box of the tool frame's origin in base_frame.
     tool_speed, tool_angular_speed: m/s, rad/s. wrench_topic carries the wrist wrench in tool_frame. payload: kg.
     force_cap, torque_cap: newtons, newton metres on the tool beyond which the arm stops and lets go.
-    contact_speed: m/s, the tool's at most where contact is expected.
+    contact_speed: m/s, the tool's at most where contact is expected. command_latency, hand_latency: seconds from a command to the motion
+    of the arm, and of its hand, as `vipa calibrate latency` measures them.
     """
 
     name: Token
@@ -100,6 +96,8 @@ class Group:
     force_cap: Annotated[float, Range(above=0, high=500)] = 40.0
     torque_cap: Annotated[float, Range(above=0, high=200)] = 10.0
     contact_speed: Annotated[float, Range(above=0, high=5)] = 0.1
+    command_latency: Latency = 0.0
+    hand_latency: Latency = 0.0
     hand: Hand | None = None
 
     def __post_init__(self):
@@ -121,7 +119,8 @@ class Camera:
     name: `/camera/<name>/color/image_raw` and so on, as realsense-ros names them. parent: link it is fixed to ("world" or
     a URDF link). position (3,) metres and rpy (3,) radians: pose of its OPTICAL frame (z forward, x right, y down) in the
     parent. vertical_fov: degrees. width, height: pixels. rate: Hz. depth_range: metres. model: the RealSense
-    whose noise a simulated one has where that is asked for.
+    whose noise a simulated one has where that is asked for. latency: seconds from exposure to stamp, as `vipa calibrate latency`
+    measures it.
     """
 
     name: Token
@@ -135,6 +134,7 @@ class Camera:
     depth_range: list[Annotated[float, Range(0, 65)]] = field(default_factory=lambda: [0.1, 3.0])
     serial: str = ""
     model: Literal["d435", "d405"] = "d435"
+    latency: Latency = 0.0
 
     def __post_init__(self):
         if len(self.position) != 3 or len(self.rpy) != 3:
@@ -151,7 +151,8 @@ class Robot:
 
     control_rate: Hz of the motion step. margin: metres kept between collision pairs and from fixtures.
     ignore_pairs: link pairs that are never checked (neighbours are left out by themselves). may_touch: pairs that a task may
-    allow to touch, each of "fingers", "tool" (what is held), "fixtures", or the name of a link or fixture.
+    allow to touch, each of "fingers", "tool" (what is held), "fixtures", or the name of a link or fixture. calibration: the file with what
+    was calibrated, beside the robot file; it goes before what stands here.
     """
 
     name: Name
@@ -162,6 +163,7 @@ class Robot:
     margin: Annotated[float, Range(0, 0.2)] = 0.01
     ignore_pairs: list[list[str]] = field(default_factory=list)
     may_touch: list[list[str]] = field(default_factory=lambda: [[FINGERS, FIXTURES], [TOOL, FIXTURES]])
+    calibration: str = ""
 
     def __post_init__(self):
         _distinct("groups", [g.name for g in self.groups])
@@ -204,12 +206,15 @@ def _distinct(what, names) -> None:
 
 
 def load_robot(name: str) -> Robot:
-    """The robot file `name` (a name in config/robots or a path, pinned or not). A URDF beside the file goes before one in urdf/. Raises
-    VipaError."""
+    """The robot file `name` (a name in config/robots or a path, pinned or not), with what its calibration file says. A URDF beside the
+    file goes before one in urdf/. Raises VipaError."""
     bare, sha256 = config.unpinned(name)
     path = resources.find("config/robots", bare)
     robot = config.load(path, Robot)
     beside = path.parent / robot.urdf
     robot = replace(robot, urdf=str(beside.resolve())) if beside.is_file() else robot
+    if robot.calibration:
+        file = path.parent / robot.calibration
+        robot = calibrated.apply(robot, calibrated.load(file), str(file))
     config.expect(robot, sha256, path)
     return robot

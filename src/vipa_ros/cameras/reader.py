@@ -1,5 +1,7 @@
 """Newest frames of the cameras from their topics, with the poses they were taken from, as an Observation."""
 
+from dataclasses import replace
+
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
@@ -9,6 +11,7 @@ from vipa.recording import topics
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import History, JointStates
+from vipa.robot.lateness import exposed_ns
 from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, Observation
 from vipa_ros.cameras import mounts
@@ -23,7 +26,7 @@ class CameraReader:
     """Subscribes best-effort, depth 1; converts only what `observe` asks for. The node's thread."""
 
     def __init__(self, node: Node, robot: Robot, cameras, instruction: str, simulated: bool):
-        self.poses = CameraPoses(robot)
+        self.robot, self.poses = robot, CameraPoses(robot)
         self.reader = GroupReader(robot)
         self.instruction = instruction
         self.check = FreshnessCheck(cameras, still_ok=simulated)
@@ -62,10 +65,10 @@ class CameraReader:
         for camera, latest in self.latest.items():
             whole = latest.pop("whole", None)
             if whole:
-                joints = self.joints.at(convert.time_ns(whole[0].header.stamp))
-                pose = self.poses.extrinsics(camera, self.reader.vector(joints))
+                exposed = exposed_ns(self.robot, camera, convert.time_ns(whole[0].header.stamp))
+                pose = self.poses.extrinsics(camera, self.reader.vector(self.joints.at(exposed)))
                 try:
-                    self.frames[camera] = convert.camera_frame(camera, *whole, pose)
+                    self.frames[camera] = replace(convert.camera_frame(camera, *whole, pose), stamp_ns=exposed)
                 except ValueError as error:
                     self.frames.pop(camera, None)
                     self.faults[camera] = str(error)

@@ -21,8 +21,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from vipa import files
+from vipa.calibration.reference import Reference, encoded
 from vipa.errors import VipaError
-from vipa.evaluation.placement import Reference, encoded, overlay
+from vipa.evaluation.placement import overlay
 from vipa.recording import topics
 from vipa.recording.topic_names import placement_topic
 from vipa.robot.description import load_robot

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from vipa.calibration.camera_check import Drift, drift
+from vipa.calibration.reference import Reference
 from vipa.errors import VipaError
-from vipa.evaluation.camera_check import Drift, drift
-from vipa.evaluation.placement import Reference, Wanted, overlay
+from vipa.evaluation.placement import Wanted, overlay
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell

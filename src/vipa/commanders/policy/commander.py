@@ -10,6 +10,7 @@ from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
+from vipa.robot.lateness import command_ns, hand_ahead
 from vipa.robot.state import Observation
 from vipa_model.runtime.policy import Policy
 
@@ -17,7 +18,8 @@ from vipa_model.runtime.policy import Policy
 class PolicyCommander:
     """Asks `policy` anew at every step; motion splices what comes.
 
-    The tool's pose at the observation's stamp is what the policy's relative actions refer to. period: seconds of ROS time
+    The tool's pose at the observation's stamp is what the policy's relative actions refer to. Chunks are sent ahead by the arms' command
+    latency, the least of them. period: seconds of ROS time
     between steps; eight steps of a chunk by default, see docs/notes/learning.md. continues: a new chunk is conditioned on what motion has committed to (real-time chunking). Raises VipaError if the checkpoint does not fit the robot.
     """
 
@@ -43,6 +45,7 @@ class PolicyCommander:
         if missing:
             raise VipaError(f"the checkpoint looks through camera {', '.join(sorted(missing))}; robot '{robot.name}' has: "
                             f"{', '.join(c.name for c in robot.cameras)}")  # fmt: skip
+        self.ahead_ns = min(map(command_ns, self.groups.values()))
         first = next(iter(self.groups))  # extrinsics are wanted in a base frame: the first group's
         self.base = np.linalg.inv(kinematics.group(first).base.homogeneous)
 
@@ -64,7 +67,7 @@ class PolicyCommander:
             return None
         observation = seen.observation
         self.policy.reset()  # the same noise every time: successive chunks differ by what was seen, not by chance
-        start = observation.stamp_ns + round(self.policy.dt * 1e9)
+        start = observation.stamp_ns + round(self.policy.dt * 1e9) - self.ahead_ns
         prefix = committed_prefix(seen.status.committed, self.last, start, self.policy.dt) if self.continues else None
         try:
             out = self.policy.act(self.as_arrays(observation), prefix)
@@ -78,7 +81,7 @@ class PolicyCommander:
                 tip_frame=group.tool_frame,
                 poses=out.poses[name],
                 hand_joint_names=tuple(group.hand.joints) if group.hand else (),
-                hand=np.clip(out.hand[name], 0.0, 1.0) if group.hand else None,
+                hand=hand_ahead(group, np.clip(out.hand[name], 0.0, 1.0), out.dt) if group.hand else None,
             )
             for name, group in self.groups.items()
         )

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-PIXELS, DEGREES = 2.0, 0.3  # drift above which a camera has moved
+PIXELS, DEGREES = (
+    1.0,
+    0.12,
+)  # drift above which a camera has moved: half of what must be found, far above what pictures' noise makes
 POINTS = 25  # that must agree, or the pictures say nothing
 RATIO = 0.75  # of the distances to the best and the second-best match: Lowe, Int. J. Comput. Vis. 60 (2004) 91
 NEAR = 2.0  # pixels within which a point follows the common motion

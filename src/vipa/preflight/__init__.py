@@ -1,0 +1,1 @@
+"""Preflight: is this cell fit to move? Judgements of what was heard of it; no ROS."""

@@ -1,0 +1,78 @@
+"""Guided poses: the arm shows the camera the board from many sides, and stands still for the pictures."""
+
+from collections.abc import Callable
+
+import numpy as np
+from vipa_msgs.srv import PlanMotion
+
+from vipa.calibration.board import Board
+from vipa.calibration.collect import PictureViews, PoseViews
+from vipa.calibration.mounting import Mounting, nominal, tool_pose
+from vipa.calibration.view import board_pose
+from vipa.calibration.viewpoints import tool_poses, viewpoints
+from vipa.errors import VipaError
+from vipa.geometry import rotation
+from vipa.robot.kinematics import Kinematics
+from vipa_ros.calibration.cell import Cell
+from vipa_ros.common import convert
+
+LOOK = 4.0  # wall seconds for pictures of a pose
+ENOUGH = 3  # pictures of a pose
+
+
+async def guided(cell: Cell, board: Board, how: Mounting, count: int, say: Callable[[str], None]) -> PoseViews:
+    """Views from `count` poses, the first where the robot stands, as far as it reaches them; the arm is home when it ends. Raises
+    VipaError where the first shows no board."""
+    await cell.heard()
+    kinematics = Kinematics(cell.robot)
+    views = PoseViews(board, kinematics, how.arm)
+    cell.on_joints = views.joint_state
+    cell.on_picture = lambda camera, stamp, picture: views.picture(stamp, picture)
+    if not await _looked(cell, views):
+        raise VipaError(
+            f"camera {how.camera.name}: from where the robot stands: {views.newest_refusal or 'no picture'}; bring the board into the picture first"
+        )
+    first = board_pose(views.views[0].sighting, board.points, cell.infos[how.camera.name])
+    mount = nominal(cell.robot, how, cell.joints)
+    start = tool_pose(kinematics, how.arm, cell.joints)
+    wanted = tool_poses(viewpoints(first, count), mount, start, how.on_hand)
+    say(f"pose 1/{count}: {views.pictures} pictures")
+
+    async def around() -> None:
+        for number, pose in enumerate(wanted[1:], 2):
+            target = np.concatenate([pose[:3, 3], rotation.from_matrix(pose[:3, :3])])
+            try:
+                await cell.moves.to(PlanMotion.Request(group=how.arm, pose=[convert.pose_msg(target)]))
+            except VipaError as error:
+                if cell.moves.motion.mode == cell.moves.motion.STOPPED:
+                    raise
+                say(f"pose {number}/{count}: left out: {error}")
+                continue
+            before = len(views.views)
+            await _looked(cell, views)
+            here = f"{views.pictures} pictures" if len(views.views) > before or views.pictures else views.newest_refusal
+            say(f"pose {number}/{count}: {here}")
+        for group in cell.robot.groups:
+            await cell.moves.to(PlanMotion.Request(group=group.name, named="home"))
+
+    await cell.guided(around)
+    return views
+
+
+async def _looked(cell: Cell, views: PoseViews) -> bool:
+    """Whether the present pose has a picture that counts: waits for ENOUGH of them, at most LOOK seconds."""
+    await cell.services_.until(lambda: views.pictures >= ENOUGH, LOOK)
+    return views.pictures > 0
+
+
+async def watched(cell: Cell, board: Board, camera: str, seconds: float, say: Callable[[str], None]) -> PictureViews:
+    """Views of a camera while a person shows it the board, for `seconds` of wall time or until there are enough."""
+    await cell.heard()
+    views, told = PictureViews(board), 0
+    cell.on_picture = lambda _, stamp, picture: views.picture(stamp, picture)
+    for _ in range(round(seconds / 0.25)):
+        await cell.services_.pause(0.25)
+        if len(views.views) > told:
+            told = len(views.views)
+            say(f"{told} pictures")
+    return views

@@ -1,0 +1,100 @@
+"""Moves that were planned, executed through motion's gate, by a commander of one's own: homing, calibration."""
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from vipa_msgs.msg import ActionChunk, ActionGroup, MotionStatus
+from vipa_msgs.srv import PlanMotion, SetAuthority
+
+from vipa.errors import VipaError
+from vipa.recording import topics
+from vipa.robot.description import Robot
+from vipa.robot.joint_states import JointStates, positions_of
+from vipa_ros.common import convert
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
+from vipa_ros.common.services import FIRST_WAIT_S, RETRY_S, Services
+
+WAIT = 30.0  # wall seconds for a plan
+PATIENCE = 60.0  # wall seconds for one motion, beside twice its duration
+NEAR = 0.02  # radians from the goal that count as there
+
+
+class Moves:
+    """Coroutines on the node's executor. commander: its name; what: how it calls itself in messages."""
+
+    def __init__(self, node: Node, robot: Robot, services: Services, commander: str, what: str):
+        self.node, self.robot, self.services, self.commander, self.what = node, robot, services, commander, what
+        services.add({topics.PLAN_MOTION: PlanMotion, topics.SET_AUTHORITY: SetAuthority})
+        self.motion: MotionStatus | None = None
+        self.states, listen = JointStates(robot), Listener(node).on
+        self.epoch = self.seq = 0
+        self.chunks = node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
+        listen(MotionStatus, topics.MOTION_STATUS, self._on_motion, newest())
+        listen(JointState, topics.JOINT_STATES, self._on_joints, MOTION_READER)
+
+    def _on_motion(self, msg):
+        self.motion = msg
+
+    def _on_joints(self, msg):
+        if why := self.states.take(convert.joint_state(msg)):
+            raise ValueError(why)
+
+    async def take(self) -> None:
+        """The authority. Refused while another has it. Raises VipaError: what stands in the way."""
+        # asked right after the start, the node may not have met them yet
+        await self.services.until(lambda: self.motion is not None and not self.states.missing(), FIRST_WAIT_S)
+        if self.motion is None:
+            raise VipaError(f"{self.what}: nothing heard from motion")
+        if self.motion.authority not in ("", self.commander):
+            raise VipaError(
+                f"{self.what}: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}"
+            )
+        request = SetAuthority.Request(commander_id=self.commander, requester_id=self.commander)
+        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
+        if not grant.granted:
+            raise VipaError(f"{self.what}: {grant.message}")
+        self.epoch = grant.epoch
+        while self.motion.epoch < self.epoch:
+            await self.services.pause(0.02)
+
+    async def release(self) -> None:
+        """Gives the authority back."""
+        request = SetAuthority.Request(requester_id=self.commander)
+        await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
+
+    async def to(self, request: PlanMotion.Request) -> None:
+        """Plans to the goal of `request` and moves there. Raises VipaError."""
+        plan = await self.services.call(topics.PLAN_MOTION, request, WAIT)
+        if not plan.success:
+            raise VipaError(f"{self.what} {request.group}: {plan.message}")
+        await self.play(plan.steps, plan.dt)
+
+    async def play(self, steps: ActionGroup, dt: float) -> None:
+        """Joint steps of a group, `dt` seconds apart, to their end. Raises VipaError if motion stops, or the arm does not arrive."""
+        group = self.robot.group(steps.name)
+        self.seq += 1
+        msg = ActionChunk(commander_id=self.commander, epoch=self.epoch, seq=self.seq, dt=dt, groups=[steps])
+        msg.header.stamp = msg.start_time = self.motion.header.stamp
+        refusals = self.motion.refusals
+        self.chunks.publish(msg)
+        count = len(steps.joints) // len(group.joints)
+        begun = False
+        for _ in range(round((PATIENCE + 2 * count * dt) / 0.05)):
+            await self.services.pause(0.05)
+            m = self.motion
+            begun = begun or m.executing_seq == self.seq
+            refused = not begun and m.refusals > refusals
+            if m.mode == MotionStatus.STOPPED or m.epoch != self.epoch or refused:
+                raise VipaError(f"{self.what} {group.name}: {m.reasons[0] if m.reasons else 'motion was taken over'}")
+            if begun and m.mode == MotionStatus.HOLDING:
+                break
+        goal = np.asarray(steps.joints[-len(group.joints) :], float)
+        if (left := self.distance(group, goal)) > NEAR:
+            raise VipaError(f"{self.what} {group.name}: ended {left:.3f} rad from its goal; allowed: {NEAR}")
+
+    def distance(self, group, goal) -> float:
+        """Radians of the joint of `group` that is furthest from `goal` (J,)."""
+        if (state := self.states.merged()) is None:
+            raise VipaError(f"{self.what}: {self.states.missing()}")
+        return float(np.abs(positions_of(state, group.joints) - np.asarray(goal)).max())
