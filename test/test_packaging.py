@@ -233,7 +233,7 @@ def test_doctor_says_how_to_mend(monkeypatch):
 def test_doctor_finds_what_killed_processes_left(monkeypatch, tmp_path):
     (tmp_path / "fastrtps_0123456789abcdef").write_bytes(bytes(2_000_000))
     monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: list(tmp_path.iterdir()))
-    finding = doctor._shared_memory()
+    finding = doctor.shared_memory()
     assert not finding.ok and "1 files of killed processes take 2 MB" in finding.detail
     assert finding.fix == f"rm -f {tmp_path}/fastrtps_0123456789abcdef"
 

@@ -1,6 +1,7 @@
 """The robot's URDF as a MuJoCo specification: servos, mimic joints, wrench sensors and cameras added."""
 
 from collections.abc import Sequence
+from xml.sax.saxutils import quoteattr
 
 import mujoco
 import numpy as np
@@ -18,9 +19,7 @@ STIFFNESS_PER_EFFORT = 120.0  # (N m / rad) per N m: an acceleration at the torq
 # few mm past contact already presses with full force. N m/rad and kg m² where they turn: likewise of 2 degrees
 HANDS = {"parallel": (1.0e4, 0.1), "six_joint": (20.0, 1.0e-3)}
 
-_COMPILER = (
-    '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true"/></mujoco>'
-)
+_COMPILER = '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true" meshdir="{}"/></mujoco>'
 
 
 def load(robot: Robot) -> mujoco.MjSpec:
@@ -32,7 +31,8 @@ def load(robot: Robot) -> mujoco.MjSpec:
     tag = text.find("<robot")
     end = text.index(">", tag) + 1
     try:
-        spec = mujoco.MjSpec.from_string(text[:end] + _COMPILER + text[end:])
+        folder = quoteattr(str(robot.urdf_path.resolve().parent / "meshes"))[1:-1]  # where `vipa robot add` puts them
+        spec = mujoco.MjSpec.from_string(text[:end] + _COMPILER.format(folder) + text[end:])
     except ValueError as error:
         raise VipaError(f"{robot.urdf_path}: {' '.join(str(error).split())}") from None
     for geom in spec.geoms:

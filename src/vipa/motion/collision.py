@@ -221,6 +221,12 @@ def _shapes(model: pin.Model, robot: Robot) -> pin.GeometryModel:
         raise VipaError(f"{path}: collision shapes: {error}") from None
     if shapes.ngeoms == 0:
         raise VipaError(f"{path}: no collision shapes; the gate needs one a link at least")
+    for shape in shapes.geometryObjects:
+        if isinstance(
+            shape.geometry, coal.BVHModelBase
+        ):  # its hull: of a surface nobody could tell how deep something is inside
+            shape.geometry.buildConvexHull(True, "Qt")
+            shape.geometry = shape.geometry.convex
     return shapes
 
 

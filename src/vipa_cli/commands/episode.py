@@ -23,6 +23,7 @@ def arguments(parser):
 def run(args) -> int:
     from vipa_ros.bringup import environment
     from vipa_ros.bringup.episode import make_report, prepare, print_paths, run_in_process, servo_nodes, supervise
+    from vipa_ros.preflight import run as preflight
 
     config = arguments_.config(args).checked()
     if args.in_process and config.cell != "sim":
@@ -42,6 +43,7 @@ def run(args) -> int:
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
     env = environment.child_environment(domain.id)
     try:
+        preflight.gate(config, env)
         status = supervise(
             config, folder, env, args.verbose, servos, (domain.handle,) if domain.handle is not None else ()
         )

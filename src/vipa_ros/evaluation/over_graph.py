@@ -14,6 +14,7 @@ from vipa.tasks.scorecard import Scorecard
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
 from vipa_ros.evaluation.session import LIKE_FAULTS, Options, episode_config, row_of_card
+from vipa_ros.preflight import run as preflight
 
 
 def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None]) -> str:
@@ -39,6 +40,7 @@ def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[
     held = (domain.handle,) if domain.handle is not None else ()
     try:
         env = environment.child_environment(domain.id)
+        preflight.gate(config, env)
         status = supervise(config, folder, env, options.verbose, servo_nodes(config), held)
     finally:
         domain.release()

@@ -7,16 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from vipa import resources
 from vipa.errors import VipaError
+from vipa.preflight.finding import ERROR, OK, WARNING, Finding
 from vipa_ros.bringup import dds
 from vipa_ros.bringup.environment import DDS_PROFILES, Domain, child_environment
 from vipa_ros.bringup.supervisor import dead_shared_memory
+from vipa_ros.preflight import host
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
 DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
@@ -75,23 +76,24 @@ print("{}")
 """
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. fix: a command line, or what to do."""
-
-    name: str
-    ok: bool
-    detail: str
-    fix: str = ""  # a command line, or what to do
-
-
 def check() -> list[Finding]:
-    """All findings, good ones too. Starts four short Python processes: a library that crashes is a finding."""
+    """All findings of this machine, good ones too. Starts four short Python processes: a library that crashes is a finding."""
     wheels = importlib.util.find_spec("ros_wheels_bootstrapper") is not None
     findings = [_python(wheels)]
     if wheels:
         findings.append(_packages())
-    return findings + [_ros(wheels), _dds(), _messages(wheels), _rendering(), _domain(), _disk(), _shared_memory()]
+    findings += [
+        host.versions(),
+        _ros(wheels),
+        _dds(),
+        _messages(wheels),
+        _rendering(),
+        host.gpu(),
+        _domain(),
+        disk(),
+        shared_memory(),
+    ]
+    return [*findings, host.real_time()]
 
 
 def _python(wheels: bool) -> Finding:
@@ -100,7 +102,7 @@ def _python(wheels: bool) -> Finding:
     world = "ROS from wheels" if wheels else f"ROS {os.environ.get('ROS_DISTRO', 'not sourced')}"
     return Finding(
         "python",
-        first <= version <= last,
+        OK if first <= version <= last else ERROR,
         f"{sys.version.split()[0]} in {sys.prefix}; {world}",
         f"rm -rf .venv && VIPA_PYTHON=python{first[0]}.{first[1]} make setup",
     )
@@ -110,7 +112,7 @@ def _packages() -> Finding:
     """Whether what is installed is what the lock file pins."""
     lock = resources.root() / "requirements.lock"
     if not lock.is_file():
-        return Finding("packages", True, "no lock file here")
+        return Finding("packages", OK, "no lock file here")
     wrong, count = [], 0
     for line in lock.read_text(encoding="utf-8").splitlines():
         if not line[:1].isalnum():
@@ -128,7 +130,7 @@ def _packages() -> Finding:
     # The stamp says that the lock file is in place; without it set-up makes it so again.
     return Finding(
         "packages",
-        not wrong,
+        ERROR if wrong else OK,
         f"{count} as pinned" if not wrong else ", ".join(wrong[:5]) + (" ..." if len(wrong) > 5 else ""),
         "rm .venv/.setup/packages && make setup",
     )
@@ -138,11 +140,11 @@ def _ros(wheels: bool) -> Finding:
     fix = "make setup" if wheels else "source /opt/ros/jazzy/setup.bash"
     found, error = _probe(ROS_PROBE)
     if error:
-        return Finding("ros", False, error, fix)
+        return Finding("ros", ERROR, error, fix)
     here = Path(found["rclpy"]).is_relative_to(sys.prefix)
     if wheels and not here:
-        return Finding("ros", False, f"rclpy comes from {found['rclpy']}: another ROS is mixed in", "unset PYTHONPATH")
-    return Finding("ros", True, f"rclpy with {found['rmw']} from {Path(found['rclpy']).parent}")
+        return Finding("ros", ERROR, f"rclpy comes from {found['rclpy']}: another ROS is mixed in", "unset PYTHONPATH")
+    return Finding("ros", OK, f"rclpy with {found['rmw']} from {Path(found['rclpy']).parent}")
 
 
 def _dds() -> Finding:
@@ -152,28 +154,28 @@ def _dds() -> Finding:
     try:
         domain = Domain()  # alone in it: what others share would be taken for ours
     except VipaError as error:
-        return Finding("dds", False, str(error), "end an episode that runs")
+        return Finding("dds", ERROR, str(error), "end an episode that runs")
     found, error = _probe(ROS_PROBE, **child_environment(domain.id))
     domain.release()
     if error:
-        return Finding("dds", False, error, "see ros above")
+        return Finding("dds", ERROR, error, "see ros above")
     if found["rmw"] not in FAST_DDS:
         return Finding(
             "dds",
-            True,
+            WARNING,
             f"{found['rmw']}, not Fast DDS: our profile does not apply, docs/dds.md has the lines for others",
         )
     largest = max(found["segments"], default=0)
     if largest < wanted:
         what = f"segments of {largest / 1e6:.1f} MB, {wanted / 1e6:.0f} wanted: {named or resources.dds_profile()} is not in force"
-        return Finding("dds", False, what, f"unset {' '.join(DDS_PROFILES)}" if named else SHM_FIX)
-    return Finding("dds", True, f"{found['rmw']} with {named or 'our profile'}: segments of {largest / 1e6:.0f} MB")
+        return Finding("dds", ERROR, what, f"unset {' '.join(DDS_PROFILES)}" if named else SHM_FIX)
+    return Finding("dds", OK, f"{found['rmw']} with {named or 'our profile'}: segments of {largest / 1e6:.0f} MB")
 
 
 def _messages(wheels: bool) -> Finding:
     fix = "rm .venv/.setup/interfaces; make setup" if wheels else "colcon build && source install/setup.bash"
     _, error = _probe(MESSAGES_PROBE)
-    return Finding("messages", not error, error or "vipa_msgs, control_msgs, moveit_msgs, tf2_msgs", fix)
+    return Finding("messages", ERROR if error else OK, error or "vipa_msgs, control_msgs, moveit_msgs, tf2_msgs", fix)
 
 
 def _rendering() -> Finding:
@@ -181,11 +183,11 @@ def _rendering() -> Finding:
     fix = f"{sudo}apt-get update && {sudo}apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
     found, error = _probe(RENDERING_PROBE)
     if error:
-        return Finding("rendering", False, error, fix)
+        return Finding("rendering", ERROR, error, fix)
     what = f"{found['backend']} on {found['renderer']}"
     if not found["light"] > 1:
-        return Finding("rendering", False, f"{what} draws a black picture", fix)
-    return Finding("rendering", True, f"{what}, {found['ms']:.1f} ms for 320x240")
+        return Finding("rendering", ERROR, f"{what} draws a black picture", fix)
+    return Finding("rendering", OK, f"{what}, {found['ms']:.1f} ms for 320x240")
 
 
 def _domain() -> Finding:
@@ -193,30 +195,36 @@ def _domain() -> Finding:
     try:
         domain = Domain(wanted)
     except VipaError as error:
-        return Finding("domain", False, str(error), "unset ROS_DOMAIN_ID" if wanted else "end an episode that runs")
+        return Finding("domain", ERROR, str(error), "unset ROS_DOMAIN_ID" if wanted else "end an episode that runs")
     domain.release()
-    return Finding("domain", True, f"ROS domain {domain.id} " + ("as ROS_DOMAIN_ID says" if wanted else "is free"))
+    return Finding("domain", OK, f"ROS domain {domain.id} " + ("as ROS_DOMAIN_ID says" if wanted else "is free"))
 
 
-def _disk() -> Finding:
+def disk() -> Finding:
+    """Whether run folders have room here."""
     free = shutil.disk_usage(Path.cwd()).free
-    return Finding("disk", free > DISK, f"{free / 1e9:.1f} GB free in {Path.cwd()}", f"free {DISK / 1e9:.0f} GB there")
+    return Finding(
+        "disk",
+        OK if free > DISK else ERROR,
+        f"{free / 1e9:.1f} GB free in {Path.cwd()}",
+        f"free {DISK / 1e9:.0f} GB there",
+    )
 
 
-def _shared_memory() -> Finding:
+def shared_memory() -> Finding:
     """Fast DDS falls back to UDP without it, which images make slow."""
     folder = "/dev/shm"  # noqa: S108
     if not os.access(folder, os.W_OK):
-        return Finding("shared memory", False, f"{folder} is not writable", f"mount -t tmpfs tmpfs {folder}")
+        return Finding("shared memory", ERROR, f"{folder} is not writable", f"mount -t tmpfs tmpfs {folder}")
     dead = dead_shared_memory(0.0)
     if dead:
         size = sum(path.stat().st_size for path in dead if path.exists())
         what = f"{len(dead)} files of killed processes take {size / 1e6:.0f} MB of {folder}"
-        return Finding("shared memory", False, what, f"rm -f {' '.join(map(str, dead))}")
+        return Finding("shared memory", ERROR, what, f"rm -f {' '.join(map(str, dead))}")
     free = shutil.disk_usage(folder).free
     return Finding(
         "shared memory",
-        free >= 0.9 * SHARED_MEMORY,
+        OK if free >= 0.9 * SHARED_MEMORY else ERROR,
         f"{free / 1e6:.0f} MB free in {folder}",
         SHM_FIX,
     )

@@ -1,0 +1,130 @@
+"""Listens to a running cell for some seconds and gives what was heard: cameras, joints, controllers, frames, motion. Moves nothing."""
+
+import time
+
+import numpy as np
+from controller_manager_msgs.srv import ListControllers
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from tf2_msgs.msg import TFMessage
+from vipa_msgs.msg import MotionStatus, RobotStatus, SafetyStatus
+
+from vipa.preflight.heard import CameraHeard, Heard
+from vipa.recording import topics
+from vipa.robot.description import Robot
+from vipa_ros.common import convert
+from vipa_ros.common.images import pixels
+from vipa_ros.common.listening import Listener
+from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
+from vipa_ros.common.services import Services
+from vipa_ros.robot.controller_starts import ControllerStarts
+
+LIST = "/controller_manager/list_controllers"
+PATIENCE = 8.0  # wall seconds for the first of what is listened to
+BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
+
+
+class Ear:
+    """What `node` hears of `robot`. hardware: ros2_control is asked, too. One thread."""
+
+    def __init__(self, node: Node, robot: Robot, cameras: list[str], hardware: bool):
+        self.node, self.robot, self.heard = node, robot, Heard(0.0)
+        self.heard.cameras = {name: CameraHeard() for name in cameras}
+        self.services = Services(node, {LIST: ListControllers} if hardware else {})
+        self.starts = ControllerStarts(self.services, [g.controller for g in robot.groups]) if hardware else None
+        listen = Listener(node).on
+        listen(JointState, topics.JOINT_STATES, self.on_joints, BEST_EFFORT)
+        listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, BEST_EFFORT)
+        listen(TFMessage, topics.TF, self.on_frames, BEST_EFFORT)
+        listen(TFMessage, topics.TF_STATIC, self.on_frames, STATIC_READER)
+        listen(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
+        listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, BEST_EFFORT)
+        listen(RobotStatus, topics.ROBOT_STATUS, self.on_robot, PROFILES["latched"])
+        for group in robot.arms:
+            listen(WrenchStamped, group.wrench_topic, lambda _, g=group.name: self.on_wrench(g), BEST_EFFORT)
+        for camera in cameras:
+            names = topics.camera_topics(camera)
+            listen(Image, names["color"], lambda msg, c=camera: self.on_color(c, msg), CAMERA_READER)
+            listen(Image, names["depth"], lambda msg, c=camera: self.on_depth(c, msg), CAMERA_READER)
+            listen(CameraInfo, names["color_info"], lambda msg, c=camera: self.on_info(c, msg), CAMERA_READER)
+
+    async def listen(self, seconds: float) -> Heard:
+        """What is heard in `seconds` of wall time, from when something is heard at all."""
+        heard, services = self.heard, self.services
+        await services.until(lambda: bool(heard.joints) and all(c.stamps for c in heard.cameras.values()), PATIENCE)
+        for camera in heard.cameras.values():
+            camera.stamps.clear()
+            camera.depth_stamps.clear()
+        heard.joints.clear()
+        heard.joint_offsets.clear()
+        heard.wrenches.clear()
+        began = time.monotonic()
+        if self.starts is not None:
+            await self.ask_controllers()
+        while time.monotonic() - began < seconds:
+            await services.pause(0.1)
+            if self.starts is not None:
+                self.starts.look(heard.controllers or {})
+        heard.seconds = time.monotonic() - began
+        heard.simulated = bool(self.node.get_publishers_info_by_topic(topics.CLOCK))
+        heard.starts = dict(self.starts.desired) if self.starts is not None else {}
+        heard.nodes = {f"{space.rstrip('/')}/{name}" for name, space in self.node.get_node_names_and_namespaces()}
+        return heard
+
+    async def ask_controllers(self) -> None:
+        if not await self.services.until(self.services.clients[LIST].service_is_ready, 3.0):
+            return
+        answer = await self.services.within(self.services.clients[LIST].call_async(ListControllers.Request()), 3.0)
+        if answer is not None:
+            self.heard.controllers = {c.name: c.state for c in answer.controller}
+
+    def on_joints(self, msg):
+        state = convert.joint_state(msg)
+        arrival = time.time_ns()
+        self.heard.joint_offsets.append((arrival - state.stamp_ns) / 1e9)
+        for i, name in enumerate(state.names):
+            self.heard.joints.setdefault(name, []).append(state.stamp_ns)
+            self.heard.positions[name] = float(state.positions[i])
+            velocity = float(state.velocities[i])
+            self.heard.velocities[name] = velocity if np.isfinite(velocity) else 0.0
+
+    def on_diagnostics(self, msg):
+        for status in msg.status:
+            for name, camera in self.heard.cameras.items():
+                # our node's, and realsense2_camera's: "<namespace>/<name>: …", hardware_id the serial
+                if status.name.endswith(f"realsense: {name}") or status.name.split(":")[0].endswith(name):
+                    camera.facts |= {item.key.lower(): item.value for item in status.values}
+                    if status.hardware_id and "serial" not in camera.facts:
+                        camera.facts["serial"] = status.hardware_id
+
+    def on_frames(self, msg):
+        self.heard.frames |= {t.child_frame_id: t.header.frame_id for t in msg.transforms}
+
+    def on_safety(self, msg):
+        self.heard.estop, self.heard.stop_reasons = bool(msg.estop), tuple(msg.stop_reasons)
+
+    def on_motion(self, msg):
+        self.heard.authority = msg.authority
+
+    def on_robot(self, msg):
+        self.heard.robot_ready = "" if msg.ready else msg.message or "not ready"
+
+    def on_wrench(self, group):
+        self.heard.wrenches[group] = self.heard.wrenches.get(group, 0) + 1
+
+    def on_color(self, camera, msg):
+        seen = self.heard.cameras[camera]
+        seen.stamps.append((convert.time_ns(msg.header.stamp), time.time_ns()))
+        seen.size = msg.width, msg.height
+        if len(seen.stamps) % 10 == 1:
+            seen.mean = float(np.mean(pixels(msg)[::8, ::8]))
+
+    def on_depth(self, camera, msg):
+        self.heard.cameras[camera].depth_stamps.append(convert.time_ns(msg.header.stamp))
+
+    def on_info(self, camera, msg):
+        seen = self.heard.cameras[camera]
+        seen.info_size, seen.k = (msg.width, msg.height), np.array(msg.k, float).reshape(3, 3)

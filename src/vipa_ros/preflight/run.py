@@ -1,0 +1,81 @@
+"""Preflight of a cell in a process of its own, and the gate that a real episode passes first. No ROS in this process."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from vipa.errors import VipaError
+from vipa.preflight.finding import ERROR, Finding
+from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.process import ProcessSpec, command
+from vipa_ros.preflight import doctor, host
+
+LIMIT_S = 60.0  # wall seconds; a dry run takes longer
+DRY_RUN_S = 900.0
+MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+
+
+def cell(
+    robot: str, env: dict[str, str], hardware: bool, cameras: str = "", moveit: bool = False, **acts: bool
+) -> list[Finding]:
+    """What node `preflight` finds in the graph that `env` leads to. cameras: names with commas, "none"; "": all. acts: estop, dry_run.
+    Raises VipaError for a wrong request."""
+    wanted = {"robot": robot, "cameras": cameras, "hardware": hardware, "moveit": moveit, **acts}
+    line = command(ProcessSpec("preflight", "preflight", wanted), Path())
+    limit = DRY_RUN_S if acts.get("dry_run") else LIMIT_S
+    try:
+        done = subprocess.run(
+            line, env=env, stdout=subprocess.PIPE, text=True, timeout=limit, encoding="utf-8", check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [Finding("cell", ERROR, f"no answer within {limit:g} s", "is ROS whole here? vipa doctor")]
+    if done.returncode == 2:
+        raise VipaError("preflight was refused")
+    try:
+        return [Finding(**found) for found in json.loads(done.stdout.splitlines()[-1])]
+    except (ValueError, TypeError, IndexError):
+        return [Finding("cell", ERROR, f"preflight ended with status {done.returncode} and no answer", "vipa doctor")]
+
+
+def lines(findings: list[Finding], quiet: bool = False) -> list[str]:
+    """A line a finding, with what to do beneath what is not ok. quiet: only what is not."""
+    found = []
+    for f in findings:
+        if f.level != "ok" or not quiet:
+            found.append(f"{MARKS[f.level]} {f.name}: {f.detail}")
+        if f.level != "ok" and f.fix:
+            found.append(f"        do: {f.fix}")
+    return found
+
+
+def before_real_episode(config, env: dict[str, str], look: Callable = cell) -> None:
+    """Looks at the real cell that `config` is to run in. Prints what is not ok. Raises VipaError if anything is an error.
+
+    Cameras that the graph itself starts are not there yet: the policy's own checks judge them.
+    """
+    robot, task = load_robot(config.robot), load_task(config.task)
+    cameras = "none" if config.camera_driver else ",".join(task.cameras)
+    findings = [
+        doctor.disk(),
+        doctor.shared_memory(),
+        host.real_time(),
+        host.checkpoint(config.policy, config.inference, robot, task),
+    ]
+    findings += look(config.robot, env, True, cameras, config.motion_backend == "moveit")
+    print("\n".join(lines(findings, quiet=True)), file=sys.stderr, flush=True)
+    wrong = [f.name for f in findings if f.level == ERROR]
+    if wrong:
+        raise VipaError(
+            f"the cell is not fit for an episode: {', '.join(wrong)}; `vipa doctor --cell real --driver {config.driver} --robot {config.robot} --task {config.task}` looks again"
+        )
+
+
+def gate(config, env: dict[str, str] | None = None) -> None:
+    """`before_real_episode` where `config` is of a real cell. env: of the graph, None: this process's own, as launch files have it."""
+    if config.cell == "real":
+        before_real_episode(config, env if env is not None else {**os.environ, **environment.child_additions()})

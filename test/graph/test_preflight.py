@@ -1,0 +1,52 @@
+"""Node `preflight` beside a simulated cell: well, with the emergency stop tested and the workspace driven through; then with faults."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from helpers.graph_world import World
+from vipa_ros.bringup import environment
+from vipa_ros.bringup.episode_graph import EpisodeConfig, standing_graph
+from vipa_ros.bringup.process import ProcessSpec, command
+
+pytestmark = pytest.mark.graph
+
+
+def preflight(domain, folder, **wanted):
+    parameters = {"robot": "fr3_single", "cameras": "scene,wrist", "seconds": 2.0, **wanted}
+    line = command(ProcessSpec("preflight", "preflight", parameters), folder)
+    done = subprocess.run(
+        line,
+        env=environment.child_environment(domain),
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    return {f["name"]: f for f in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_a_cell_passes_and_its_faults_are_found(tmp_path, monkeypatch):
+    config = EpisodeConfig("water_plant", robot="fr3_single").checked(commander=False)
+    specs = standing_graph(config)
+    with World(tmp_path, specs, monkeypatch) as world:
+        found = preflight(world.domain.id, tmp_path, estop=True, dry_run=True)
+        wrong = {n: f for n, f in found.items() if f["level"] == "error"}
+        # a busy machine renders fewer pictures a second of stamps than of wall time, never fewer of its own
+        assert not wrong, wrong
+        assert found["e-stop"]["level"] == "ok" and found["dry run"]["level"] in ("ok", "warning")
+        assert "15.0 Hz" in found["camera scene"]["detail"]
+        assert found["frames"]["level"] == "ok"
+        found = preflight(world.domain.id, tmp_path, hardware=True)
+        assert found["controllers"]["level"] == "error" and "does not answer" in found["controllers"]["detail"]
+        motion = world.supervisor.processes["motion"]
+        motion.send_signal(signal.SIGSTOP)
+        try:
+            found = preflight(world.domain.id, tmp_path, estop=True)
+            assert found["e-stop"]["level"] == "error", found
+        finally:
+            motion.send_signal(signal.SIGCONT)

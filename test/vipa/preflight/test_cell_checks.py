@@ -1,0 +1,171 @@
+"""Each check of a cell is silent where all is well, and fires on the fault that it is for."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vipa.preflight import cell_checks
+from vipa.preflight.cell_checks import cell_findings
+from vipa.preflight.finding import ERROR, OK, WARNING
+from vipa.preflight.heard import CameraHeard, Heard
+from vipa.robot.description import load_robot
+
+ROBOT = load_robot("fr3_single")
+CAMERAS = ["scene", "wrist"]
+NOW = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+def well() -> Heard:
+    """A real cell in which all is well, heard for 3 s."""
+    heard = Heard(
+        3.0, controllers={"arm_controller": "active"}, starts={"arm_controller": True}, robot_ready="", estop=False
+    )
+    for k, camera in enumerate(ROBOT.cameras):
+        size = camera.width, camera.height
+        period = round(1e9 / camera.rate)
+        stamps = [NOW + i * period + 5 * MS * k for i in range(45)]
+        f = size[0] * 0.9
+        heard.cameras[camera.name] = CameraHeard(
+            [(s, s + 30 * MS) for s in stamps], list(stamps), size, size, np.array([[f, 0, size[0] / 2], [0, f, size[1] / 2], [0, 0, 1]]),
+            {"serial": "123", "usb": "3.2", "firmware": "5.16", "lost": "0"}, 90.0,
+        )  # fmt: skip
+        heard.frames[f"{camera.name}_color_optical_frame"] = camera.parent
+    for group in ROBOT.groups:
+        for joint, home in [*zip(group.joints, group.home, strict=True), *((j, 0.04) for j in group.hand.joints)]:
+            heard.joints[joint] = [NOW + 10 * MS * i for i in range(300)]
+            heard.positions[joint], heard.velocities[joint] = home, 0.0
+    heard.joint_offsets = [0.002] * 300
+    heard.wrenches = {"arm": 150}
+    return heard
+
+
+def finding(heard, name, hardware=True):
+    (found,) = [f for f in cell_findings(ROBOT, CAMERAS, heard, hardware) if f.name == name]
+    return found
+
+
+def test_where_all_is_well_nothing_fires():
+    assert [f for f in cell_findings(ROBOT, CAMERAS, well(), True) if f.level != OK] == []
+
+
+def camera(**changes):
+    def change(heard):
+        for key, value in changes.items():
+            setattr(heard.cameras["scene"], key, value)
+
+    return change
+
+
+def attribute(**changes):
+    def change(heard):
+        for key, value in changes.items():
+            setattr(heard, key, value)
+
+    return change
+
+
+def late(seconds):
+    def change(heard):
+        seen = heard.cameras["scene"]
+        seen.stamps = [(s, s + round(seconds * 1e9)) for s, _ in seen.stamps]
+
+    return change
+
+
+def shifted(seconds):
+    def change(heard):
+        seen = heard.cameras["wrist"]
+        moved = [(s + round(seconds * 1e9), a) for s, a in seen.stamps]
+        seen.stamps, seen.depth_stamps = moved, [s for s, _ in moved]
+
+    return change
+
+
+def gap(heard):
+    seen = heard.cameras["wrist"]
+    seen.stamps = seen.stamps[:15] + seen.stamps[25:]  # it was silent for two thirds of a second
+
+
+def joint(name, **changes):
+    def change(heard):
+        for key, value in changes.items():
+            getattr(heard, key)[name] = value
+
+    return change
+
+
+def no_joint(heard):
+    del heard.joints["fr3_joint3"]
+    heard.joints["panda_joint3"] = [NOW]
+
+
+def every_third(heard):
+    seen = heard.cameras["scene"]
+    seen.stamps = seen.stamps[::3]
+
+
+FAULTS = {
+    "no pictures": ("camera scene", camera(stamps=[]), ERROR, "0 pictures in 3 s"),
+    "slow": ("camera scene", every_third, ERROR, "5.0 Hz; allowed: 12 or more of 15"),
+    "stamps that stand": ("camera scene", camera(stamps=[(NOW, NOW)] * 45), ERROR, "stamps do not rise"),
+    "no depth": ("camera scene", camera(depth_stamps=[]), ERROR, "no depth, aligned to colour"),
+    "depth of other times": ("camera scene", camera(depth_stamps=[NOW + 1] * 45), ERROR, "no depth has the stamp"),
+    "another size": ("camera scene", camera(size=(640, 480)), ERROR, "pictures of (640, 480)"),
+    "no intrinsics": ("camera scene", camera(k=None), ERROR, "no CameraInfo"),
+    "intrinsics of another size": ("camera scene", camera(info_size=(1280, 720)), ERROR, "camera_info is of 1280x720"),
+    "a lens cap": ("camera scene", camera(mean=2.0), ERROR, "dark: 2 of 255"),
+    "usb 2": ("camera scene", camera(facts={"usb": "2.1"}), WARNING, "on USB 2.1"),
+    "lost frames": ("camera scene", camera(facts={"lost": "7"}), WARNING, "7 frames lost"),
+    "cameras apart": ("camera skew", gap, ERROR, "scene and wrist are"),
+    "cameras of different times": ("camera skew", shifted(100.0), ERROR, "never showed the same time"),
+    "a joint that is silent": ("joints", no_joint, ERROR, "nothing heard of fr3_joint3; heard of panda_joint3"),
+    "slow joints": ("joints", joint("fr3_joint2", joints=[NOW + 50 * MS * i for i in range(60)]), ERROR, "fr3_joint2 comes at 20 Hz"),
+    "a joint that is nowhere": ("joints", joint("fr3_joint2", positions=float("nan")), ERROR, "no finite position"),
+    "a joint beyond its limit": ("limits", joint("fr3_joint4", positions=0.5), ERROR, "fr3_joint4 stands at 0.500"),
+    "an arm that moves": ("limits", joint("fr3_joint1", velocities=0.3), ERROR, "fr3_joint1 moves at 0.30"),
+    "no wrench": ("wrench", attribute(wrenches={}), ERROR, "/arm/wrench: 0 Hz"),
+    "a slow wrench": ("wrench", attribute(wrenches={"arm": 60}), ERROR, "/arm/wrench: 20 Hz"),
+    "no frame of a camera": ("frames", attribute(frames={"wrist_color_optical_frame": "fr3_hand"}), ERROR, "nothing says where scene_color"),
+    "a camera elsewhere": ("frames", attribute(frames={"scene_color_optical_frame": "camera_base", "wrist_color_optical_frame": "fr3_hand"}), ERROR, "scene is on camera_base; the robot file has it on world"),
+    "a clock that is ahead": ("clocks", late(-0.05), ERROR, "50 ms in this host's future"),
+    "a clock that is behind": ("clocks", late(0.8), ERROR, "800 ms old when it comes"),
+    "joints from another time": ("clocks", attribute(joint_offsets=[0.2] * 9), ERROR, "/joint_states: 200 ms old"),
+    "motion is stopped": ("motion", attribute(estop=True, stop_reasons=("force",)), ERROR, "stopped: force"),
+    "no motion": ("motion", attribute(estop=None), WARNING, "no motion node"),
+    "somebody drives": ("motion", attribute(authority="teleop"), WARNING, "'teleop' has the authority"),
+    "the driver is not ready": ("driver", attribute(robot_ready="user stopped"), ERROR, "user stopped"),
+    "no driver": ("driver", attribute(robot_ready=None), WARNING, "not running yet"),
+    "no controller manager": ("controllers", attribute(controllers=None), ERROR, "does not answer"),
+    "an idle controller": ("controllers", attribute(controllers={"arm_controller": "inactive"}), ERROR, "arm_controller is inactive"),
+    "a controller that is not there": ("controllers", attribute(controllers={}), ERROR, "arm_controller is not loaded"),
+    "a controller that begins as measured": ("controllers", attribute(starts={"arm_controller": False}), ERROR, "interpolate_from_desired_state is false"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_says_what_to_do(fault):
+    name, change, level, words = FAULTS[fault]
+    heard = deepcopy(well())
+    change(heard)
+    found = finding(heard, name)
+    assert found.level == level and words in found.detail, found
+    assert found.fix
+    assert finding(well(), name).level == OK
+
+
+def test_another_serial_is_found():
+    camera_file = ROBOT.cameras[0]
+
+    found = cell_checks.camera_finding(replace(camera_file, serial="999"), well())
+    assert found.level == ERROR and "it is 123; the robot file says 999" in found.detail
+
+
+def test_a_simulated_cell_has_no_hardware_to_ask():
+    heard = well()
+    heard.simulated, heard.controllers, heard.robot_ready = True, None, None
+    names = [f.name for f in cell_findings(ROBOT, CAMERAS, heard, False)]
+    assert "controllers" not in names and "clocks" not in names
+    assert all(f.level == OK for f in cell_findings(ROBOT, CAMERAS, heard, False))

@@ -1,0 +1,157 @@
+"""Preflight of the host, its lines, and the gate that a real episode passes: each on an injected fault."""
+
+import resource
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from vipa import resources
+from vipa.commanders.inference import BEST_FIT
+from vipa.errors import VipaError
+from vipa.preflight.finding import ERROR, OK, WARNING, Finding
+from vipa.robot.description import load_robot
+from vipa.tasks.task import load_task
+from vipa_ros.bringup.episode_graph import EpisodeConfig
+from vipa_ros.preflight import doctor, host, run
+
+ROBOT, TASK = load_robot("fr3_single"), load_task("water_plant")
+
+
+def answers(returncode=0, stdout="", stderr=""):
+    return lambda *_, **__: SimpleNamespace(returncode=returncode, stdout=stdout, stderr=stderr)
+
+
+def test_a_gpu_is_told_with_its_driver():
+    found = host.gpu(answers(stdout="NVIDIA H100, 550.54, 70000 MiB\n"))
+    assert found.level == OK and "NVIDIA H100, 550.54" in found.detail
+
+
+def test_a_gpu_that_is_full_or_broken_is_found():
+    full = host.gpu(answers(stdout="NVIDIA RTX, 550.54, 100 MiB\n"))
+    assert full.level == WARNING and "100 MiB free" in full.detail and full.fix
+    broken = host.gpu(answers(9, stderr="Failed to initialize NVML: Driver/library version mismatch\n"))
+    assert broken.level == WARNING and "version mismatch" in broken.detail and broken.fix
+
+    def gone(*_, **__):
+        raise FileNotFoundError
+
+    assert host.gpu(gone).level == OK
+
+
+def test_limits_that_a_driver_cannot_live_with_are_found():
+    none = host.real_time(lambda which: (0, 0) if which == resource.RLIMIT_RTPRIO else (8 << 20, 8 << 20))
+    assert (
+        none.level == WARNING
+        and "rtprio 0" in none.detail
+        and "memlock 8192 kB" in none.detail
+        and "limits.d" in none.fix
+    )
+    assert (
+        host.real_time(
+            lambda which: (99, 99) if which == resource.RLIMIT_RTPRIO else (resource.RLIM_INFINITY,) * 2
+        ).level
+        == OK
+    )
+
+
+def test_a_checkpoint_is_told_by_its_hash_and_a_damaged_one_is_found(tmp_path):
+    ships = host.checkpoint("water_plant", BEST_FIT, ROBOT, TASK)
+    assert ships.level == OK and "sha256" in ships.detail
+    damaged = tmp_path / "damaged"
+    shutil.copytree(resources.checkpoint("water_plant"), damaged)
+    with open(damaged / "velocity-fp32.onnx", "r+b") as file:
+        file.seek(1000)
+        file.write(b"\xff" * 8)
+    found = host.checkpoint(str(damaged), BEST_FIT, ROBOT, TASK)
+    assert found.level == ERROR and "velocity-fp32.onnx has SHA-256" in found.detail and found.fix
+    assert host.checkpoint("nope", BEST_FIT, ROBOT, TASK).level == ERROR
+
+
+def test_versions_name_what_is_installed():
+    assert "numpy" in host.versions().detail and "vipa" in host.versions().detail
+
+
+def test_a_full_disk_and_a_full_shared_memory_are_found(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=1e6))
+    monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: [])
+    for found in (doctor.disk(), doctor.shared_memory()):
+        assert found.level == ERROR and found.fix
+
+
+def test_another_python_and_wrong_packages_are_found(monkeypatch):
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.0.1")
+    found = doctor._packages()
+    assert found.level == ERROR and "0.0.1 (pinned" in found.detail and found.fix
+    monkeypatch.setattr(doctor, "PYTHONS", ((3, 99), (3, 99)))
+    assert doctor._python(True).level == ERROR
+
+
+def test_a_taken_domain_is_found(monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "500")
+    assert doctor._domain().level == ERROR
+
+
+def test_another_middleware_and_a_profile_that_is_not_in_force_are_found(monkeypatch):
+    monkeypatch.setattr(
+        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_cyclonedds_cpp", "rclpy": __file__, "segments": []}, "")
+    )
+    assert doctor._dds().level == WARNING
+    monkeypatch.setattr(
+        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": __file__, "segments": [1]}, "")
+    )
+    assert doctor._dds().level == ERROR
+
+
+CONFIG = EpisodeConfig("water_plant", policy="water_plant", robot="fr3_single", cell="real", driver="franka")
+
+
+def test_a_real_episode_is_refused_on_an_error_and_says_all_of_them(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: [])
+    asked = []
+
+    def look(robot, env, hardware, cameras, moveit):
+        asked.append((robot, hardware, cameras))
+        return [
+            Finding("camera scene", ERROR, "0 pictures", "start it"),
+            Finding("driver", WARNING, "not running yet", "x"),
+        ]
+
+    with pytest.raises(
+        VipaError, match=r"not fit for an episode: camera scene; `vipa doctor --cell real --driver franka"
+    ):
+        run.before_real_episode(CONFIG, {}, look)
+    assert asked == [("fr3_single", True, "scene,wrist")]
+    said = capsys.readouterr().err
+    assert "ERROR   camera scene: 0 pictures" in said and "do: start it" in said and "warning driver" in said
+
+
+def test_a_real_episode_goes_on_with_warnings(monkeypatch):
+    monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: [])
+    run.before_real_episode(CONFIG, {}, lambda *_: [Finding("driver", WARNING, "not running yet", "x")])
+
+
+@pytest.mark.parametrize("cell", ["real", "sim"])
+def test_a_real_episode_passes_it_and_a_simulated_one_does_not(monkeypatch, cell):
+    """Command line, sets of trials and launch file call `gate` before anything starts."""
+    asked = []
+    monkeypatch.setattr(run, "before_real_episode", lambda config, env: asked.append(env))
+    run.gate(replace(CONFIG, cell=cell), {"ROS_DOMAIN_ID": "7"})
+    run.gate(replace(CONFIG, cell=cell))
+    assert len(asked) == (2 if cell == "real" else 0)
+    for path in (
+        "src/vipa_cli/commands/episode.py",
+        "src/vipa_ros/evaluation/over_graph.py",
+        "launch/episode.launch.py",
+    ):
+        assert "gate(config" in (resources.root() / path).read_text(encoding="utf-8"), path
+
+
+def test_nothing_said_is_an_error(monkeypatch):
+    monkeypatch.setattr(run.subprocess, "run", answers(1, "no json"))
+    (found,) = run.cell("fr3_single", {}, True)
+    assert found.level == ERROR and "status 1" in found.detail
+    monkeypatch.setattr(run.subprocess, "run", answers(2))
+    with pytest.raises(VipaError, match="refused"):
+        run.cell("nope", {}, True)
