@@ -9,7 +9,7 @@ import pytest
 
 from helpers.creeping import Creeping
 from helpers.running_server import Running
-from vipa.serving.protocols.vipa import NativePolicy
+from vipa.serving.protocols.vipa import ServedPolicy
 
 pytestmark = pytest.mark.graph
 WALL = 240  # seconds after which the test gives up; nothing is measured by it
@@ -17,9 +17,9 @@ WALL = 240  # seconds after which the test gives up; nothing is measured by it
 
 def test_an_episode_with_a_served_policy(tmp_path):
     policy = Creeping(horizon=16)
-    native = NativePolicy(policy, "creeping", "abc")
+    served = ServedPolicy(policy, "creeping", "abc")
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": "secret"}
-    with Running(native.infer, native.metadata, token="secret") as server:
+    with Running(served.infer, served.metadata, token="secret") as server:
         line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--task", "water_plant", "--seed", "1", "--no-video"]
         line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--out", str(tmp_path)]
         done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")

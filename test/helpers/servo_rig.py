@@ -19,10 +19,10 @@ class Rig:
 
     def __init__(self, robot: str = "fr3_single"):
         self.motion = Motion(load_robot(robot), backend=MoveItBackend)
-        self.backend, self.links = self.motion.servo, self.motion.servo.links
+        self.backend, self.dialogues = self.motion.servo, self.motion.servo.dialogues
         self.robot = IdealRobot(self.motion.robot)
-        self.servos = {name: StandIn(self.motion.kinematics.groups[name]) for name in self.links}
-        self.present, self.mute, self.sent = set(self.links), set(), []
+        self.servos = {name: StandIn(self.motion.kinematics.groups[name]) for name in self.dialogues}
+        self.present, self.mute, self.sent = set(self.dialogues), set(), []
         self.robot_clock_ahead = self.servo_clock_ahead = 0.0
         self.answering = True
         self.seq = 0
@@ -45,37 +45,37 @@ class Rig:
         )
         self.backend.present = set(self.present)
         self.robot.command(self.motion.tick(early, self.robot.time, ros_ns))
-        for k, (name, link) in enumerate(self.links.items()):
-            self._carry(name, link, self.servos[name], ros_ns, k)
+        for k, (name, dialogue) in enumerate(self.dialogues.items()):
+            self._carry(name, dialogue, self.servos[name], ros_ns, k)
         self.robot.advance(self.motion.dt)
         self.path.append(self.q)
 
-    def _carry(self, name, link, servo, ros_ns, k) -> None:
-        requests, link.requests = link.requests, []
+    def _carry(self, name, dialogue, servo, ros_ns, k) -> None:
+        requests, dialogue.requests = dialogue.requests, []
         for request in requests if self.answering and name in self.present else ():
             done = servo.switch_command_type(POSE) if isinstance(request, SetType) else servo.pause_servo(request.pause)
-            link.answered(request, done)
-        joints = np.array([self.robot.positions[j] for j in link.group.joints])
-        if link.trembling:
+            dialogue.answered(request, done)
+        joints = np.array([self.robot.positions[j] for j in dialogue.group.joints])
+        if dialogue.trembling:
             joints = joints + TREMBLE * (len(self.path) % 2)
         servo.joint_state(joints)
-        if link.command is not None:
-            self.sent.append(link.command)
-            servo.pose_target(link.command.stamp_ns, link.command.frame_id, link.command.pose)
+        if dialogue.command is not None:
+            self.sent.append(dialogue.command)
+            servo.pose_target(dialogue.command.stamp_ns, dialogue.command.frame_id, dialogue.command.pose)
         status, trajectory = (
             servo.cycle(ros_ns + round(self.servo_clock_ahead * 1e9)) if name in self.present else (None, None)
         )
         if status is not None:
-            link.take_status(*status, self.robot.time)
+            dialogue.take_status(*status, self.robot.time)
         if trajectory is not None and name not in self.mute:
-            link.take_output(trajectory, self.robot.time)
+            dialogue.take_output(trajectory, self.robot.time)
 
     def make_ready(self, ticks: int = 200) -> None:
         for _ in range(ticks):
             self.tick()
-            if not any(link.refusal() for link in self.links.values()):
+            if not any(dialogue.refusal() for dialogue in self.dialogues.values()):
                 return
-        raise AssertionError({name: link.refusal() for name, link in self.links.items()})
+        raise AssertionError({name: dialogue.refusal() for name, dialogue in self.dialogues.items()})
 
     def chunk(self, poses: np.ndarray, dt: float = 0.1, group: str | None = None) -> str:
         """Hand a chunk of tool poses (T, 7) to Motion; its answer."""

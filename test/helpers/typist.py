@@ -21,7 +21,7 @@ class Typist:
         self.sizes = np.repeat([step, turn_step], 3)
         self.arm = robot.arms[0].name
         self.expert = Expert(robot, task, seed)
-        self.expert.led = True
+        self.expert.labelling = True
         self.acts_ns = 0  # when the last keys will surely have begun to act
         self.expert.reset(EpisodeStart("", task.name, task.instruction, seed, ""))
 

@@ -124,7 +124,7 @@ class Commander:
 
 
 def managing():
-    node = task_manager.TaskManager()
+    node = task_manager.TaskManagerNode()
     start(node)
     return node
 
@@ -144,7 +144,7 @@ def looking():
 
 NODES = {
     "motion": motion.MotionNode, "planner": planner.PlannerNode, "task_manager": managing, "recorder": recorder.RecorderNode,
-    "gripper": gripper.Gripper, "robot": robot.Robot, "operator": operator.Operator, "episode": episode.Episode, "sim": sim.Sim,
+    "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
 }  # fmt: skip
 

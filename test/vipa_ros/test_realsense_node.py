@@ -18,7 +18,7 @@ from vipa.recording import topics
 from vipa_ros.bringup.environment import Domain
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES
-from vipa_ros.nodes.realsense import RealSense
+from vipa_ros.nodes.realsense import RealSenseNode
 
 SIZE = f"width: {WIDTH}\n    height: {HEIGHT}\n    rate: {RATE}"
 
@@ -35,7 +35,7 @@ class Cell:
         line = [word for key, value in self.parameters.items() for word in ("-p", f"{key}:={value}")]
         rclpy.init(domain_id=self.domain.id, args=["--ros-args", *line])
         self.images, self.diagnostics = {}, {}
-        self.node = RealSense(lambda: [c.handle for c in self.cameras.values() if c.there])
+        self.node = RealSenseNode(lambda: [c.handle for c in self.cameras.values() if c.there])
         self.eyes = rclpy.create_node("eyes")
         for camera in self.cameras:
             for key, name in topics.camera_topics(camera).items():

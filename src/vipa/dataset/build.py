@@ -12,7 +12,7 @@ from vipa.errors import VipaError
 
 
 @dataclass
-class BuildReport:
+class BuildResult:
     """added: keys of the episodes that were added. episodes: a line for each. skipped: why a run folder was not asked for (it
     is in the dataset, no success), failed: why one could not be used, notes: what is missing of one that was, by run folder."""
 
@@ -45,7 +45,7 @@ def build_from_bags(
     fps: int = 10,
     everything: bool = False,
     progress: Callable[[float], None] | None = None,
-) -> BuildReport:
+) -> BuildResult:
     """Adds an episode of each run folder (bag/, with scorecard.json and config.yaml where there are such) to the dataset
     `out`, in the order in which they were recorded; `out` is made if it is not there, run folders that are in it already are
     skipped, so that a killed build goes on.
@@ -60,10 +60,10 @@ def build_from_bags(
 class _Build:
     def __init__(self, out: Path, fps: int, everything: bool, progress: Callable[[float], None]):
         self.out, self.fps, self.everything, self.progress = out, fps, everything, progress
-        self.report, self.writer = BuildReport(), None
+        self.report, self.writer = BuildResult(), None
         self.keys: set[str] = set()
 
-    def run(self, run_folders: Iterable[Path]) -> BuildReport:
+    def run(self, run_folders: Iterable[Path]) -> BuildResult:
         there = spec_at(self.out)
         if there is not None:
             self._open(there)

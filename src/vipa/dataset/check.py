@@ -9,7 +9,7 @@ import numpy as np
 
 from vipa.dataset.episode import staged
 from vipa.dataset.layout import depth_path
-from vipa.dataset.reader import Dataset, Episode, key_of
+from vipa.dataset.reader import Dataset, DatasetEpisode, key_of
 from vipa.dataset.spec import IMAGES, INDEX_FEATURES, max_velocities
 from vipa.dataset.stats import aggregate, vector_stats
 from vipa.dataset.video import count_frames
@@ -109,7 +109,7 @@ def _check_totals(dataset: Dataset, error) -> None:
         error("meta/episodes", "an episode's key occurs twice")
 
 
-def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
+def _check_episode(dataset: Dataset, episode: DatasetEpisode, error, warning) -> None:
     where = f"episode {episode.index}"
     if len(episode.table) != episode.length:
         error(where, f"{len(episode.table)} rows in data/, want {episode.length}")
@@ -143,7 +143,7 @@ def _check_episode(dataset: Dataset, episode: Episode, error, warning) -> None:
                 error(where, f"{path.relative_to(dataset.root)} has {count} frames, want {episode.length}")
 
 
-def _check_values(dataset: Dataset, episode: Episode, error, warning) -> None:
+def _check_values(dataset: Dataset, episode: DatasetEpisode, error, warning) -> None:
     where = f"episode {episode.index}"
     for name, feature in dataset.spec.features.items():
         shape = episode[name].reshape(episode.length, -1).shape if name in episode.table.column_names else (0, 0)
@@ -175,7 +175,7 @@ def _check_values(dataset: Dataset, episode: Episode, error, warning) -> None:
                 warning(where, f"{worst} is up to {ages.max():.2f} s old")
 
 
-def _check_leaps(dataset: Dataset, episode: Episode, error) -> None:
+def _check_leaps(dataset: Dataset, episode: DatasetEpisode, error) -> None:
     """No joint goes further from one frame to the next than its velocity allows: two pasts are not one episode."""
     limits = _max_velocities(dataset)
     state = dataset.spec.features.get("observation.state")
@@ -206,7 +206,7 @@ def _max_velocities(dataset: Dataset) -> dict[str, float]:
     return dataset.spec.velocities
 
 
-def _seconds(dataset: Dataset, episode: Episode) -> np.ndarray:
+def _seconds(dataset: Dataset, episode: DatasetEpisode) -> np.ndarray:
     """(T - 1,) between the joint states of successive frames; a frame's where they do not say."""
     period = np.full(len(episode) - 1, 1 / episode.fps)
     stamps = dataset.spec.features.get("observation.stamp_ns")

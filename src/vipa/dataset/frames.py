@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vipa.dataset.commands import Commands
+from vipa.dataset.commanded import CommandedActions
 from vipa.dataset.readings import NO_SUCH_MESSAGE, Reading, color_topic, depth_topic, info_topic, reading, reason
-from vipa.dataset.resample import Tick
+from vipa.dataset.resample import Instant
 from vipa.dataset.spec import DEPTH, IMAGES, CameraSpec, DatasetSpec
 from vipa.errors import VipaError
 from vipa.geometry.poses import inverse, transform
@@ -28,7 +28,7 @@ class FrameReader:
         self.period = round(1e9 / spec.fps)
         self.groups = GroupReader(run.robot)
         self.cameras = CameraPoses(run.robot)
-        self.commands = Commands(run.robot)
+        self.commands = CommandedActions(run.robot)
         self.still = StillCheck(still_ok=run.meta["cell"] == "sim")
         self._last: dict[str, np.ndarray] = {}
         self.truth: list[tuple[int, dict[str, np.ndarray]]] = []
@@ -58,7 +58,7 @@ class FrameReader:
             except NO_SUCH_MESSAGE as error:
                 bag.skipped.add(message.topic, message.log_time_ns, reason(error))
 
-    def frame(self, tick: Tick) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def frame(self, tick: Instant) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """Returns (features without `action`, commanded vector at this tick, commanded vector one period later).
 
         A frame's action is the command for the tick after it; only the last frame, which has none after it, is given what

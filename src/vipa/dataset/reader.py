@@ -17,7 +17,7 @@ from vipa.errors import VipaError
 
 
 @dataclass(frozen=True)
-class Episode:
+class DatasetEpisode:
     """One episode. key: its unique name. meta: what was saved with it, with `subtasks`. table: its rows of data/.
 
     `episode["observation.state"]` is a column: (T, n), or (T,) for one of a single element.
@@ -133,7 +133,7 @@ class Dataset:
     def __iter__(self):
         return (self.episode(i) for i in range(len(self)))
 
-    def episode(self, index: int) -> Episode:
+    def episode(self, index: int) -> DatasetEpisode:
         """Raises VipaError for an index that is not there."""
         if not 0 <= index < len(self.rows):
             raise VipaError(f"{self.root}: episode {index}; allowed: 0 to {len(self.rows) - 1}")
@@ -147,7 +147,7 @@ class Dataset:
             meta = json.loads(row["vipa/meta"]) if row.get("vipa/meta") else {"subtasks": []}
         except ValueError as error:
             raise VipaError(f"{self.root}: meta/episodes, episode {index}: vipa/meta: {error}") from None
-        return Episode(
+        return DatasetEpisode(
             self.root,
             self.spec.fps,
             index,

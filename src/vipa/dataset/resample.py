@@ -28,7 +28,7 @@ class _Track:
             del self.stamps[:place], self.messages[:place]
 
 
-class Tick:
+class Instant:
     """One tick. Valid until the next one is asked for."""
 
     def __init__(self, at_ns: int, tracks: dict[str, _Track]):
@@ -48,7 +48,7 @@ class Tick:
         return None if place is None else track.messages[place]
 
 
-class Ticks:
+class Resampler:
     """Iterates over ticks `period_ns` apart, from the first at or after `start_ns` at which every `required` topic has a
     message, to `end_ns`. Keeps a second of messages, however long the bag is. readers: what is made of a topic's messages; one
     that cannot be used is left out and named in the bag's `skipped`."""
@@ -66,7 +66,7 @@ class Ticks:
         self.bag, self.readers, self.required, self.optional = bag, readers, list(required), list(optional)
         self.start_ns, self.end_ns, self.period_ns = start_ns, end_ns, period_ns
 
-    def __iter__(self) -> Iterator[Tick]:
+    def __iter__(self) -> Iterator[Instant]:
         tracks = {topic: _Track() for topic in (*self.required, *self.optional)}
         at: int | None = None
         for message in self.bag.messages(list(tracks)):
@@ -77,11 +77,11 @@ class Ticks:
             if at is None and all(tracks[t].stamps for t in self.required):
                 at = max(self.start_ns, *(tracks[t].stamps[0] for t in self.required))
             while at is not None and at <= self.end_ns and at + SLACK_NS < message.log_time_ns:
-                yield Tick(at, tracks)
+                yield Instant(at, tracks)
                 at += self.period_ns
                 # the tick before stays whole: a camera's picture may want the joints of its own time
                 for track in tracks.values():
                     track.forget(at - SLACK_NS)
         while at is not None and at <= self.end_ns:
-            yield Tick(at, tracks)
+            yield Instant(at, tracks)
             at += self.period_ns

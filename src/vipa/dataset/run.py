@@ -19,7 +19,7 @@ from vipa.dataset.readings import (
     readers,
     reading,
 )
-from vipa.dataset.resample import Tick, Ticks
+from vipa.dataset.resample import Instant, Resampler
 from vipa.dataset.spec import CameraSpec, DatasetSpec, robot_spec
 from vipa.dataset.writer import DatasetWriter
 from vipa.errors import VipaError
@@ -144,7 +144,7 @@ class Run:
         writer.save_episode(self.instruction, self.subtasks, self.meta | {"start_ns": first})
         return count
 
-    def _ticks(self, spec: DatasetSpec) -> Iterable[Tick]:
+    def _ticks(self, spec: DatasetSpec) -> Iterable[Instant]:
         required = [JOINT_STATES]
         for camera in spec.cameras:
             required += [color_topic(camera.name), info_topic(camera.name)] + (
@@ -155,7 +155,7 @@ class Run:
             raise VipaError(f"{self.folder}: the bag lacks {', '.join(missing)}")
         optional = [g.wrench_topic for g in self.robot.arms if g.wrench_topic in self.bag.topics]
         period, read = round(1e9 / spec.fps), readers(self.robot, spec)
-        return Ticks(self.bag, read, required, optional, self.start_ns, self.end_ns, period)
+        return Resampler(self.bag, read, required, optional, self.start_ns, self.end_ns, period)
 
 
 def recorded(folder: Path) -> str:

@@ -55,7 +55,7 @@ class Space:
         return np.concatenate([a[:3] + d[:3], rotation.normalised(rotation.multiply(rotation.exp(d[3:]), a[3:]))])
 
 
-class Path:
+class KnotPath:
     """Knots at rising `times` (K,) seconds with values (K, size): constant before the first and after the last."""
 
     def __init__(self, space: Space, times: np.ndarray, values: np.ndarray):
@@ -111,7 +111,7 @@ class ChunkBuffer:
 
     def clear(self) -> None:
         """Forget everything. The next chunk is a cold start from where `restart` says."""
-        self.path: Path | None = None
+        self.path: KnotPath | None = None
         self._fades: list[Fade] = []
         self._spare: deque[float] = deque(maxlen=5)
         self._clock = self._pace = 0.0
@@ -168,7 +168,7 @@ class ChunkBuffer:
             raise RuntimeError("splice before restart: the reference has no start")
         if self.path is None:
             self._clock = now
-            self.path = Path(self.space, np.array([now]), self._value[None])
+            self.path = KnotPath(self.space, np.array([now]), self._value[None])
             if np.any(self._rate):
                 self._fades = [Fade(now, BLEND, np.zeros(self.space.tangent), self._rate)]
         else:
@@ -184,7 +184,7 @@ class ChunkBuffer:
                 fade.start -= back
         self._join(old, self.committed_until(now), times, values)
 
-    def _join(self, old: Path, cut: float, times: np.ndarray, values: np.ndarray) -> None:
+    def _join(self, old: KnotPath, cut: float, times: np.ndarray, values: np.ndarray) -> None:
         first = max(0, int(np.searchsorted(old.times, self._clock, side="right")) - 1)
         self._fades = [f for f in self._fades if f.start + f.length > self._clock]
         bridge = times[0] >= cut and self._can_bridge(old, cut, times[0], values[0])
@@ -192,7 +192,7 @@ class ChunkBuffer:
         knots, points = list(old.times[keep]), list(old.values[keep])
         at_cut = old.at(cut)
         if not bridge:
-            new = Path(self.space, times, values)
+            new = KnotPath(self.space, times, values)
             start = new.at(cut)
             offset, rate = self.space.difference(at_cut, start), old.rate(cut) - new.rate(cut)
             if np.any(np.abs(offset) > 1e-9) or np.any(np.abs(rate) > 1e-9):
@@ -202,9 +202,9 @@ class ChunkBuffer:
         elif not knots or knots[-1] < cut:
             knots, points = [*knots, cut], [*points, at_cut]
         ahead = times > cut + 1e-9
-        self.path = Path(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
+        self.path = KnotPath(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
 
-    def _can_bridge(self, old: Path, cut: float, due: float, value: np.ndarray) -> bool:
+    def _can_bridge(self, old: KnotPath, cut: float, due: float, value: np.ndarray) -> bool:
         """True if the straight way to a first step that is still to come is slow enough, and from rest also gentle enough."""
         before = int(np.searchsorted(old.times, due, side="left")) - 1
         begin = max(cut, float(old.times[before])) if before >= 0 else cut
@@ -231,7 +231,7 @@ class ChunkBuffer:
         before, self._input = self._input, self.raw(self._clock)
         return self._filter(before, self._input, dt)
 
-    def _next_pace(self, path: Path, now: float, dt: float) -> float:
+    def _next_pace(self, path: KnotPath, now: float, dt: float) -> float:
         """Seconds of playout time a second, for the coming tick."""
         left = path.end - self._clock
         if left <= 0:  # holding: nothing is skipped by running on

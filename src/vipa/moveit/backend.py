@@ -10,18 +10,18 @@ import numpy as np
 from vipa.errors import VipaError, unknown
 from vipa.motion.chunk import ActionChunk
 from vipa.motion.servo import Servo, Target
-from vipa.moveit.servo_dialogue import ServoLink
+from vipa.moveit.servo_dialogue import ServoDialogue
 from vipa.robot.kinematics import Kinematics
 
 MIN_RATE = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
 
 
 class MoveItBackend(Servo):
-    """A Servo whose pose targets are solved by MoveIt's, one `ServoLink` an arm. Not for several threads.
+    """A Servo whose pose targets are solved by MoveIt's, one `ServoDialogue` an arm. Not for several threads.
 
     Raises VipaError for a robot whose control_rate is below MIN_RATE.
 
-    links: by group; whoever carries messages tells them what came, sends `link.requests` and `link.command` after every tick,
+    dialogues: by group; whoever carries messages tells them what came, sends `dialogue.requests` and `dialogue.command` after every tick,
     and sets `present`, the arms whose node is there.
     """
 
@@ -31,7 +31,7 @@ class MoveItBackend(Servo):
             raise VipaError(
                 f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with the backend moveit: {MIN_RATE:g} or more"
             )
-        self.links = {group.name: ServoLink(group) for group in kinematics.robot.arms}
+        self.dialogues = {group.name: ServoDialogue(group) for group in kinematics.robot.arms}
         self.present: set[str] = set()
         self._followed: set[str] = set()
         self._stamp_ns = 0
@@ -40,22 +40,24 @@ class MoveItBackend(Servo):
     def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
         self._now, holds, notes = monotonic, [], []
         self._stamp_ns = stamp_ns
-        for name, link in self.links.items():
+        for name, dialogue in self.dialogues.items():
             joints = q[self.kinematics.columns[name]]
-            why = link.tick(monotonic, name in self.present, stopped, joints)
+            why = dialogue.tick(monotonic, name in self.present, stopped, joints)
             if why and name in self._followed:
                 holds.append(why)
-            slowed = link.status.slowed(monotonic)
+            slowed = dialogue.status.slowed(monotonic)
             if slowed and name in self._followed:
-                notes.append(f"{link.name} {slowed}")
+                notes.append(f"{dialogue.name} {slowed}")
             # kept alive where it is: what is not aimed elsewhere in this tick holds the pose that is commanded
-            link.aim(self.kinematics.groups[name].forward(joints), stamp_ns)
+            dialogue.aim(self.kinematics.groups[name].forward(joints), stamp_ns)
         self._followed = set()
         return "; ".join(holds), "; ".join(notes)
 
     def refusal(self, chunk: ActionChunk) -> str:
         posed = {action.name for action in chunk.groups if action.poses is not None}
-        return "; ".join(why for name, link in self.links.items() if name in posed and (why := link.refusal()))
+        return "; ".join(
+            why for name, dialogue in self.dialogues.items() if name in posed and (why := dialogue.refusal())
+        )
 
     def step(
         self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]
@@ -67,8 +69,8 @@ class MoveItBackend(Servo):
                 joints[name] = target
                 continue
             self._followed.add(name)
-            link = self.links[name]
-            reference = link.reference() if not link.aim(target.pose.value, self._stamp_ns) else None
+            dialogue = self.dialogues[name]
+            reference = dialogue.reference() if not dialogue.aim(target.pose.value, self._stamp_ns) else None
             if reference is not None:
                 joints[name] = Target(joints=reference)
         return super().step(q, v, joints, hands)

@@ -1,4 +1,4 @@
-"""ServoLink: the dialogue with one arm's Servo node, and when its output may be followed. No ROS, no waiting.
+"""ServoDialogue: the dialogue with one arm's Servo node, and when its output may be followed. No ROS, no waiting.
 
 What Servo does that this makes safe (its source and measurements of MoveIt 2.12):
 
@@ -75,7 +75,7 @@ class PoseCommand:
     pose: np.ndarray
 
 
-class ServoLink:
+class ServoDialogue:
     """One arm's Servo. The caller tells what came and gives the local monotonic clock; `requests` and `command` are for it to send.
 
     requests: taken away by whoever sends them. restarts: how often the dialogue began anew after it had been ready.

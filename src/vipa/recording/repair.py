@@ -31,7 +31,7 @@ from vipa.recording.storage import natural_order
 
 
 @dataclass
-class RepairReport:
+class RepairResult:
     """What `repair` found and did.
 
     repaired: False if nothing had to be done. found, kept: messages. chunks: whole ones, bad_chunks: damaged ones, left out.
@@ -77,7 +77,7 @@ class RepairReport:
         return "\n  ".join(lines)
 
 
-def repair(folder: Path) -> RepairReport:
+def repair(folder: Path) -> RepairResult:
     """Repairs the bag in `folder`, of one MCAP file or several; what is whole is left as it is.
 
     An old file stays beside the new one as `<name>.broken`, or `.broken1` … where that is taken. Damage of any kind does not
@@ -94,11 +94,11 @@ def repair(folder: Path) -> RepairReport:
         raise VipaError(f"bag {folder}: {error.strerror or error}") from None
 
 
-def _repair(folder: Path, paths: list[Path]) -> RepairReport:
+def _repair(folder: Path, paths: list[Path]) -> RepairResult:
     old = read_metadata(folder) or {}
     custom = old.get("custom_data")
     custom = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
-    report = RepairReport(folder)
+    report = RepairResult(folder)
     parts = [_repair_file(path, {**custom, "repaired": "true"}, report) for path in paths]
     named, counted = old.get("relative_file_paths"), old.get("message_count")
     agrees = is_plain_mcap(old) and named == [p.name for p in paths] and counted == report.kept
@@ -112,7 +112,7 @@ def _repair(folder: Path, paths: list[Path]) -> RepairReport:
     return report
 
 
-def _repair_file(path: Path, custom: dict[str, str], report: RepairReport) -> dict:
+def _repair_file(path: Path, custom: dict[str, str], report: RepairResult) -> dict:
     """Repairs one file if it must be, adds to the report, and returns its information for metadata.yaml."""
     new = path.with_name(path.name + ".repairing")
     with in_use.claimed(path) as file:
@@ -139,7 +139,7 @@ def _repair_file(path: Path, custom: dict[str, str], report: RepairReport) -> di
     return information
 
 
-def _add(report: RepairReport, path: Path, found: Salvage) -> None:
+def _add(report: RepairResult, path: Path, found: Salvage) -> None:
     report.found += max(found.messages, found.recorded or 0)
     report.chunks += found.chunks
     report.bad_chunks += found.bad_chunks

@@ -12,7 +12,7 @@ FORM = "NAME@HOST or NAME@HOST:PORT, as vipa@localhost:8000, with NAME from conf
 
 
 @dataclass(frozen=True)
-class RemotePolicy:
+class PolicyAddress:
     """A policy at an address. name: its mapping's. scheme: ws, wss (openpi) or tcp (groot)."""
 
     name: str
@@ -35,7 +35,7 @@ def is_remote(policy: str) -> bool:
     return "@" in policy and not Path(policy).is_dir()
 
 
-def parse(policy: str) -> RemotePolicy:
+def parse(policy: str) -> PolicyAddress:
     """The policy that `NAME@HOST[:PORT]` names. Raises VipaError that says what is allowed."""
     name, _, address = policy.rpartition("@")
     scheme, _, rest = address.rpartition("://")
@@ -50,4 +50,4 @@ def parse(policy: str) -> RemotePolicy:
     schemes = ("ws", "wss") if mapping.protocol == "openpi" else ("tcp",)
     if scheme and scheme not in schemes:
         raise VipaError(f"policy '{policy}': scheme '{scheme}'; allowed for {mapping.protocol}: {', '.join(schemes)}")
-    return RemotePolicy(name, mapping, scheme or schemes[0], host, port or PORTS[mapping.protocol])
+    return PolicyAddress(name, mapping, scheme or schemes[0], host, port or PORTS[mapping.protocol])

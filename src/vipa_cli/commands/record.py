@@ -27,7 +27,7 @@ def run(args) -> int:
     os.environ.update(environment.child_environment(domain.id))
     from vipa.recording.recorder import summary_json
     from vipa_ros.common import node
-    from vipa_ros.nodes.record import Record
+    from vipa_ros.nodes.record import RecordNode
 
     folder = args.out or Path("runs/recorded") / f"{datetime.now():%Y%m%d-%H%M%S}"
     spec = ProcessSpec(
@@ -35,7 +35,7 @@ def run(args) -> int:
     )
     sys.argv = ["record", *command(spec, "")[3:]]
     print(f"ROS domain {domain.id} to {folder}; Ctrl-C ends it", file=sys.stderr, flush=True)
-    done = node.run(Record, lambda record: record.run())
+    done = node.run(RecordNode, lambda record: record.run())
     args.document = {"bag": folder, **json.loads(summary_json(done.summary))}
     print(
         f"{folder}: {sum(done.summary.messages.values())} messages of {len(done.known)} topics, {done.summary.duration:.1f} s"

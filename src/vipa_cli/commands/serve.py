@@ -30,7 +30,7 @@ def run(args) -> int:
 
     from vipa.commanders.policy.commander import load_policy
     from vipa.errors import VipaError
-    from vipa.serving.protocols.vipa import NativePolicy
+    from vipa.serving.protocols.vipa import ServedPolicy
     from vipa.serving.server import Limits, PolicyServer
     from vipa.tasks import scorecard
 
@@ -43,21 +43,21 @@ def run(args) -> int:
     print(f"loading {args.checkpoint} …", flush=True)
     policy = load_policy(str(args.checkpoint), inference(args))
     identity = scorecard.policy_id(str(args.checkpoint))
-    native = NativePolicy(policy, args.checkpoint.resolve().name, identity.checkpoint_sha256 if identity else None)
+    served = ServedPolicy(policy, args.checkpoint.resolve().name, identity.checkpoint_sha256 if identity else None)
     limits = Limits(args.max_mb * 2**20, args.timeout)
 
     def ready(port: int) -> None:
         if port != args.port and args.port:
             print(f"port {args.port} is taken; listening at {port}")
         host = "localhost" if args.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else args.host  # noqa: S104
-        print(f"serving {native.metadata['policy']} at ws://{args.host}:{port}; health: http://{host}:{port}/healthz")
+        print(f"serving {served.metadata['policy']} at ws://{args.host}:{port}; health: http://{host}:{port}/healthz")
         print(
             f"  looks through {', '.join(policy.config.cameras)}; moves {', '.join(g.name for g in policy.config.groups)}"
         )
         secret = f"{TOKEN}={token} " if made else f"{TOKEN}=… " if token else ""
         print(f"  {secret}vipa episode --task TASK --policy vipa@{host}:{port}", flush=True)
 
-    asyncio.run(_serve(PolicyServer(native.infer, native.metadata, token, limits), args.host, args.port, ready))
+    asyncio.run(_serve(PolicyServer(served.infer, served.metadata, token, limits), args.host, args.port, ready))
     print("stopped", flush=True)
     return exit_status.DONE
 

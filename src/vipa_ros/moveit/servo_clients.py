@@ -12,7 +12,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vipa.moveit.backend import MoveItBackend
 from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
-from vipa.moveit.servo_dialogue import Pause, ServoLink, SetType
+from vipa.moveit.servo_dialogue import Pause, ServoDialogue, SetType
 from vipa.robot.state import JointState
 from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
@@ -23,7 +23,7 @@ TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly t
 
 
 class ServoClients:
-    """Carries messages for the `links` of a MoveItBackend. On the node's executor, single thread.
+    """Carries messages for the `dialogues` of a MoveItBackend. On the node's executor, single thread.
 
     listener: the node's subscriptions.
     """
@@ -31,7 +31,7 @@ class ServoClients:
     def __init__(self, node: Node, backend: MoveItBackend, listener: Listener):
         self.backend = backend
         self.joint_states = node.create_publisher(JointStateMsg, SERVO_JOINT_STATES, PROFILES["stream"])
-        self.wires = [_Wires(node, link, listener) for link in backend.links.values()]
+        self.wires = [_Wires(node, dialogue, listener) for dialogue in backend.dialogues.values()]
         self.looked, self.odd = -LOOK, False
 
     def exchange(self, state: JointState) -> None:
@@ -39,14 +39,14 @@ class ServoClients:
         now = time.monotonic()
         if now - self.looked >= LOOK:
             self.looked = now
-            self.backend.present = {wires.link.group.name for wires in self.wires if wires.ready()}
+            self.backend.present = {wires.dialogue.group.name for wires in self.wires if wires.ready()}
         self.odd = not self.odd
         positions = state.positions
         for wires in self.wires:
             wires.send()
-            if wires.link.trembling and self.odd:
+            if wires.dialogue.trembling and self.odd:
                 positions = positions.copy()
-                positions[state.names.index(wires.link.group.joints[0])] += TREMBLE
+                positions[state.names.index(wires.dialogue.group.joints[0])] += TREMBLE
         handed_on = JointState(state.stamp_ns, state.names, positions, state.velocities)
         self.joint_states.publish(convert.joint_state_msg(handed_on))
 
@@ -54,27 +54,27 @@ class ServoClients:
 class _Wires:
     """Of one Servo node."""
 
-    def __init__(self, node: Node, link: ServoLink, listener: Listener):
-        self.link = link
-        name = servo_node(link.group.name)
+    def __init__(self, node: Node, dialogue: ServoDialogue, listener: Listener):
+        self.dialogue = dialogue
+        name = servo_node(dialogue.group.name)
         self.poses = node.create_publisher(PoseStamped, f"{name}/pose_target_cmds", PROFILES["stream"])
         self.types = node.create_client(ServoCommandType, f"{name}/switch_command_type")
         self.pauses = node.create_client(SetBool, f"{name}/pause_servo")
-        listener.on(JointTrajectory, servo_output(link.group.name), self.on_output, newest())
+        listener.on(JointTrajectory, servo_output(dialogue.group.name), self.on_output, newest())
         listener.on(ServoStatus, f"{name}/status", self.on_status, newest())
 
     def ready(self) -> bool:
         return self.types.service_is_ready() and self.pauses.service_is_ready()
 
     def send(self) -> None:
-        requests, self.link.requests = self.link.requests, []
+        requests, self.dialogue.requests = self.dialogue.requests, []
         for request in requests:
             if isinstance(request, SetType):
                 future = self.types.call_async(ServoCommandType.Request(command_type=ServoCommandType.Request.POSE))
             else:
                 future = self.pauses.call_async(SetBool.Request(data=request.pause))
             future.add_done_callback(lambda done, asked=request: self.on_answer(asked, done))
-        command, self.link.command = self.link.command, None
+        command, self.dialogue.command = self.dialogue.command, None
         if command is not None:
             msg = PoseStamped(pose=convert.pose_msg(command.pose))
             msg.header.frame_id, msg.header.stamp = command.frame_id, convert.time_msg(command.stamp_ns)
@@ -82,11 +82,11 @@ class _Wires:
 
     def on_answer(self, request: SetType | Pause, future) -> None:
         answer = future.result()
-        self.link.answered(request, answer is not None and answer.success)
+        self.dialogue.answered(request, answer is not None and answer.success)
 
     def on_output(self, msg: JointTrajectory) -> None:
-        if why := self.link.take_output(convert.trajectory(msg), time.monotonic()):
+        if why := self.dialogue.take_output(convert.trajectory(msg), time.monotonic()):
             raise ValueError(why)
 
     def on_status(self, msg: ServoStatus) -> None:
-        self.link.take_status(msg.code, msg.message, time.monotonic())
+        self.dialogue.take_status(msg.code, msg.message, time.monotonic())

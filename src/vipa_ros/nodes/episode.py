@@ -32,7 +32,7 @@ CANCEL_WAIT_S = 4.0  # wall seconds for it to close the bag after a cancel
 SERVER_TIMEOUT_S = 1.0  # wall seconds without the task manager after which nothing more is expected of it
 
 
-class Episode(Node):
+class EpisodeNode(Node):
     """A client of RunEpisode. Single thread."""
 
     def __init__(self):
@@ -129,7 +129,7 @@ class Episode(Node):
 
 
 def main():
-    episode = node.run(Episode, lambda episode: episode.run())
+    episode = node.run(EpisodeNode, lambda episode: episode.run())
     sys.exit(episode.exit_status)
 
 

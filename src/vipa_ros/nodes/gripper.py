@@ -21,7 +21,7 @@ PERIOD = 0.02  # wall seconds between two looks
 SLACK = 1e-6  # metres or radians by which a command may lie outside of the stroke: rounding
 
 
-class Gripper(Node):
+class GripperNode(Node):
     """Single thread."""
 
     def __init__(self):
@@ -77,7 +77,7 @@ class Gripper(Node):
 
 
 def main():
-    node.run(Gripper)
+    node.run(GripperNode)
 
 
 if __name__ == "__main__":

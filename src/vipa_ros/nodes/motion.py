@@ -194,8 +194,8 @@ class MotionNode(Node):
             "bad_messages": sum(self.listener.dropped.values()),
         }
         if self.servos is not None:
-            for name, link in self.motion.servo.links.items():
-                values |= {f"{name}_servo_restarts": link.restarts, f"{name}_servo_dropped": link.dropped}
+            for name, dialogue in self.motion.servo.dialogues.items():
+                values |= {f"{name}_servo_restarts": dialogue.restarts, f"{name}_servo_dropped": dialogue.dropped}
         publish_diagnostics(self.diagnostics, self, ok, status.mode.name.lower(), values)
 
 

@@ -37,7 +37,7 @@ STATE = "state"  # an ask that changes nothing
 MODES = ("holding", "executing", "braking", "STOPPED")
 
 
-class Operator(Node):
+class OperatorNode(Node):
     """Single thread; keys come on another and are queued."""
 
     def __init__(self):
@@ -163,9 +163,9 @@ class Operator(Node):
         return Text.assemble("motion  ", (mode, style), f"; authority: {who}; epoch {self.motion.epoch}")
 
 
-def run() -> tuple[int, Operator]:
+def run() -> tuple[int, OperatorNode]:
     """Exit status, and the node, taken down."""
-    operator = node.run(Operator, lambda operator: operator.run())
+    operator = node.run(OperatorNode, lambda operator: operator.run())
     return int(bool(operator.wanted) and operator.quit), operator
 
 

@@ -39,7 +39,7 @@ PERIOD = 0.5  # wall seconds between overlays
 SILENT = 10.0  # wall seconds after which what is not heard is named
 
 
-class Placement(Node):
+class PlacementNode(Node):
     """Single thread; keys come on another and are queued."""
 
     def __init__(self):
@@ -150,7 +150,7 @@ def main():
         nonlocal status
         status = placement.run()
 
-    node.run(Placement, spin)
+    node.run(PlacementNode, spin)
     sys.exit(status)
 
 

@@ -21,7 +21,7 @@ from vipa_ros.common.qos import PROFILES
 PERIOD = 1.0  # wall seconds between two diagnostics
 
 
-class RealSense(Node):
+class RealSenseNode(Node):
     """A thread a camera; diagnostics on the node's own. plugged_in: what gives the handles of the cameras that are there."""
 
     def __init__(self, plugged_in=realsense.plugged_in):
@@ -96,7 +96,7 @@ def _names(text: str) -> list[str]:
 
 
 def main():
-    node.run(RealSense)
+    node.run(RealSenseNode)
 
 
 if __name__ == "__main__":

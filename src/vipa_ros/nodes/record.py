@@ -29,7 +29,7 @@ KEEP_FREE = 200_000_000  # bytes of the disk that stay free: there the recording
 OWN = (topics.ROSOUT, "/parameter_events")  # topics that every node brings
 
 
-class Record(Node):
+class RecordNode(Node):
     """Raw subscriptions, as reliable as what is offered. Single thread; the disk has its own."""
 
     def __init__(self):
@@ -140,7 +140,7 @@ class Record(Node):
 
 def main() -> int:
     """Exit status: 0 the bag is whole, 1 it is not."""
-    record = node.run(Record, lambda record: record.run())
+    record = node.run(RecordNode, lambda record: record.run())
     print(summary_json(record.summary), flush=True)
     return 1 if record.summary.error else 0
 

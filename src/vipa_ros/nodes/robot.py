@@ -28,7 +28,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.robot.controller_starts import ControllerStarts
-from vipa_ros.robot.driver_wires import link
+from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
 PERIOD = 0.05  # wall seconds between two looks at the robot
@@ -40,7 +40,7 @@ STEPS = 8  # requests that one recovery may make
 SETTLE = 1.0  # wall seconds for a request to show in what the robot says
 
 
-class Robot(Node):
+class RobotNode(Node):
     """Single thread; services' callbacks await, they never block."""
 
     def __init__(self):
@@ -51,7 +51,7 @@ class Robot(Node):
         self.wanted = [g.controller for g in self.robot.groups] if make != "none" else []
         self.services_ = Services(self, {topics.ESTOP: EStop, LIST: ListControllers, SWITCH: SwitchController})
         self.starts = ControllerStarts(self.services_, self.wanted)
-        self.link = link(make, self, self.services_)
+        self.wires = driver_wires(make, self, self.services_)
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, str] | None = None if self.wanted else {}
         self.listing, self.since_list, self.since_status = None, UNKNOWN, 0.0
@@ -73,8 +73,8 @@ class Robot(Node):
 
     def state(self):
         """The robot's state by the newest readings, with its controllers."""
-        self.link.read()
-        state = with_controllers(self.link.driver.state(), self.controllers, self.wanted)
+        self.wires.read()
+        state = with_controllers(self.wires.driver.state(), self.controllers, self.wanted)
         return with_starts(state, self.starts.desired, self.wanted)
 
     def look(self):
@@ -131,14 +131,14 @@ class Robot(Node):
     async def recover(self):
         """Asks the driver for what leads to ready, one request after the other, then activates the controllers."""
         for _ in range(STEPS):
-            self.link.read()
-            request = self.link.driver.recovery()
+            self.wires.read()
+            request = self.wires.driver.recovery()
             if not request:
                 break
-            if why := await self.link.request(request):
+            if why := await self.wires.request(request):
                 raise VipaError(f"recovery: {why}")
             await self.changed(request)
-        state = self.link.driver.state()
+        state = self.wires.driver.state()
         if not state.ready:
             raise VipaError(f"recovery: {state.message}")
         if not self.wanted:
@@ -159,8 +159,8 @@ class Robot(Node):
         """Until the robot shows what `request` has done, or SETTLE seconds."""
         for _ in range(round(SETTLE / PERIOD)):
             await self.services_.pause(PERIOD)
-            self.link.read()
-            if self.link.driver.recovery() != request:
+            self.wires.read()
+            if self.wires.driver.recovery() != request:
                 return
 
     async def on_reset(self, request, response):
@@ -176,7 +176,7 @@ class Robot(Node):
 
 
 def main():
-    node.run(Robot)
+    node.run(RobotNode)
 
 
 if __name__ == "__main__":

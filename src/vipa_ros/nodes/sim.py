@@ -38,7 +38,7 @@ from vipa_sim.cell import SimCell
 RATES = {"clock": 50.0, "truth": 20.0, "tf": 20.0, "wrench": 50.0}  # Hz of ROS time
 
 
-class Sim(Node):
+class SimNode(Node):
     """Publishes a tick, waits for the commands that answer it, advances. Everything but rendering on the main thread."""
 
     def __init__(self):
@@ -198,7 +198,7 @@ def main():
         executor.add_node(sim)
         sim.loop(executor)
 
-    node.run(Sim, spin)
+    node.run(SimNode, spin)
 
 
 if __name__ == "__main__":

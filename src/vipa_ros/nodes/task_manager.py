@@ -37,7 +37,7 @@ SILENCE_S = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them
 LOOK_NS = 50_000_000  # between two looks at an episode in a real cell
 
 
-class TaskManager(Node):
+class TaskManagerNode(Node):
     """One episode at a time. Single thread; the action's callback awaits, it never blocks."""
 
     def __init__(self):
@@ -229,7 +229,7 @@ class TaskManager(Node):
 
 
 def main():
-    node.run(TaskManager)
+    node.run(TaskManagerNode)
 
 
 if __name__ == "__main__":

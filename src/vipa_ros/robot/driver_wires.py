@@ -22,7 +22,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class RobotLink:
+class DriverWires:
     """A make's adapter. driver: with its newest readings after `read`."""
 
     def __init__(self, driver: Driver):
@@ -36,7 +36,7 @@ class RobotLink:
         return f"nothing is known of '{name}'"
 
 
-class FrankaLink(RobotLink):
+class FrankaWires(DriverWires):
     """franka_ros2: the state broadcaster's messages come with every control cycle, so only the newest is ever unpacked."""
 
     def __init__(self, node: Node, services: Services):
@@ -71,7 +71,7 @@ class FrankaLink(RobotLink):
         return "" if result is not None and result.status == 4 else f"{FRANKA_RECOVERY} failed"  # 4: STATUS_SUCCEEDED
 
 
-class UrLink(RobotLink):
+class UrWires(DriverWires):
     """ur_robot_driver: its io_and_status_controller and its dashboard client."""
 
     def __init__(self, node: Node, services: Services):
@@ -103,9 +103,9 @@ class UrLink(RobotLink):
         return "" if answer.success else f"{self.names[name]}: {answer.message or 'refused'}"
 
 
-def link(make: str, node: Node, services: Services) -> RobotLink:
+def driver_wires(make: str, node: Node, services: Services) -> DriverWires:
     """The adapter for robots of `make`. Raises VipaError for one that is unknown or whose messages are not installed."""
-    makes = {"none": lambda *_: RobotLink(NoDriver()), "franka": FrankaLink, "ur": UrLink}
+    makes = {"none": lambda *_: DriverWires(NoDriver()), "franka": FrankaWires, "ur": UrWires}
     if make not in makes:
         raise unknown("driver", make, makes)
     try:

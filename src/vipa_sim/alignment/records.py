@@ -80,7 +80,7 @@ def write(folder: Path, seed: int = 0) -> dict:
 
     Records of the same pictures stand together. Raises VipaError where there are no scenes."""
     header, shards = read(folder)
-    report, views = Report(), range(len(header["cameras"]))
+    report, views = Census(), range(len(header["cameras"]))
     parts = {name: folder / f".{name}.part" for name in (VISUAL_FILE, ACTION_FILE)}
     with ExitStack() as stack:
         files = {name: stack.enter_context(part.open("w", encoding="utf-8")) for name, part in parts.items()}
@@ -113,7 +113,7 @@ def _records(
             yield VISUAL_FILE, shard.pictures([(i - 1, 0), (i, 0)]), record
 
 
-class Report:
+class Census:
     """Counts what is in records: types, directions, distances, where the hand was, what was in it."""
 
     def __init__(self) -> None:

@@ -9,9 +9,9 @@ import pytest
 from helpers.synthetic_bag import EPISODE_ID, START_NS, SUBTASKS, Messages, tool_position, write_episode
 from vipa.dataset.build import build_from_bags
 from vipa.dataset.check import check
-from vipa.dataset.commands import Commands
+from vipa.dataset.commanded import CommandedActions
 from vipa.dataset.reader import Dataset
-from vipa.dataset.resample import Ticks
+from vipa.dataset.resample import Resampler
 from vipa.errors import VipaError
 from vipa.recording.bag import BagWriter
 from vipa.recording.reader import BagReader
@@ -148,7 +148,7 @@ def _chunk(m, seq, start, values, epoch=1, who="expert", made=None):
 
 def test_commands_follow_authority_and_epoch():
     m = Messages()
-    commands = Commands(load_robot("fr3_single"))
+    commands = CommandedActions(load_robot("fr3_single"))
     measured = GroupState(np.zeros(7), np.zeros(7), np.array([7.0, 0, 0, 0, 0, 0, 1]), np.zeros(3), np.array([0.5]))
     second = 10**9
 
@@ -189,7 +189,7 @@ def test_ticks_wait_for_all_and_forgive_late_recording(tmp_path):
     with BagReader(tmp_path / "bag") as bag:
         seen = [
             (t.at_ns, t.newest("/a").stamp_ns, t.newest("/b").stamp_ns, t.newest("/none"))
-            for t in Ticks(bag, read, ["/a", "/b"], [], 500_000_000, 3_000_000_000, 100_000_000)
+            for t in Resampler(bag, read, ["/a", "/b"], [], 500_000_000, 3_000_000_000, 100_000_000)
         ]
     assert [s[0] for s in seen] == list(range(1_000_000_000, 3_000_000_001, 100_000_000))
     assert all(at == a == b and none is None for at, a, b, none in seen)

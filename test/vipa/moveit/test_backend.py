@@ -75,34 +75,38 @@ class HostileServo(Adversary):
 
     def tick(self) -> None:
         backend = self.motion.servo
-        backend.present = set(backend.links) if self.random.random() > 0.002 else set()
-        for link in backend.links.values():
-            requests, link.requests = link.requests, []
+        backend.present = set(backend.dialogues) if self.random.random() > 0.002 else set()
+        for dialogue in backend.dialogues.values():
+            requests, dialogue.requests = dialogue.requests, []
             for request in requests:
                 assert isinstance(request, SetType | Pause)
-                link.answered(request, bool(self.random.random() > 0.1))
+                dialogue.answered(request, bool(self.random.random() > 0.1))
             if self.random.random() < 0.01:
-                link.take_status(int(self.random.integers(-1, 8)), "", self.robot.time)
+                dialogue.take_status(int(self.random.integers(-1, 8)), "", self.robot.time)
             elif self.random.random() < 0.3:
-                link.take_status(0, "", self.robot.time)
-            self._output(link)
-            link.command = None  # it was sent
+                dialogue.take_status(0, "", self.robot.time)
+            self._output(dialogue)
+            dialogue.command = None  # it was sent
         now_ns = self.robot.now_ns
         super().tick()
-        for link in backend.links.values():
-            if link.command is not None:
-                assert np.isfinite(link.command.pose).all() and abs(np.linalg.norm(link.command.pose[3:]) - 1) < 1e-9
-                assert link.command.stamp_ns <= now_ns
+        for dialogue in backend.dialogues.values():
+            if dialogue.command is not None:
+                assert (
+                    np.isfinite(dialogue.command.pose).all()
+                    and abs(np.linalg.norm(dialogue.command.pose[3:]) - 1) < 1e-9
+                )
+                assert dialogue.command.stamp_ns <= now_ns
 
-    def _output(self, link):
-        q = np.array([self.robot.positions[j] for j in link.group.joints])
+    def _output(self, dialogue):
+        q = np.array([self.robot.positions[j] for j in dialogue.group.joints])
         spread = float(self.random.choice([0.0, 0.005, 0.2, 3.0], p=[0.6, 0.3, 0.08, 0.02]))
         positions = q + spread * self.random.normal(size=len(q))
         velocities = self.random.normal(size=len(q)) * self.random.choice([0.0, 1.0, 50.0], p=[0.6, 0.3, 0.1])
         if self.random.random() < 0.02:
             positions[0] = np.nan
-        link.take_output(
-            JointTrajectory(tuple(link.group.joints), np.zeros(1), positions[None], velocities[None]), self.robot.time
+        dialogue.take_output(
+            JointTrajectory(tuple(dialogue.group.joints), np.zeros(1), positions[None], velocities[None]),
+            self.robot.time,
         )
 
 

@@ -117,7 +117,7 @@ def test_without_an_answer_it_is_never_ready_and_asks_again():
     rig = Rig()
     rig.answering = False
     rig.tick(250)
-    assert rig.links["arm"].phase is Phase.TYPING and rig.sent == []
+    assert rig.dialogues["arm"].phase is Phase.TYPING and rig.sent == []
     assert "has not confirmed its command type" in rig.chunk(rig.line(AHEAD))
     rig.answering = True
     rig.make_ready()
@@ -156,9 +156,9 @@ def test_when_the_stream_of_joint_states_ends_nothing_more_is_sent():
     ids=["zero", "not unit", "nan", "inf"],
 )
 def test_a_pose_that_servo_would_move_on_wrongly_is_not_sent(rig, pose):
-    link = rig.links["arm"]
-    assert "is not sent" in link.aim(np.array(pose, float), rig.robot.now_ns)
-    assert link.command is None
+    dialogue = rig.dialogues["arm"]
+    assert "is not sent" in dialogue.aim(np.array(pose, float), rig.robot.now_ns)
+    assert dialogue.command is None
     wish = rig.backend.step(
         rig.q,
         np.zeros(7),
@@ -222,7 +222,7 @@ def test_a_servo_that_means_another_tool_is_never_followed():
     rig = Rig()
     rig.servos["arm"].tool = np.array([0.0, 0.0, 0.05])  # configured for a tool 5 cm off
     rig.tick(500)
-    assert "rad from the arm" in rig.links["arm"].refusal() or "Servo of arm" in rig.links["arm"].refusal()
+    assert "rad from the arm" in rig.dialogues["arm"].refusal() or "Servo of arm" in rig.dialogues["arm"].refusal()
     assert "Servo of arm" in rig.chunk(rig.line(AHEAD)) and np.ptp(rig.path, axis=0).max() == 0.0
 
 
@@ -231,19 +231,19 @@ def test_a_status_that_persists_is_no_proof_that_it_follows(rig):
     rig.mute.add("arm")
     for _ in range(100):
         rig.tick()
-        rig.links["arm"].take_status(0, "No warnings", rig.robot.time)
-    assert rig.links["arm"].phase is not Phase.READY and speed(rig) == 0.0
+        rig.dialogues["arm"].take_status(0, "No warnings", rig.robot.time)
+    assert rig.dialogues["arm"].phase is not Phase.READY and speed(rig) == 0.0
 
 
 def test_an_emergency_stop_pauses_it_and_nothing_of_it_is_followed(rig):
     rig.motion.estop("test")
     comes_to_rest(rig, 0.4)
-    servo, link, q = rig.servos["arm"], rig.links["arm"], rig.q
-    assert servo.paused and not servo.checking and link.phase is Phase.PAUSED
+    servo, dialogue, q = rig.servos["arm"], rig.dialogues["arm"], rig.q
+    assert servo.paused and not servo.checking and dialogue.phase is Phase.PAUSED
     for k in range(50):  # paused it checks no collisions: whatever it put out now, the arm stays
         joints = q + 0.01 * k
-        link.take_output(
-            JointTrajectory(tuple(link.group.joints), np.zeros(1), joints[None], np.ones((1, 7))), rig.robot.time
+        dialogue.take_output(
+            JointTrajectory(tuple(dialogue.group.joints), np.zeros(1), joints[None], np.ones((1, 7))), rig.robot.time
         )
         rig.tick()
     assert np.abs(rig.q - q).max() < 1e-9
@@ -259,21 +259,21 @@ def test_resumed_it_may_leap_and_the_arm_does_not(rig, leap):
     rig.motion.set_authority("test")
     assert "Servo of arm" in rig.chunk(rig.line(AHEAD))
     ticks = 0
-    while rig.links["arm"].refusal():
+    while rig.dialogues["arm"].refusal():
         rig.tick()
         ticks += 1
         assert np.abs(rig.q - q).max() < 1e-6 and ticks < 1000
-    assert np.abs(rig.links["arm"].reference().value - q).max() < NEAR
+    assert np.abs(rig.dialogues["arm"].reference().value - q).max() < NEAR
     assert ticks * rig.motion.dt > 0.2, "longer than two periods of its collision check"
     assert rig.servos["arm"].checking
 
 
 def test_an_output_far_from_the_arm_is_not_followed(rig):
-    link, epoch = rig.links["arm"], rig.motion.epoch
+    dialogue, epoch = rig.dialogues["arm"], rig.motion.epoch
     rig.mute.add("arm")
     far = rig.q + DIVERGED + 0.1
-    link.take_output(
-        JointTrajectory(tuple(link.group.joints), np.zeros(1), far[None], np.zeros((1, 7))), rig.robot.time
+    dialogue.take_output(
+        JointTrajectory(tuple(dialogue.group.joints), np.zeros(1), far[None], np.zeros((1, 7))), rig.robot.time
     )
     rig.tick()
     assert rig.motion.epoch == epoch + 1 and "rad from the arm" in rig.motion.reasons[0]
@@ -288,15 +288,15 @@ def test_an_output_far_from_the_arm_is_not_followed(rig):
     ({"velocities": np.zeros((1, 0))}, "output with positions"),
 ])  # fmt: skip
 def test_an_output_that_is_none_is_dropped_and_counted(rig, change, words):
-    link = rig.links["arm"]
+    dialogue = rig.dialogues["arm"]
     good = {
-        "joint_names": tuple(link.group.joints),
+        "joint_names": tuple(dialogue.group.joints),
         "times": np.zeros(1),
         "positions": rig.q[None],
         "velocities": np.zeros((1, 7)),
     }
-    assert words in link.take_output(JointTrajectory(**(good | change)), rig.robot.time)
-    assert link.dropped == 1
+    assert words in dialogue.take_output(JointTrajectory(**(good | change)), rig.robot.time)
+    assert dialogue.dropped == 1
 
 
 def test_two_arms_have_a_servo_each_and_a_silent_one_stops_them_both():

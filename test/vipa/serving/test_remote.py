@@ -18,7 +18,7 @@ from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, GroupState, Observation
 from vipa.serving.address import parse
-from vipa.serving.protocols.vipa import NativePolicy
+from vipa.serving.protocols.vipa import ServedPolicy
 from vipa.tasks import scorecard
 from vipa.tasks.task import load_task
 from vipa_sim.loop import Loop, run_episode
@@ -40,8 +40,8 @@ def seen(mode=Mode.HOLDING, epoch=5):
 
 
 def served(policy, sha256="abc", port=0):
-    native = NativePolicy(policy, "creeping", sha256)
-    return Running(native.infer, native.metadata, port=port)
+    served = ServedPolicy(policy, "creeping", sha256)
+    return Running(served.infer, served.metadata, port=port)
 
 
 def connect(server, name="vipa"):
@@ -149,14 +149,14 @@ def test_an_episode_with_the_served_checkpoint_is_the_one_in_process(tiny_checkp
     task = load_task("water_plant")
     policy = load_policy(str(tiny_checkpoint))
     sha256 = scorecard.policy_id(str(tiny_checkpoint)).checkpoint_sha256
-    native = NativePolicy(load_policy(str(tiny_checkpoint)), "tiny", sha256)
+    served = ServedPolicy(load_policy(str(tiny_checkpoint)), "tiny", sha256)
     prefixed = []
 
     def infer(message):
         prefixed.append("prefix/arm/poses" in message)
-        return native.infer(message)
+        return served.infer(message)
 
-    with Running(infer, native.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
+    with Running(infer, served.metadata) as server, Loop(task, ROBOT, task.cameras, (64, 48), 10.0) as loop:
         remote = connect(server)
         far, near = (
             run_episode(task, ROBOT, c, 3, loop=loop, time_limit=4.0) for c in (remote, PolicyCommander(ROBOT, policy))

@@ -20,28 +20,28 @@ class ServoLoop(Loop):
         card = super().reset(seed, variant, commander_id, time_limit, episode_id)
         self.motion = Motion(self.robot, self.task.fixtures, backend=MoveItBackend)
         self.motion.set_authority(commander_id)
-        self.link = self.motion.servo.links["arm"]
+        self.dialogue = self.motion.servo.dialogues["arm"]
         self.servo, self.count = StandIn(self.motion.kinematics.group("arm")), 0
         self.motion.servo.present = {"arm"}
         return card
 
     def tick(self):
         tick = super().tick()
-        link, servo = self.link, self.servo
-        requests, link.requests = link.requests, []
+        dialogue, servo = self.dialogue, self.servo
+        requests, dialogue.requests = dialogue.requests, []
         for request in requests:
             done = servo.switch_command_type(POSE) if isinstance(request, SetType) else servo.pause_servo(request.pause)
-            link.answered(request, done)
+            dialogue.answered(request, done)
         self.count += 1
-        index = [tick.joints.names.index(joint) for joint in link.group.joints]
-        servo.joint_state(tick.joints.positions[index] + TREMBLE * (self.count % 2) * link.trembling)
-        if link.command is not None:
-            servo.pose_target(link.command.stamp_ns, link.command.frame_id, link.command.pose)
+        index = [tick.joints.names.index(joint) for joint in dialogue.group.joints]
+        servo.joint_state(tick.joints.positions[index] + TREMBLE * (self.count % 2) * dialogue.trembling)
+        if dialogue.command is not None:
+            servo.pose_target(dialogue.command.stamp_ns, dialogue.command.frame_id, dialogue.command.pose)
         status, trajectory = servo.cycle(tick.stamp_ns)
         if status is not None:
-            link.take_status(*status, self.monotonic)
+            dialogue.take_status(*status, self.monotonic)
         if trajectory is not None:
-            link.take_output(trajectory, self.monotonic)
+            dialogue.take_output(trajectory, self.monotonic)
         return tick
 
 
@@ -49,7 +49,7 @@ def test_the_expert_waters_the_plant_through_servo():
     task, robot = load_task("water_plant"), load_robot("fr3_single")
     with ServoLoop(task, robot) as loop:
         record = run_episode(task, robot, Expert(robot, task), 2, loop=loop)
-        assert loop.link.restarts == 0
+        assert loop.dialogue.restarts == 0
     assert record.scorecard.success, record.scorecard.failure
     assert not record.stops
     assert all(reason.startswith("Servo of arm") for reason in record.refused) and len(record.refused) < 10, (

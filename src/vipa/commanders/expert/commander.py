@@ -38,7 +38,7 @@ class Expert:
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART), and turn: radians, of those about the
     vertical, None: KICK_TURN times the noise. The next chunk starts where the disturbance led to, so demonstrations hold the recovery;
-    0 adds none. led: somebody else drives, and each answer is what the expert would do from where the tools are and as fast as they
+    0 adds none. labelling: somebody else drives, and each answer is what the expert would do from where the tools are and as fast as they
     move, with each hand as it was `told` to be (group → opening; not named: not told yet). tireless: the scripts begin anew when
     they have ended. Raises VipaError for a task without a script, or a robot that cannot play it.
     """
@@ -64,7 +64,7 @@ class Expert:
         }
         self.fingers = robot.fingers
         self.label: Label | None = None
-        self.led = self.tireless = False
+        self.labelling = self.tireless = False
         self.told: dict[str, float] = {}
 
     def reset(self, start: EpisodeStart) -> None:
@@ -84,12 +84,12 @@ class Expert:
         self._look(seen)
         if seen.status.mode is Mode.STOPPED:
             return None
-        anew = self.led or seen.status.epoch != self.epoch
+        anew = self.labelling or seen.status.epoch != self.epoch
         self.epoch = seen.status.epoch
         for name, part in self.parts.items():
             part.tireless = self.tireless
             if anew or part.is_lost():
-                part.restart(self.told.get(name) if self.led else None)
+                part.restart(self.told.get(name) if self.labelling else None)
             part.follow()
         return self._chunk(seen)
 
@@ -113,7 +113,7 @@ class Expert:
             part.begin(self.world.views[name])
 
     def _chunk(self, seen: CommanderInput) -> ActionChunk:
-        noise, turn = (0.0, 0.0) if self.led else (self.noise, self.turn)
+        noise, turn = (0.0, 0.0) if self.labelling else (self.noise, self.turn)
         actions = [part.speak(noise, turn) for part in self.parts.values()]
         self.seq += 1
         clean, sent = (

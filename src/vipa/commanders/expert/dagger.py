@@ -1,4 +1,4 @@
-"""Demonstrations led by a policy (DAgger): it drives for stretches, the expert takes over again and says all along what it
+"""Demonstrations in which a policy drives (DAgger): by stretches, the expert takes over again and says all along what it
 would do from here, so that the labels cover the places a policy gets to."""
 
 import dataclasses
@@ -37,7 +37,7 @@ class DaggerCommander:
             self.driver = "expert" if self.driver == "policy" else "policy"
             self.until = now + self.random.uniform(*STRETCH[self.driver])
             self.asked = -np.inf
-        self.expert.led = self.driver == "policy"
+        self.expert.labelling = self.driver == "policy"
         self.expert.told = self._openings(seen.now_ns)
         chunk = self.expert.step(seen)
         if self.driver == "policy":

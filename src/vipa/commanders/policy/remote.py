@@ -11,7 +11,7 @@ from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
-from vipa.serving.address import RemotePolicy, parse
+from vipa.serving.address import PolicyAddress, parse
 from vipa.serving.connection import Connection, ConnectionFailed, Transport
 from vipa.serving.decode import decode
 from vipa.serving.encode import RequestBuilder
@@ -35,7 +35,7 @@ class RemoteCommander:
     commander_id = "policy"
     wants_cameras = True
 
-    def __init__(self, robot: Robot, remote: RemotePolicy, transport: Transport | None = None):
+    def __init__(self, robot: Robot, remote: PolicyAddress, transport: Transport | None = None):
         self.robot, self.remote, self.mapping = robot, remote, remote.mapping
         try:
             self.mapping.check(robot)
@@ -113,7 +113,7 @@ def connect(robot: Robot, policy: str) -> RemoteCommander:
     return commander
 
 
-def make_transport(remote: RemotePolicy) -> Transport:
+def make_transport(remote: PolicyAddress) -> Transport:
     """An unopened connection; the token comes from the environment, never from a command line."""
     token = os.environ.get(TOKEN) or None
     if remote.mapping.protocol == "groot":

@@ -30,7 +30,7 @@ def state_shapes(group) -> dict[str, tuple[int, ...]]:
     return {"tool_pose": (7,), "tool_velocity": (3,), "hand": (group.hand,), "positions": (group.joints,)}
 
 
-class NativePolicy:
+class ServedPolicy:
     """A Policy between messages. Not thread-safe, as the policy.
 
     name, sha256: what the server says it serves.

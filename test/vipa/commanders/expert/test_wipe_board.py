@@ -146,7 +146,7 @@ def test_it_has_no_memory_and_picks_the_cloth_up_again(loop):
     assert knocked and set(trace.due) <= set(STEPS)
     assert_in_order(trace.due[knocked[0] :], "open", "close", "lift", "carry", "wipe")
     # the episode is over, and it still knows what is due: a policy that is led may have done all of the work
-    expert.tireless = expert.led = True
+    expert.tireless = expert.labelling = True
     part = expert.parts["arm"]
     part.follow()
     assert np.isfinite(part.goal.pose(expert.views["arm"])).all()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa.motion.buffer import Path, Space
+from vipa.motion.buffer import KnotPath, Space
 from vipa.motion.validation import QUATERNION_TOLERANCE
 from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import Kinematics
@@ -21,11 +21,11 @@ class _Plan:
     made_ns: int
     start_ns: int
     epoch: int
-    reference: Path | None
-    hand: Path | None
+    reference: KnotPath | None
+    hand: KnotPath | None
 
 
-class Commands:
+class CommandedActions:
     """Reads chunks (messages of vipa_msgs/ActionChunk) and motion's epochs, then answers `at`. One thread.
 
     Only chunks of the commander that motion gave authority count, and only in their epoch: a hold, a stop or a change of
@@ -93,7 +93,7 @@ class Commands:
                 continue
             yield plan
 
-    def _reference(self, group: Group, part, dt: float) -> Path | None:
+    def _reference(self, group: Group, part, dt: float) -> KnotPath | None:
         if part.kind == 0 and len(part.poses):
             values = np.array(
                 [
@@ -104,23 +104,23 @@ class Commands:
             norms = np.linalg.norm(_finite(values)[:, 3:], axis=1)
             if np.abs(norms - 1).max() > QUATERNION_TOLERANCE:
                 raise VipaError(f"quaternions of norm {norms.min():.4g} to {norms.max():.4g}; allowed: 1")
-            return Path(Space("pose", 0), dt * np.arange(len(values)), values)
+            return KnotPath(Space("pose", 0), dt * np.arange(len(values)), values)
         if part.kind == 1 and len(part.joint_names):
             joints = _finite(np.asarray(part.joints, float)).reshape(-1, len(part.joint_names))
             order = [list(part.joint_names).index(j) for j in group.joints]
             times = dt * np.arange(len(joints))
             if group.kind == "arm":
                 poses = np.array([self._kinematics.group(group.name).forward(q) for q in joints[:, order]])
-                return Path(Space("pose", 0), times, poses)
-            return Path(Space("joints", len(order)), times, joints[:, order])
+                return KnotPath(Space("pose", 0), times, poses)
+            return KnotPath(Space("joints", len(order)), times, joints[:, order])
         return None
 
-    def _hand(self, group: Group, part, dt: float) -> Path | None:
+    def _hand(self, group: Group, part, dt: float) -> KnotPath | None:
         if group.hand is None or not len(part.hand_joint_names):
             return None
         opening = _finite(np.asarray(part.hand, float)).reshape(-1, len(part.hand_joint_names))
         order = [list(part.hand_joint_names).index(j) for j in group.hand.joints]
-        return Path(Space("joints", len(order)), dt * np.arange(len(opening)), opening[:, order])
+        return KnotPath(Space("joints", len(order)), dt * np.arange(len(opening)), opening[:, order])
 
 
 def _ns(stamp) -> int:

@@ -41,7 +41,7 @@ def test_labels_lead_back_from_where_a_policy_went():
     def on_tick(tick):
         label = expert.label
         if label is not None and label.clean.start_ns == tick.stamp_ns:
-            rows.append((expert.led, tick.groups["arm"], label.clean.groups[0].poses))
+            rows.append((expert.labelling, tick.groups["arm"], label.clean.groups[0].poses))
 
     with Loop(task, robot) as loop:
         card = run_episode(
@@ -64,7 +64,7 @@ def test_labels_close_the_hand_from_where_the_policy_keeps_it():
     closing = []
 
     def on_tick(tick):
-        label, policy_drives = expert.label, expert.led and commander.driver == "policy"
+        label, policy_drives = expert.label, expert.labelling and commander.driver == "policy"
         if label is not None and label.clean.start_ns == tick.stamp_ns and policy_drives:
             hand = label.clean.groups[0].hand[:, 0]
             if hand[-1] < 0.6 and expert.told["arm"] == 1.0:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vipa.serving.protocols import openpi_wire
-from vipa.serving.protocols.vipa import NativePolicy
+from vipa.serving.protocols.vipa import ServedPolicy
 from vipa_model.runtime.policy import PolicyOutput
 
 
@@ -28,8 +28,8 @@ class Still:
         return PolicyOutput({"arm": poses}, {"arm": np.ones((self.horizon, 1))}, 0.1, {})
 
 
-def native(uses_depth=True):
-    return NativePolicy(Still(uses_depth), "still", None)
+def served(uses_depth=True):
+    return ServedPolicy(Still(uses_depth), "still", None)
 
 
 def question(**changes):
@@ -52,13 +52,13 @@ def question(**changes):
 
 
 def test_a_whole_question_is_answered():
-    server = native()
+    server = served()
     assert server.infer(question())["actions"].shape == (4, 8)
     assert set(server.policy.asked["depths"]) == set(server.policy.asked["extrinsics"]) == {"scene"}
 
 
 def test_depth_is_needed_by_a_policy_that_looks_at_it():
-    server = native()
+    server = served()
     for part in ("depth", "intrinsics", "extrinsics"):
         assert f"observation/scene/{part}" in server.needed and f"observation/scene/{part}" not in server.optional
         with pytest.raises(ValueError, match=rf"missing key\(s\): observation/scene/{part}"):
@@ -66,7 +66,7 @@ def test_depth_is_needed_by_a_policy_that_looks_at_it():
 
 
 def test_without_a_use_for_depth_it_comes_whole_or_not_at_all():
-    server = native(uses_depth=False)
+    server = served(uses_depth=False)
     assert server.infer(question(scene_depth=None, scene_intrinsics=None, scene_extrinsics=None))["actions"].shape == (
         4,
         8,
@@ -96,17 +96,17 @@ BAD = [
 @pytest.mark.parametrize("changes, said", BAD)
 def test_nonsense_is_refused_by_its_key(changes, said):
     with pytest.raises(ValueError, match=said):
-        native().infer(question(**changes))
+        served().infer(question(**changes))
 
 
 def test_a_prefix_is_of_unit_quaternions():
     prefix = {"prefix/arm/poses": np.array([[0.4, 0, 0.3, 1, 1, 0, 0]]), "prefix/arm/hand": np.ones((1, 1))}
     with pytest.raises(ValueError, match="prefix/arm/poses has a quaternion of norm 1.414"):
-        native().infer(question() | prefix)
+        served().infer(question() | prefix)
 
 
 def test_the_metadata_says_shape_type_and_unit_of_every_key():
-    server = native()
+    server = served()
     metadata = openpi_wire.unpack(openpi_wire.pack(server.metadata))
     values = metadata["values"]
     assert set(values) == {*server.needed, *server.optional, "actions"}
