@@ -2,7 +2,7 @@
 training.
 
 Importing this package, its processor and its policy needs numpy, OpenCV and ONNX Runtime; torch and transformers are
-loaded only by the model, its training and the policy's torch backend.
+loaded only by the model, its training and the policy's torch runtime.
 """
 
 from importlib import import_module

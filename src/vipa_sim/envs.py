@@ -74,7 +74,7 @@ class TaskEnv(gymnasium.Env):
         self._seen = {"fixed_cameras": fixed_cameras, "camera_noise": camera_noise}
         self._to_base = np.linalg.inv(kinematics.group(self.robot.arms[0].name).base.homogeneous)
         if self.cameras:
-            gl.backend()  # found out here, once for all processes that are forked from this one
+            gl.platform()  # found out here, once for all processes that are forked from this one
         self.action_space = self._action_space()
         self.observation_space = self._observation_space()
 

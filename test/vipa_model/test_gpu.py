@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
-from vipa_model.runtime.policy_torch import Recorded, TorchBackend  # noqa: E402
+from vipa_model.runtime.policy_torch import Recorded, TorchRuntime  # noqa: E402
 from vipa_model.training.stages import set_stage  # noqa: E402
 
 KINDS = ("pointmap", "recurrent")
@@ -38,16 +38,16 @@ def arrays(config, seed):
     return {k: v.numpy() for k, v in batch.items() if k != "actions"}
 
 
-def chunk(backend, given, config, steps=4):
+def chunk(runtime, given, config, steps=4):
     noise = np.random.default_rng(3).normal(size=(1, config.head.horizon, config.action_dim)).astype(np.float32)
     known, prefix = np.full_like(noise, 0.25), np.arange(config.head.horizon)[None] < 2
-    return backend.integrate(noise, known, prefix, backend.condition(given), steps)
+    return runtime.integrate(noise, known, prefix, runtime.condition(given), steps)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cuda_equals_cpu_and_replays_follow_their_inputs(kind):
     config = model(kind).config
-    here, there = TorchBackend(model(kind), "fp32", "cpu"), TorchBackend(model(kind), "fp32", "cuda")
+    here, there = TorchRuntime(model(kind), "fp32", "cpu"), TorchRuntime(model(kind), "fp32", "cuda")
     first = None
     for seed in (0, 1, 2, 0):  # each replay of the graphs must see its own observation
         given = arrays(config, seed)
@@ -64,19 +64,19 @@ def test_cuda_equals_cpu_and_replays_follow_their_inputs(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_is_within_its_rounding(kind):
     config = model(kind).config
-    exact, half = TorchBackend(model(kind), "fp32", "cuda"), TorchBackend(model(kind), "bf16", "cuda")
+    exact, half = TorchRuntime(model(kind), "fp32", "cuda"), TorchRuntime(model(kind), "bf16", "cuda")
     given = arrays(config, 5)
     a, b = chunk(exact, given, config), chunk(half, given, config)
     assert np.abs(a - b).max() < 0.05 * np.abs(a).max()
-    eager = TorchBackend(model(kind), "bf16", "cuda", graphs=False)
+    eager = TorchRuntime(model(kind), "bf16", "cuda", graphs=False)
     np.testing.assert_allclose(chunk(eager, given, config), b, atol=1e-2)
 
 
 def test_another_number_of_steps_is_another_recording():
     config = model("pointmap").config
-    backend, given = TorchBackend(model("pointmap"), "fp32", "cuda"), arrays(config, 1)
-    four, ten = chunk(backend, given, config, 4), chunk(backend, given, config, 10)
-    assert np.abs(four - ten).max() > 1e-5 and sorted(backend._integrate) == [4, 10]
+    runtime, given = TorchRuntime(model("pointmap"), "fp32", "cuda"), arrays(config, 1)
+    four, ten = chunk(runtime, given, config, 4), chunk(runtime, given, config, 10)
+    assert np.abs(four - ten).max() > 1e-5 and sorted(runtime._integrate) == [4, 10]
 
 
 @pytest.mark.parametrize("stage", ["2", "3", "scratch"])

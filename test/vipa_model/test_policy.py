@@ -28,9 +28,9 @@ def test_graphs_agree_with_eager(trained):
     assert check.returncode == 0
 
 
-def test_backends_act_alike(trained, store):
+def test_runtimes_act_alike(trained, store):
     folder, seen = trained[0], observation(store, 12)
-    chunks = [Policy.from_pretrained(folder, backend).act(seen) for backend in ("onnxruntime", "torch")]
+    chunks = [Policy.from_pretrained(folder, runtime).act(seen) for runtime in ("onnxruntime", "torch")]
     for a, b in zip(chunks[0].poses["arm"], chunks[1].poses["arm"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     np.testing.assert_allclose(chunks[0].hand["arm"], chunks[1].hand["arm"], atol=1e-5)
@@ -58,13 +58,13 @@ def test_bfloat16_is_close_and_keeps_prefix_and_target(trained, store):
 @pytest.mark.parametrize(
     "given, said",
     [
-        ({"backend": "onnxruntime", "precision": "bf16"}, "allowed for onnxruntime: fp32, int8"),
-        ({"backend": "torch", "precision": "int8"}, "allowed for torch: fp32, bf16"),
-        ({"backend": "onnxruntime", "device": "cuda"}, "On a GPU the backend is torch"),
-        ({"backend": "torch", "device": "tpu"}, "allowed: auto, cpu, cuda"),
+        ({"runtime": "onnxruntime", "precision": "bf16"}, "allowed for onnxruntime: fp32, int8"),
+        ({"runtime": "torch", "precision": "int8"}, "allowed for torch: fp32, bf16"),
+        ({"runtime": "onnxruntime", "device": "cuda"}, "On a GPU the runtime is torch"),
+        ({"runtime": "torch", "device": "tpu"}, "allowed: auto, cpu, cuda"),
     ],
 )
-def test_what_a_backend_cannot_do_is_refused(trained, given, said):
+def test_what_a_runtime_cannot_do_is_refused(trained, given, said):
     with pytest.raises(ValueError, match=said):
         Policy.from_pretrained(trained[0], **given)
 

@@ -40,7 +40,9 @@ def test_a_motion_backend_that_cannot_be_had_is_refused(config, message):
 
 def test_the_motion_backend_reaches_motion_alone():
     specs = episode_graph(EpisodeConfig("water_plant", motion_backend="moveit").checked())
-    assert {s.name: s.parameters["backend"] for s in specs if "backend" in s.parameters} == {"motion": "moveit"}
+    assert {s.name: s.parameters["motion_backend"] for s in specs if "motion_backend" in s.parameters} == {
+        "motion": "moveit"
+    }
 
 
 @pytest.mark.parametrize("old, new, message", [

@@ -77,7 +77,7 @@ def planner(tmp_path):
     running, callers = [], []
 
     def start(backend):
-        spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "task": TASK, "backend": backend})
+        spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "task": TASK, "motion_backend": backend})
         running.append(subprocess.Popen(command(spec, Path()), env=env))
         callers.append(Caller(domain.id))
         return callers[0]
@@ -130,6 +130,6 @@ def test_moveits_planner_knows_the_tasks_fixtures(planner, tmp_path):
 
 
 def test_without_moveit_py_it_says_so():
-    spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "backend": "moveit"})
+    spec = ProcessSpec("planner", "planner", {"robot": ROBOT, "motion_backend": "moveit"})
     done = ended(spec, WALL)
-    assert done.returncode == 2 and "backend moveit wants moveit_py" in done.stderr
+    assert done.returncode == 2 and "motion backend moveit wants moveit_py" in done.stderr

@@ -97,13 +97,13 @@ def test_no_opengl_is_one_clear_line(monkeypatch):
     monkeypatch.delenv("VIPA_MUJOCO_GL", raising=False)
     monkeypatch.delenv("VIPA_GL", raising=False)
     monkeypatch.setattr(gl, "_PROBE", "raise SystemExit(1)  # {0}")
-    gl.backend.cache_clear()
+    gl.platform.cache_clear()
     with pytest.raises(VipaError, match="apt-get install -y libegl1 libgl1-mesa-dri"):
-        gl.backend()
+        gl.platform()
     monkeypatch.setenv("VIPA_MUJOCO_GL", "glut")
     with pytest.raises(VipaError, match="unknown MUJOCO_GL 'glut'; allowed: egl, osmesa"):
-        gl.backend()
-    gl.backend.cache_clear()
+        gl.platform()
+    gl.platform.cache_clear()
 
 
 def test_speed_is_printed(cell):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vipa.errors import unknown
-from vipa_model.runtime.options import BACKENDS, DEVICES, PRECISIONS
+from vipa_model.runtime.options import DEVICES, PRECISIONS, RUNTIMES
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class InferenceOptions:
     """The inference engine of a checkpoint folder; a served policy runs on its server's.
 
     Args:
-        backend: "onnxruntime" (exported graphs, CPU) or "torch" (weights).
+        runtime: "onnxruntime" (exported graphs, CPU) or "torch" (weights).
         precision: "fp32" or "int8" (onnxruntime), "fp32" or "bf16" (torch); empty: the best fit.
         device: "cpu", "cuda" (torch only), or "auto": cuda where torch finds it.
 
@@ -19,17 +19,17 @@ class InferenceOptions:
         VipaError: for a value or a combination that no policy runs on.
     """
 
-    backend: str = "onnxruntime"
+    runtime: str = "onnxruntime"
     precision: str = ""
     device: str = "auto"
 
     def __post_init__(self):
-        if self.backend not in BACKENDS:
-            raise unknown("backend", self.backend, BACKENDS)
-        if self.precision and self.precision not in PRECISIONS[self.backend]:
-            raise unknown(f"precision for {self.backend}", self.precision, PRECISIONS[self.backend])
-        if self.device not in DEVICES[self.backend]:
-            raise unknown(f"device for {self.backend}", self.device, DEVICES[self.backend])
+        if self.runtime not in RUNTIMES:
+            raise unknown("runtime", self.runtime, RUNTIMES)
+        if self.precision and self.precision not in PRECISIONS[self.runtime]:
+            raise unknown(f"precision for {self.runtime}", self.precision, PRECISIONS[self.runtime])
+        if self.device not in DEVICES[self.runtime]:
+            raise unknown(f"device for {self.runtime}", self.device, DEVICES[self.runtime])
 
 
 BEST_FIT = InferenceOptions()

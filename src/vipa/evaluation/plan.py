@@ -19,13 +19,13 @@ Seed = Annotated[int, Range(0, 2**31 - 1)]
 @dataclass(frozen=True)
 class CommanderEntry:
     """One commander of a plan. policy: as `vipa episode --policy` takes it. delay: seconds from what it sees until its answer
-    arrives, in place of the measured latency. noise: metres, of the expert's disturbances. backend, precision, device: how a
+    arrives, in place of the measured latency. noise: metres, of the expert's disturbances. runtime, precision, device: how a
     checkpoint runs."""
 
     policy: str
     delay: Annotated[float, Range(0, 60)] | None = None
     noise: Annotated[float, Range(0, 1)] = 0.0
-    backend: str = "onnxruntime"
+    runtime: str = "onnxruntime"
     precision: str = ""
     device: str = "auto"
 

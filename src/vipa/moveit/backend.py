@@ -29,7 +29,7 @@ class MoveItBackend(Servo):
         super().__init__(kinematics, dt)
         if 1.0 / dt < MIN_RATE - 1e-9:
             raise VipaError(
-                f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with the backend moveit: {MIN_RATE:g} or more"
+                f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with motion backend moveit: {MIN_RATE:g} or more"
             )
         self.dialogues = {group.name: ServoDialogue(group) for group in kinematics.robot.arms}
         self.present: set[str] = set()
@@ -82,5 +82,5 @@ BACKENDS: dict[str, type[Servo]] = {"embedded": Servo, "moveit": MoveItBackend}
 def backend_named(name: str) -> type[Servo]:
     """The backend `name`: what turns targets into joint velocities. Raises VipaError if there is none."""
     if name not in BACKENDS:
-        raise unknown("backend", name, BACKENDS)
+        raise unknown("motion backend", name, BACKENDS)
     return BACKENDS[name]

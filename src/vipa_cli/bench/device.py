@@ -93,11 +93,11 @@ def compiled(size: str, device: str, count: int, result: dict) -> Iterator[tuple
 def _act(model, config, device, number, count, result, graphs, compile=False) -> Iterator[tuple[str, dict]]:
     import torch
 
-    from vipa_model.runtime.policy_torch import Recorded, TorchBackend
+    from vipa_model.runtime.policy_torch import Recorded, TorchRuntime
 
     _reset_peak(device)
-    backend = TorchBackend(model, "bf16", device, graphs, compile)
-    policy = Policy(config, trembling_processor(config), backend)
+    runtime = TorchRuntime(model, "bf16", device, graphs, compile)
+    policy = Policy(config, trembling_processor(config), runtime)
     seen = observation(policy)
     how = "compiled, graphs" if compile else "graphs" if graphs else "eager"
     for steps in STEPS:
@@ -109,16 +109,16 @@ def _act(model, config, device, number, count, result, graphs, compile=False) ->
         timing = policy.act(seen).timing
         row = {"p50_ms": float(np.median(totals)), "p99_ms": float(np.percentile(totals, 99)), "first_s": first,
                "prepare_ms": timing["prepare"], "condition_ms": timing["condition"], "integrate_ms": timing["integrate"],
-               "floor_ms": floor_ms(model, backend, policy, seen, steps, result)}  # fmt: skip
+               "floor_ms": floor_ms(model, runtime, policy, seen, steps, result)}  # fmt: skip
         if graphs:
             row["recorded"] = all(isinstance(r, Recorded) and r.graph is not None
-                                  for r in (backend._encode, backend._integrate[steps]))  # fmt: skip
+                                  for r in (runtime._encode, runtime._integrate[steps]))  # fmt: skip
         if device == "cuda":
             row["memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         yield f"act, {number} views, {steps} steps, {how}", row
 
 
-def floor_ms(model, backend, policy, seen, steps: int, result: dict) -> float:
+def floor_ms(model, runtime, policy, seen, steps: int, result: dict) -> float:
     """The larger of two times no implementation on this device can beat: weights read once (the head's once a step) at the
     measured bandwidth, counted operations at the measured rate."""
     import torch
@@ -127,13 +127,13 @@ def floor_ms(model, backend, policy, seen, steps: int, result: dict) -> float:
     size = {id(m): sum(p.numel() * p.element_size() for p in m.parameters()) for m in (model, model.head)}
     table = model.model.language.embed_tokens.weight  # looked up, not read
     bytes_read = size[id(model)] - table.numel() * table.element_size() + (steps - 1) * size[id(model.head)]
-    batch = {key: backend._in(value) for key, value in policy.processor(seen).items()}
+    batch = {key: runtime._in(value) for key, value in policy.processor(seen).items()}
     noise = np.zeros((1, policy.horizon, policy.config.action_dim), np.float32)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        out = backend._condition(**batch)
-        mask = backend._in(np.zeros((1, policy.horizon), bool))
-        backend._euler(
-            steps, backend._in(noise), backend._in(noise), mask, out["keys"], out["values"], out["state_token"]
+        out = runtime._condition(**batch)
+        mask = runtime._in(np.zeros((1, policy.horizon), bool))
+        runtime._euler(
+            steps, runtime._in(noise), runtime._in(noise), mask, out["keys"], out["values"], out["state_token"]
         )
     return 1e3 * max(
         bytes_read / (1e9 * result["bandwidth_gb_s"]), counter.get_total_flops() / (1e12 * result["rate_tflop_s"])

@@ -25,7 +25,7 @@ from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.runtime.policy import Policy
 
 SIZES, VIEWS, STEPS = ("xs", "s"), (1, 2, 3), (4, 10)
-BACKENDS = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}
+RUNTIMES = {"eager fp32": ("torch", "fp32"), "ONNX fp32": ("onnxruntime", "fp32"), "ONNX int8": ("onnxruntime", "int8")}
 WARM_UP = 5
 SERVED = "ONNX int8", 4  # what is also measured behind a socket
 
@@ -45,17 +45,17 @@ def timed(functions: dict[str, Callable[[], object]], count: int) -> dict[str, n
 def measure(policy: Policy, count: int) -> dict[str, float]:
     """Milliseconds: p50 and p99 of act by the clock; medians of CPU time of act and of its parts, each called on its own; how
     act compares with their sum, and what of it is not the model."""
-    given, processor, backend = observation(policy), policy.processor, policy.backend
+    given, processor, runtime = observation(policy), policy.processor, policy.runtime
     batch, reference = processor(given), processor.references(given["state"])
-    condition = backend.condition(batch)
+    condition = runtime.condition(batch)
     noise = np.zeros((1, policy.horizon, policy.config.action_dim), np.float32)
     prefix = np.zeros((1, policy.horizon), bool)
     found = timed(
         {
             "act": lambda: policy.act(given),
             "prepare": lambda: (processor(given), processor.references(given["state"])),
-            "condition": lambda: backend.condition(batch),
-            "integrate": lambda: backend.integrate(noise, noise, prefix, condition, policy.steps),
+            "condition": lambda: runtime.condition(batch),
+            "integrate": lambda: runtime.integrate(noise, noise, prefix, condition, policy.steps),
             "decode": lambda: processor.decode_actions(noise[0].astype(np.float64), reference),
         },
         count,
@@ -74,12 +74,12 @@ def measure(policy: Policy, count: int) -> dict[str, float]:
 
 
 def cases(folder: Path, name: str, count: int) -> Iterator[tuple[str, dict]]:
-    """Every backend and number of steps of the checkpoint in `folder`, then the same behind a socket."""
-    for label, (backend, precision) in BACKENDS.items():
-        if backend == "torch" and importlib.util.find_spec("torch") is None:
+    """Every runtime and number of steps of the checkpoint in `folder`, then the same behind a socket."""
+    for label, (runtime, precision) in RUNTIMES.items():
+        if runtime == "torch" and importlib.util.find_spec("torch") is None:
             print(f"  {name}, {label}: torch is not installed; run: make train-env")
             continue
-        policy = load_policy(str(folder), InferenceOptions(backend, precision, "cpu"))
+        policy = load_policy(str(folder), InferenceOptions(runtime, precision, "cpu"))
         for steps in STEPS:
             policy.steps = steps
             yield f"{name}, {label}, {steps} steps", measure(policy, count)

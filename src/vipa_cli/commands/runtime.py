@@ -24,10 +24,10 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def runtime_arguments(parser) -> None:
-    """--backend, --precision and --device of a checkpoint folder."""
-    arguments.add(parser, ("backend", "precision", "device"))
+    """--runtime, --precision and --device of a checkpoint folder."""
+    arguments.add(parser, ("runtime", "precision", "device"))
 
 
 def inference(args: argparse.Namespace) -> InferenceOptions:
     """What `runtime_arguments` were given. Raises VipaError."""
-    return InferenceOptions(args.backend, args.precision, args.device)
+    return InferenceOptions(args.runtime, args.precision, args.device)

@@ -1,1 +1,1 @@
-"""A checkpoint at work: policy, backends, export."""
+"""A checkpoint at work: policy, runtimes, export."""

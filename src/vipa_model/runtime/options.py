@@ -1,5 +1,5 @@
 """What a checkpoint can run on. Imports nothing, so that arguments are checked without loading a runtime."""
 
-BACKENDS = ("onnxruntime", "torch")
+RUNTIMES = ("onnxruntime", "torch")
 PRECISIONS = {"onnxruntime": ("fp32", "int8"), "torch": ("fp32", "bf16")}
 DEVICES = {"onnxruntime": ("auto", "cpu"), "torch": ("auto", "cpu", "cuda")}

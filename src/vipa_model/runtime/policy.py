@@ -1,4 +1,4 @@
-"""The policy runtime: an observation in, a chunk of tool poses out. No torch unless the torch backend is asked for."""
+"""The policy runtime: an observation in, a chunk of tool poses out. No torch unless the torch runtime is asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vipa_model.checksums import check, verify
 from vipa_model.configuration_vipa import CONFIG_FILE, WEIGHTS_FILE, VipaConfig
 from vipa_model.onnx_files import external_files
 from vipa_model.processing.processing_vipa import PROCESSOR_FILE, VipaProcessor
-from vipa_model.runtime.options import BACKENDS, DEVICES, PRECISIONS
+from vipa_model.runtime.options import DEVICES, PRECISIONS, RUNTIMES
 
 GRAPHS = {"condition": "condition-{}.onnx", "velocity": "velocity-{}.onnx"}
 
@@ -40,16 +40,16 @@ class Policy:
         self,
         config: VipaConfig,
         processor: VipaProcessor,
-        backend,
+        runtime,
         steps: int | None = None,
         seed: int = 0,
         sha256: str | None = None,
     ) -> None:
-        """``backend`` has ``condition(batch) -> dict`` and ``integrate(noise, known, prefix, condition, steps)``, see
-        OnnxBackend.
+        """``runtime`` has ``condition(batch) -> dict`` and ``integrate(noise, known, prefix, condition, steps)``, see
+        OnnxRuntime.
         steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same
         chunks."""
-        self.config, self.processor, self.backend, self.checkpoint_sha256 = config, processor, backend, sha256
+        self.config, self.processor, self.runtime, self.checkpoint_sha256 = config, processor, runtime, sha256
         self.steps, self.horizon, self.dt = steps or config.head.steps, config.head.horizon, 1.0 / config.rate_hz
         self.seed = seed
         self.reset()
@@ -58,7 +58,7 @@ class Policy:
     def from_pretrained(
         cls,
         folder: str | Path,
-        backend: str = "onnxruntime",
+        runtime: str = "onnxruntime",
         precision: str = "",
         steps: int | None = None,
         seed: int = 0,
@@ -66,31 +66,31 @@ class Policy:
     ) -> Policy:
         """Open checkpoint ``folder``.
 
-        backend: ``onnxruntime`` (graphs of ``vipa export``, one thread on the CPU, precision ``fp32`` or ``int8``) or
+        runtime: ``onnxruntime`` (graphs of ``vipa export``, one thread on the CPU, precision ``fp32`` or ``int8``) or
         ``torch`` (weights; precision ``fp32`` or ``bf16``). precision "": bf16 on CUDA, else fp32. device: ``cpu``,
         ``cuda`` (torch alone), or ``auto``: CUDA where torch finds it. Raises FileNotFoundError when the graphs are
-        missing and ValueError for another backend, precision or device, a file that does not match SHA256SUMS or is not in
+        missing and ValueError for another runtime, precision or device, a file that does not match SHA256SUMS or is not in
         it, or a number in one that cannot be.
         """
         folder = Path(folder)
-        for name, value, allowed in (("backend", backend, BACKENDS), ("device", device, DEVICES["torch"])):
+        for name, value, allowed in (("runtime", runtime, RUNTIMES), ("device", device, DEVICES["torch"])):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
-        if precision and precision not in PRECISIONS[backend]:
-            raise ValueError(f"precision is {precision!r}; allowed for {backend}: {', '.join(PRECISIONS[backend])}")
+        if precision and precision not in PRECISIONS[runtime]:
+            raise ValueError(f"precision is {precision!r}; allowed for {runtime}: {', '.join(PRECISIONS[runtime])}")
         described = [CONFIG_FILE, PROCESSOR_FILE]
         for name in described:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} is missing; allowed: a folder written by vipa train")
-        if backend == "torch":
-            from vipa_model.runtime.policy_torch import TorchBackend
+        if runtime == "torch":
+            from vipa_model.runtime.policy_torch import TorchRuntime
 
             sums = verify(folder, [*described, WEIGHTS_FILE])
             config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-            torch_backend = TorchBackend.from_pretrained(folder, precision, device)
-            return cls(config, processor, torch_backend, steps, seed, sums[WEIGHTS_FILE])
+            torch_runtime = TorchRuntime.from_pretrained(folder, precision, device)
+            return cls(config, processor, torch_runtime, steps, seed, sums[WEIGHTS_FILE])
         if device == "cuda":
-            raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the backend is torch")
+            raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the runtime is torch")
         files = [folder / name.format(precision or "fp32") for name in GRAPHS.values()]
         for file in files:
             if not file.is_file():
@@ -99,9 +99,9 @@ class Policy:
         for name in sorted({name for file in files for name in external_files(file)}):
             check(folder, name, sums)
         config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-        backend = OnnxBackend(*files)
-        backend.check(processor.shapes() | {"noisy": (1, config.head.horizon, config.action_dim)})
-        return cls(config, processor, backend, steps, seed, sums.get(WEIGHTS_FILE))
+        runtime = OnnxRuntime(*files)
+        runtime.check(processor.shapes() | {"noisy": (1, config.head.horizon, config.action_dim)})
+        return cls(config, processor, runtime, steps, seed, sums.get(WEIGHTS_FILE))
 
     def reset(self) -> None:
         """Start of an episode: the noise sequence begins anew."""
@@ -127,9 +127,9 @@ class Policy:
             known[0, :length] = self.processor.encode_actions(poses, hand, reference)
             mask[0, :length] = True
         prepared = time.perf_counter()
-        condition = self.backend.condition(batch)
+        condition = self.runtime.condition(batch)
         conditioned = time.perf_counter()
-        actions = self.backend.integrate(noise, known, mask, condition, self.steps)
+        actions = self.runtime.integrate(noise, known, mask, condition, self.steps)
         integrated = time.perf_counter()
         if not np.isfinite(actions).all():
             raise ValueError(
@@ -163,7 +163,7 @@ class Policy:
         return min(lengths.pop(), self.config.head.max_prefix)
 
 
-class OnnxBackend:
+class OnnxRuntime:
     """The two exported graphs in ONNX Runtime."""
 
     def __init__(self, condition: Path, velocity: Path) -> None:

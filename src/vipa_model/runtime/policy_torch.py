@@ -1,4 +1,4 @@
-"""The policy's torch backend: the reference on a CPU, and the way to run on CUDA.
+"""The policy's torch runtime: the reference on a CPU, and the way to run on CUDA.
 
 On CUDA the condition and the whole integration are each recorded as a CUDA graph at their first use: at batch size 1 a
 model spends more time on launching kernels than on running them. Tests on a CPU run the same code without graphs; tests
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 WARM_UP = 3  # calls before a graph is recorded: cuBLAS and cuDNN choose and allocate in them
 
 
-class TorchBackend:
-    """A model in torch as a policy's backend. One call at a time.
+class TorchRuntime:
+    """A model in torch as a policy's runtime. One call at a time.
 
     precision: ``fp32``, ``bf16``, or "" for bf16 on CUDA and fp32 on a CPU. device: ``auto``, ``cpu`` or ``cuda``; the model is
     moved there. graphs: record CUDA graphs (on CUDA alone). compiled: run both parts through torch.compile, which takes
@@ -52,7 +52,7 @@ class TorchBackend:
         self._integrate: dict[int, Callable] = {}
 
     @classmethod
-    def from_pretrained(cls, folder: Path, precision: str = "", device: str = "auto") -> TorchBackend:
+    def from_pretrained(cls, folder: Path, precision: str = "", device: str = "auto") -> TorchRuntime:
         """The weights of checkpoint ``folder``."""
         return cls(VipaForActionPrediction.from_pretrained(folder), precision, device)
 
@@ -72,7 +72,7 @@ class TorchBackend:
     def integrate(
         self, noise: np.ndarray, known: np.ndarray, prefix: np.ndarray, condition: dict, steps: int
     ) -> np.ndarray:
-        """As OnnxBackend's, with all steps on the device."""
+        """As OnnxRuntime's, with all steps on the device."""
         inputs = {"noise": self._in(noise), "known": self._in(known), "prefix": self._in(prefix)}
         inputs |= {key: condition[key] for key in ("keys", "values", "state_token")}
         if steps not in self._integrate:

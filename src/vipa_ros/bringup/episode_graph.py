@@ -37,7 +37,7 @@ def argument(default, text: str):
 @dataclass(frozen=True)
 class EpisodeConfig:
     """What to run. task, robot: names or paths (robot "" is the task's). policy: the commander, see
-    vipa.commanders.registry; policy_sha256: what the server of a served one says of its checkpoint. backend, precision, device:
+    vipa.commanders.registry; policy_sha256: what the server of a served one says of its checkpoint. runtime, precision, device:
     of a checkpoint, see InferenceOptions.
 
     variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
@@ -64,7 +64,7 @@ class EpisodeConfig:
     require_success: bool = argument(False, "exit 1 unless every sub-task is done")
     policy_sha256: str = ""
     blind: bool = False
-    backend: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
+    runtime: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
     precision: str = argument("", "fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
     device: str = argument("auto", "of torch: cpu, cuda, or auto: cuda where there is one")
     motion_backend: str = argument("embedded", "embedded, or moveit: poses by MoveIt Servo, which must be there")
@@ -115,7 +115,7 @@ class EpisodeConfig:
     @property
     def inference(self) -> InferenceOptions:
         """How a checkpoint runs. Raises VipaError."""
-        return InferenceOptions(self.backend, self.precision, self.device)
+        return InferenceOptions(self.runtime, self.precision, self.device)
 
     @property
     def commander_request(self) -> CommanderRequest:
@@ -233,7 +233,8 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
 def solved_by(backend: str, specs: list[ProcessSpec], *executables: str) -> list[ProcessSpec]:
     """`specs` in which the nodes `executables` have the motion backend `backend`."""
     return [
-        replace(s, parameters={**s.parameters, "backend": backend}) if s.executable in executables else s for s in specs
+        replace(s, parameters={**s.parameters, "motion_backend": backend}) if s.executable in executables else s
+        for s in specs
     ]
 
 

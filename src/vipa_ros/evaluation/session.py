@@ -53,7 +53,7 @@ def episode_config(plan: Plan, trial: PlannedTrial) -> EpisodeConfig:
     """The episode of `trial`, as `vipa episode` runs it."""
     entry, card = plan.commanders[trial.commander], trial.card
     return EpisodeConfig(
-        card.task, entry.policy, plan.robot, plan.cell, card.seed, card.variant, driver=plan.driver, camera_driver=plan.camera_driver, backend=entry.backend,
+        card.task, entry.policy, plan.robot, plan.cell, card.seed, card.variant, driver=plan.driver, camera_driver=plan.camera_driver, runtime=entry.runtime,
         precision=entry.precision, device=entry.device, following=plan.following,
         fixed_cameras=plan.fixed_cameras, camera_noise=plan.camera_noise,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa.motion.Motion`.
 
 Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of; require_wrench (bool,
-default true): nothing moves while an arm's wrench does not come; backend: embedded (default) or moveit, for end-effector poses.
+default true): nothing moves while an arm's wrench does not come; motion_backend: embedded (default) or moveit, for end-effector poses.
 """
 
 import time
@@ -37,7 +37,7 @@ class MotionNode(Node):
         super().__init__("motion")
         robot = load_robot(node.parameter(self, "robot", str))
         task = node.parameter(self, "task", "")
-        backend = backend_named(node.parameter(self, "backend", "embedded"))
+        backend = backend_named(node.parameter(self, "motion_backend", "embedded"))
         fixtures = load_task(task).fixtures if task else ()
         self.motion = Motion(robot, fixtures, node.parameter(self, "require_wrench", True), backend)
         self.listener, self.servos = Listener(self), None

@@ -1,6 +1,6 @@
 """Node `planner`: plans moves to named, joint and tool goals on request. A commander sends what it answers through motion.
 
-Parameters: robot (name or path); task (name or path, may be empty): its fixtures are planned around; backend: embedded (default)
+Parameters: robot (name or path); task (name or path, may be empty): its fixtures are planned around; motion_backend: embedded (default)
 or moveit, which is loaded in this process only.
 """
 
@@ -34,9 +34,9 @@ class PlannerNode(Node):
         super().__init__("planner")
         self.robot = load_robot(node.parameter(self, "robot", str))
         task = node.parameter(self, "task", "")
-        backend = node.parameter(self, "backend", "embedded")
+        backend = node.parameter(self, "motion_backend", "embedded")
         if backend not in BACKENDS:
-            raise unknown("backend", backend, BACKENDS)
+            raise unknown("motion backend", backend, BACKENDS)
         self.planning = self.make(backend, load_task(task).fixtures if task else [])
         self.states, self.state, self.heard = JointStates(self.robot), None, 0.0
         self.deaf_until = 0.0  # monotonic: it planned until then, and heard nothing meanwhile
@@ -56,7 +56,9 @@ class PlannerNode(Node):
         try:
             return MoveItPlanning(self.robot, fixtures, self.get_parameter("use_sim_time").value)
         except ImportError as error:
-            raise VipaError(f"planner: backend moveit wants moveit_py: {error}; allowed here: embedded") from None
+            raise VipaError(
+                f"planner: motion backend moveit wants moveit_py: {error}; allowed here: embedded"
+            ) from None
 
     def on_joint_state(self, msg):
         why, before = self.states.take(convert.joint_state(msg)), self.state

@@ -1,6 +1,6 @@
 """Node `policy`: a VIPA-VLA checkpoint, or a policy that somebody serves, as commander.
 
-Parameters: robot, task (names or paths); checkpoint (folder) or remote (NAME@HOST[:PORT]); of a checkpoint: backend
+Parameters: robot, task (names or paths); checkpoint (folder) or remote (NAME@HOST[:PORT]); of a checkpoint: runtime
 (onnxruntime|torch), precision (fp32|int8|bf16, empty: the best fit), device (auto|cpu|cuda), period (seconds of ROS time
 between steps, default 0.8).
 """
@@ -24,7 +24,7 @@ def make(self: Node):
     robot = load_robot(node.parameter(self, "robot", str))
     task = load_task(node.parameter(self, "task", str))
     checkpoint, remote = node.parameter(self, "checkpoint", ""), node.parameter(self, "remote", "")
-    backend, precision = node.parameter(self, "backend", "onnxruntime"), node.parameter(self, "precision", "")
+    runtime, precision = node.parameter(self, "runtime", "onnxruntime"), node.parameter(self, "precision", "")
     device, period = node.parameter(self, "device", "auto"), node.parameter(self, "period", 0.8)
     if bool(checkpoint) == bool(remote):
         raise VipaError("policy: parameters 'checkpoint' and 'remote'; allowed: one of them")
@@ -32,7 +32,7 @@ def make(self: Node):
         commander = connect(robot, remote)
     else:
         commander = PolicyCommander(
-            robot, load_policy(checkpoint, InferenceOptions(backend, precision, device)), period
+            robot, load_policy(checkpoint, InferenceOptions(runtime, precision, device)), period
         )
         commander.check_instruction(task.instruction)
         ask_once(commander, robot)

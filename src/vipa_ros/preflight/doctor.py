@@ -31,7 +31,7 @@ RENDERING_PROBE = """
 import json, time
 from vipa_sim import gl
 import mujoco, numpy
-name, context = gl.backend(), gl.context(320, 240)
+name, context = gl.platform(), gl.context(320, 240)
 from OpenGL import GL  # not before the context: it would choose a platform
 model = mujoco.MjModel.from_xml_string(
     '<mujoco><worldbody><light pos="0 0 3"/><geom type="plane" size="1 1 .1" rgba="1 0 0 1"/></worldbody></mujoco>')
@@ -50,7 +50,7 @@ for _ in range(6):
     mujoco.mjr_readPixels(image, None, view, drawer)
     times.append(time.perf_counter() - start)
 renderer = GL.glGetString(GL.GL_RENDERER).decode()
-print(json.dumps({"backend": name, "renderer": renderer, "ms": min(times) * 1e3, "light": float(image.mean())}))
+print(json.dumps({"platform": name, "renderer": renderer, "ms": min(times) * 1e3, "light": float(image.mean())}))
 """
 
 ROS_PROBE = """
@@ -184,7 +184,7 @@ def _rendering() -> Finding:
     found, error = _probe(RENDERING_PROBE)
     if error:
         return Finding("rendering", ERROR, error, fix)
-    what = f"{found['backend']} on {found['renderer']}"
+    what = f"{found['platform']} on {found['renderer']}"
     if not found["light"] > 1:
         return Finding("rendering", ERROR, f"{what} draws a black picture", fix)
     return Finding("rendering", OK, f"{what}, {found['ms']:.1f} ms for 320x240")

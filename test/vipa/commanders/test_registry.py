@@ -49,7 +49,7 @@ def test_what_is_made_is_what_the_table_says():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; allowed: onnxruntime, torch"),
+        ({"runtime": "tensorrt"}, "unknown runtime 'tensorrt'; allowed: onnxruntime, torch"),
         ({"precision": "bf16"}, "unknown precision for onnxruntime 'bf16'; allowed: fp32, int8"),
         ({"device": "cuda"}, "unknown device for onnxruntime 'cuda'; allowed: auto, cpu"),
     ],

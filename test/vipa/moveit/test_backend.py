@@ -48,7 +48,7 @@ def test_a_circle_is_tracked():
 
 
 def test_a_robot_that_is_too_slow_for_servo_is_refused():
-    with pytest.raises(VipaError, match="control_rate 40 Hz; allowed with the backend moveit: 50 or more"):
+    with pytest.raises(VipaError, match="control_rate 40 Hz; allowed with motion backend moveit: 50 or more"):
         Motion(dataclasses.replace(load_robot("fr3_single"), control_rate=40.0), backend=MoveItBackend)
 
 

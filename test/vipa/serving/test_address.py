@@ -55,12 +55,12 @@ def test_bring_up_and_scorecard_know_them(tmp_path):
 def test_how_a_checkpoint_runs_is_checked_and_handed_on():
     folder = str(resources.checkpoint("water_plant"))
     for given, said in (
-        ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; allowed: onnxruntime, torch"),
+        ({"runtime": "tensorrt"}, "unknown runtime 'tensorrt'; allowed: onnxruntime, torch"),
         ({"precision": "bf16"}, "unknown precision for onnxruntime 'bf16'; allowed: fp32, int8"),
         ({"device": "cuda"}, "unknown device for onnxruntime 'cuda'; allowed: auto, cpu"),
     ):
         with pytest.raises(VipaError, match=said):
             EpisodeConfig("water_plant", folder, **given).checked()
-    config = EpisodeConfig("water_plant", folder, backend="torch", device="cuda", precision="bf16").checked()
+    config = EpisodeConfig("water_plant", folder, runtime="torch", device="cuda", precision="bf16").checked()
     policy = next(spec for spec in episode_graph(config) if spec.name == "policy")
-    assert {"backend": "torch", "device": "cuda", "precision": "bf16"}.items() <= policy.parameters.items()
+    assert {"runtime": "torch", "device": "cuda", "precision": "bf16"}.items() <= policy.parameters.items()

@@ -60,7 +60,7 @@ def test_it_says_how_to_reach_it_and_ends_clean(tiny_checkpoint, number):
     [
         (["--no-token", "--host", "0.0.0.0"], "allowed: only with a loopback address"),
         (["--precision", "int4"], "unknown precision for onnxruntime 'int4'; allowed: fp32, int8"),
-        (["--backend", "torch", "--device", "tpu"], "unknown device for torch 'tpu'; allowed: auto, cpu, cuda"),
+        (["--runtime", "torch", "--device", "tpu"], "unknown device for torch 'tpu'; allowed: auto, cpu, cuda"),
         (["--token-file", "/no/such/file"], "--token-file /no/such/file: No such file or directory"),
     ],
 )

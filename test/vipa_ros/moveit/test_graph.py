@@ -23,15 +23,15 @@ def test_motion_gets_the_backend_and_a_planner_of_its_own():
             cell_graph(EpisodeConfig("water_plant", robot="fr3_single")), "fr3_single", "water_plant", True
         )
     }
-    assert specs["motion"].parameters["backend"] == specs["planner"].parameters["backend"] == "moveit"
-    assert set(specs) == {"sim", "motion", "planner"} and "backend" not in specs["sim"].parameters
+    assert specs["motion"].parameters["motion_backend"] == specs["planner"].parameters["motion_backend"] == "moveit"
+    assert set(specs) == {"sim", "motion", "planner"} and "motion_backend" not in specs["sim"].parameters
 
 
 def test_a_real_cell_keeps_its_driver_and_has_one_planner():
     cell = cell_graph(EpisodeConfig("water_plant", robot="fr3_single", cell="real", driver="franka"))
     specs = moveit_graph.with_moveit(cell, "fr3_single", "water_plant", False)
     assert [s.name for s in specs] == ["motion", "planner", "robot", "gripper"]
-    assert [s.parameters.get("backend") for s in specs] == ["moveit", "moveit", None, None]
+    assert [s.parameters.get("motion_backend") for s in specs] == ["moveit", "moveit", None, None]
 
 
 @pytest.mark.parametrize("move_group", [True, False])

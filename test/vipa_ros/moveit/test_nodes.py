@@ -142,7 +142,7 @@ def graph(tmp_path):
         running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
         return running[-1]
 
-    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "backend": "moveit"})
+    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "motion_backend": "moveit"})
     start(*command(motion, Path()))
     cell = Cell(domain.id)
     yield cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
@@ -191,6 +191,6 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
 
 
 def test_a_backend_that_is_none_is_refused(tmp_path):
-    spec = ProcessSpec("motion", "motion", {"robot": ROBOT, "backend": "magic"})
+    spec = ProcessSpec("motion", "motion", {"robot": ROBOT, "motion_backend": "magic"})
     done = ended(spec, WALL)
-    assert done.returncode == 2 and "unknown backend 'magic'; allowed: embedded, moveit" in done.stderr
+    assert done.returncode == 2 and "unknown motion backend 'magic'; allowed: embedded, moveit" in done.stderr

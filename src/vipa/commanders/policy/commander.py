@@ -116,7 +116,7 @@ def load_policy(policy: str, options: InferenceOptions = BEST_FIT) -> Policy:
     """The checkpoint `policy`, a folder or the name of one that ships, see vipa_model.Policy.from_pretrained. Raises VipaError."""
     folder = resources.checkpoint(policy)
     try:
-        return Policy.from_pretrained(folder, options.backend, options.precision, device=options.device)
+        return Policy.from_pretrained(folder, options.runtime, options.precision, device=options.device)
     except ModuleNotFoundError as error:
         raise VipaError(f"policy '{policy}': {error.name} is not installed; run: make train-env") from None
     except (OSError, ValueError, KeyError) as error:

@@ -36,7 +36,7 @@ class CheckpointKind(CommanderKind):
         options = request.inference
         return {
             "checkpoint": str(resources.checkpoint(request.name).resolve()),
-            "backend": options.backend,
+            "runtime": options.runtime,
             "precision": options.precision,
             "device": options.device,
         }
