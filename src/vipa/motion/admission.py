@@ -12,7 +12,7 @@ from vipa.motion.validation import check_chunk
 if TYPE_CHECKING:
     from vipa.motion.control_step import ControlStep
 
-AT_REST = 0.05  # rad/s below which arms count as resting: a stopped one may be re-armed
+AT_REST_RAD_S = 0.05  # rad/s below which arms count as resting: a stopped one may be re-armed
 
 
 def chunk(motion: ControlStep, asked: ActionChunk, now_ns: int) -> str:
@@ -37,7 +37,7 @@ def chunk(motion: ControlStep, asked: ActionChunk, now_ns: int) -> str:
 
 def start(motion: ControlStep, asked: ActionChunk, now_ns: int) -> str:
     """Whether the arms may go to where `asked` begins."""
-    resting = motion.current is None and bool(np.all(np.abs(motion.gate.state.v) < AT_REST))
+    resting = motion.current is None and bool(np.all(np.abs(motion.gate.state.v) < AT_REST_RAD_S))
     return motion.start_guard.refusal(asked, now_ns, motion.measured.q, resting)
 
 
@@ -49,6 +49,6 @@ def rearm(motion: ControlStep) -> str:
         return motion.liveness.fault
     if not motion.gate.at_rest:
         return "still moving"
-    if np.any(np.abs(motion.measured.v) > AT_REST):
-        return f"an arm moves at {np.abs(motion.measured.v).max():.3f} rad/s; allowed: {AT_REST}"
+    if np.any(np.abs(motion.measured.v) > AT_REST_RAD_S):
+        return f"an arm moves at {np.abs(motion.measured.v).max():.3f} rad/s; allowed: {AT_REST_RAD_S}"
     return ""

@@ -4,12 +4,12 @@ The reference is shifted along the tool's z axis (outwards of the tool) at a spe
 
     speed = (target - force) / damping,   force = -f_z of the wrist's wrench, filtered
 
-A force is wanted only where there is something to press on: it comes on within NEAR of what the task lets the arm touch, and goes off
-again beyond LEAVE, when the tool has left the surface (a task that opens no pair wants it everywhere). The shift then fades.
+A force is wanted only where there is something to press on: it comes on within FORCE_ON_M of what the task lets the arm touch, and goes off
+again beyond FORCE_OFF_M, when the tool has left the surface (a task that opens no pair wants it everywhere). The shift then fades.
 
 Short of the surface that is a slow approach (target / damping), in contact a first-order loop whose rate is the contact's stiffness
-over the damping. It stays well below the delay of the measurement and of the arm (DELAY) for contacts up to
-damping / (3 DELAY): 2 kN/m at the default damping. Harder contacts want more damping.
+over the damping. It stays well below the delay of the measurement and of the arm (ANSWER_DELAY_S) for contacts up to
+damping / (3 ANSWER_DELAY_S): 2 kN/m at the default damping. Harder contacts want more damping.
 """
 
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ from vipa.geometry import rotation
 from vipa.motion.buffer import Reference
 from vipa.robot.description import Group
 
-DELAY = 0.08  # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
-DAMPING = 500.0  # N s/m
-DAMPING_RANGE = (100.0, 20000.0)
-STIFFNESS = 0.0  # N/m towards the commanded path: 0 holds the force, whatever the path says along z
-STIFFNESS_RANGE = (0.0, 5000.0)
-MAX_SPEED = 0.05  # m/s of the shift
-MAX_OFFSET = 0.05  # metres of the shift: a surface further away than this is not looked for
-MAX_ACCELERATION = 1.0  # m/s² of the shift
-NEAR, LEAVE = 0.02, 0.03  # metres of a pair that may touch, as commanded: the force comes on, goes off
-FILTER = 0.01  # seconds, of the measured force
-STALE = 0.25  # seconds, monotonic, without a wrench: no force is known, the shift fades
-CAP_SHARE = 0.6  # a target force is at most this share of the arm's force cap
+ANSWER_DELAY_S = 0.08  # seconds from a force to the arm's answer: sensor and its filter, 50 Hz, servo, the arm itself
+DAMPING_NS_M = 500.0  # N s/m
+DAMPING_RANGE_NS_M = (100.0, 20000.0)
+STIFFNESS_N_M = 0.0  # N/m towards the commanded path: 0 holds the force, whatever the path says along z
+STIFFNESS_RANGE_N_M = (0.0, 5000.0)
+MAX_SHIFT_SPEED_M_S = 0.05  # m/s of the shift
+MAX_SHIFT_M = 0.05  # metres of the shift: a surface further away than this is not looked for
+MAX_SHIFT_ACCELERATION_M_S2 = 1.0  # m/s² of the shift
+FORCE_ON_M, FORCE_OFF_M = 0.02, 0.03  # metres of a pair that may touch, as commanded: the force comes on, goes off
+FORCE_FILTER_S = 0.01  # seconds, of the measured force
+WRENCH_TIMEOUT_S = 0.25  # seconds, monotonic, without a wrench: no force is known, the shift fades
+MAX_CAP_SHARE = 0.6  # a target force is at most this share of the arm's force cap
 KEYS = ("group", "target", "damping", "stiffness")
 
 
@@ -43,7 +43,7 @@ class Admittance:
         self.offset = self.speed = 0.0
         self.target: float | None = None
         self.near = False  # what may be pressed on
-        self.damping, self.stiffness = DAMPING, STIFFNESS
+        self.damping, self.stiffness = DAMPING_NS_M, STIFFNESS_N_M
         self._force: float | None = None
         self._measured = 0.0
         self._stamp = -np.inf
@@ -61,13 +61,13 @@ class Admittance:
     def approach(self, distance: float) -> None:
         """distance: metres, of the nearest pair that the task lets touch; inf: it opens none, and the force is wanted everywhere; NaN:
         not known."""
-        self.near = distance == np.inf or distance < (LEAVE if self.near else NEAR)
+        self.near = distance == np.inf or distance < (FORCE_OFF_M if self.near else FORCE_ON_M)
 
     def limit(self, group: Group) -> None:
         """The force cap is that of `group` now; a target beyond its share comes down to it."""
         self.group = group
         if self.target is not None:
-            self.target = min(self.target, CAP_SHARE * group.force_cap)
+            self.target = min(self.target, MAX_CAP_SHARE * group.force_cap)
 
     def configure(self, force: dict | None) -> None:
         """Take `force`, which `check_force` has passed; None: off, the shift fades."""
@@ -76,7 +76,10 @@ class Admittance:
             self.target = None
             return
         self.target = float(force["target"])
-        self.damping, self.stiffness = float(force.get("damping", DAMPING)), float(force.get("stiffness", STIFFNESS))
+        self.damping, self.stiffness = (
+            float(force.get("damping", DAMPING_NS_M)),
+            float(force.get("stiffness", STIFFNESS_N_M)),
+        )
 
     def measure(self, wrench: np.ndarray, monotonic: float) -> None:
         """The wrist's wrench (6,) on the tool in the tool frame at the local clock's `monotonic` seconds."""
@@ -89,9 +92,9 @@ class Admittance:
 
     def shift(self, reference: Reference, dt: float, monotonic: float) -> Reference:
         """`reference` (a pose, at the end of the coming tick of `dt` seconds), shifted."""
-        known = monotonic - self._stamp <= STALE
+        known = monotonic - self._stamp <= WRENCH_TIMEOUT_S
         if known:
-            share = dt / (FILTER + dt)
+            share = dt / (FORCE_FILTER_S + dt)
             self._force = (
                 self._measured if self._force is None else self._force + share * (self._measured - self._force)
             )
@@ -100,11 +103,11 @@ class Admittance:
         else:
             self._force = None
             wanted = -self.offset / 0.3
-        change = MAX_ACCELERATION * dt
-        wanted = min(max(wanted, -MAX_SPEED), MAX_SPEED)
+        change = MAX_SHIFT_ACCELERATION_M_S2 * dt
+        wanted = min(max(wanted, -MAX_SHIFT_SPEED_M_S), MAX_SHIFT_SPEED_M_S)
         self.speed += min(max(wanted - self.speed, -change), change)
         before = self.offset
-        self.offset = min(max(before + self.speed * dt, -MAX_OFFSET), MAX_OFFSET)
+        self.offset = min(max(before + self.speed * dt, -MAX_SHIFT_M), MAX_SHIFT_M)
         self.speed = (self.offset - before) / dt
         if not self.wanted and abs(self.offset) < 1e-5 and abs(self.speed) < 1e-3:
             self.offset = self.speed = 0.0
@@ -123,12 +126,16 @@ def check_force(force: dict | None, arms: Sequence[Group]) -> str:
     unknown = [str(key) for key in force if key not in KEYS]
     if unknown:
         return f"force: unknown {', '.join(unknown)}; allowed: {', '.join(KEYS)}"
-    caps = {g.name: CAP_SHARE * g.force_cap for g in arms}
+    caps = {g.name: MAX_CAP_SHARE * g.force_cap for g in arms}
     name = force.get("group", next(iter(caps)) if len(caps) == 1 else None)
     if name not in caps:
         return f"force: group {name!r}; allowed: {', '.join(caps)}"
     cap = caps[name]
-    for key, (low, high) in {"target": (0.0, cap), "damping": DAMPING_RANGE, "stiffness": STIFFNESS_RANGE}.items():
+    for key, (low, high) in {
+        "target": (0.0, cap),
+        "damping": DAMPING_RANGE_NS_M,
+        "stiffness": STIFFNESS_RANGE_N_M,
+    }.items():
         value = force.get(key, None if key == "target" else low)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             return f"force: {key} {value!r}; allowed: {low:g} .. {high:g}"

@@ -12,7 +12,7 @@ import numpy as np
 from vipa.motion.clearance import Clearance
 from vipa.motion.collision import CollisionModel
 
-LAG = 0.06  # seconds, of the first order: up to here the margins hold
+MAX_LAG_S = 0.06  # seconds, of the first order: up to here the margins hold
 
 
 class Behind:
@@ -23,7 +23,7 @@ class Behind:
         arms = [kinematics.columns[g.name] for g in kinematics.robot.arms]
         self._standing = arms if len(arms) > 1 else []
         self._clearances = [Clearance(collisions) for _ in range(1 + len(self._standing))]
-        self._keep = float(np.exp(-dt / LAG))
+        self._keep = float(np.exp(-dt / MAX_LAG_S))
         self._weights: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
@@ -68,7 +68,7 @@ class Behind:
             yield way
 
     def _late(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (count, 1) of the measured joints and (count, count) of a path's samples in joints that are LAG behind."""
+        """Weights (count, 1) of the measured joints and (count, count) of a path's samples in joints that are MAX_LAG_S behind."""
         if count not in self._weights:
             age = np.arange(count)[:, None] - np.arange(count)
             late = np.where(age >= 0, (1 - self._keep) * self._keep ** np.maximum(age, 0), 0.0)

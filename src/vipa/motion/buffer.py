@@ -17,12 +17,12 @@ import numpy as np
 
 from vipa.geometry import rotation
 
-COMMITTED = 0.1  # seconds ahead of now that no chunk changes
-BANDWIDTH = 110.0  # rad/s of the filter: 3 / BANDWIDTH = 27 ms of lag
-BLEND = 0.15  # seconds, the shortest fade of a splice
-CATCH_UP = 0.15  # the playout clock runs at most this much faster than time
-RESTING = 0.02  # share of `speed` below which the reference counts as at rest
-REWIND = 0.5  # seconds that the playout clock may be set back by a chunk that is late as a whole
+COMMITTED_S = 0.1  # seconds ahead of now that no chunk changes
+BANDWIDTH_RAD_S = 110.0  # rad/s of the filter: 3 / BANDWIDTH_RAD_S = 27 ms of lag
+MIN_BLEND_S = 0.15  # seconds, the shortest fade of a splice
+MAX_CATCH_UP = 0.15  # the playout clock runs at most this much faster than time
+RESTING_SHARE = 0.02  # share of `speed` below which the reference counts as at rest
+MAX_REWIND_S = 0.5  # seconds that the playout clock may be set back by a chunk that is late as a whole
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class ChunkBuffer:
     caller uses ROS time less an origin of its own. Not for several threads.
     """
 
-    def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH):
+    def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH_RAD_S):
         self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
         self.lag = 3 / bandwidth
         self._step = 0.0
@@ -154,10 +154,10 @@ class ChunkBuffer:
         return value
 
     def committed_until(self, now: float) -> float:
-        """Playout time up to which the path stands, whatever arrives: COMMITTED ahead of now, as far as steps are known."""
+        """Playout time up to which the path stands, whatever arrives: COMMITTED_S ahead of now, as far as steps are known."""
         if self.path is None:
             return now
-        return max(self._clock, min(now + COMMITTED, self.path.end))
+        return max(self._clock, min(now + COMMITTED_S, self.path.end))
 
     def splice(self, times: np.ndarray, values: np.ndarray, period: float, now: float) -> None:
         """Take the steps `values` (T, size), due at rising `times` (T,), `period` apart, from the committed time on.
@@ -170,15 +170,15 @@ class ChunkBuffer:
             self._clock = now
             self.path = KnotPath(self.space, np.array([now]), self._value[None])
             if np.any(self._rate):
-                self._fades = [Fade(now, BLEND, np.zeros(self.space.tangent), self._rate)]
+                self._fades = [Fade(now, MIN_BLEND_S, np.zeros(self.space.tangent), self._rate)]
         else:
             self._spare.append(self.path.end - self._clock)
         old = self.path
-        if np.all(np.abs(self._rate) < RESTING * self.speed):
+        if np.all(np.abs(self._rate) < RESTING_SHARE * self.speed):
             self._pace = 0.0
         late = self._clock - (times[-1] - period)
         if late > 0 and self._clock >= old.end:  # what was known is played: the clock may be set back without a jump
-            back = min(late, REWIND, self._clock - old.end)
+            back = min(late, MAX_REWIND_S, self._clock - old.end)
             self._clock -= back
             for fade in self._fades:
                 fade.start -= back
@@ -211,13 +211,13 @@ class ChunkBuffer:
         way = np.abs(self.space.difference(value, old.at(begin)))
         if np.any(way > self.speed * (due - begin)):
             return False
-        resting = bool(np.all(np.abs(self._rate) < RESTING * self.speed))
+        resting = bool(np.all(np.abs(self._rate) < RESTING_SHARE * self.speed))
         return not resting or due - begin >= float(np.sqrt(np.max(5.77 * way / self.acceleration)))
 
     def _fade_length(self, offset: np.ndarray, rate: np.ndarray) -> float:
         """Seconds: the quintic's peaks are 1.875 offset / T in speed, 5.77 offset / T^2 and 3.94 rate / T in acceleration."""
         return max(
-            BLEND,
+            MIN_BLEND_S,
             float(np.max(1.875 * offset / self.speed)),
             float(np.max(3.94 * rate / self.acceleration)),
             float(np.sqrt(np.max(5.77 * offset / self.acceleration))),
@@ -235,10 +235,10 @@ class ChunkBuffer:
         """Seconds of playout time a second, for the coming tick."""
         left = path.end - self._clock
         if left <= 0:  # holding: nothing is skipped by running on
-            return 1 + min(max((now + self.lag - self._clock) / 0.1, -0.5), CATCH_UP)
+            return 1 + min(max((now + self.lag - self._clock) / 0.1, -0.5), MAX_CATCH_UP)
         spare = min(self._spare) if self._spare else left
         behind = now + self.lag - self._clock
-        pace = 1 + min(max(min(behind, max(spare, 0.0)) / 0.1, -0.5), CATCH_UP)
+        pace = 1 + min(max(min(behind, max(spare, 0.0)) / 0.1, -0.5), MAX_CATCH_UP)
         # the path's corners at its beginning and its end are taken as fast as the acceleration allows, by playing slower:
         # `stop` seconds to stop from the path's speed. A stream that lives from hand to mouth ends at every step: not there
         stop = float(np.max(np.abs(path.rate(self._clock)) / self.acceleration))

@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.motion.collision import CollisionModel, DistanceField
 
-TOLERANCE = 1e-5  # metres: coal's distances repeat to about 1e-6
+TOLERANCE_M = 1e-5  # metres: coal's distances repeat to about 1e-6
 
 
 class Clearance:
@@ -47,7 +47,7 @@ class Clearance:
             return ""
         now = self._here.exact(near)
         floors = self._floors[near]
-        floors = np.where(now < floors - TOLERANCE, now, np.minimum(self.margins[near], np.maximum(floors, now)))
+        floors = np.where(now < floors - TOLERANCE_M, now, np.minimum(self.margins[near], np.maximum(floors, now)))
         self._floors[near] = floors
         keep = now - way[near] < floors
         near, floors, bound = near[keep], floors[keep], now[keep]
@@ -59,16 +59,16 @@ class Clearance:
             self._ahead.move(self.collisions.kinematics.configuration(sample, self._hands))
             bound[doubtful] = self._ahead.exact(near[doubtful])
             worst = int(np.argmin(bound - floors))
-            if bound[worst] < floors[worst] - TOLERANCE:
+            if bound[worst] < floors[worst] - TOLERANCE_M:
                 return "distance: " + "|".join(self.collisions.names[near[worst]])
         return ""
 
     def hands_pass(self, q: np.ndarray, hands: dict[str, np.ndarray]) -> bool:
         """True if no pair comes nearer than its floor when the hands go to the openings `hands`, the arms at `q` (n,)."""
         self._ahead.move(self.collisions.kinematics.configuration(q, hands))
-        near = self._ahead.below(self._floors - TOLERANCE)
+        near = self._ahead.below(self._floors - TOLERANCE_M)
         # a pair that is too near already may stay so, or part
-        return bool(np.all(self._ahead.lower[near] >= self._here.exact(near) - TOLERANCE)) if len(near) else True
+        return bool(np.all(self._ahead.lower[near] >= self._here.exact(near) - TOLERANCE_M)) if len(near) else True
 
     def opened(self) -> float:
         """Metres between the nearest pair that may touch, where `here` is; inf if there is none, NaN before `here` is known."""

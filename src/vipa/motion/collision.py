@@ -19,7 +19,7 @@ from vipa.robot.description import FINGERS, Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
 
-FINGER_MARGIN = 0.003  # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
+FINGER_MARGIN_M = 0.003  # metres between a hand's fingers and fixtures: fingers work near surfaces, arms do not
 
 
 class CollisionModel:
@@ -100,7 +100,7 @@ class CollisionModel:
     def _margin(self, i: int, j: int) -> float:
         names = {self.links[i], self.links[j]}
         if names & (self._fingers | set(self.tool_names)) and names & set(self.fixture_names):
-            return min(FINGER_MARGIN, self.kinematics.robot.margin)
+            return min(FINGER_MARGIN_M, self.kinematics.robot.margin)
         return self.kinematics.robot.margin
 
     def _reach(self, i: int, j: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from vipa.robot.description import Robot
 
-NEAR = 0.05  # metres of an opened pair within which contact is expected
-LEAVE = 0.02  # metres beyond NEAR until it is not any more
+CONTACT_NEAR_M = 0.05  # metres of an opened pair within which contact is expected
+CONTACT_LEAVE_M = 0.02  # metres beyond CONTACT_NEAR_M until it is not any more
 
 
 class ContactSpeed:
@@ -20,7 +20,7 @@ class ContactSpeed:
     def take(self, pressing: Iterable[str], distance: float) -> bool:
         """Whether `arms` are others now. pressing: arms of which a force is wanted. distance: metres, of the nearest pair that
         the task opened; inf: there is none."""
-        self._near = distance < NEAR + (LEAVE if self._near else 0.0)
+        self._near = distance < CONTACT_NEAR_M + (CONTACT_LEAVE_M if self._near else 0.0)
         before, self.arms = self.arms, self._all if self._near else frozenset(pressing)
         return self.arms != before
 

@@ -15,7 +15,7 @@ from vipa.motion.contact_speed import ContactSpeed
 from vipa.motion.force_limit import Load
 from vipa.motion.gate import SafetyGate
 from vipa.motion.hands import Hands
-from vipa.motion.liveness import STALE, Liveness
+from vipa.motion.liveness import MAX_JOINT_STATE_AGE_S, Liveness
 from vipa.motion.measured import Measured
 from vipa.motion.references import References
 from vipa.motion.relief import Relief
@@ -115,7 +115,7 @@ class ControlStep:
         stamp_ns = self.measured.stamp_ns  # of the joint that was heard of longest ago: joint states may come in parts
         due = self.clock.take(stamp_ns, monotonic)
         if due is None:
-            self._note(self.measured.lagging(STALE))
+            self._note(self.measured.lagging(MAX_JOINT_STATE_AGE_S))
             return {}
         if not self.started or due.jumped:
             self._origin_ns = stamp_ns

@@ -4,8 +4,8 @@ import numpy as np
 
 from vipa.robot.description import Robot
 
-RELEASE = 0.5  # share of the caps below which an arm that pressed too hard has let go
-FRESH = 0.1  # seconds of ROS time that a wrench may be old to say that an arm presses
+RELEASE_SHARE = 0.5  # share of the caps below which an arm that pressed too hard has let go
+MAX_WRENCH_AGE_S = 0.1  # seconds of ROS time that a wrench may be old to say that an arm presses
 
 
 class Load:
@@ -20,7 +20,7 @@ class Load:
         self._stamps: dict[str, int] = {}
         self._borne: dict[str, np.ndarray] = {}
         self._pressing: dict[str, str] = {}  # arm → why
-        self.loaded: set[str] = set()  # the arms that bear more than RELEASE of a cap
+        self.loaded: set[str] = set()  # the arms that bear more than RELEASE_SHARE of a cap
 
     def limit(self, robot: Robot) -> None:
         """The caps are those of `robot` now."""
@@ -35,7 +35,7 @@ class Load:
         load, caps = _magnitudes(wrench), self._caps[group]
         borne = self._borne[group] = np.minimum(self._borne.get(group, np.zeros(2)), load)
         over = load > np.maximum(caps, 1.1 * borne)
-        if np.all(load <= RELEASE * caps):
+        if np.all(load <= RELEASE_SHARE * caps):
             self.loaded.discard(group)
             self._pressing.pop(group, None)
         else:
@@ -49,7 +49,7 @@ class Load:
 
     def pressing(self, stamp_ns: int) -> set[str]:
         """The arms that were beyond a cap and have not let go since, as far as is known at the ROS time `stamp_ns`."""
-        return {name for name in self._pressing if abs(stamp_ns - self._stamps[name]) <= FRESH * 1e9}
+        return {name for name in self._pressing if abs(stamp_ns - self._stamps[name]) <= MAX_WRENCH_AGE_S * 1e9}
 
     def rearm(self) -> None:
         """What is on the tools now is known and may stay."""

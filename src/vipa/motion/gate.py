@@ -20,15 +20,15 @@ from vipa.motion.clearance import Clearance
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 
-TRACKING = (
-    0.343  # share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
-)
+# share of a velocity error that a tick takes up: 6 - sqrt(32), the critically damped value (see `_next`)
+TRACKING_SHARE = 0.343
 TOLERANCE = 1e-6  # of every check, in its own unit: rounding, nothing else
 KINK = 4 / 27  # see `planned_limits`
-MIN_COMMAND = 0.1  # seconds that a command reaches at least
-LET_GO = 0.12  # seconds that an arm may take back to where it is measured, within all its limits
-HOP = 0.6  # share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
-SLOWER = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
+MIN_COMMAND_S = 0.1  # seconds that a command reaches at least
+LET_GO_S = 0.12  # seconds that an arm may take back to where it is measured, within all its limits
+# share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
+HOP_SPEED_SHARE = 0.6
+SPEED_SHARES = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
 
 
 def planned_limits(groups: Iterable[Group], dt: float) -> tuple[np.ndarray, np.ndarray]:
@@ -77,9 +77,9 @@ class Plan:
         return State(np.array(q), np.array(v), np.array(a))
 
     def samples(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest, MIN_COMMAND away or more."""
+        """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest, MIN_COMMAND_S away or more."""
         if self._samples is None:
-            times = step * np.arange(1, max(1, int(np.ceil(max(self.duration, MIN_COMMAND) / step - 1e-9))) + 1)
+            times = step * np.arange(1, max(1, int(np.ceil(max(self.duration, MIN_COMMAND_S) / step - 1e-9))) + 1)
             positions, velocities = [], []
             for time in times[:-1].tolist():
                 since = time + self.origin - self.dt
@@ -200,7 +200,7 @@ class SafetyGate:
             self._follow()
             return "not finite"
         refused = ""
-        for share in SLOWER:
+        for share in SPEED_SHARES:
             plan = self._plan(share * wish)
             why = self._verify(plan)
             if plan is not None and not why:
@@ -216,24 +216,24 @@ class SafetyGate:
     def go(self, goals: dict[str, np.ndarray], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> str:
         """Plan the fastest way of the groups `goals` to rest at their joints (J,); the others brake. hands: as in `step`.
 
-        q, v: (n,) measured. Where that way would take longer than LET_GO, the arm is held up by what it presses on, and its
+        q, v: (n,) measured. Where that way would take longer than LET_GO_S, the arm is held up by what it presses on, and its
         command becomes what is measured first: see `_let_go`. Returns '' if the arms are on that way now, else the limit that
         stands against it: then they brake.
         """
         self._here(hands)
         left = self.plan.rest(self._elapsed).duration
         if (
-            left <= LET_GO
+            left <= LET_GO_S
             and self._goals.keys() == goals.keys()
             and all(np.array_equal(self._goals[k], goals[k]) for k in goals)
         ):
             self._follow()
             return ""
         way, self._goals = self._way(goals, 1.0), {}
-        if way is not None and way.duration > LET_GO:
+        if way is not None and way.duration > LET_GO_S:
             self._let_go(goals, q, v, hands)
         refused = ""
-        for share in SLOWER:
+        for share in SPEED_SHARES:
             way = self._way(goals, share)
             plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, way)
             why = self._verify(plan)
@@ -248,7 +248,7 @@ class SafetyGate:
     def _let_go(self, groups: Iterable[str], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> None:
         """The command of `groups` goes towards what is measured, q, v (n,), by what the velocity limits allow in a tick, and is
         no faster than the arm is. The one move that acceleration and jerk limits do not bound: it takes load off the arm."""
-        s, step = self.state, HOP * self.velocity * self.dt
+        s, step = self.state, HOP_SPEED_SHARE * self.velocity * self.dt
         state = State(s.q.copy(), s.v.copy(), s.a.copy())
         for name in groups:
             c = self.kinematics.columns[name]
@@ -303,13 +303,13 @@ class SafetyGate:
     def _next(self, wish: np.ndarray) -> np.ndarray:
         """Jerk (n,) of the coming tick.
 
-        The acceleration at its end is that of the wish, (wish - last wish) / dt, plus TRACKING of the velocity error: the
+        The acceleration at its end is that of the wish, (wish - last wish) / dt, plus TRACKING_SHARE of the velocity error: the
         fastest of these laws that does not ring. Ruckig's velocity control towards the wish, tried first, wants zero
         acceleration at the end of every tick: on a circle at 0.15 m/s it spent the full 500 rad/s^3 inside most ticks
         (this law: 13 rms, 87 at most) and tripled the tracking error.
         """
         s, dt = self.state, self.dt
-        a = (wish - self._wish + TRACKING * (self._wish - s.v)) / dt
+        a = (wish - self._wish + TRACKING_SHARE * (self._wish - s.v)) / dt
         # with jerk to spare, the acceleration can be brought to zero before the velocity limit is passed
         j = 0.98 * self.jerk
         for sign in (1, -1):

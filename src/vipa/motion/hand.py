@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vipa.motion.gate import MIN_COMMAND
+from vipa.motion.gate import MIN_COMMAND_S
 from vipa.robot.description import Hand
 from vipa.robot.state import JointTrajectory
 
@@ -77,7 +77,7 @@ class HandBuffer:
         """The command for its controller: to be there in `dt` seconds, and stay."""
         return JointTrajectory(
             tuple(self.hand.joints),
-            np.array([dt, max(2 * dt, MIN_COMMAND)]),
+            np.array([dt, max(2 * dt, MIN_COMMAND_S)]),
             np.tile(self.positions, (2, 1)),
             np.zeros((2, len(self.closed))),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from vipa.robot.description import Box, Group, Robot
 
 MAX_REQUESTERS = 16  # that may have drawn limits tighter at a time
-LEAST = {"speed_scale": 1e-3, "force_cap": 0.1}  # newtons: with less an arm is to be stopped, not slowed
+MIN_LIMITS = {"speed_scale": 1e-3, "force_cap": 0.1}  # newtons: with less an arm is to be stopped, not slowed
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def _one(name: str, own: Limits, others: Limits, request: Tighter) -> Limits:
 def _number(name: str, key: str, wanted: float | None, own: float, others: float) -> float:
     if wanted is None:
         return own
-    if not LEAST[key] <= wanted <= others:  # also what is no number
+    if not MIN_LIMITS[key] <= wanted <= others:  # also what is no number
         raise ValueError(
-            f"{name}: {key} {wanted:g}; allowed: {LEAST[key]:g} or more, up to {others:g}, which others or the robot's file want"
+            f"{name}: {key} {wanted:g}; allowed: {MIN_LIMITS[key]:g} or more, up to {others:g}, which others or the robot's file want"
         )
     return float(wanted)
 

@@ -5,16 +5,17 @@ Ages are ROS time, by stamps: in lock-step a slow machine slows them all alike.
 
 import numpy as np
 
-STALE = 0.05  # seconds that a joint state may be old: an older one waited in a queue while this process stood still
-BEHIND = 0.15  # seconds that ROS time may lie behind the joint states: /clock has stopped
-HAND = 0.5  # seconds that the joint state of a hand may lie beside that of the arms
-SILENCE = 0.1  # seconds between the wrenches of an arm; they come at 50 Hz
-FROZEN = 0.2  # seconds of wrenches without any change: a sensor's noise changes every one
-LASTING = 1.0  # seconds of a fault after which it wants a re-arm
+# seconds that a joint state may be old: an older one waited in a queue while this process stood still
+MAX_JOINT_STATE_AGE_S = 0.05
+MAX_CLOCK_LAG_S = 0.15  # seconds that ROS time may lie behind the joint states: /clock has stopped
+MAX_HAND_SKEW_S = 0.5  # seconds that the joint state of a hand may lie beside that of the arms
+WRENCH_TIMEOUT_S = 0.1  # seconds between the wrenches of an arm; they come at 50 Hz
+FROZEN_WRENCH_S = 0.2  # seconds of wrenches without any change: a sensor's noise changes every one
+REARM_FAULT_S = 1.0  # seconds of a fault after which it wants a re-arm
 
 
 class Liveness:
-    """fault: '' or why nothing may be executed now. lasting: it has gone on for LASTING, after all was well.
+    """fault: '' or why nothing may be executed now. lasting: it has gone on for REARM_FAULT_S, after all was well.
 
     arms: names of the groups whose wrench must keep coming.
     """
@@ -40,7 +41,9 @@ class Liveness:
         if stamp_ns == 0:
             return "joint state: its stamp is zero"
         age = (ros_ns - stamp_ns) / 1e9
-        return f"joint state is {age:.2f} s old; allowed: {STALE}" if age > STALE else ""
+        return (
+            f"joint state is {age:.2f} s old; allowed: {MAX_JOINT_STATE_AGE_S}" if age > MAX_JOINT_STATE_AGE_S else ""
+        )
 
     def take(self, stamp_ns: int, ros_ns: int, hand_ns: int | None = None, slow: str = "") -> None:
         """A control step at the joint state of `stamp_ns` is due, and it is `ros_ns`. hand_ns: stamp of the hands' joint states.
@@ -49,19 +52,19 @@ class Liveness:
         if not before:
             self._since_ns = stamp_ns
         self._well = self._well or not self.fault
-        self.lasting = bool(self.fault) and self._well and (stamp_ns - self._since_ns) / 1e9 >= LASTING
+        self.lasting = bool(self.fault) and self._well and (stamp_ns - self._since_ns) / 1e9 >= REARM_FAULT_S
 
     def _find(self, stamp_ns: int, ros_ns: int, hand_ns: int) -> str:
         behind = (stamp_ns - ros_ns) / 1e9
-        if behind > BEHIND:
-            return f"ROS time is {behind:.2f} s behind the joint states; allowed: {BEHIND}"
-        if abs(apart := (stamp_ns - hand_ns) / 1e9) > HAND:
-            return f"the hands' joint states are {apart:.2f} s behind the arms'; allowed: {HAND}"
+        if behind > MAX_CLOCK_LAG_S:
+            return f"ROS time is {behind:.2f} s behind the joint states; allowed: {MAX_CLOCK_LAG_S}"
+        if abs(apart := (stamp_ns - hand_ns) / 1e9) > MAX_HAND_SKEW_S:
+            return f"the hands' joint states are {apart:.2f} s behind the arms'; allowed: {MAX_HAND_SKEW_S}"
         for group, wrench_ns in self._wrench_ns.items():
             if wrench_ns is None:
                 return f"no wrench of {group} yet"
-            if abs(silent := (stamp_ns - wrench_ns) / 1e9) > SILENCE:
-                return f"no wrench of {group} for {silent:.2f} s; allowed: {SILENCE}"
-            if (same := (wrench_ns - self._values[group][0]) / 1e9) > FROZEN:
-                return f"the wrench of {group} is frozen: all six numbers the same for {same:.2f} s; allowed: {FROZEN}"
+            if abs(silent := (stamp_ns - wrench_ns) / 1e9) > WRENCH_TIMEOUT_S:
+                return f"no wrench of {group} for {silent:.2f} s; allowed: {WRENCH_TIMEOUT_S}"
+            if (same := (wrench_ns - self._values[group][0]) / 1e9) > FROZEN_WRENCH_S:
+                return f"the wrench of {group} is frozen: all six numbers the same for {same:.2f} s; allowed: {FROZEN_WRENCH_S}"
         return ""

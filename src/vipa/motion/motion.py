@@ -15,7 +15,7 @@ from vipa.motion.chunk import ActionChunk, MotionStatus, SafetyState
 from vipa.motion.control_step import ControlStep
 from vipa.motion.stops import E_STOP
 from vipa.motion.task_context import TaskContext
-from vipa.motion.tracking import TRACKING_ERROR
+from vipa.motion.tracking import MAX_TRACKING_ERROR_RAD
 from vipa.robot.state import GroupState
 
 
@@ -134,4 +134,4 @@ class Motion(ControlStep):
 
     def safety(self, now_ns: int) -> SafetyState:
         """What the gate says of itself."""
-        return report.safety(self, now_ns, TRACKING_ERROR)
+        return report.safety(self, now_ns, MAX_TRACKING_ERROR_RAD)

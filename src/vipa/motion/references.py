@@ -9,12 +9,12 @@ from vipa.motion.hand import HandBuffer
 from vipa.motion.servo import Target
 from vipa.robot.kinematics import Kinematics, pose_of
 
-BLEND_SPEED = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
+BLEND_SPEED_SHARE = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
 BLEND_ACCELERATION = (
     4.0,
     10.0,
 )  # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
-BLEND_JOINTS = 0.5  # share of the joints' acceleration limits, likewise
+BLEND_JOINT_SHARE = 0.5  # share of the joints' acceleration limits, likewise
 
 
 class References:
@@ -31,12 +31,12 @@ class References:
         self.horizon = 0.0
         for group in kinematics.robot.groups:
             if group.kind == "arm":
-                speed = BLEND_SPEED * np.array([group.tool_speed] * 3 + [group.tool_angular_speed] * 3)
+                speed = BLEND_SPEED_SHARE * np.array([group.tool_speed] * 3 + [group.tool_angular_speed] * 3)
                 self.poses[group.name] = ChunkBuffer(Space("pose", 0), speed, np.repeat(BLEND_ACCELERATION, 3))
             self.joints[group.name] = ChunkBuffer(
                 Space("joints", len(group.joints)),
-                BLEND_SPEED * np.asarray(group.max_velocity, float),
-                BLEND_JOINTS * np.asarray(group.max_acceleration, float),
+                BLEND_SPEED_SHARE * np.asarray(group.max_velocity, float),
+                BLEND_JOINT_SHARE * np.asarray(group.max_acceleration, float),
             )
             if group.hand is not None:
                 self.hands[group.name] = HandBuffer(group.hand)
@@ -44,9 +44,11 @@ class References:
     def limit(self) -> None:
         """Re-reads the robot's speed limits, which TightenLimits may have changed."""
         for group in self.kinematics.robot.groups:
-            self.joints[group.name].speed = BLEND_SPEED * np.asarray(group.max_velocity, float)
+            self.joints[group.name].speed = BLEND_SPEED_SHARE * np.asarray(group.max_velocity, float)
             if group.name in self.poses:
-                self.poses[group.name].speed = BLEND_SPEED * np.repeat([group.tool_speed, group.tool_angular_speed], 3)
+                self.poses[group.name].speed = BLEND_SPEED_SHARE * np.repeat(
+                    [group.tool_speed, group.tool_angular_speed], 3
+                )
 
     def clear(self) -> None:
         """Forget what was asked. Hands stay where they are."""

@@ -11,11 +11,12 @@ import numpy as np
 
 from vipa.robot.kinematics import Kinematics
 
-SPACING = 0.001  # metres that the tool may move at most between two points of the way back
-RETREAT = 0.10  # metres of the way back, at most; the tool's are two thirds of it or less
-CLEAR = 0.005  # metres that it goes back at once
-DELAY = 0.04  # seconds from a contact to its wrench: so much of the way was pressed already, at the speed it had
-SPEED = 0.15  # m/s of the goal along the way back
+SPACING_M = 0.001  # metres that the tool may move at most between two points of the way back
+MAX_RETREAT_M = 0.10  # metres of the way back, at most; the tool's are two thirds of it or less
+RETREAT_AT_ONCE_M = 0.005  # metres that it goes back at once
+# seconds from a contact to its wrench: so much of the way was pressed already, at the speed it had
+WRENCH_DELAY_S = 0.04
+SPEED_M_S = 0.15  # m/s of the goal along the way back
 
 
 class Relief:
@@ -27,16 +28,16 @@ class Relief:
 
     def clear(self) -> None:
         """The arms stand where they are commanded: no way back is known, nothing is to be relieved."""
-        points = round(RETREAT / SPACING) + 1
+        points = round(MAX_RETREAT_M / SPACING_M) + 1
         self._ways: dict[str, deque[np.ndarray]] = {g.name: deque(maxlen=points) for g in self.kinematics.robot.arms}
         self._goals: dict[str, np.ndarray] = {}
-        self._left = dict.fromkeys(self._ways, RETREAT)  # metres that an arm may still go back
+        self._left = dict.fromkeys(self._ways, MAX_RETREAT_M)  # metres that an arm may still go back
 
     def record(self, q: np.ndarray, loaded: set[str]) -> None:
         """The arms are measured at `q` (n,) and are not stopped. loaded: those whose tool bears more than it does when it is free."""
         for name, way in self._ways.items():
             here = q[self.kinematics.columns[name]]
-            if name not in loaded and (not way or self._travel(name, way[-1], here) > SPACING):
+            if name not in loaded and (not way or self._travel(name, way[-1], here) > SPACING_M):
                 way.append(here.copy())
 
     def goals(self, q: np.ndarray, v: np.ndarray, pressing: set[str]) -> dict[str, np.ndarray]:
@@ -49,15 +50,15 @@ class Relief:
         for name in pressing:
             way, columns = self._ways[name], self.kinematics.columns[name]
             if name in self._goals:
-                self._goals[name] = self._back(name, self._goals[name], SPEED * self.dt)
+                self._goals[name] = self._back(name, self._goals[name], SPEED_M_S * self.dt)
             else:
                 last = way.pop() if way else q[columns].copy()
                 speed = float(self.kinematics.groups[name].reach @ np.abs(v[columns]))
-                self._goals[name] = self._back(name, last, CLEAR + DELAY * speed)
+                self._goals[name] = self._back(name, last, RETREAT_AT_ONCE_M + WRENCH_DELAY_S * speed)
         return dict(self._goals)
 
     def _back(self, name: str, goal: np.ndarray, left: float) -> np.ndarray:
-        """`goal` (J,), up to `left` metres further back along the way, as far as there is one and RETREAT lasts."""
+        """`goal` (J,), up to `left` metres further back along the way, as far as there is one and MAX_RETREAT_M lasts."""
         way, left = self._ways[name], min(left, self._left[name])
         while way and left > 0:
             length = self._travel(name, goal, way[-1])

@@ -20,20 +20,20 @@ from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.motion.gate import planned_limits
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 
-GAIN = 12.0  # 1/s, pose and joint errors to velocity
-ROTATION_WEIGHT = 0.3  # metres: a radian of tool rotation costs as much as this much translation
+GAIN_1_S = 12.0  # 1/s, pose and joint errors to velocity
+ROTATION_WEIGHT_M = 0.3  # metres: a radian of tool rotation costs as much as this much translation
 DAMPING = 1e-4  # (m/rad)^2, regular
-SINGULAR = 0.06  # m/rad, weighted singular value below which damping grows
+SINGULAR_M_RAD = 0.06  # m/rad, weighted singular value below which damping grows
 SINGULAR_DAMPING = 2e-2  # (m/rad)^2, at a singular value of zero
 POSTURE_WEIGHT = 2e-3  # (m/rad)^2, of the nullspace posture
-POSTURE_GAIN = 0.5  # 1/s towards home
-LIMIT_GAIN = 4.0  # 1/s: a joint may close this share of its distance to a position limit a second
-DAMPER_GAIN = 5.0  # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
-ACTIVATION = 0.12  # metres: pairs and walls nearer than this get a row
-SPARE = 0.002  # metres that the servo keeps more than the gate wants
-HEADROOM = 0.95  # share of the gate's joint limits that the servo uses, so that the gate need not step in
-TOOL_HEADROOM = 0.9  # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
-SOFT = 8  # daqp: a constraint that gives way, at a high price, rather than leave no solution
+POSTURE_GAIN_1_S = 0.5  # 1/s towards home
+LIMIT_GAIN_1_S = 4.0  # 1/s: a joint may close this share of its distance to a position limit a second
+DAMPER_GAIN_1_S = 5.0  # 1/s: a pair may close this share of its distance to its margin a second; walls likewise
+ACTIVATION_M = 0.12  # metres: pairs and walls nearer than this get a row
+SPARE_M = 0.002  # metres that the servo keeps more than the gate wants
+HEADROOM_SHARE = 0.95  # share of the gate's joint limits that the servo uses, so that the gate need not step in
+TOOL_HEADROOM_SHARE = 0.9  # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
+DAQP_SOFT = 8  # daqp: a constraint that gives way, at a high price, rather than leave no solution
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Servo:
         self.kinematics, self.dt = kinematics, dt
         groups = kinematics.robot.groups
         self.limit()
-        self.acceleration = HEADROOM * planned_limits(groups, dt)[0]
+        self.acceleration = HEADROOM_SHARE * planned_limits(groups, dt)[0]
         self._identity = np.eye(len(self.velocity))
         self._field: DistanceField | None = None
         self._margins = np.zeros(0)
@@ -59,7 +59,7 @@ class Servo:
 
     def limit(self) -> None:
         """Re-reads the robot's velocity limits."""
-        self.velocity = HEADROOM * np.concatenate([g.max_velocity for g in self.kinematics.robot.groups])
+        self.velocity = HEADROOM_SHARE * np.concatenate([g.max_velocity for g in self.kinematics.robot.groups])
 
     def begin(self, q: np.ndarray, stamp_ns: int, monotonic: float, stopped: bool) -> tuple[str, str]:
         """Begins a tick, before anything else of it.
@@ -81,8 +81,8 @@ class Servo:
 
     def avoid(self, collisions: CollisionModel, margins: np.ndarray) -> None:
         """Keep the pairs of `collisions` apart by `margins` (K,), metres; -inf: may touch."""
-        self._field, self._margins = DistanceField(collisions), margins + SPARE
-        self._reach = collisions.reach[:, self.kinematics.v_index] / DAMPER_GAIN
+        self._field, self._margins = DistanceField(collisions), margins + SPARE_M
+        self._reach = collisions.reach[:, self.kinematics.v_index] / DAMPER_GAIN_1_S
 
     def step(
         self, q: np.ndarray, v: np.ndarray, targets: dict[str, Target], hands: dict[str, np.ndarray]
@@ -114,17 +114,17 @@ class Servo:
         self._field.move(self.kinematics.configuration(q, hands))
         # a damper can act only on pairs that this tick's velocities could bring together faster than it allows
         fastest = np.minimum(np.abs(v) + self.acceleration * self.dt, self.velocity)
-        near = self._field.below(np.minimum(self._margins + self._reach @ fastest, ACTIVATION))
+        near = self._field.below(np.minimum(self._margins + self._reach @ fastest, ACTIVATION_M))
         if not len(near):
             return [], []
         gradients = self._field.gradients(near)[:, self.kinematics.v_index]
         # a pair beyond its margin is asked to part, slowly
-        return [gradients], [np.minimum(-DAMPER_GAIN * (self._field.lower[near] - self._margins[near]), 0.05)]
+        return [gradients], [np.minimum(-DAMPER_GAIN_1_S * (self._field.lower[near] - self._margins[near]), 0.05)]
 
     def _joint_velocities(self, name: str, q: np.ndarray, reference: Reference, rows: list, bounds: list) -> np.ndarray:
         """Velocities (J,) that follow a joint reference, no faster than the tool may go."""
         group = self.kinematics.groups[name]
-        wanted = reference.rate + GAIN * (reference.value - q)
+        wanted = reference.rate + GAIN_1_S * (reference.value - q)
         if group.spec.kind != "arm":
             return wanted
         placement, jacobian = group.forward_jacobian(q)
@@ -136,8 +136,8 @@ class Servo:
         """How many times faster than the servo lets the tool go the `twist` (6,) is."""
         spec = group.spec
         return max(
-            float(np.linalg.norm(twist[:3])) / (TOOL_HEADROOM * spec.tool_speed),
-            float(np.linalg.norm(twist[3:])) / (TOOL_HEADROOM * spec.tool_angular_speed),
+            float(np.linalg.norm(twist[:3])) / (TOOL_HEADROOM_SHARE * spec.tool_speed),
+            float(np.linalg.norm(twist[3:])) / (TOOL_HEADROOM_SHARE * spec.tool_angular_speed),
         )
 
     def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:
@@ -161,18 +161,18 @@ class Servo:
                 pin.log3(rotation.to_matrix(reference.value[3:]) @ placement.rotation.T),
             ]
         )
-        twist = reference.rate + GAIN * error
+        twist = reference.rate + GAIN_1_S * error
         # one factor for both parts: the tool keeps to its path when it must be slower than asked
         twist /= max(1.0, self._haste(group, twist))
         spec = group.spec
         weighted = jacobian.copy()
-        weighted[3:] *= ROTATION_WEIGHT
-        twist[3:] *= ROTATION_WEIGHT
+        weighted[3:] *= ROTATION_WEIGHT_M
+        twist[3:] *= ROTATION_WEIGHT_M
         gram = weighted @ weighted.T
         smallest = np.sqrt(max(np.linalg.eigvalsh(gram)[0], 0.0))
-        damping = SINGULAR_DAMPING * (1 - min(smallest / SINGULAR, 1.0)) ** 2
+        damping = SINGULAR_DAMPING * (1 - min(smallest / SINGULAR_M_RAD, 1.0)) ** 2
         # the posture acts in the nullspace only, so that it does not pull the tool off its pose
-        posture = POSTURE_GAIN * (np.asarray(spec.home) - q)
+        posture = POSTURE_GAIN_1_S * (np.asarray(spec.home) - q)
         posture -= weighted.T @ np.linalg.solve(gram + (damping + 1e-6) * np.eye(6), weighted @ posture)
         hessian = weighted.T @ weighted
         hessian[np.diag_indices_from(hessian)] += damping + POSTURE_WEIGHT
@@ -183,17 +183,17 @@ class Servo:
         if workspace is None:
             return
         for sign, wall in ((1, workspace.min), (-1, workspace.max)):
-            gap = sign * (position - np.asarray(wall)) - SPARE
-            for axis in np.flatnonzero(gap < ACTIVATION):
+            gap = sign * (position - np.asarray(wall)) - SPARE_M
+            for axis in np.flatnonzero(gap < ACTIVATION_M):
                 row = np.zeros((1, len(self.velocity)))
                 row[0, self.kinematics.columns[name]] = sign * jacobian[axis]
                 rows.append(row)
-                bounds.append(np.array([min(-DAMPER_GAIN * gap[axis], 0.05)]))
+                bounds.append(np.array([min(-DAMPER_GAIN_1_S * gap[axis], 0.05)]))
 
     def _bounds(self, q: np.ndarray, v: np.ndarray):
         k = self.kinematics
-        upper = np.minimum(self.velocity, LIMIT_GAIN * (k.upper - q))
-        lower = np.maximum(-self.velocity, LIMIT_GAIN * (k.lower - q))
+        upper = np.minimum(self.velocity, LIMIT_GAIN_1_S * (k.upper - q))
+        lower = np.maximum(-self.velocity, LIMIT_GAIN_1_S * (k.lower - q))
         # beyond a limit: no faster back than this, and never further out
         upper, lower = np.maximum(upper, -0.2), np.minimum(lower, 0.2)
         reach = self.acceleration * self.dt
@@ -205,7 +205,7 @@ class Servo:
         low = np.concatenate([lower, *bounds])
         high = np.concatenate([upper, np.full(len(a), 1e30)])
         sense = np.zeros(len(low), dtype=np.int32)
-        sense[n:] = SOFT
+        sense[n:] = DAQP_SOFT
         x, _, flag, _ = daqp.solve(hessian, linear, a, high, low, sense)
         if flag < 1 or not np.all(np.isfinite(x)):
             self.failures += 1

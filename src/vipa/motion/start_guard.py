@@ -12,13 +12,14 @@ from vipa.motion.references import References
 from vipa.robot.description import Group
 from vipa.robot.kinematics import Kinematics
 
-MAX_LATE = 0.5  # seconds since the last step of a chunk was due
-JUMP = (
+MAX_LATE_S = 0.5  # seconds since the last step of a chunk was due
+MAX_START_JUMP_M_RAD = (
     0.25,
     0.6,
 )  # metres, radians that the first step may lie from the tool, beside what the speed allows until it is due
-JOINT_JUMP = 0.35  # radians, likewise of every joint
-FROM_REST = 0.25  # share of the speed limits that counts as such while a group rests: further is no start, but a leap
+MAX_START_JUMP_RAD = 0.35  # radians, likewise of every joint
+# share of the speed limits that counts as such while a group rests: further is no start, but a leap
+FROM_REST_SHARE = 0.25
 
 
 class StartGuard:
@@ -37,15 +38,15 @@ class StartGuard:
             if values is None:
                 continue
             due = (chunk.start_ns - now_ns) / 1e9 + chunk.dt * np.arange(len(values))
-            if due[-1] < -MAX_LATE:
-                return f"{action.name}: its last step was due {-due[-1]:.3f} s ago; allowed: {MAX_LATE}"
+            if due[-1] < -MAX_LATE_S:
+                return f"{action.name}: its last step was due {-due[-1]:.3f} s ago; allowed: {MAX_LATE_S}"
             if action.poses is None and action.joints is None:
                 continue
             step = min(int(np.searchsorted(due, 0.0)), len(values) - 1)
             first, ahead = np.asarray(values[step], float), max(float(due[step]), 0.0)
             group, q = self.kinematics.robot.group(action.name), measured[self.kinematics.columns[action.name]]
             judge = self._pose if action.poses is not None else self._joints
-            why = judge(group, first, ahead * (FROM_REST if resting else 1.0), q, resting)
+            why = judge(group, first, ahead * (FROM_REST_SHARE if resting else 1.0), q, resting)
             if why:
                 return why
         return ""
@@ -56,15 +57,15 @@ class StartGuard:
         )
         far = min(float(np.linalg.norm(first[:3] - a[:3])) for a in anchors)
         turn = min(float(np.linalg.norm(rotation.difference(first[3:], a[3:]))) for a in anchors)
-        if far > (allowed := JUMP[0] + group.tool_speed * ahead):
+        if far > (allowed := MAX_START_JUMP_M_RAD[0] + group.tool_speed * ahead):
             return f"{group.name}: its first step lies {far:.3f} m from the tool; allowed: {allowed:.3f}"
-        if turn > (allowed := JUMP[1] + group.tool_angular_speed * ahead):
+        if turn > (allowed := MAX_START_JUMP_M_RAD[1] + group.tool_angular_speed * ahead):
             return f"{group.name}: its first step lies {turn:.3f} rad from the tool; allowed: {allowed:.3f}"
         return ""
 
     def _joints(self, group: Group, first: np.ndarray, ahead: float, q: np.ndarray, resting: bool) -> str:
         far = np.min([np.abs(first - a) for a in self._anchors(self.references.joints, group.name, q, resting)], axis=0)
-        allowed = JOINT_JUMP + ahead * np.asarray(group.max_velocity, float)
+        allowed = MAX_START_JUMP_RAD + ahead * np.asarray(group.max_velocity, float)
         over = [
             f"{group.joints[j]} {far[j]:.3f} rad (allowed: {allowed[j]:.3f})" for j in np.flatnonzero(far > allowed)
         ]

@@ -1,6 +1,6 @@
 """Latched stops: why motion is stopped until somebody re-arms it."""
 
-KEPT = 8  # reasons of one stop that are kept: the first ones, and an e-stop always
+MAX_REASONS = 8  # reasons of one stop that are kept: the first ones, and an e-stop always
 E_STOP = "e-stop"  # how the reason of an emergency stop begins
 
 
@@ -21,9 +21,9 @@ class Stops:
         self.latch += not self.reasons
         if reason in self.reasons:
             return False
-        if len(self.reasons) == KEPT and reason.startswith(E_STOP):
+        if len(self.reasons) == MAX_REASONS and reason.startswith(E_STOP):
             self.reasons.pop()
-        if len(self.reasons) < KEPT:
+        if len(self.reasons) < MAX_REASONS:
             self.reasons.append(reason)
         return True
 

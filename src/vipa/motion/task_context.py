@@ -9,8 +9,8 @@ from vipa.robot.contacts import MAX_NAME, MAX_PAIRS, Contacts
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 
-MAX_TOOL = 0.5  # metres of a held tool's edge, and of its distance from the tool frame
-MAX_TEXT = MAX_NAME + 9 * 32  # characters of a held tool
+MAX_TOOL_M = 0.5  # metres of a held tool's edge, and of its distance from the tool frame
+MAX_TOOL_CHARACTERS = MAX_NAME + 9 * 32  # characters of a held tool
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def parse_tool(text: str) -> Fixture:
 
     Raises ValueError that says what is allowed.
     """
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"{len(text)} characters; allowed: {MAX_TEXT}")
+    if len(text) > MAX_TOOL_CHARACTERS:
+        raise ValueError(f"{len(text)} characters; allowed: {MAX_TOOL_CHARACTERS}")
     parts = text.split()
     try:
         values = [float(n) for n in parts[1:]]
@@ -74,8 +74,8 @@ def parse_tool(text: str) -> Fixture:
     if len(values) not in (3, 6, 9):
         raise ValueError(f"'{text}'; allowed: name sx sy sz [x y z [roll pitch yaw]]")
     size, position, rpy = values[:3], values[3:6] or [0.0] * 3, values[6:9] or [0.0] * 3
-    if not all(0 < s <= MAX_TOOL for s in size) or not all(abs(p) <= MAX_TOOL for p in position):
-        raise ValueError(f"'{text}'; allowed: edges above 0, edges and position up to {MAX_TOOL} m")
+    if not all(0 < s <= MAX_TOOL_M for s in size) or not all(abs(p) <= MAX_TOOL_M for p in position):
+        raise ValueError(f"'{text}'; allowed: edges above 0, edges and position up to {MAX_TOOL_M} m")
     if not all(abs(angle) <= 2 * pi for angle in rpy):  # also what is no number
         raise ValueError(f"'{text}'; allowed: roll, pitch and yaw within two pi")
     return Fixture(parts[0], position, size, rpy)

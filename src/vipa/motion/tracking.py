@@ -5,9 +5,10 @@ import numpy as np
 
 from vipa.motion.standstill import Standstill
 
-TRACKING_ERROR = 0.15  # radians between measured and commanded joints that stop the arms
-LEAP = 0.01  # radians that a measured joint may move in a tick, beside twice what the robot file's velocity allows
-STIR = 0.005  # radians in a tick: an arm that stands, and moves further, was moved by others
+MAX_TRACKING_ERROR_RAD = 0.15  # radians between measured and commanded joints that stop the arms
+# radians that a measured joint may move in a tick, beside twice what the robot file's velocity allows
+MAX_LEAP_RAD = 0.01
+MAX_STIR_RAD = 0.005  # radians in a tick: an arm that stands, and moves further, was moved by others
 
 
 class Tracking:
@@ -56,14 +57,14 @@ class Tracking:
         if not self.lost:
             why = why or self._off(elapsed, commanded, measured)
         self.lost = self.lost or bool(why)
-        if resting and np.abs(measured - self.before).max() > STIR:
+        if resting and np.abs(measured - self.before).max() > MAX_STIR_RAD:
             self.moved = True
         return why
 
     def _off(self, elapsed: float, commanded: np.ndarray, measured: np.ndarray) -> str:
         error = np.abs(measured - commanded)
-        if error.max() > TRACKING_ERROR:
+        if error.max() > MAX_TRACKING_ERROR_RAD:
             joint = int(np.argmax(error))
-            return f"{self.names[joint]} is {error[joint]:.3f} rad from its command; allowed: {TRACKING_ERROR}"
-        leap = np.abs(measured - self.before) - 2 * self.fastest * elapsed - LEAP
+            return f"{self.names[joint]} is {error[joint]:.3f} rad from its command; allowed: {MAX_TRACKING_ERROR_RAD}"
+        leap = np.abs(measured - self.before) - 2 * self.fastest * elapsed - MAX_LEAP_RAD
         return f"{self.names[int(np.argmax(leap))]} leapt within {elapsed:.3f} s" if leap.max() > 0 else ""

@@ -6,11 +6,11 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.description import Group, Robot
 
 MAX_STEPS = 1000
-DT_RANGE = (0.002, 5.0)  # seconds between steps
-MAX_AHEAD = 10.0  # seconds that a chunk may start in the future
+DT_RANGE_S = (0.002, 5.0)  # seconds between steps
+MAX_AHEAD_S = 10.0  # seconds that a chunk may start in the future
 MAX_OBSERVATION_AGE_S = 1.0  # seconds of the observation behind a chunk
 QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
-PLAUSIBLE = 5.0  # times the tool speed (or joint velocity) that one step may ask of the next
+MAX_PLAUSIBLE_RATIO = 5.0  # times the tool speed (or joint velocity) that one step may ask of the next
 
 
 def check_chunk(chunk: ActionChunk, robot: Robot, now_ns: int) -> str:
@@ -22,10 +22,10 @@ def check_chunk(chunk: ActionChunk, robot: Robot, now_ns: int) -> str:
 
 
 def _check_times(chunk: ActionChunk, now_ns: int) -> str:
-    if not (np.isfinite(chunk.dt) and DT_RANGE[0] <= chunk.dt <= DT_RANGE[1]):
-        return f"dt {chunk.dt} s; allowed: {DT_RANGE[0]} .. {DT_RANGE[1]}"
-    if (ahead := (chunk.start_ns - now_ns) / 1e9) > MAX_AHEAD:
-        return f"starts {ahead:.3f} s in the future; allowed: {MAX_AHEAD}"
+    if not (np.isfinite(chunk.dt) and DT_RANGE_S[0] <= chunk.dt <= DT_RANGE_S[1]):
+        return f"dt {chunk.dt} s; allowed: {DT_RANGE_S[0]} .. {DT_RANGE_S[1]}"
+    if (ahead := (chunk.start_ns - now_ns) / 1e9) > MAX_AHEAD_S:
+        return f"starts {ahead:.3f} s in the future; allowed: {MAX_AHEAD_S}"
     if chunk.observation_ns:
         age = (now_ns - chunk.observation_ns) / 1e9
         if age > MAX_OBSERVATION_AGE_S:
@@ -90,16 +90,16 @@ def _check_poses(action: GroupAction, group: Group, dt: float) -> str:
         step = int(np.argmax(np.abs(norms - 1)))
         return f"quaternion of step {step} has norm {norms[step]:.6g}; allowed: 1 within {QUATERNION_TOLERANCE}"
     speed = np.linalg.norm(np.diff(poses[:, :3], axis=0), axis=1) / dt
-    if np.any(speed > PLAUSIBLE * group.tool_speed):
+    if np.any(speed > MAX_PLAUSIBLE_RATIO * group.tool_speed):
         step = int(np.argmax(speed))
-        return f"steps {step} and {step + 1} ask for {speed[step]:.3g} m/s; allowed: {PLAUSIBLE * group.tool_speed:.3g}"
+        return f"steps {step} and {step + 1} ask for {speed[step]:.3g} m/s; allowed: {MAX_PLAUSIBLE_RATIO * group.tool_speed:.3g}"
     dots = np.clip(np.abs(np.sum(poses[1:, 3:] * poses[:-1, 3:], axis=1)), 0, 1)
     turn = 2 * np.arccos(dots) / dt
-    if np.any(turn > PLAUSIBLE * group.tool_angular_speed + 0.1 / dt):
+    if np.any(turn > MAX_PLAUSIBLE_RATIO * group.tool_angular_speed + 0.1 / dt):
         step = int(np.argmax(turn))
         return (
             f"steps {step} and {step + 1} ask for {turn[step]:.3g} rad/s; allowed: "
-            f"{PLAUSIBLE * group.tool_angular_speed:.3g}"
+            f"{MAX_PLAUSIBLE_RATIO * group.tool_angular_speed:.3g}"
         )
     return ""
 
@@ -111,12 +111,12 @@ def _check_joints(action: GroupAction, group: Group, dt: float) -> str:
     if why:
         return why
     rate = np.abs(np.diff(np.asarray(action.joints, float), axis=0)) / dt
-    over = rate - PLAUSIBLE * np.asarray(group.max_velocity)
+    over = rate - MAX_PLAUSIBLE_RATIO * np.asarray(group.max_velocity)
     if np.any(over > 0):
         step, joint = np.unravel_index(int(np.argmax(over)), over.shape)
         return (
             f"steps {step} and {step + 1} ask {group.joints[joint]} for {rate[step, joint]:.3g} rad/s; allowed: "
-            f"{PLAUSIBLE * group.max_velocity[joint]:.3g}"
+            f"{MAX_PLAUSIBLE_RATIO * group.max_velocity[joint]:.3g}"
         )
     return ""
 

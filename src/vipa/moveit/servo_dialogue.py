@@ -31,9 +31,8 @@ FRESH = 0.1  # seconds that an output may be followed
 SILENT = 0.3  # seconds without output, while poses are sent, that are a fault
 SETTLE = 0.25  # seconds that the output must stay with the arm first: 2.5 periods of Servo's collision check
 SETTLE_COUNT = 10  # outputs meanwhile, at least
-IMPATIENCE = (
-    3.0  # seconds of settling in vain after which Servo is paused and resumed, which clears what it integrates from
-)
+# seconds of settling in vain after which Servo is paused and resumed, which clears what it integrates from
+IMPATIENCE = 3.0
 NEAR = 0.02  # radians between output and arm that count as "with the arm"
 DIVERGED = 0.35  # radians between output and arm that cannot be a lag: at 2 rad/s that would be 0.18 s
 UNIT = 1e-3  # of a quaternion's norm from 1

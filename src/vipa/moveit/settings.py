@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vipa.motion.collision import FINGER_MARGIN
+from vipa.motion.collision import FINGER_MARGIN_M
 from vipa.moveit.names import ALL_ARMS, SERVO_JOINT_STATES, hand_group, servo_output
 from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import Kinematics
@@ -120,8 +120,8 @@ def _servo(group: Group, robot: Robot) -> dict[str, Any]:
         "check_collisions": True,
         "collision_check_rate": 10.0,
         # Servo does not start with one that is larger than the scene's
-        "self_collision_proximity_threshold": min(robot.margin / 2, FINGER_MARGIN),
-        "scene_collision_proximity_threshold": FINGER_MARGIN,
+        "self_collision_proximity_threshold": min(robot.margin / 2, FINGER_MARGIN_M),
+        "scene_collision_proximity_threshold": FINGER_MARGIN_M,
         "lower_singularity_threshold": 17.0,
         "hard_stop_singularity_threshold": 30.0,
         "joint_limit_margins": [SERVO_JOINT_MARGIN],

@@ -1,8 +1,7 @@
 """Who of several parts has fallen silent, by a local clock that the caller reads."""
 
-ASLEEP_S = (
-    1.0  # seconds between two calls of `silent`: it was the caller that stood still, and it knows nothing of the others
-)
+# seconds between two calls of `silent`: it was the caller that stood still, and it knows nothing of the others
+ASLEEP_S = 1.0
 
 
 class Heartbeats:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vipa.motion.servo import ACTIVATION, ROTATION_WEIGHT
+from vipa.motion.servo import ACTIVATION_M, ROTATION_WEIGHT_M
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
@@ -42,14 +42,14 @@ def times(robot: Robot, fixtures: Sequence[Fixture], targets: list[dict[str, np.
     for name, value in zip(kinematics.joint_names, kinematics.home, strict=True):
         q[model.joint(name).qposadr[0]] = value
     configuration.update(q)
-    tasks = [mink.FrameTask(g.tool_frame, "body", 1.0, ROTATION_WEIGHT) for g in robot.arms]
+    tasks = [mink.FrameTask(g.tool_frame, "body", 1.0, ROTATION_WEIGHT_M) for g in robot.arms]
     posture = mink.PostureTask(model, cost=0.05)
     posture.set_target(q)
     avoid = mink.CollisionAvoidanceLimit(
         model,
         [(links, links), (links, boxes)],
         minimum_distance_from_collisions=robot.margin,
-        collision_detection_distance=ACTIVATION,
+        collision_detection_distance=ACTIVATION_M,
     )
     speeds = {j: v for g in robot.groups for j, v in zip(g.joints, g.max_velocity)}
     limits = [mink.ConfigurationLimit(model), mink.VelocityLimit(model, speeds), avoid]

@@ -11,9 +11,8 @@ import numpy as np
 
 AXES = (("right", "left"), ("down", "up"), ("forward", "backward"))
 GAMMA = 0.3  # share of the unit vector from which on an axis is named (the paper's gamma; value assumed)
-VIEW_HEIGHT = (
-    0.4  # metres above the base: there a robot's view begins, so that its workspace lies in the motion tokens' cube
-)
+# metres above the base: there a robot's view begins, so that its workspace lies in the motion tokens' cube
+VIEW_HEIGHT = 0.4
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*m")
 
 

@@ -13,7 +13,7 @@ from vipa_msgs.msg import CommanderStatus, EpisodeStatus, GroundTruth, MotionSta
 from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
 from vipa.errors import NoChunk
 from vipa.motion.chunk import ActionChunk
-from vipa.motion.liveness import HAND
+from vipa.motion.liveness import MAX_HAND_SKEW_S
 from vipa.recording import topics
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import JointStates
@@ -23,9 +23,8 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 
 STALE_S = 0.2  # seconds of ROS time that what a commander sees may be old; the slowest of it comes at 20 Hz
-TASK_MANAGER_TIMEOUT_S = (
-    2.0  # wall seconds without a word of the task manager after which an episode counts as abandoned
-)
+# wall seconds without a word of the task manager after which an episode counts as abandoned
+TASK_MANAGER_TIMEOUT_S = 2.0
 
 
 class CommanderNode(Node):
@@ -113,7 +112,7 @@ class CommanderNode(Node):
         if self.joints is None:
             return self.say(self.states.missing())
         now = self.get_clock().now().nanoseconds
-        heard = [("joint state", self.joints.stamp_ns, STALE_S), ("the hands' joint state", self.states.hand_ns, HAND),
+        heard = [("joint state", self.joints.stamp_ns, STALE_S), ("the hands' joint state", self.states.hand_ns, MAX_HAND_SKEW_S),
                  ("motion status", self.status.stamp_ns, STALE_S)]  # fmt: skip
         if self.truth is not None:
             heard.append(("ground truth", self.truth.stamp_ns, STALE_S))

@@ -11,9 +11,8 @@ from vipa.errors import VipaError
 from vipa_ros.common.node import steady_clock
 
 POLL_S = 0.02  # wall seconds between looks for a service that is not there yet
-RETRY_S = (
-    1.0  # wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
-)
+# wall seconds without an answer after which what may be asked twice is asked again, if it is answered at once
+RETRY_S = 1.0
 FIRST_WAIT_S = 5.0  # wall seconds for what a node that has just started has not heard of yet
 
 

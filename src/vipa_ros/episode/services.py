@@ -14,9 +14,8 @@ from vipa_ros.episode.running import Running
 WHO = "task_manager"
 SERVICE_WAIT_S = 10.0  # wall seconds for a service to appear and to answer
 RESET_RETRY_S = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
-HOMING_WAIT_S = (
-    600.0  # wall seconds for a real cell to go home: a plan and a slow motion for every arm, each bounded by the homing
-)
+# wall seconds for a real cell to go home: a plan and a slow motion for every arm, each bounded by the homing
+HOMING_WAIT_S = 600.0
 FAREWELL_WAIT_S = 1.5  # the same at the end of an episode, when who should answer may be what died
 KINDS = {
     topics.RESET_CELL: ResetCell,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa.motion.admittance import MAX_OFFSET
+from vipa.motion.admittance import MAX_SHIFT_M
 from vipa.motion.motion import Motion
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
@@ -79,7 +79,7 @@ def test_a_hard_board_wants_more_damping():
 def test_a_surface_that_is_not_there_is_not_looked_for_further():
     _, _, board, log, _path, _begin = wipe(800.0, {"target": 8.0}, seconds=8.0, above=0.12)
     heights = np.array(log.tool["arm"])[:, 2]
-    assert heights.min() > BOARD + 0.12 - MAX_OFFSET - 1e-3 and max(board.forces) == 0
+    assert heights.min() > BOARD + 0.12 - MAX_SHIFT_M - 1e-3 and max(board.forces) == 0
 
 
 def test_switching_off_lets_go_smoothly():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vipa.geometry import rotation
-from vipa.motion.buffer import COMMITTED, ChunkBuffer, Space
+from vipa.motion.buffer import COMMITTED_S, ChunkBuffer, Space
 
 DT = 0.01
 START = np.array([0.4, 0.0, 0.4, 1.0, 0.0, 0.0, 0.0])
@@ -120,8 +120,8 @@ def test_what_is_committed_is_not_contradicted():
     b = buffer()
     times = np.arange(1, 11) * 0.1
     play(b, 0.5, [(0.0, times, np.array([path(t) for t in times]), 0.1)])
-    promised = {t: b.raw(t) for t in np.arange(0.5, 0.5 + COMMITTED, DT)}
-    assert b.committed_until(0.5) >= 0.5 + COMMITTED - 1e-9
+    promised = {t: b.raw(t) for t in np.arange(0.5, 0.5 + COMMITTED_S, DT)}
+    assert b.committed_until(0.5) >= 0.5 + COMMITTED_S - 1e-9
     away = np.array([path(t) + np.array([0, 0.05, 0, 0, 0, 0, 0]) for t in times])
     b.splice(times, away, 0.1, 0.5)
     for t, value in promised.items():

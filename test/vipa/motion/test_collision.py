@@ -9,7 +9,7 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.motion.clearance import Clearance
-from vipa.motion.collision import FINGER_MARGIN, CollisionModel, DistanceField
+from vipa.motion.collision import FINGER_MARGIN_M, CollisionModel, DistanceField
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
@@ -119,7 +119,7 @@ def test_neighbours_and_the_base_on_its_table_are_left_out(model):
 
 def test_fingers_may_come_nearer_to_fixtures(model):
     margins = {frozenset(n): m for n, m in zip(model.names, model.margins)}
-    assert margins[frozenset(("fr3_leftfinger", "table"))] == FINGER_MARGIN
+    assert margins[frozenset(("fr3_leftfinger", "table"))] == FINGER_MARGIN_M
     assert margins[frozenset(("fr3_hand", "table"))] == model.kinematics.robot.margin
     assert margins[frozenset(("fr3_leftfinger", "fr3_link0"))] == model.kinematics.robot.margin
 

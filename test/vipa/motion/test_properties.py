@@ -54,9 +54,9 @@ def test_the_gate_alone_holds_every_limit(cell, seed, script):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(servo.Servo, "_collision_rows", lambda self, q, v, hands: ([], []))
         patch.setattr(servo.Servo, "_wall_rows", lambda self, *args: None)
-        patch.setattr(servo, "LIMIT_GAIN", 1e6)
-        patch.setattr(servo, "HEADROOM", 2.0)
-        patch.setattr(servo, "TOOL_HEADROOM", 2.0)
+        patch.setattr(servo, "LIMIT_GAIN_1_S", 1e6)
+        patch.setattr(servo, "HEADROOM_SHARE", 2.0)
+        patch.setattr(servo, "TOOL_HEADROOM_SHARE", 2.0)
         play(cell, seed, [("plunge", 60), *script])
 
 

@@ -6,8 +6,8 @@ import pytest
 from helpers.following import ROBOT, assert_limits, moving, start
 from helpers.pressing import Pressing
 from vipa.motion.motion import Motion
-from vipa.motion.relief import RETREAT, SPEED
-from vipa.motion.stops import KEPT
+from vipa.motion.relief import MAX_RETREAT_M, SPEED_M_S
+from vipa.motion.stops import MAX_REASONS
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk
@@ -59,7 +59,7 @@ def test_a_sensor_that_never_lets_go_moves_the_arm_a_little_and_then_it_rests():
     loaded(motion, cell, 60.0, 3.0)
     end = motion.commanded()["arm"].tool_pose[:3]
     assert motion.gate.at_rest and end[1] < begin[1]  # back along the way
-    assert np.linalg.norm(end - begin) <= RETREAT
+    assert np.linalg.norm(end - begin) <= MAX_RETREAT_M
 
 
 def test_a_wrench_that_is_not_renewed_moves_nothing_further():
@@ -121,9 +121,9 @@ def test_reasons_of_a_stop_are_few_and_an_e_stop_is_among_them():
     assert len(motion.stop_reasons) == 1
     for k in range(500):
         motion._stop(f"reason {k}")
-    assert len(motion.stop_reasons) == KEPT and not motion.safety(cell.now_ns).estop
+    assert len(motion.stop_reasons) == MAX_REASONS and not motion.safety(cell.now_ns).estop
     motion.estop("late")
-    assert len(motion.stop_reasons) == KEPT and motion.safety(cell.now_ns).estop
+    assert len(motion.stop_reasons) == MAX_REASONS and motion.safety(cell.now_ns).estop
 
 
 @pytest.mark.parametrize("rate", [50, 100])

@@ -20,9 +20,8 @@ from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 
 TOKEN = "VIPA_TOKEN"  # noqa: S105
-FIRST_ANSWER_TIMEOUT_S = (
-    300.0  # wall seconds for the first answer: servers compile, capture graphs and load what they need at it
-)
+# wall seconds for the first answer: servers compile, capture graphs and load what they need at it
+FIRST_ANSWER_TIMEOUT_S = 300.0
 
 
 class RemoteCommander:
