@@ -12,8 +12,8 @@ import yaml
 
 from vipa.errors import VipaError
 
-DEPTH = 64  # levels of lists and mappings
-VALUES = 1_000_000  # values in all, aliases counted as often as they are used
+MAX_DEPTH = 64  # levels of lists and mappings
+MAX_VALUES = 1_000_000  # values in all, aliases counted as often as they are used
 _PLAIN = (str, bool, int, type(None))
 
 
@@ -62,7 +62,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=_distinct)
     except RecursionError:
-        raise VipaError(f"{where}: not JSON: nested too deep; allowed: {DEPTH} levels") from None
+        raise VipaError(f"{where}: not JSON: nested too deep; allowed: {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise VipaError(f"{where}: not JSON: {_line(error)}") from None
     check(data, where)
@@ -70,14 +70,14 @@ def parse_json(text: str | bytes, where: str) -> Any:
 
 
 def check(data: Any, where: str, finite: bool = True) -> None:
-    """Raises VipaError unless `data` holds plain values alone, within DEPTH and VALUES. finite: numbers must be so."""
-    left = VALUES
+    """Raises VipaError unless `data` holds plain values alone, within MAX_DEPTH and MAX_VALUES. finite: numbers must be so."""
+    left = MAX_VALUES
     stack = [(data, where, 0)]
     while stack:
         value, place, depth = stack.pop()
         left -= 1
-        if depth > DEPTH or left < 0:
-            raise VipaError(f"{where}: too deep or too much; allowed: {DEPTH} levels, {VALUES} values")
+        if depth > MAX_DEPTH or left < 0:
+            raise VipaError(f"{where}: too deep or too much; allowed: {MAX_DEPTH} levels, {MAX_VALUES} values")
         if isinstance(value, dict):
             stack += [(item, f"{place}: {key}", depth + 1) for key, item in value.items()]
         elif isinstance(value, list):
@@ -92,15 +92,15 @@ def check(data: Any, where: str, finite: bool = True) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that stands twice and what is nested deeper than DEPTH."""
+    """SafeLoader that refuses a key that stands twice and what is nested deeper than MAX_DEPTH."""
 
     depth = 0
 
     def compose_node(self, parent, index):
         self.depth += 1
-        if self.depth > DEPTH:
+        if self.depth > MAX_DEPTH:
             mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, f"nested too deep; allowed: {DEPTH} levels", mark)
+            raise yaml.composer.ComposerError(None, None, f"nested too deep; allowed: {MAX_DEPTH} levels", mark)
         try:
             return super().compose_node(parent, index)
         finally:

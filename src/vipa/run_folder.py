@@ -14,9 +14,9 @@ from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 
 LATEST = "latest"
-BYTES = 5  # of a pixel: colour and depth
-PACKED = 6.5  # raw over packed bytes of rendered pictures, measured: recording/bag.py
-FIXED = 64 << 20  # bytes for logs, video and report
+PIXEL_BYTES = 5  # of a pixel: colour and depth
+PACKED_RATIO = 6.5  # raw over packed bytes of rendered pictures, measured: recording/bag.py
+FIXED_BYTES = 64 << 20  # bytes for logs, video and report
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def check_space(base: Path, robot, cell: str, seconds: float) -> None:
     """Raises VipaError if the disk of `base` has no room for an episode of `seconds` with all cameras of `robot`: colour and depth as
     they come in a real cell, whose noise no packing removes for sure; as they are packed in a simulated one."""
     place = files.disk_of(base)
-    raw = sum(c.width * c.height * BYTES * c.rate for c in robot.cameras)
-    wanted = FIXED + seconds * (raw if cell == "real" else raw / PACKED)
+    raw = sum(c.width * c.height * PIXEL_BYTES * c.rate for c in robot.cameras)
+    wanted = FIXED_BYTES + seconds * (raw if cell == "real" else raw / PACKED_RATIO)
     try:
         free = shutil.disk_usage(place).free
     except OSError as error:

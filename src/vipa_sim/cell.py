@@ -56,7 +56,7 @@ class SimCell:
         self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
         self.mounted = {camera.name: camera for camera in robot.cameras}
         self.dt = 1.0 / robot.control_rate
-        self._substeps = max(1, round(contacts.PHYSICS_RATE * self.dt))
+        self._substeps = max(1, round(contacts.PHYSICS_RATE_HZ * self.dt))
         self.scene = load_scene(task)
         if task.tip and task.tip not in self.scene.bodies:
             raise unknown(f"tip of task {task.name}", task.tip, self.scene.bodies)

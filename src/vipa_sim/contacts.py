@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 
-PHYSICS_RATE = 500.0  # Hz; a tick of the cell is a whole number of these steps
+PHYSICS_RATE_HZ = 500.0  # Hz; a tick of the cell is a whole number of these steps
 
 
 def set_options(spec: mujoco.MjSpec, timestep: float) -> None:

@@ -25,9 +25,9 @@ from vipa_model.data.frame_store import FrameStoreWriter
 from vipa_model.processing.images import Crop, make_view
 from vipa_sim.loop import Loop, Tick, run_episode
 
-RATE = 10.0  # Hz, frames and labels
-LED_LIMIT = 20.0  # seconds of an episode in which a policy drives for stretches
-LED_FRAMES = 20  # that such an episode has at least
+RATE_HZ = 10.0  # Hz, frames and labels
+DAGGER_LIMIT_S = 20.0  # seconds of an episode in which a policy drives for stretches
+DAGGER_MIN_FRAMES = 20  # that such an episode has at least
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def writer(config: DemoConfig) -> FrameStoreWriter:
     crops = {c: Crop(*values) for c, values in config.crops.items()}
     names = [s.name for s in task.subtasks]
     try:
-        return FrameStoreWriter(config.out, task.cameras, config.image_size, groups, names, RATE, crops)
+        return FrameStoreWriter(config.out, task.cameras, config.image_size, groups, names, RATE_HZ, crops)
     except ValueError as error:
         raise VipaError(str(error)) from None
 
@@ -131,7 +131,7 @@ class Collector:
         self.robot = load_robot(self.task.robot)
         self.store = writer(config)
         seen = {"fixed_cameras": config.fixed_cameras, "camera_noise": config.camera_noise}
-        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE, **seen)
+        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE_HZ, **seen)
         self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
         if self.policy:
             self.policy.check_instruction(self.task.instruction)
@@ -144,7 +144,7 @@ class Collector:
         expert = Expert(self.robot, self.task, seed, self.config.noise)
         recording = Recording(self.task, self.robot, expert, self.config)
         commander = DaggerCommander(expert, self.policy) if self.policy else expert
-        limit = LED_LIMIT if self.policy else None
+        limit = DAGGER_LIMIT_S if self.policy else None
         card = run_episode(
             self.task,
             self.robot,
@@ -156,7 +156,7 @@ class Collector:
             latency=None,
         ).scorecard
         # what a policy got itself into is worth learning from, however it ended
-        if not card.success and not (self.policy and len(recording.rows) >= LED_FRAMES):
+        if not card.success and not (self.policy and len(recording.rows) >= DAGGER_MIN_FRAMES):
             return seed, False, card.failure.detail if card.failure else card.outcome
         meta = {
             "seed": seed,

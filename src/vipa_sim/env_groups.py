@@ -9,7 +9,7 @@ from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics
 from vipa.robot.state import GroupState
 
-PERIOD = 0.1  # seconds of ROS time an action
+ACTION_PERIOD_S = 0.1  # seconds of ROS time an action
 STEP, TURN = 0.05, 0.25  # metres, radians: largest relative action
 REACH = 2.0  # metres: bound of tool positions in observations
 SPEED = 10.0  # m/s: bound of tool speeds in observations
@@ -77,8 +77,8 @@ class ArmPart:
         size = np.linalg.norm(action[3:7])
         goal = action[3:7] / size if size > 1e-6 else commanded[3:]
         away, turn = action[:3] - commanded[:3], rotation.difference(goal, commanded[3:])
-        share = min(1.0, self.group.tool_speed * PERIOD / max(np.linalg.norm(away), 1e-9))
-        part = min(1.0, self.group.tool_angular_speed * PERIOD / max(np.linalg.norm(turn), 1e-9))
+        share = min(1.0, self.group.tool_speed * ACTION_PERIOD_S / max(np.linalg.norm(away), 1e-9))
+        part = min(1.0, self.group.tool_angular_speed * ACTION_PERIOD_S / max(np.linalg.norm(turn), 1e-9))
         turned = rotation.multiply(rotation.exp(part * turn), commanded[3:])
         return np.concatenate([commanded[:3] + share * away, rotation.normalised(turned)])
 
@@ -106,6 +106,6 @@ class HeadPart:
         """One step towards `values` (J,), from what is commanded, as far as the joints' speeds allow."""
         now = commanded.positions
         way = values if actions == "relative" else values - now
-        fastest = np.asarray(self.group.max_velocity) * PERIOD
+        fastest = np.asarray(self.group.max_velocity) * ACTION_PERIOD_S
         joints = np.clip(now + np.clip(way, -fastest, fastest), self.lower, self.upper)
         return GroupAction(self.group.name, joint_names=tuple(self.group.joints), joints=joints[None])

@@ -17,7 +17,7 @@ from vipa.robot.kinematics import Kinematics
 from vipa.tasks.task import load_task
 from vipa_sim import gl
 from vipa_sim.cell import choose_cameras
-from vipa_sim.env_groups import PERIOD, part_of
+from vipa_sim.env_groups import ACTION_PERIOD_S, part_of
 from vipa_sim.loop import Loop
 
 COMMANDER = "gymnasium"
@@ -48,7 +48,7 @@ class TaskEnv(gymnasium.Env):
     calls it.
     """
 
-    metadata: ClassVar[dict] = {"render_modes": ["rgb_array"], "render_fps": round(1 / PERIOD)}
+    metadata: ClassVar[dict] = {"render_modes": ["rgb_array"], "render_fps": round(1 / ACTION_PERIOD_S)}
 
     def __init__(
         self,
@@ -83,7 +83,9 @@ class TaskEnv(gymnasium.Env):
         """The simulation. Not there before the first reset: an async vector env makes one env in the parent process only to ask for
         its spaces, and a renderer does not survive the fork that follows."""
         if self._loop is None:
-            self._loop = Loop(self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / PERIOD, **self._seen)
+            self._loop = Loop(
+                self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / ACTION_PERIOD_S, **self._seen
+            )
         return self._loop
 
     def _action_space(self) -> spaces.Box:
@@ -120,7 +122,7 @@ class TaskEnv(gymnasium.Env):
         before = self._done()
         self._send(np.asarray(action, float))
         scorer = self.loop.scorer
-        end = self.loop.now_ns + round(PERIOD * 1e9)
+        end = self.loop.now_ns + round(ACTION_PERIOD_S * 1e9)
         while self.loop.now_ns < end:
             self.loop.cell.step()
             self.tick = self.loop.tick()
@@ -147,8 +149,8 @@ class TaskEnv(gymnasium.Env):
             groups.append(part.action(self.actions, own, self.tick.commanded[part.group.name]))
         self.seq += 1
         now = self.loop.now_ns
-        due = now + round(PERIOD * 1e9)
-        chunk = ActionChunk(COMMANDER, self.tick.status.epoch, self.seq, now, due, PERIOD, tuple(groups), now)
+        due = now + round(ACTION_PERIOD_S * 1e9)
+        chunk = ActionChunk(COMMANDER, self.tick.status.epoch, self.seq, now, due, ACTION_PERIOD_S, tuple(groups), now)
         self.refused = self.loop.motion.chunk(chunk, now, self.loop.monotonic)
 
     def _observation(self) -> dict[str, np.ndarray]:

@@ -30,9 +30,9 @@ from vipa_sim.following import Following
 from vipa_sim.loop_view import GRAPH, Captures, Latency, View
 from vipa_sim.render import Renderer
 
-TRUTH_RATE = 20.0  # Hz, as in the ROS graph
-WRENCH_RATE = 50.0
-STATUS_RATE = 25.0
+TRUTH_RATE_HZ = 20.0  # Hz, as in the ROS graph
+WRENCH_RATE_HZ = 50.0
+STATUS_RATE_HZ = 25.0
 
 
 class Tick:
@@ -139,7 +139,7 @@ class Loop:
         start = self.cell.stamp_ns
         rates = {c.name: self.camera_rate or c.rate for c in self.robot.cameras}
         self._camera_due = {name: Every(rates[name], start) for name in self.cameras}
-        self._truth_due, self._wrench_due = Every(TRUTH_RATE, start), Every(WRENCH_RATE, start)
+        self._truth_due, self._wrench_due = Every(TRUTH_RATE_HZ, start), Every(WRENCH_RATE_HZ, start)
         self.runner.begin(start)
         self.truth: GroundTruth | None = None
         return card.as_dict()
@@ -257,7 +257,7 @@ class _Talk:
         self.chunks: list[ActionChunk] = []
         self.refused: list[str] = []
         self.under_way: deque[tuple[int, ActionChunk]] = deque()
-        self.status_due = Every(STATUS_RATE, loop.now_ns)
+        self.status_due = Every(STATUS_RATE_HZ, loop.now_ns)
         self.step_due: Every | None = None  # from the first time that it can see
 
     def tick(self, tick: Tick) -> None:

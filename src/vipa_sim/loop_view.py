@@ -18,7 +18,7 @@ from vipa.robot.state import CameraFrame, GroundTruth, JointState, Observation
 from vipa_sim.render import Renderer
 from vipa_sim.snapshot import Snapshot
 
-KEPT = 0.4  # seconds of captures that are kept: longer than an observation may be old
+KEPT_S = 0.4  # seconds of captures that are kept: longer than an observation may be old
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Captures:
     def add(self, camera: str, snapshot: Snapshot) -> None:
         kept = self._snapshots[camera]
         kept.append(snapshot)
-        while kept[0].stamp_ns < snapshot.stamp_ns - KEPT * 1e9:
+        while kept[0].stamp_ns < snapshot.stamp_ns - KEPT_S * 1e9:
             self._frames.pop((camera, kept.popleft().stamp_ns), None)
 
     def newest(self, until_ns: int, cameras: Iterable[str] | None = None) -> dict[str, CameraFrame]:

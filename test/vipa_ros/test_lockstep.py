@@ -42,9 +42,9 @@ def test_a_motion_that_never_answers_is_given_up(clock):
     waiting, turns = Waiting(clock), 0
     waiting.begin(1)
     while not waiting.in_vain():
-        clock.now += lockstep.TURN
+        clock.now += lockstep.TURN_S
         turns += 1
-    assert turns == pytest.approx(lockstep.DEAD / lockstep.TURN, abs=1)
+    assert turns == pytest.approx(lockstep.ANSWER_TIMEOUT_S / lockstep.TURN_S, abs=1)
 
 
 def test_a_motion_that_says_it_is_past_the_tick_is_not_waited_for(clock):
@@ -53,7 +53,7 @@ def test_a_motion_that_says_it_is_past_the_tick_is_not_waited_for(clock):
     for _ in range(100):
         waiting.status(9)  # alive, and not there yet
     assert not waiting.in_vain()
-    for _ in range(lockstep.PASSED):
+    for _ in range(lockstep.MAX_PASSED_ANSWERS):
         assert not waiting.in_vain()
         waiting.status(10)
     assert waiting.in_vain()
@@ -83,7 +83,7 @@ def test_what_never_comes_is_waited_for_once_and_again_when_it_came_back(clock):
     while not (due := gathering.release()):
         clock.now += 10.0  # a turn counts TURN, however long it was
         turns += 1
-    assert due[0].stamp == 20 and turns == pytest.approx(lockstep.PATIENCE / lockstep.TURN, abs=1)
+    assert due[0].stamp == 20 and turns == pytest.approx(lockstep.NAMED_TIMEOUT_S / lockstep.TURN_S, abs=1)
     assert [m.stamp for m in gathering.take(state(40, 0, 40))] == [40]
     gathering.wrench("arm", 40)
     assert gathering.take(state(60, 0, 60)) == []

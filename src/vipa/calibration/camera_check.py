@@ -26,10 +26,10 @@ class Drift:
 
     def fault(self, camera: str) -> str:
         """'' or in one line that the camera has moved, or that it cannot be told."""
-        if self.points < POINTS:
-            return f"camera {camera}: only {self.points} points of the reference are seen again; wanted: {POINTS}. Is it covered, turned or dark?"
-        if self.pixels > PIXELS or self.degrees > DEGREES:
-            return f"camera {camera} has moved: {self.pixels:.1f} pixels, {self.degrees:.2f} degrees; allowed: {PIXELS:g} pixels, {DEGREES:g} degrees"
+        if self.points < MIN_POINTS:
+            return f"camera {camera}: only {self.points} points of the reference are seen again; wanted: {MIN_POINTS}. Is it covered, turned or dark?"
+        if self.pixels > MAX_DRIFT_PX or self.degrees > MAX_DRIFT_DEG:
+            return f"camera {camera} has moved: {self.pixels:.1f} pixels, {self.degrees:.2f} degrees; allowed: {MAX_DRIFT_PX:g} pixels, {MAX_DRIFT_DEG:g} degrees"
         return ""
 
 
@@ -50,7 +50,7 @@ def drift(reference: np.ndarray, now: np.ndarray, intrinsics: np.ndarray) -> Dri
         return Drift(0.0, 0.0, 0)
     p = np.float64([first[i].pt for i, _ in pairs])
     q = np.float64([second[j].pt for _, j in pairs])
-    homography, inside = cv2.findHomography(p, q, cv2.RANSAC, NEAR, maxIters=5000, confidence=0.999)
+    homography, inside = cv2.findHomography(p, q, cv2.RANSAC, NEAR_PX, maxIters=5000, confidence=0.999)
     if homography is None:
         return Drift(0.0, 0.0, 0)
     inside = inside.ravel().astype(bool)
@@ -63,7 +63,7 @@ def drift(reference: np.ndarray, now: np.ndarray, intrinsics: np.ndarray) -> Dri
 
 def _matches(a: np.ndarray, b: np.ndarray) -> dict[int, int]:
     pairs = cv2.BFMatcher().knnMatch(a, b, k=2)
-    return {m.queryIdx: m.trainIdx for m, n in pairs if m.distance < RATIO * n.distance}
+    return {m.queryIdx: m.trainIdx for m, n in pairs if m.distance < MATCH_RATIO * n.distance}
 
 
 def _angle(p: np.ndarray, q: np.ndarray, k: np.ndarray) -> float:

@@ -17,8 +17,8 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 
 QUATERNION_TOLERANCE = 1e-3
-LEAP = 1.2  # of what a joint may do in a frame, and as many radians more:
-LEAP_MORE = 0.02
+MAX_LEAP_RATIO = 1.2  # of what a joint may do in a frame, and as many radians more:
+MAX_LEAP_RAD = 0.02
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,8 @@ def _check_leaps(dataset: Dataset, episode: DatasetEpisode, error) -> None:
         return
     went = np.abs(np.diff(episode["observation.state"].reshape(len(episode), -1)[:, judged].astype(float), axis=0))
     allowed = (
-        LEAP * np.array([limits[state.names[i]] for i in judged]) * _seconds(dataset, episode)[:, None] + LEAP_MORE
+        MAX_LEAP_RATIO * np.array([limits[state.names[i]] for i in judged]) * _seconds(dataset, episode)[:, None]
+        + MAX_LEAP_RAD
     )
     if (went > allowed).any():
         frame, joint = np.unravel_index(np.argmax(went - allowed), went.shape)

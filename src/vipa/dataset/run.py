@@ -28,7 +28,7 @@ from vipa.recording.timeline import Timeline, read_timeline
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks.task import Task, load_task
 
-STOOD_STILL = 0.005  # radians that no joint of an arm went: an episode in which nothing moved
+STOOD_STILL_RAD = 0.005  # radians that no joint of an arm went: an episode in which nothing moved
 _TIME = re.compile(r"(\d{8}-\d{6})-")
 
 
@@ -138,7 +138,7 @@ class Run:
                 progress((tick.at_ns - self.start_ns) / max(self.end_ns - self.start_ns, 1))
         if waiting is None:
             raise VipaError(f"{self.folder}: no moment at which all cameras and joints had been seen")
-        if np.max(high - low) < STOOD_STILL:
+        if np.max(high - low) < STOOD_STILL_RAD:
             raise VipaError(f"{self.folder}: nothing moved")
         writer.add_frame(waiting, self.key)
         writer.save_episode(self.instruction, self.subtasks, self.meta | {"start_ns": first})

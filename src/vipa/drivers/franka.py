@@ -5,7 +5,7 @@ from vipa.drivers.driver import DriverState
 OTHER, IDLE, MOVE, GUIDING, REFLEX, USER_STOPPED, RECOVERING = range(7)
 MODES = ("other", "idle", "move", "guiding", "reflex", "user stopped", "automatic error recovery")
 ERROR_RECOVERY = "error_recovery"
-SILENCE = 0.5  # seconds, monotonic: the state broadcaster speaks with every cycle of the controller manager
+STATE_TIMEOUT_S = 0.5  # seconds, monotonic: the state broadcaster speaks with every cycle of the controller manager
 WHY = {
     OTHER: "the robot is in no mode that it names: look at Desk",
     GUIDING: "the robot is guided by hand: let go of it",
@@ -24,7 +24,7 @@ class Franka:
         self.heard = self.now = 0.0
 
     def state(self) -> DriverState:
-        if self.mode is None or self.now - self.heard > SILENCE:
+        if self.mode is None or self.now - self.heard > STATE_TIMEOUT_S:
             return DriverState(False, False, "silent", "no state of the Franka robot: is its driver running?")
         word = MODES[self.mode] if self.mode < len(MODES) else str(self.mode)
         if self.mode in (IDLE, MOVE) and not self.errors:

@@ -1,13 +1,13 @@
 """A gripper that takes one goal after the other, where motion streams positions: which goal to send, and when."""
 
-CHANGE = 0.01  # share of the stroke that a target must differ from the last goal by
+MIN_CHANGE_SHARE = 0.01  # share of the stroke that a target must differ from the last goal by
 
 
 class GoalStream:
     """stroke: metres or radians between closed and open. One goal is under way at a time; the newest target is the next."""
 
     def __init__(self, stroke: float):
-        self.change = CHANGE * abs(stroke)
+        self.change = MIN_CHANGE_SHARE * abs(stroke)
         self.target: float | None = None
         self.sent: float | None = None
         self.busy = False

@@ -20,8 +20,8 @@ from vipa.robot.description import Camera
 
 FILTERS = ("spatial", "temporal", "hole_filling")
 SYNC_MODES = {"none": 0, "master": 1, "slave": 2}  # of inter_cam_sync_mode
-QUEUE = 8  # frames that the syncer keeps for a reader that is late
-MILLIMETRE = 0.001
+QUEUE_FRAMES = 8  # frames that the syncer keeps for a reader that is late
+MILLIMETRE_M = 0.001
 
 
 @functools.cache
@@ -90,7 +90,7 @@ class Device:
         rs = library()
         self.facts = facts(self.handle)
         self._first_ns, self._locked = 0, False
-        self._syncer, self._align = rs.syncer(QUEUE), rs.align(rs.stream.color)
+        self._syncer, self._align = rs.syncer(QUEUE_FRAMES), rs.align(rs.stream.color)
         self._filters = _filters(self.settings.filters)
         self._open: list = []
         wanted = {rs.stream.color: rs.format.rgb8, rs.stream.depth: rs.format.z16}
@@ -170,7 +170,7 @@ class Device:
 
     def _configure(self, sensor) -> None:
         option, s = library().option, self.settings
-        values = [(option.global_time_enabled, 1.0), (option.frames_queue_size, float(QUEUE))]
+        values = [(option.global_time_enabled, 1.0), (option.frames_queue_size, float(QUEUE_FRAMES))]
         if sensor.supports(option.emitter_enabled):
             values += [
                 (option.emitter_enabled, float(s.emitter)),
@@ -210,8 +210,8 @@ class Device:
         color, depth = frames.get_color_frame(), frames.get_depth_frame()
         i = color.get_profile().as_video_stream_profile().get_intrinsics()
         millimetres = np.asarray(depth.get_data())
-        if abs(depth.get_units() - MILLIMETRE) > 1e-6:
-            millimetres = np.rint(millimetres * (depth.get_units() / MILLIMETRE)).clip(0, 65535).astype(np.uint16)
+        if abs(depth.get_units() - MILLIMETRE_M) > 1e-6:
+            millimetres = np.rint(millimetres * (depth.get_units() / MILLIMETRE_M)).clip(0, 65535).astype(np.uint16)
         near, far = (1000 * bound for bound in self.camera.depth_range)
         return Capture(
             round(color.get_timestamp() * 1e6),

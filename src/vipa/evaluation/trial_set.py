@@ -21,7 +21,7 @@ from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 
 SCHEMA = "vipa/set/1"
-REDONE = 3  # times that a pair meets a fault of the cell before somebody has to look
+MAX_REDOS = 3  # times that a pair meets a fault of the cell before somebody has to look
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class TrialSet:
     def todo(self) -> list[PlannedTrial]:
         """The trials that are still to be run, in their order, pairs that are redone in their old place.
 
-        Raises VipaError when a pair has met faults of the cell REDONE times.
+        Raises VipaError when a pair has met faults of the cell MAX_REDOS times.
         """
         attempts = self._attempts()
         done = {row.trial_id for row in self.rows}
@@ -111,10 +111,10 @@ class TrialSet:
                 trial = dataclasses.replace(trial, attempt=attempt, trial_id=f"{trial.trial_id}-{attempt}")
             if trial.trial_id not in done:
                 found.append(trial)
-        if worn := next((p for p, attempt in attempts.items() if attempt > REDONE), None):
+        if worn := next((p for p, attempt in attempts.items() if attempt > MAX_REDOS), None):
             why = [row.failure_class for row in self.rows if row.pair_id == worn and row.verdict == "system"]
             raise VipaError(
-                f"{self.folder}: pair {worn} met a fault of the cell {REDONE} times ({'; '.join(map(str, why))}): the cell is to be mended; "
+                f"{self.folder}: pair {worn} met a fault of the cell {MAX_REDOS} times ({'; '.join(map(str, why))}): the cell is to be mended; "
                 f"then begin a new set with --out"
             )
         return found

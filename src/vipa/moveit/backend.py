@@ -13,13 +13,13 @@ from vipa.motion.servo import Servo, Target
 from vipa.moveit.servo_dialogue import ServoDialogue
 from vipa.robot.kinematics import Kinematics
 
-MIN_RATE = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
+MIN_RATE_HZ = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
 
 
 class MoveItBackend(Servo):
     """A Servo whose pose targets are solved by MoveIt's, one `ServoDialogue` an arm. Not for several threads.
 
-    Raises VipaError for a robot whose control_rate is below MIN_RATE.
+    Raises VipaError for a robot whose control_rate is below MIN_RATE_HZ.
 
     dialogues: by group; whoever carries messages tells them what came, sends `dialogue.requests` and `dialogue.command` after every tick,
     and sets `present`, the arms whose node is there.
@@ -27,9 +27,9 @@ class MoveItBackend(Servo):
 
     def __init__(self, kinematics: Kinematics, dt: float):
         super().__init__(kinematics, dt)
-        if 1.0 / dt < MIN_RATE - 1e-9:
+        if 1.0 / dt < MIN_RATE_HZ - 1e-9:
             raise VipaError(
-                f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with motion backend moveit: {MIN_RATE:g} or more"
+                f"{kinematics.robot.name}: control_rate {1.0 / dt:g} Hz; allowed with motion backend moveit: {MIN_RATE_HZ:g} or more"
             )
         self.dialogues = {group.name: ServoDialogue(group) for group in kinematics.robot.arms}
         self.present: set[str] = set()

@@ -26,16 +26,16 @@ from vipa.moveit.servo_status import ServoStatus
 from vipa.robot.description import Group
 from vipa.robot.state import JointTrajectory
 
-ANSWER = 1.0  # seconds after which a request that was not answered is made again
-FRESH = 0.1  # seconds that an output may be followed
-SILENT = 0.3  # seconds without output, while poses are sent, that are a fault
-SETTLE = 0.25  # seconds that the output must stay with the arm first: 2.5 periods of Servo's collision check
+ANSWER_TIMEOUT_S = 1.0  # seconds after which a request that was not answered is made again
+MAX_OUTPUT_AGE_S = 0.1  # seconds that an output may be followed
+OUTPUT_TIMEOUT_S = 0.3  # seconds without output, while poses are sent, that are a fault
+SETTLE_S = 0.25  # seconds that the output must stay with the arm first: 2.5 periods of Servo's collision check
 SETTLE_COUNT = 10  # outputs meanwhile, at least
 # seconds of settling in vain after which Servo is paused and resumed, which clears what it integrates from
-IMPATIENCE = 3.0
-NEAR = 0.02  # radians between output and arm that count as "with the arm"
-DIVERGED = 0.35  # radians between output and arm that cannot be a lag: at 2 rad/s that would be 0.18 s
-UNIT = 1e-3  # of a quaternion's norm from 1
+SETTLE_TIMEOUT_S = 3.0
+NEAR_RAD = 0.02  # radians between output and arm that count as "with the arm"
+DIVERGED_RAD = 0.35  # radians between output and arm that cannot be a lag: at 2 rad/s that would be 0.18 s
+QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
 
 
 class Phase(Enum):
@@ -154,7 +154,7 @@ class ServoDialogue:
             self._enter(Phase.PAUSING)
         elif not stopped and self.phase is Phase.PAUSED:
             self._enter(Phase.RESUMING)
-        elif self.phase in REQUESTS and self._now - self._since > ANSWER:
+        elif self.phase in REQUESTS and self._now - self._since > ANSWER_TIMEOUT_S:
             self._ask()
         elif self.phase is Phase.SETTLING:
             self._settle(q)
@@ -166,29 +166,29 @@ class ServoDialogue:
         if self._fresh:
             self._fresh = False
             off = float(np.abs(self._output.value - q).max())
-            if off > NEAR or self.status.fault:
+            if off > NEAR_RAD or self.status.fault:
                 self._near, self._near_since = 0, self._now
                 self._complaint = self.status.fault or f"puts out joints {off:.3f} rad from the arm"
             else:
                 self._near += 1
-            if self._near >= SETTLE_COUNT and self._now - self._near_since >= SETTLE:
+            if self._near >= SETTLE_COUNT and self._now - self._near_since >= SETTLE_S:
                 self._enter(Phase.READY)
                 return
-        if self._now - max(self._output_time, self._since) > SILENT:
+        if self._now - max(self._output_time, self._since) > OUTPUT_TIMEOUT_S:
             self._complaint = f"puts out nothing; its status: {self.status.last}"
-        if self._now - self._since > IMPATIENCE:
+        if self._now - self._since > SETTLE_TIMEOUT_S:
             # silent: it may have been started anew and want its type. Else: make it forget what it integrates from
-            self._enter(Phase.TYPING if self._now - self._output_time > SILENT else Phase.PAUSING)
+            self._enter(Phase.TYPING if self._now - self._output_time > OUTPUT_TIMEOUT_S else Phase.PAUSING)
 
     def _watch(self, q: np.ndarray) -> str:
         """'' or why a ready Servo may not be followed any more."""
         age = self._now - self._output_time
         if self.status.fault:
             why, after = self.status.fault, Phase.PAUSING  # resumed it begins where the arm is
-        elif age > SILENT:
+        elif age > OUTPUT_TIMEOUT_S:
             why, after = f"has put out nothing for {age:.2f} s; its status: {self.status.last}", Phase.TYPING
-        elif (off := float(np.abs(self._output.value - q).max())) > DIVERGED:
-            why, after = f"puts out joints {off:.3f} rad from the arm; allowed: {DIVERGED}", Phase.PAUSING
+        elif (off := float(np.abs(self._output.value - q).max())) > DIVERGED_RAD:
+            why, after = f"puts out joints {off:.3f} rad from the arm; allowed: {DIVERGED_RAD}", Phase.PAUSING
         else:
             return ""
         self._enter(after)
@@ -213,7 +213,7 @@ class ServoDialogue:
         """Send the tool to `pose` (7,), base frame, from now on; stamp_ns: ROS time now. '' or why it is not sent."""
         self.command = None
         norm = float(np.linalg.norm(pose[3:]))
-        if not np.all(np.isfinite(pose)) or abs(norm - 1) > UNIT:
+        if not np.all(np.isfinite(pose)) or abs(norm - 1) > QUATERNION_TOLERANCE:
             return f"{self.name}: a pose that is not finite or whose quaternion has norm {norm:.4g} is not sent"
         if self.phase in (Phase.SETTLING, Phase.READY):
             self.command = PoseCommand(stamp_ns, self.group.base_frame, np.concatenate([pose[:3], pose[3:] / norm]))
@@ -236,6 +236,6 @@ class ServoDialogue:
 
     def reference(self) -> Reference | None:
         """The joints (J,) and velocities that Servo wants now; None: nothing that may be followed."""
-        if self.phase is not Phase.READY or self.status.fault or self._now - self._output_time > FRESH:
+        if self.phase is not Phase.READY or self.status.fault or self._now - self._output_time > MAX_OUTPUT_AGE_S:
             return None
         return self._output

@@ -27,8 +27,9 @@ WORDS = {
     Code.HALT_FOR_COLLISION: "has halted before a collision",
     Code.JOINT_BOUND: "is held by a joint limit",
 }
-BOUND = 0.3  # seconds of JOINT_BOUND on end that are a fault: Servo was seen to turn the other joints meanwhile
-LATCH = 0.5  # seconds that a slow-down is told of after it was last seen: the codes flicker from cycle to cycle
+# seconds of JOINT_BOUND on end that are a fault: Servo was seen to turn the other joints meanwhile
+JOINT_BOUND_TIMEOUT_S = 0.3
+LATCH_S = 0.5  # seconds that a slow-down is told of after it was last seen: the codes flicker from cycle to cycle
 
 
 @dataclass
@@ -59,12 +60,12 @@ class ServoStatus:
             self._bound_since = None
         elif self._bound_since is None:
             self._bound_since = monotonic
-        bound = self._bound_since is not None and monotonic - self._bound_since >= BOUND
+        bound = self._bound_since is not None and monotonic - self._bound_since >= JOINT_BOUND_TIMEOUT_S
         if known is Code.INVALID or known in HALTED or bound:
             self.fault = words
         elif words:
             self._slow, self._slow_time = words, monotonic
 
     def slowed(self, monotonic: float) -> str:
-        """'' or what slows it, now or less than LATCH seconds ago."""
-        return self._slow if monotonic - self._slow_time < LATCH else ""
+        """'' or what slows it, now or less than LATCH_S seconds ago."""
+        return self._slow if monotonic - self._slow_time < LATCH_S else ""

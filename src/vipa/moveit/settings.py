@@ -10,10 +10,10 @@ from vipa.robot.kinematics import Kinematics
 PLANNER = "RRTConnectkConfigDefault"
 # With MoveIt's default, 6 to 9 of 20 paths failed its own validation afterwards; with this one 0 to 1 did
 SEGMENT_FRACTION = 0.002
-SERVO_PERIOD = 0.01  # seconds
-SERVO_TIMEOUT = 0.1  # seconds that a command stays good: Servo's default
-SERVO_LATENCY = 0.1  # seconds that Servo's output reaches ahead: Servo's default
-SERVO_JOINT_MARGIN = 0.05  # radians from the limits, which have the robot file's position_margin taken off already
+SERVO_PERIOD_S = 0.01  # seconds
+SERVO_TIMEOUT_S = 0.1  # seconds that a command stays good: Servo's default
+SERVO_LATENCY_S = 0.1  # seconds that Servo's output reaches ahead: Servo's default
+SERVO_JOINT_MARGIN_RAD = 0.05  # radians from the limits, which have the robot file's position_margin taken off already
 
 
 def kinematics(robot: Robot) -> dict[str, Any]:
@@ -100,9 +100,9 @@ def servo(robot: Robot) -> dict[str, Any]:
 def _servo(group: Group, robot: Robot) -> dict[str, Any]:
     return {
         "move_group_name": group.name,
-        "publish_period": SERVO_PERIOD,
-        "max_expected_latency": SERVO_LATENCY,
-        "incoming_command_timeout": SERVO_TIMEOUT,
+        "publish_period": SERVO_PERIOD_S,
+        "max_expected_latency": SERVO_LATENCY_S,
+        "incoming_command_timeout": SERVO_TIMEOUT_S,
         "command_in_type": "speed_units",
         "scale": {"linear": group.tool_speed, "rotational": group.tool_angular_speed, "joint": 0.5},
         "command_out_type": "trajectory_msgs/JointTrajectory",
@@ -124,7 +124,7 @@ def _servo(group: Group, robot: Robot) -> dict[str, Any]:
         "scene_collision_proximity_threshold": FINGER_MARGIN_M,
         "lower_singularity_threshold": 17.0,
         "hard_stop_singularity_threshold": 30.0,
-        "joint_limit_margins": [SERVO_JOINT_MARGIN],
+        "joint_limit_margins": [SERVO_JOINT_MARGIN_RAD],
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from vipa.motion.clearance import Clearance
 from vipa.motion.collision import CollisionModel
 from vipa.planning import rrt_connect
-from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, present, verified
+from vipa.planning.request import STEP_S, NoPlan, PlannedMotion, PlanRequest, present, verified
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.kinematics import Kinematics
@@ -36,7 +36,7 @@ class EmbeddedPlanning:
         except rrt_connect.NoPlan as error:
             raise NoPlan(str(error)) from None
         here = start[self.kinematics.columns[group.name]]
-        steps = np.vstack([here, found.path.steps(STEP)]) if found.path.duration else here[None]
+        steps = np.vstack([here, found.path.steps(STEP_S)]) if found.path.duration else here[None]
         return verified(steps, request, group, state, "embedded")
 
     @staticmethod

@@ -8,10 +8,10 @@ import numpy as np
 from vipa.robot.description import Group, Robot
 from vipa.robot.state import JointState
 
-STEP = 0.05  # seconds between the steps of a planned motion
+STEP_S = 0.05  # seconds between the steps of a planned motion
 HOME = "home"
-START = 0.02  # radians that a plan may begin from where the robot is
-UNIT = 1e-3  # of a quaternion's norm from 1
+MAX_START_RAD = 0.02  # radians that a plan may begin from where the robot is
+QUATERNION_TOLERANCE = 1e-3  # of a quaternion's norm from 1
 
 
 class NoPlan(Exception):
@@ -36,12 +36,12 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class PlannedMotion:
-    """steps (T, J): joints of the group every STEP seconds, the first where the robot is, the last the goal: an action chunk's.
+    """steps (T, J): joints of the group every STEP_S seconds, the first where the robot is, the last the goal: an action chunk's.
     planner: who made it."""
 
     steps: np.ndarray
     planner: str
-    dt: float = STEP
+    dt: float = STEP_S
 
 
 class Planning(Protocol):
@@ -70,7 +70,11 @@ def check(request: PlanRequest, robot: Robot) -> str:
         if group.kind != "arm":
             return f"a pose for a {group.kind}; allowed: named or joints"
         pose = np.asarray(request.pose, float)
-        if pose.shape != (7,) or not np.all(np.isfinite(pose)) or abs(np.linalg.norm(pose[3:]) - 1) > UNIT:
+        if (
+            pose.shape != (7,)
+            or not np.all(np.isfinite(pose))
+            or abs(np.linalg.norm(pose[3:]) - 1) > QUATERNION_TOLERANCE
+        ):
             return f"pose {pose.tolist()}; allowed: xyz and a unit quaternion xyzw"
     return ""
 
@@ -89,8 +93,8 @@ def verified(steps: np.ndarray, request: PlanRequest, group: Group, state: Joint
     if steps.ndim != 2 or steps.shape[1] != len(group.joints) or not len(steps) or not np.all(np.isfinite(steps)):
         raise NoPlan(f"{group.name}: {planner} gave a path that is none: shape {steps.shape}, or not finite")
     here, goal = present(group, state), request.goal_joints(group)
-    if (off := float(np.abs(steps[0] - here).max())) > START:
-        raise NoPlan(f"{group.name}: {planner}'s path begins {off:.3f} rad from the robot; allowed: {START}")
-    if goal is not None and (off := float(np.abs(steps[-1] - goal).max())) > START:
-        raise NoPlan(f"{group.name}: {planner}'s path ends {off:.3f} rad from the goal; allowed: {START}")
+    if (off := float(np.abs(steps[0] - here).max())) > MAX_START_RAD:
+        raise NoPlan(f"{group.name}: {planner}'s path begins {off:.3f} rad from the robot; allowed: {MAX_START_RAD}")
+    if goal is not None and (off := float(np.abs(steps[-1] - goal).max())) > MAX_START_RAD:
+        raise NoPlan(f"{group.name}: {planner}'s path ends {off:.3f} rad from the goal; allowed: {MAX_START_RAD}")
     return PlannedMotion(steps, planner)

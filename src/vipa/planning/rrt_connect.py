@@ -1,7 +1,7 @@
 """Planner: a collision-free, timed joint path to a goal: inverse kinematics, RRT-Connect, shortcuts, a re-check, a timing.
 
 OMPL answers from states a resolution apart and its simplified paths were seen to cut corners through obstacles. So every
-curve is checked again at RESOLUTION, and in between by the bound of `DistanceField`; what fails is planned anew.
+curve is checked again at RESOLUTION_RAD, and in between by the bound of `DistanceField`; what fails is planned anew.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,18 @@ from ompl import base, geometric, util
 from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.planning.time_parameterization import TimedPath, smooth_curve, time_path
 
-RESOLUTION = 0.003  # radians between the samples of the re-check
-COARSE = (0.03, 0.015, 0.008)  # radians between the states that OMPL looks at, finer from attempt to attempt
-EXTRA = 0.005  # metres kept beyond the gate's margins, where start and goal allow it
-ATTEMPTS = 6  # plans until one passes the re-check
-TIME = 2.0  # seconds of OMPL an attempt, at most
-DETOUR = 2.0  # a path this many times longer than the straight line is planned once more, and the shorter is taken
-CORNERS = (0.12, 0.05, 0.02)  # radians between the curve's control points: how far corners are rounded, widest first
+RESOLUTION_RAD = 0.003  # radians between the samples of the re-check
+COARSE_RAD = (0.03, 0.015, 0.008)  # radians between the states that OMPL looks at, finer from attempt to attempt
+EXTRA_MARGIN_M = 0.005  # metres kept beyond the gate's margins, where start and goal allow it
+MAX_ATTEMPTS = 6  # plans until one passes the re-check
+ATTEMPT_TIME_S = 2.0  # seconds of OMPL an attempt, at most
+# a path this many times longer than the straight line is planned once more, and the shorter is taken
+DETOUR_RATIO = 2.0
+CORNERS_RAD = (
+    0.12,
+    0.05,
+    0.02,
+)  # radians between the curve's control points: how far corners are rounded, widest first
 
 
 class NoPlan(Exception):
@@ -37,7 +42,7 @@ class Plan:
 
 class Planner:
     """Plans for one group of joints at a time; the others stand. Not for several threads. OMPL draws from `seed` on, and may
-    take TIME for it, so a plan is not the same on every machine; that it is clear is checked on all of them.
+    take ATTEMPT_TIME_S for it, so a plan is not the same on every machine; that it is clear is checked on all of them.
 
     margins (K,): metres that the pairs of `collisions` are kept apart by, -inf: may touch (Clearance's).
     """
@@ -86,26 +91,26 @@ class Planner:
             return Plan(TimedPath(np.zeros(1), goal[None], np.zeros((1, len(goal)))), goal[None], 0)
         best: Plan | None = None
         fineness = 0
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             waypoints = np.array([first, goal])
             if attempt > 1 or not self._clear(group, start, waypoints, thresholds, hands):
-                waypoints = self._search(group, start, goal, thresholds, hands, COARSE[fineness])
+                waypoints = self._search(group, start, goal, thresholds, hands, COARSE_RAD[fineness])
             curve = None if waypoints is None else self._curve(group, start, waypoints, thresholds, hands)
             if curve is not None and (best is None or _length(waypoints) < _length(best.waypoints)):
                 best = Plan(time_path(curve, spec), waypoints, attempt)
             elif waypoints is not None and best is None:
-                fineness = min(fineness + 1, len(COARSE) - 1)
+                fineness = min(fineness + 1, len(COARSE_RAD) - 1)
             if best is not None and (
-                attempt > best.attempts or _length(best.waypoints) <= DETOUR * np.linalg.norm(goal - first)
+                attempt > best.attempts or _length(best.waypoints) <= DETOUR_RATIO * np.linalg.norm(goal - first)
             ):
                 break
         if best is None:
-            raise NoPlan(f"{group}: no path found in {ATTEMPTS} attempts of {TIME} s")
+            raise NoPlan(f"{group}: no path found in {MAX_ATTEMPTS} attempts of {ATTEMPT_TIME_S} s")
         return best
 
     def _curve(self, group: str, start: np.ndarray, waypoints: np.ndarray, thresholds: np.ndarray, hands):
         """The smoothest curve along `waypoints` that is clear, or None."""
-        for spacing in CORNERS:
+        for spacing in CORNERS_RAD:
             curve = smooth_curve(waypoints, spacing)
             if self._clear(group, start, self._dense(curve), thresholds, hands):
                 return curve
@@ -146,9 +151,9 @@ class Planner:
         return all(a <= x <= b for a, x, b in zip(low, here.tolist(), high))
 
     def _thresholds(self, group: str, start: np.ndarray, goal: np.ndarray, hands) -> np.ndarray:
-        """Distances (K,) that the path keeps: the margins and EXTRA, or what start and goal have, if that is less."""
+        """Distances (K,) that the path keeps: the margins and EXTRA_MARGIN_M, or what start and goal have, if that is less."""
         everything = np.arange(len(self.margins))
-        wanted = self.margins + EXTRA
+        wanted = self.margins + EXTRA_MARGIN_M
         for q in (start[self.kinematics.columns[group]], goal):
             self._field.move(self._configuration(group, start, q, hands))
             wanted = np.minimum(wanted, self._field.exact(everything) - 1e-4)
@@ -159,9 +164,9 @@ class Planner:
         while True:
             points = curve(np.linspace(0, 1, count))
             step = np.abs(np.diff(points, axis=0)).max()
-            if step <= RESOLUTION:
+            if step <= RESOLUTION_RAD:
                 return points
-            count = int(count * max(1.2, 1.05 * step / RESOLUTION))
+            count = int(count * max(1.2, 1.05 * step / RESOLUTION_RAD))
 
     def _clear(self, group: str, start: np.ndarray, points: np.ndarray, thresholds: np.ndarray, hands) -> bool:
         """True if the path through `points` (P, J) keeps `thresholds` everywhere, also between the samples."""
@@ -169,15 +174,15 @@ class Planner:
         reach = self.collisions.reach[:, spec.v_index]
         low, high = self._box(group, start)
         whole = self._configuration(group, start, points[0], hands)
-        previous, floor = points[0], thresholds - EXTRA / 2
+        previous, floor = points[0], thresholds - EXTRA_MARGIN_M / 2
         for a, b in zip(points[:-1], points[1:]):
-            count = max(1, int(np.ceil(np.abs(b - a).max() / RESOLUTION)))
+            count = max(1, int(np.ceil(np.abs(b - a).max() / RESOLUTION_RAD)))
             for k in range(count + 1):
                 q = a + (b - a) * (k / count)
                 whole[spec.q_index] = q
                 self._field.move(whole)
-                # half a step to either side is covered by the bound; EXTRA is there for it
-                slack = np.minimum(reach @ np.abs(q - previous) / 2, EXTRA / 2)
+                # half a step to either side is covered by the bound; EXTRA_MARGIN_M is there for it
+                slack = np.minimum(reach @ np.abs(q - previous) / 2, EXTRA_MARGIN_M / 2)
                 here = spec.placement(q).translation.tolist()
                 if len(self._field.below(floor + slack)) or not all(x <= y <= z for x, y, z in zip(low, here, high)):
                     return False
@@ -185,7 +190,7 @@ class Planner:
         return True
 
     def _search(self, group: str, start: np.ndarray, goal: np.ndarray, thresholds: np.ndarray, hands, coarse: float):
-        """Waypoints (P, J) of a simplified RRT-Connect path, checked every `coarse` radians; None if none was found in TIME."""
+        """Waypoints (P, J) of a simplified RRT-Connect path, checked every `coarse` radians; None if none was found in ATTEMPT_TIME_S."""
         spec, joints, first = self.kinematics.groups[group], len(goal), start[self.kinematics.columns[group]]
         for k, threshold in enumerate(thresholds):
             if np.isfinite(threshold):
@@ -207,10 +212,10 @@ class Planner:
             begin[j], end[j] = float(first[j]), float(goal[j])
         setup.setStartAndGoalStates(begin, end)
         setup.setPlanner(geometric.RRTConnect(information))
-        setup.solve(TIME)
+        setup.solve(ATTEMPT_TIME_S)
         if not setup.haveExactSolutionPath():
             return None
-        setup.simplifySolution(TIME)
+        setup.simplifySolution(ATTEMPT_TIME_S)
         path = setup.getSolutionPath()
         return np.array([[path.getState(i)[j] for j in range(joints)] for i in range(path.getStateCount())])
 

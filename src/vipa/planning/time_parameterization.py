@@ -7,13 +7,13 @@ from scipy.interpolate import BSpline
 
 from vipa.robot.kinematics import GroupKinematics
 
-STEP = 0.01  # seconds between the samples of the result
-SMOOTHING = 0.06  # seconds over which the pace along the path is averaged, twice: what bounds the jerk
+STEP_S = 0.01  # seconds between the samples of the result
+SMOOTHING_S = 0.06  # seconds over which the pace along the path is averaged, twice: what bounds the jerk
 
 
 @dataclass(frozen=True)
 class TimedPath:
-    """times (T,) seconds from 0, STEP apart; positions, velocities (T, J) rad, rad/s. At rest at both ends."""
+    """times (T,) seconds from 0, STEP_S apart; positions, velocities (T, J) rad, rad/s. At rest at both ends."""
 
     times: np.ndarray
     positions: np.ndarray
@@ -86,17 +86,17 @@ def _passes(u, first, second, ceiling, acceleration) -> np.ndarray:
 
 
 def _sample(curve, u, times, spec, share) -> TimedPath:
-    box = max(1, round(SMOOTHING / STEP))
+    box = max(1, round(SMOOTHING_S / STEP_S))
     kernel = np.convolve(np.ones(box) / box, np.ones(box) / box)
     stretch = 1.0
     for _ in range(6):
-        count = int(np.ceil(stretch * times[-1] / STEP)) + 1
-        raw = np.interp(STEP * np.arange(count), stretch * times, u)
+        count = int(np.ceil(stretch * times[-1] / STEP_S)) + 1
+        raw = np.interp(STEP_S * np.arange(count), stretch * times, u)
         padded = np.concatenate([np.zeros(len(kernel)), raw, np.ones(len(kernel))])
         smooth = np.clip(np.convolve(padded, kernel, mode="valid"), 0.0, 1.0)
         positions = curve(smooth)
-        grid = STEP * np.arange(len(positions))
-        velocities = np.gradient(positions, STEP, axis=0)
+        grid = STEP_S * np.arange(len(positions))
+        velocities = np.gradient(positions, STEP_S, axis=0)
         velocities[0] = velocities[-1] = 0.0
         excess = _excess(positions, spec, share)
         if excess <= 1.0:
@@ -107,7 +107,7 @@ def _sample(curve, u, times, spec, share) -> TimedPath:
 
 def _excess(positions: np.ndarray, spec, share: float) -> float:
     """How much more time the samples want to keep to `share` of velocity and acceleration and to the jerk limit."""
-    v, a, j = (np.abs(np.diff(positions, n, axis=0)) / STEP**n for n in (1, 2, 3))
+    v, a, j = (np.abs(np.diff(positions, n, axis=0)) / STEP_S**n for n in (1, 2, 3))
     return max(
         float((v / (share * np.asarray(spec.max_velocity))).max(initial=0)),
         float(np.sqrt((a / (share * np.asarray(spec.max_acceleration))).max(initial=0))),

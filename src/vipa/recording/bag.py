@@ -23,8 +23,8 @@ from vipa.recording import definitions, in_use
 from vipa.recording.metadata import Qos, TopicEntry, bag_information, dump, qos_text, write_metadata
 
 CHUNK_BYTES = 4 << 20
-TICK = 0.05  # seconds between looks at the queue
-OVERHEAD = 64  # bytes a queued message costs beside its data, so that many small ones are bounded too
+LOOK_PERIOD_S = 0.05  # seconds between looks at the queue
+OVERHEAD_BYTES = 64  # bytes a queued message costs beside its data, so that many small ones are bounded too
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class BagWriter:
         """Queues one serialized (CDR) message. False if dropped: queue full, bag closed, disk failed. Any thread."""
         with self._changed:
             topic = self._topics[topic_id - 1]
-            size = len(data) + OVERHEAD
+            size = len(data) + OVERHEAD_BYTES
             if self._closing or self._error or log_time_ns < 0 or self._queued + size > self._limit:
                 topic.dropped += 1
                 return False
@@ -199,11 +199,11 @@ class BagWriter:
             self._error = self._error or _reason(error, self.path)
 
     def _run(self) -> None:
-        """The writing thread. It looks at the queue every TICK, so that a message costs its sender no wake-up."""
+        """The writing thread. It looks at the queue every LOOK_PERIOD_S, so that a message costs its sender no wake-up."""
         due, closing = None, False
         while not closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._urgent, timeout=min(TICK, self._period / 2))
+                self._changed.wait_for(lambda: self._urgent, timeout=min(LOOK_PERIOD_S, self._period / 2))
                 batch, self._queue = self._queue, deque()
                 self._queued, self._urgent = 0, False
                 closing = self._closing
@@ -212,7 +212,7 @@ class BagWriter:
                 if not self._error:
                     self._write_batch(batch)
                     if batch and due is None:
-                        due = time.monotonic() + self._period - TICK
+                        due = time.monotonic() + self._period - LOOK_PERIOD_S
                     if events or (due is not None and time.monotonic() >= due):
                         self._mcap.flush()
                         due = None

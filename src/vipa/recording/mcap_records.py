@@ -1,5 +1,5 @@
 """What stands in the records of an MCAP file, read with bounds: no record makes this raise anything but `Damaged`, or take
-more memory than CHUNK_LIMIT says.
+more memory than MAX_CHUNK_BYTES says.
 
 Offsets and lengths are bytes. `data` is the file as a buffer (a memory map); a record is its opcode (1 byte), the length of
 its content (8 bytes), and the content.
@@ -29,7 +29,7 @@ from mcap.records import (
 )
 
 HEAD = struct.Struct("<BQ")
-CHUNK_LIMIT = 128 << 20  # uncompressed; writers close a chunk at some MB, or after one message that is larger
+MAX_CHUNK_BYTES = 128 << 20  # uncompressed; writers close a chunk at some MB, or after one message that is larger
 COMPRESSIONS = ("", "zstd", "lz4")
 
 _CHUNK = struct.Struct("<QQQII")  # start time, end time, uncompressed size, its CRC, length of the compression's name
@@ -94,8 +94,8 @@ def chunk_info(data, head: Head) -> ChunkInfo:
         raise Damaged(f"chunk compression '{compression}'; allowed: zstd, lz4, none")
     if int.from_bytes(data[start - 8 : start], "little") != head.end - start:
         raise Damaged("the length of a chunk")
-    if size > CHUNK_LIMIT:
-        raise Damaged(f"a chunk of {size} bytes; allowed: at most {CHUNK_LIMIT}")
+    if size > MAX_CHUNK_BYTES:
+        raise Damaged(f"a chunk of {size} bytes; allowed: at most {MAX_CHUNK_BYTES}")
     return ChunkInfo(first, last, size, crc, compression, start, head.end)
 
 
@@ -119,7 +119,7 @@ def _decompress(packed: bytes, compression: str, size: int) -> bytes:
         return packed
     if compression == "lz4":
         return LZ4FrameDecompressor().decompress(packed, max_length=size + 1)
-    decompressor = zstandard.ZstdDecompressor(max_window_size=CHUNK_LIMIT)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_CHUNK_BYTES)
     if zstandard.frame_content_size(packed) == size:
         return decompressor.decompress(packed)
     with decompressor.stream_reader(packed) as reader:

@@ -16,7 +16,7 @@ from mcap.writer import CompressionType, Writer
 from vipa.errors import VipaError
 from vipa.recording import in_use
 from vipa.recording.bag import CHUNK_BYTES
-from vipa.recording.mcap_records import CHUNK_LIMIT
+from vipa.recording.mcap_records import MAX_CHUNK_BYTES
 from vipa.recording.metadata import (
     TopicEntry,
     bag_information,
@@ -202,7 +202,7 @@ def _rewrite(found: Salvage, path: Path, name: str, custom: dict[str, str]) -> d
         }
         for message in found.records():
             # one that fills a chunk beyond what is ever read is none that a recorder wrote
-            if message.channel in channels and len(message.data) < CHUNK_LIMIT // 2:
+            if message.channel in channels and len(message.data) < MAX_CHUNK_BYTES // 2:
                 new_id = channels[message.channel]
                 writer.add_message(new_id, message.log_ns, message.data, message.publish_ns, message.sequence)
                 counts[message.channel] = counts.get(message.channel, 0) + 1

@@ -18,7 +18,7 @@ from mcap.writer import MCAP0_MAGIC
 from vipa.recording import mcap_records as records
 from vipa.recording.mcap_records import Damaged, Head, RawMessage
 
-CHAIN = 3  # records that follow each other, so that their beginning is believed
+MIN_CHAIN = 3  # records that follow each other, so that their beginning is believed
 _CANDIDATE = re.compile(rb"[\x01-\x0f][\x00-\xff]{5}\x00\x00\x00")  # a known kind, and a length below a terabyte
 _BLOCK = 1 << 22
 _LENGTHS = {Opcode.DATA_END: 4, Opcode.FOOTER: 20}
@@ -168,7 +168,7 @@ class Salvage:
         return self._size
 
     def _is_believable(self, at: int) -> bool:
-        for _ in range(CHAIN):
+        for _ in range(MIN_CHAIN):
             if _is_end(self._data, at, self._size):
                 return True
             head = records.head_at(self._data, at, self._size)

@@ -16,7 +16,7 @@ from rosbags.rosbag2 import Reader, ReaderError
 from vipa.errors import VipaError
 from vipa.recording.mcap_file import McapFile, Part
 
-HELD_LIMIT = 1 << 30  # bytes of messages that wait for earlier ones, in a file whose parts overlap in time
+MAX_HELD_BYTES = 1 << 30  # bytes of messages that wait for earlier ones, in a file whose parts overlap in time
 _NO_ERRORS = (ReaderError, OSError, ValueError, AssertionError, KeyError, TypeError, AttributeError)
 
 
@@ -100,9 +100,9 @@ class McapStorage:
                 if message.connection in wanted and _within(message.log_ns, start_ns, stop_ns):
                     heapq.heappush(held, message)
                     bytes_held += len(message.data)
-            if bytes_held > HELD_LIMIT:
+            if bytes_held > MAX_HELD_BYTES:
                 raise VipaError(
-                    f"{self.files[part[1]].path}: its chunks overlap in time by more than {HELD_LIMIT} bytes"
+                    f"{self.files[part[1]].path}: its chunks overlap in time by more than {MAX_HELD_BYTES} bytes"
                 )
         while held:
             yield heapq.heappop(held)

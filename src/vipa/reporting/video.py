@@ -17,8 +17,8 @@ from vipa.recording.topic_names import camera_topics
 from vipa.reporting.drawing import Painter
 from vipa.tasks.scorecard import commander_name
 
-END_CARD = 2.0  # seconds the last frame stays, so that the outcome can be read
-MAX_RATE = 30.0
+END_CARD_S = 2.0  # seconds the last frame stays, so that the outcome can be read
+MAX_RATE_HZ = 30.0
 PATIENCE_NS = 1_000_000_000  # the video begins when every camera has delivered, at the latest this long after the first
 
 
@@ -32,7 +32,7 @@ def render_video(
     """Writes the video of the bag to `out` (.mp4; whole or not at all) and returns it.
 
     `scorecard` (scorecard.json's content) gives outcome and names where the bag has none. The frame rate is the cameras'
-    (at most MAX_RATE); every frame shows the newest picture of each camera at its time. `progress` is called with 0..1.
+    (at most MAX_RATE_HZ); every frame shows the newest picture of each camera at its time. `progress` is called with 0..1.
     It begins when every camera has delivered a picture. Pictures that cannot be read are skipped and named in the bag's
     `skipped`. Raises VipaError if the bag is unreadable, NoPictures if it has no colour pictures.
     """
@@ -81,7 +81,7 @@ def _render(bag, topics, timeline: Timeline, painter: Painter, encoder, outcome:
         raise NoPictures(f"bag {bag.folder}: {'; '.join(bag.skipped.lines())}")
     start = newest if start is None else start
     final = painter.frame(max(start + round(frames * period), timeline.end_ns), pictures, outcome)
-    for _ in range(1 + round(END_CARD * float(encoder.rate))):
+    for _ in range(1 + round(END_CARD_S * float(encoder.rate))):
         encoder.add(final)
     if progress:
         progress(1.0)
@@ -119,7 +119,7 @@ def _rate(bag: BagReader, topic: str) -> Fraction:
     stamps = [stamp_ns(m.data) for m in islice(bag.messages([topic]), 100) if hasattr(m.data, "header")]
     seconds = (stamps[-1] - stamps[0]) / 1e9 if stamps else 0.0
     rate = (len(stamps) - 1) / seconds if seconds > 0 else 10.0
-    return Fraction(min(max(rate, 1.0), MAX_RATE)).limit_denominator(10)
+    return Fraction(min(max(rate, 1.0), MAX_RATE_HZ)).limit_denominator(10)
 
 
 class _Encoder:

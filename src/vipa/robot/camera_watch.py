@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-LATE = 1.0  # seconds of the local clock without a picture
-FROZEN = 2.0  # seconds of identical pixels: a camera's noise never repeats
-DARK = 12.0  # mean brightness, of 255, below which nothing can be learnt from a picture
-MOVED = 4.0  # pixels, at a width of 320, that a fixed camera's view may have shifted since the last demonstration
+PICTURE_TIMEOUT_S = 1.0  # seconds of the local clock without a picture
+FROZEN_S = 2.0  # seconds of identical pixels: a camera's noise never repeats
+MIN_BRIGHTNESS = 12.0  # mean brightness, of 255, below which nothing can be learnt from a picture
+# pixels, at a width of 320, that a fixed camera's view may have shifted since the last demonstration
+MAX_MOVED_PX = 4.0
 FEATURES = 400  # corners that are looked for
-MATCHES = 30  # that must agree, or nothing is said of a move: too little is to be seen
+MIN_MATCHES = 30  # that must agree, or nothing is said of a move: too little is to be seen
 
 
 @dataclass
@@ -58,17 +59,23 @@ class CameraWatch:
         if seen is None:
             return "no picture yet"
         return (
-            f"its last picture is {now - seen.heard:.1f} s old; allowed: {LATE:g} s" if now - seen.heard > LATE else ""
+            f"its last picture is {now - seen.heard:.1f} s old; allowed: {PICTURE_TIMEOUT_S:g} s"
+            if now - seen.heard > PICTURE_TIMEOUT_S
+            else ""
         )
 
     def _dark(self, name: str) -> str:
         mean = float(self._seen[name].color.mean())
-        return f"dark: mean brightness {mean:.0f} of 255; allowed: {DARK:g} or more" if mean < DARK else ""
+        return (
+            f"dark: mean brightness {mean:.0f} of 255; allowed: {MIN_BRIGHTNESS:g} or more"
+            if mean < MIN_BRIGHTNESS
+            else ""
+        )
 
     def _frozen(self, name: str) -> str:
         seen = self._seen[name]
         still = seen.heard - seen.changed
-        return "" if self.still_ok or still <= FROZEN else f"frozen: the same pixels for {still:.1f} s"
+        return "" if self.still_ok or still <= FROZEN_S else f"frozen: the same pixels for {still:.1f} s"
 
     def _moved(self, name: str) -> str:
         before = self._before.get(name)
@@ -78,7 +85,7 @@ class CameraWatch:
         if now.shape != before.shape:
             return f"its pictures are of {now.shape[1]}x{now.shape[0]} pixels; at the last demonstration {before.shape[1]}x{before.shape[0]}"
         shift = view_shift(before, now)
-        allowed = MOVED * now.shape[1] / 320
+        allowed = MAX_MOVED_PX * now.shape[1] / 320
         return (
             f"it has moved since the last demonstration: {shift:.0f} pixels; allowed: {allowed:.0f}"
             if shift is not None and shift > allowed
@@ -95,14 +102,14 @@ def view_shift(before: np.ndarray, now: np.ndarray) -> float | None:
     if da is None or db is None:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(da, db)
-    if len(pairs) < MATCHES:
+    if len(pairs) < MIN_MATCHES:
         return None
     p, q = (
         np.array([a[m.queryIdx].pt for m in pairs], np.float32),
         np.array([b[m.trainIdx].pt for m in pairs], np.float32),
     )
     _, inside = cv2.estimateAffinePartial2D(p, q, method=cv2.RANSAC, ransacReprojThreshold=2.0)
-    if inside is None or int(inside.sum()) < MATCHES:
+    if inside is None or int(inside.sum()) < MIN_MATCHES:
         return None
     kept = inside.ravel().astype(bool)
     return float(np.median(np.linalg.norm(q[kept] - p[kept], axis=1)))

@@ -10,7 +10,7 @@ from vipa.geometry import poses
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 
-FAR = 100.0  # metres from its parent that a frame may be
+MAX_MOUNT_DISTANCE_M = 100.0  # metres from its parent that a frame may be
 MAX_CHAIN = 16  # static frames from a camera to the link that carries it: more is a circle
 
 
@@ -37,10 +37,10 @@ class CameraPoses:
 
         Raises ValueError for a pose that is none.
         """
-        known = np.all(np.abs(pose) <= FAR)  # false for NaN
+        known = np.all(np.abs(pose) <= MAX_MOUNT_DISTANCE_M)  # false for NaN
         if not known or abs(np.linalg.norm(pose[3:]) - 1.0) > 1e-3:
             raise ValueError(
-                f"transform of {frame} is {pose.tolist()}; allowed: up to {FAR:g} metres and a unit quaternion"
+                f"transform of {frame} is {pose.tolist()}; allowed: up to {MAX_MOUNT_DISTANCE_M:g} metres and a unit quaternion"
             )
         self._static[frame] = parent, pose
         for camera in self._mounts:

@@ -6,11 +6,11 @@ import numpy as np
 
 from vipa.robot.state import CameraFrame
 
-FROZEN_AFTER = 2.0  # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
-MIN_DEPTH = 0.01  # share of the pixels that have a depth at least
-CENTRE = 0.2  # share of the picture's size that the principal point may lie off its centre
-FOCAL = (0.2, 10.0)  # focal length over the picture's width: 136 to 6 degrees across
-SQUARE = 0.2  # share by which the two focal lengths may differ
+FROZEN_S = 2.0  # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
+MIN_DEPTH_SHARE = 0.01  # share of the pixels that have a depth at least
+MAX_CENTRE_SHARE = 0.2  # share of the picture's size that the principal point may lie off its centre
+FOCAL_RANGE = (0.2, 10.0)  # focal length over the picture's width: 136 to 6 degrees across
+MAX_FOCAL_SKEW = 0.2  # share by which the two focal lengths may differ
 
 
 def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
@@ -48,11 +48,11 @@ def intrinsics_fault(k: np.ndarray, size: tuple[int, int], info_size: tuple[int,
     if k.shape != (3, 3) or not np.all(np.isfinite(k)):
         return "camera_info: K is not finite"
     fx, fy, cx, cy = k[0, 0], k[1, 1], k[0, 2], k[1, 2]
-    if not (FOCAL[0] * size[0] <= fx <= FOCAL[1] * size[0] and abs(fx - fy) <= SQUARE * fx):
-        return f"camera_info: focal lengths {fx:.1f}, {fy:.1f} pixels; allowed: {FOCAL[0] * size[0]:g} .. {FOCAL[1] * size[0]:g}, alike"
-    if abs(cx - size[0] / 2) > CENTRE * size[0] or abs(cy - size[1] / 2) > CENTRE * size[1]:
+    if not (FOCAL_RANGE[0] * size[0] <= fx <= FOCAL_RANGE[1] * size[0] and abs(fx - fy) <= MAX_FOCAL_SKEW * fx):
+        return f"camera_info: focal lengths {fx:.1f}, {fy:.1f} pixels; allowed: {FOCAL_RANGE[0] * size[0]:g} .. {FOCAL_RANGE[1] * size[0]:g}, alike"
+    if abs(cx - size[0] / 2) > MAX_CENTRE_SHARE * size[0] or abs(cy - size[1] / 2) > MAX_CENTRE_SHARE * size[1]:
         return f"camera_info: principal point {cx:.1f}, {cy:.1f} is not that of a picture of {size[0]}x{size[1]} pixels"
-    if not np.allclose(k[2], [0, 0, 1]) or k[1, 0] != 0 or abs(k[0, 1]) > SQUARE * fx:
+    if not np.allclose(k[2], [0, 0, 1]) or k[1, 0] != 0 or abs(k[0, 1]) > MAX_FOCAL_SKEW * fx:
         return "camera_info: K is no pinhole camera's"
     return ""
 
@@ -61,8 +61,8 @@ def _depth(depth: np.ndarray) -> str:
     share = np.count_nonzero(depth) / depth.size
     return (
         ""
-        if share >= MIN_DEPTH
-        else f"depth is empty: {100 * share:.1f} % of its pixels have one; allowed: {100 * MIN_DEPTH:g} %"
+        if share >= MIN_DEPTH_SHARE
+        else f"depth is empty: {100 * share:.1f} % of its pixels have one; allowed: {100 * MIN_DEPTH_SHARE:g} %"
     )
 
 
@@ -102,9 +102,9 @@ class StillCheck:
         if depth != seen.depth:
             seen.depth, seen.depth_ns, seen.changing_ns = depth, now, 0
         seen.stamp_ns = now
-        if not self.still_ok and (still := (now - seen.color_ns) / 1e9) > FROZEN_AFTER:
+        if not self.still_ok and (still := (now - seen.color_ns) / 1e9) > FROZEN_S:
             return f"camera {frame.name}: the same pixels for {still:.1f} s"
         stands = now - seen.depth_ns
-        if (seen.changing_ns if self.still_ok else stands) / 1e9 > FROZEN_AFTER:
+        if (seen.changing_ns if self.still_ok else stands) / 1e9 > FROZEN_S:
             return f"camera {frame.name}: the same depth for {stands / 1e9:.1f} s"
         return ""

@@ -8,7 +8,7 @@ from vipa.robot.description import Robot
 from vipa.robot.state import JointState
 
 MAX_LAYOUTS = 16  # publishers' lists of names that are remembered
-DIFFERENCE = 0.25  # seconds between two positions, beyond which their difference says nothing of a velocity
+MAX_DIFFERENCE_S = 0.25  # seconds between two positions, beyond which their difference says nothing of a velocity
 
 
 class JointStates:
@@ -80,7 +80,7 @@ class JointStates:
         unknown = ~np.isfinite(velocities)
         if unknown.any():
             apart = (stamp_ns - self.stamps[where]) / 1e9
-            usable = (apart > 0) & (apart < DIFFERENCE) & np.isfinite(self.positions[where])
+            usable = (apart > 0) & (apart < MAX_DIFFERENCE_S) & np.isfinite(self.positions[where])
             slope = np.where(
                 usable, (positions - np.nan_to_num(self.positions[where])) / np.where(usable, apart, 1.0), 0.0
             )

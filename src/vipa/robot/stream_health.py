@@ -8,9 +8,9 @@ import numpy as np
 from vipa.robot.captures import StillCheck
 from vipa.robot.state import CameraFrame
 
-WINDOW = 60  # captures that the rate is taken over
-SLOW = 0.8  # of the rate that was asked for: less is named
-DARK = 6.0  # mean of the colours, of 255: a lens cap gives 0 to 4, a room by night with one lamp 15
+WINDOW_CAPTURES = 60  # captures that the rate is taken over
+MIN_RATE_SHARE = 0.8  # of the rate that was asked for: less is named
+MIN_BRIGHTNESS = 6.0  # mean of the colours, of 255: a lens cap gives 0 to 4, a room by night with one lamp 15
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class StreamHealth:
 
     def __init__(self, name: str, rate: float, still_ok: bool = False):
         self.name, self.rate, self.lost = name, rate, 0
-        self._stamps: deque[int] = deque(maxlen=WINDOW)
+        self._stamps: deque[int] = deque(maxlen=WINDOW_CAPTURES)
         self._numbers: tuple[int, ...] | None = None
         self._still, self._stands, self._mean = StillCheck(still_ok), "", 255.0
 
@@ -53,10 +53,14 @@ class StreamHealth:
         if len(self._stamps) > 1:
             rate = (len(self._stamps) - 1) / ((self._stamps[-1] - self._stamps[0]) / 1e9)
         faults = []
-        if len(self._stamps) == WINDOW and rate < SLOW * self.rate:
-            faults.append(f"camera {self.name}: {rate:.1f} Hz; allowed: {SLOW * self.rate:g} or more of {self.rate:g}")
-        if self._mean < DARK:
-            faults.append(f"camera {self.name}: dark, {self._mean:.1f} of 255 on average; allowed: {DARK:g} or more")
+        if len(self._stamps) == WINDOW_CAPTURES and rate < MIN_RATE_SHARE * self.rate:
+            faults.append(
+                f"camera {self.name}: {rate:.1f} Hz; allowed: {MIN_RATE_SHARE * self.rate:g} or more of {self.rate:g}"
+            )
+        if self._mean < MIN_BRIGHTNESS:
+            faults.append(
+                f"camera {self.name}: dark, {self._mean:.1f} of 255 on average; allowed: {MIN_BRIGHTNESS:g} or more"
+            )
         if self._stands:
             faults.append(self._stands)
         return Health(tuple(faults), rate, self.lost)

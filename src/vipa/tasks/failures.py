@@ -18,18 +18,18 @@ from vipa.robot.kinematics import Kinematics
 from vipa.tasks.checks import CheckState, touching
 from vipa.tasks.task import SubTask
 
-NEAR = 0.06  # metres from the tool to a body's origin, within which a hand that closes means that body
-CLOSED = 0.25  # of the hand's opening by which it closes when it acts
-LIFTED = 0.02  # metres that a body must have come up, touched by a finger, to count as carried
-LET_GO = 0.10  # of the opening by which a hand that lets go has opened, within RECENT
-RECENT = 0.5  # seconds
-LOST = 0.1  # seconds without a finger on it after which a carried body counts as lost
-EXCESSIVE = 30.0  # newtons on a tool: three quarters of the cap of the robots that ship, and no task wants half of it
-TOUCH = 5.0  # newtons on a tool that touches something, whatever it is
-PRESSED = 1.0  # seconds of contact after which too little pressure is to blame
-STUCK = 5.0  # seconds in which no tool leaves a ball of STILL about where it is
-STILL = 0.02  # metres
-BESIDE = 0.30  # metres from a body to the place it is wanted, within which it was brought to a wrong spot there
+NEAR_M = 0.06  # metres from the tool to a body's origin, within which a hand that closes means that body
+CLOSED_SHARE = 0.25  # of the hand's opening by which it closes when it acts
+LIFTED_M = 0.02  # metres that a body must have come up, touched by a finger, to count as carried
+LET_GO_SHARE = 0.10  # of the opening by which a hand that lets go has opened, within RECENT_S
+RECENT_S = 0.5  # seconds
+LOST_S = 0.1  # seconds without a finger on it after which a carried body counts as lost
+EXCESSIVE_N = 30.0  # newtons on a tool: three quarters of the cap of the robots that ship, and no task wants half of it
+TOUCH_N = 5.0  # newtons on a tool that touches something, whatever it is
+PRESSED_S = 1.0  # seconds of contact after which too little pressure is to blame
+STUCK_S = 5.0  # seconds in which no tool leaves a ball of STILL_M about where it is
+STILL_M = 0.02  # metres
+BESIDE_M = 0.30  # metres from a body to the place it is wanted, within which it was brought to a wrong spot there
 PRESSING = "pressed_beyond", "ink_below"  # checks that want pressure
 
 
@@ -41,7 +41,7 @@ class FailureClass(StrEnum):
     GRASP_MISALIGNED = "grasp_misaligned"
     INSUFFICIENT_PRESSURE = "insufficient_pressure"
     DROPPED = "dropped"
-    STUCK = "stuck"
+    STUCK_S = "stuck"
     OUT_OF_TIME = "out_of_time"
     SAFETY_STOP = "safety_stop"
     COMMANDER_FAILURE = "commander_failure"
@@ -123,14 +123,14 @@ class Trace:
         moment, truth = history[-1], state.truth
         closed = [name for name, opening in moment.hands.items() if self._closed(name, opening)]
         self.peak = max(self.peak, moment.force)
-        self.acted |= bool(closed) or moment.force > TOUCH
+        self.acted |= bool(closed) or moment.force > TOUCH_N
         if truth is None or self.thing not in truth.poses:
             return
         thing, touches = truth.poses[self.thing][:3], touching(truth, self.thing)
         away = {name: float(np.linalg.norm(tool - thing)) for name, tool in moment.tools.items()}
         self.nearest = min(self.nearest, *away.values()) if away else self.nearest
         fingered = bool(touches & state.fingers)
-        self.meant |= fingered or any(away[name] < NEAR for name in closed)
+        self.meant |= fingered or any(away[name] < NEAR_M for name in closed)
         self.acted |= any(set(pair) & state.fingers and not set(pair) <= state.fingers for pair in truth.contacts)
         if self.partner in touches if self.partner else fingered:
             self.pressed_s += moment.time - history[-2].time if len(history) > 1 else 0.0
@@ -140,25 +140,25 @@ class Trace:
 
     def _closed(self, name: str, opening: float) -> bool:
         self._widest[name] = max(self._widest.get(name, opening), opening)
-        return opening < self._widest[name] - CLOSED
+        return opening < self._widest[name] - CLOSED_SHARE
 
     def _carrying(self, fingered: bool, height: float, history: deque[Moment]) -> None:
         if fingered:
             self._off_since = None
-            if self._floor is not None and height > self._floor + LIFTED:
+            if self._floor is not None and height > self._floor + LIFTED_M:
                 self.carried, self.lost = True, ""
         elif self.carried and not self.lost:
             now = history[-1].time
             if self._off_since is None:
                 self._off_since = now
-            if now - self._off_since >= LOST - 1e-9:
+            if now - self._off_since >= LOST_S - 1e-9:
                 self.lost = "released" if _opened(history, self._off_since) else "dropped"
 
 
 def _opened(history: deque[Moment], since: float) -> bool:
     """Whether a hand has opened in the time before `since`."""
-    recent = [moment.hands for moment in history if since - RECENT <= moment.time <= since]
-    return any(opening - min(hands[name] for hands in recent) > LET_GO for name, opening in recent[-1].items())
+    recent = [moment.hands for moment in history if since - RECENT_S <= moment.time <= since]
+    return any(opening - min(hands[name] for hands in recent) > LET_GO_SHARE for name, opening in recent[-1].items())
 
 
 class Witness:
@@ -179,7 +179,7 @@ class Witness:
         if self.history and now <= self.history[-1].time:  # the clock was set back
             self.history.clear()
         self.history.append(self._moment(now, state))
-        while self.history[0].time < now - STUCK:
+        while self.history[0].time < now - STUCK_S:
             self.history.popleft()
         for spec in active:
             self.traces[spec.name].look(state, self.history)
@@ -193,16 +193,16 @@ class Witness:
 
     @property
     def still(self) -> bool:
-        """No tool has moved for STUCK."""
-        if not self.history or self.history[-1].time - self.history[0].time < STUCK - RECENT:
+        """No tool has moved for STUCK_S."""
+        if not self.history or self.history[-1].time - self.history[0].time < STUCK_S - RECENT_S:
             return False
         last = self.history[-1].tools
-        return all(np.linalg.norm(m.tools[name] - last[name]) < STILL for m in self.history for name in last)
+        return all(np.linalg.norm(m.tools[name] - last[name]) < STILL_M for m in self.history for name in last)
 
     @property
     def pressing_hard(self) -> bool:
         """The force on a tool was excessive in the last moments."""
-        return any(m.force >= EXCESSIVE for m in self.history if m.time >= self.history[-1].time - RECENT)
+        return any(m.force >= EXCESSIVE_N for m in self.history if m.time >= self.history[-1].time - RECENT_S)
 
     def classify(self, subtask: str, outcome: str, type: str) -> FailureClass | None:
         """The class of a sub-task that failed in an episode that ended as `outcome`, by a stop of `type` (EpisodeScorer.stop) or by
@@ -216,14 +216,14 @@ class Witness:
         trace = self.traces[subtask]
         if trace.lost == "dropped":
             return FailureClass.DROPPED
-        if trace.peak >= EXCESSIVE:
+        if trace.peak >= EXCESSIVE_N:
             return FailureClass.WRONG_DEPTH
-        if trace.spec.check in PRESSING and trace.pressed_s >= PRESSED:
+        if trace.spec.check in PRESSING and trace.pressed_s >= PRESSED_S:
             return FailureClass.INSUFFICIENT_PRESSURE
         return self._by_what_was_handled(trace)
 
     def _by_what_was_handled(self, trace: Trace) -> FailureClass:
-        if trace.lost or (trace.carried and self.still and trace.beside < BESIDE):
+        if trace.lost or (trace.carried and self.still and trace.beside < BESIDE_M):
             return FailureClass.WRONG_REGION
         if trace.meant and not trace.carried:
             return FailureClass.GRASP_MISALIGNED

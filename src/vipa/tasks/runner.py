@@ -17,7 +17,7 @@ from vipa.tasks import scorecard
 from vipa.tasks.checks import CheckState
 from vipa.tasks.failures import base_poses
 from vipa.tasks.scorecard import PolicyId, Scorecard
-from vipa.tasks.scorer import MAX_GAP, EpisodeScorer
+from vipa.tasks.scorer import MAX_GAP_S, EpisodeScorer
 from vipa.tasks.silence import Silence
 from vipa.tasks.task import Task
 from vipa.tasks.timing_samples import TimingSamples
@@ -112,9 +112,9 @@ class EpisodeRunner:
         if self.commander_drives:
             return self.scorer.update(state)
         before = self.scorer.elapsed
-        self.scorer.time_limit += MAX_GAP  # longer than an update may take
+        self.scorer.time_limit += MAX_GAP_S  # longer than an update may take
         self.scorer.update(state)
-        self.scorer.time_limit += self.scorer.elapsed - before - MAX_GAP
+        self.scorer.time_limit += self.scorer.elapsed - before - MAX_GAP_S
         return None
 
     def commander_said(self, reason: str, sent: bool = False, step_ms: float = math.nan) -> None:

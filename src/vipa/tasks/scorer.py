@@ -13,7 +13,7 @@ from vipa.tasks.task import SubTask, Task
 from vipa.tasks.wants import Wants
 
 # Seconds between two looks. A longer step, or one back in time, is a jump of the clock and counts for nothing.
-MAX_GAP = 0.5
+MAX_GAP_S = 0.5
 Outcome = Literal["success", "timeout", "failure", "stopped", "error"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -127,7 +127,7 @@ class EpisodeScorer:
             return
         step = 0.0 if self._last_ns is None else (state.stamp_ns - self._last_ns) / 1e9
         self._last_ns = state.stamp_ns
-        jumped = not 0.0 <= step <= MAX_GAP
+        jumped = not 0.0 <= step <= MAX_GAP_S
         if not jumped:
             self.elapsed += step
         self._witness.look(state, self.active)

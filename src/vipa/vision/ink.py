@@ -11,9 +11,9 @@ from vipa.vision.sight import Judgement, Sight
 
 Metres = Annotated[float, Range(-10, 10)]
 Size = Annotated[float, Range(above=0, high=10)]
-CELL = 0.002  # metres, edge of the cells that are looked at
+CELL_M = 0.002  # metres, edge of the cells that are looked at
 FAINT = 24.0  # distance in RGB, 0..255, below which a difference is noise or shading
-KNOWN = 0.98  # share of the board that must have been seen
+MIN_SEEN_SHARE = 0.98  # share of the board that must have been seen
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class InkWatch:
 
     def __init__(self, board: Board):
         half = np.array(board.size) / 2 - board.rim
-        shape = np.maximum(np.rint(2 * half / CELL).astype(int), 2)
+        shape = np.maximum(np.rint(2 * half / CELL_M).astype(int), 2)
         x, y = np.meshgrid(*(np.linspace(-h, h, n) for h, n in zip(half, shape, strict=True)))
         self._cells = np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3) + board.middle
         self._ink = np.full(len(self._cells), np.nan)  # by how much it differs from the board, NaN: never seen
@@ -54,7 +54,7 @@ class InkWatch:
             away = np.linalg.norm(255.0 * (rgb / white - 1.0), axis=1)  # grows evenly with the ink, as colours mix
             self._ink[seen] = np.where(away > FAINT, away, 0.0)[seen]
         known = float(np.isfinite(self._ink).mean())
-        if known < KNOWN:
+        if known < MIN_SEEN_SHARE:
             return Judgement(None, f"cannot see the board: {100 * known:.0f} % of it was ever in view")
         left = float(np.nansum(self._ink))
         if self._first is None:

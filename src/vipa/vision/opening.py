@@ -10,10 +10,10 @@ from vipa.vision.sight import Judgement, Sight
 
 Metres = Annotated[float, Range(-10, 10)]
 Size = Annotated[float, Range(above=0, high=10)]
-EDGE = 0.008  # metres of the face's rim that are left out
-BIN = 0.002  # metres
-BAND = 0.006  # metres to either side of the face's place whose points are the face
-NEEDED = 0.3  # share of the face that must be seen
+EDGE_M = 0.008  # metres of the face's rim that are left out
+BIN_M = 0.002  # metres
+BAND_M = 0.006  # metres to either side of the face's place whose points are the face
+MIN_SEEN_SHARE = 0.3  # share of the face that must be seen
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class Face:
 def opening(sight: Sight, face: Face) -> Judgement:
     """Metres by which the drawer stands open.
 
-    The face is the plane, across its way, on which most of the points lie that are within its outline; it counts as seen if NEEDED of
+    The face is the plane, across its way, on which most of the points lie that are within its outline; it counts as seen if MIN_SEEN_SHARE of
     it is where that plane says.
     """
     local = (sight.points[sight.valid] - face.face) @ face.axes().T
-    half = np.array(face.size) / 2 - EDGE
-    within = (np.abs(local[:, :2]) < half).all(axis=1) & (local[:, 2] > -BAND) & (local[:, 2] < face.reach + BAND)
+    half = np.array(face.size) / 2 - EDGE_M
+    within = (np.abs(local[:, :2]) < half).all(axis=1) & (local[:, 2] > -BAND_M) & (local[:, 2] < face.reach + BAND_M)
     ways = local[within, 2]
     if not len(ways):
         return Judgement(None, "cannot see the drawer's front")
-    counts, edges = np.histogram(ways, np.arange(-2 * BAND, face.reach + 2 * BAND, BIN))
+    counts, edges = np.histogram(ways, np.arange(-2 * BAND_M, face.reach + 2 * BAND_M, BIN_M))
     peak = int(np.argmax(np.convolve(counts, np.ones(3), "same")))
-    middle = edges[peak] + BIN / 2
-    way = float(np.median(ways[np.abs(ways - middle) < BAND]))
+    middle = edges[peak] + BIN_M / 2
+    way = float(np.median(ways[np.abs(ways - middle) < BAND_M]))
     across, up = np.meshgrid(np.linspace(-half[0], half[0], 25), np.linspace(-half[1], half[1], 13))
     points = face.face + np.stack([across.ravel(), up.ravel(), np.full(across.size, way)], axis=1) @ face.axes()
     share = float(sight.seen(points).mean())
-    if share < NEEDED:
+    if share < MIN_SEEN_SHARE:
         return Judgement(None, f"cannot see the drawer's front: {100 * share:.0f} % of it is in view")
     return Judgement(max(way, 0.0), f"drawer's front {1e3 * way:.0f} mm out")

@@ -12,11 +12,11 @@ from vipa.vision.sight import Judgement, Sight
 Metres = Annotated[float, Range(-10, 10)]
 Degrees = Annotated[float, Range(0, 360)]
 Share = Annotated[float, Range(0, 1)]
-NEEDED = 0.5  # share of the thing's outline that must be seen
-LEAST = 6  # pixels of it, whatever its outline
-SPREAD = 3.0  # radii about the middle of a patch within which nine tenths of it lie
+MIN_SEEN_SHARE = 0.5  # share of the thing's outline that must be seen
+MIN_PIXELS = 6  # pixels of it, whatever its outline
+SPREAD_RADII = 3.0  # radii about the middle of a patch within which nine tenths of it lie
 RAISED, MIDDLE = 0.2, 0.7  # of its height over the table above which its points, and the middle of them, are
-PATCHES = 4  # that are looked at, the largest first
+MAX_PATCHES = 4  # that are looked at, the largest first
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,20 @@ def located(sight: Sight, thing: Thing) -> tuple[np.ndarray | None, str]:
     )
     _count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     best = 0.0
-    for label in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA])[:PATCHES]:
+    for label in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA])[:MAX_PATCHES]:
         points = sight.points[labels == label]
         surface = np.median(points, axis=0)
         flat = surface[2] < thing.table + MIDDLE * (thing.height or thing.radius)
         if (
-            len(points) < LEAST
+            len(points) < MIN_PIXELS
             or flat
-            or np.quantile(np.linalg.norm(points - surface, axis=1), 0.9) > SPREAD * thing.radius
+            or np.quantile(np.linalg.norm(points - surface, axis=1), 0.9) > SPREAD_RADII * thing.radius
         ):
             continue
         ray = surface - sight.frame.extrinsics[:3, 3]
         distance = float(np.linalg.norm(ray))
         share = len(points) / (np.pi * (thing.radius * sight.frame.intrinsics[0, 0] / distance) ** 2)
-        if share >= NEEDED:  # the middle of a ball's seen half lies 0.6 radii behind its surface
+        if share >= MIN_SEEN_SHARE:  # the middle of a ball's seen half lies 0.6 radii behind its surface
             return surface + ray / distance * thing.radius * 0.6, ""
         best = max(best, share)
     return None, f"cannot see it: {100 * best:.0f} % of it is in view"

@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.robot.state import CameraFrame
 
-TOLERANCE = 0.012  # metres by which a surface may be off where it is expected, at a metre; more further away
+TOLERANCE_M = 0.012  # metres by which a surface may be off where it is expected, at a metre; more further away
 GROWTH = 0.008  # metres more a square metre of distance: a stereo camera's noise
 
 
@@ -47,4 +47,4 @@ class Sight:
         inside = (z > 0) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
         measured = np.zeros(len(points))
         measured[inside] = self.frame.depth[v[inside], u[inside]] / 1000.0
-        return inside & (measured > 0) & (np.abs(measured - z) < TOLERANCE + GROWTH * z * z)
+        return inside & (measured > 0) & (np.abs(measured - z) < TOLERANCE_M + GROWTH * z * z)

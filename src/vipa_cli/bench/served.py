@@ -13,7 +13,7 @@ from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 from vipa.serving.protocols.vipa import CAMERA
 
-TIMEOUT = 60.0  # wall seconds for an answer
+ANSWER_TIMEOUT_S = 60.0  # wall seconds for an answer
 
 
 def as_message(observation: dict) -> dict:
@@ -49,11 +49,11 @@ def served_times(folder: Path, policy, observation: dict, count: int, warm_up: i
             if found is None:
                 raise VipaError(f"{' '.join(line[2:])} ended with status {server.wait()}")
             client = OpenpiTransport("ws", "127.0.0.1", int(found.group(1)))
-            client.open(TIMEOUT)
+            client.open(ANSWER_TIMEOUT_S)
             rows = []
             for _ in range(warm_up + count):
                 began = time.perf_counter()
-                answer = client.ask(as_message(observation), TIMEOUT)
+                answer = client.ask(as_message(observation), ANSWER_TIMEOUT_S)
                 between = time.perf_counter()
                 policy.reset()
                 out = policy.act(observation)

@@ -21,8 +21,8 @@ from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.bringup.supervisor import Supervisor
 
 TASK, ROBOT = "water_plant", "fr3_single"
-WAIT = 60.0  # wall seconds for the graph, and for one key's chunk
-PAUSES = (0.35, 0.6)  # wall seconds between two keys: a step is over by then
+WAIT_S = 60.0  # wall seconds for the graph, and for one key's chunk
+PAUSES_S = (0.35, 0.6)  # wall seconds between two keys: a step is over by then
 
 
 def run(count: int, out: Path | None) -> None:
@@ -103,11 +103,11 @@ class Listener:
             if self.client.service_is_ready() and time.monotonic() - asked > 1.0:
                 asked = time.monotonic()
                 self.client.call_async(self.request(commander_id="teleop", requester_id="bench"))
-            if time.monotonic() - began > WAIT:
-                raise VipaError(f"bench teleop: no graph within {WAIT:g} s")
+            if time.monotonic() - began > WAIT_S:
+                raise VipaError(f"bench teleop: no graph within {WAIT_S:g} s")
         self._press("w")  # the first one finds the subscription
         for k in range(count):
-            self._rest(random.uniform(*PAUSES))
+            self._rest(random.uniform(*PAUSES_S))
             waits.append(self._press("we" if k % 2 else "sq"))
         return waits
 
@@ -122,6 +122,6 @@ class Listener:
         os.write(self.terminal, keys.encode())
         while not self.heard.is_set():
             self.executor.spin_once(timeout_sec=0.05)
-            if time.monotonic() - pressed > WAIT:
-                raise VipaError(f"bench teleop: no chunk within {WAIT:g} s of a key")
+            if time.monotonic() - pressed > WAIT_S:
+                raise VipaError(f"bench teleop: no chunk within {WAIT_S:g} s of a key")
         return self.arrived - pressed

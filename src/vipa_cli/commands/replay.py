@@ -9,7 +9,7 @@ from vipa_cli import exit_status, json_document
 from vipa_cli.commands import episode
 from vipa_cli.commands.runtime import number
 
-SLACK = 2.0  # seconds that a success may take longer
+SLACK_S = 2.0  # seconds that a success may take longer
 
 
 def arguments(parser):
@@ -32,7 +32,7 @@ def run(args) -> int:
     card, first = read_card(args.run_folder), args.run_folder.resolve()
     asked = argparse.ArgumentParser()
     episode.arguments(asked)
-    limit = card.duration_s + (SLACK if card.success else 0.0)
+    limit = card.duration_s + (SLACK_S if card.success else 0.0)
     line = ["--task", card.task, "--robot", card.robot, "--policy", f"replay:{first}", "--seed", str(card.seed)]
     line += [
         "--variant",

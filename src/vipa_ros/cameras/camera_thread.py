@@ -13,8 +13,8 @@ from vipa.robot.description import Camera
 from vipa.robot.state import CameraFrame
 from vipa.robot.stream_health import Health, StreamHealth
 
-STALLED = 1.0  # wall seconds without a capture after which a camera is opened again
-RETRY = 1.0  # wall seconds between two looks for a camera that is not there
+CAPTURE_TIMEOUT_S = 1.0  # wall seconds without a capture after which a camera is opened again
+RETRY_S = 1.0  # wall seconds between two looks for a camera that is not there
 UNKNOWN_POSE = np.eye(4)  # the publisher sends no pose: TF tells it
 
 
@@ -49,30 +49,30 @@ class CameraThread(threading.Thread):
             ) as error:  # librealsense raises RuntimeError for a camera that goes meanwhile
                 device = self._say(str(error))
             if device is None:
-                self._end.wait(RETRY)
+                self._end.wait(RETRY_S)
                 continue
             try:
                 self._read(device)
             except (VipaError, RuntimeError) as error:
                 self._say(str(error))
-                self._end.wait(RETRY)
+                self._end.wait(RETRY_S)
             finally:
                 device.close()
 
     def close(self) -> None:
         """Ends the thread and the camera's streams."""
         self._end.set()
-        self.join(timeout=STALLED + 1.0)
+        self.join(timeout=CAPTURE_TIMEOUT_S + 1.0)
 
     def _read(self, device: Device) -> None:
         self.facts, self.restarts = device.facts, self.restarts + 1
         self.health.restarted()
         looked = 0.0
-        for capture in device.captures(STALLED):
+        for capture in device.captures(CAPTURE_TIMEOUT_S):
             if self._end.is_set():
                 return
             if capture is None:
-                self._say(f"camera {self.camera.name}: no capture for {STALLED:g} s; it is opened again")
+                self._say(f"camera {self.camera.name}: no capture for {CAPTURE_TIMEOUT_S:g} s; it is opened again")
                 return
             self._take(capture)
             if time.monotonic() - looked > 1.0:

@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from vipa.recording import topics
 from vipa_ros.common.qos import PROFILES
 
-PERIOD = 1.0  # wall seconds between two counts on /diagnostics
+COUNT_PERIOD_S = 1.0  # wall seconds between two counts on /diagnostics
 
 
 class Listener:
@@ -39,7 +39,7 @@ class Listener:
         self.dropped[topic] = self.dropped.get(topic, 0) + 1
         name = self.node.get_name()
         self.node.get_logger().warning(f"message on {topic} dropped: {reason}", throttle_duration_sec=1.0)
-        if time.monotonic() - self.said < PERIOD:
+        if time.monotonic() - self.said < COUNT_PERIOD_S:
             return
         self.said = time.monotonic()
         values = [KeyValue(key=topic, value=str(count)) for topic, count in self.dropped.items()]

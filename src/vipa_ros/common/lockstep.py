@@ -9,10 +9,11 @@ late makes a stop. Patience is counted in turns of the one who waits: a machine 
 import time
 from collections.abc import Callable
 
-TURN = 0.05  # wall seconds of a wait; one that took longer counts no more
-DEAD = 5.0  # seconds of turns after which a cell without an answer goes on: motion stands still or is gone
-PASSED = 5  # times that motion says it is past a tick, 0.1 s apart, before its commands for it count as lost
-PATIENCE = 2.0  # seconds of turns that motion waits for what a joint state names
+TURN_S = 0.05  # wall seconds of a wait; one that took longer counts no more
+ANSWER_TIMEOUT_S = 5.0  # seconds of turns after which a cell without an answer goes on: motion stands still or is gone
+# times that motion says it is past a tick, 0.1 s apart, before its commands for it count as lost
+MAX_PASSED_ANSWERS = 5
+NAMED_TIMEOUT_S = 2.0  # seconds of turns that motion waits for what a joint state names
 
 
 def name(clock_ns: int, wrench_ns: int) -> str:
@@ -29,7 +30,7 @@ def named(frame_id: str) -> tuple[int, int]:
 
 
 class Turns:
-    """Seconds waited, of which a turn counts TURN at most."""
+    """Seconds waited, of which a turn counts TURN_S at most."""
 
     def __init__(self, monotonic: Callable[[], float]):
         self._monotonic, self.waited, self._turn = monotonic, 0.0, monotonic()
@@ -37,7 +38,7 @@ class Turns:
     def over(self) -> float:
         """A turn is over: what all have been."""
         now = self._monotonic()
-        self.waited += min(now - self._turn, TURN)
+        self.waited += min(now - self._turn, TURN_S)
         self._turn = now
         return self.waited
 
@@ -59,7 +60,7 @@ class Waiting:
 
     def in_vain(self) -> bool:
         """A turn is over: whether no answer will come, as motion is dead, or past this tick."""
-        return self._turns.over() >= DEAD or self._passed >= PASSED
+        return self._turns.over() >= ANSWER_TIMEOUT_S or self._passed >= MAX_PASSED_ANSWERS
 
 
 class Gathering:
@@ -111,7 +112,7 @@ class Gathering:
         if self._held is None:
             return []
         missing = self.missing(self._held.header.frame_id) - self._lost
-        if missing and self._turns.over() < PATIENCE:
+        if missing and self._turns.over() < NAMED_TIMEOUT_S:
             return []
         self._lost |= missing
         msg, self._held = self._held, None

@@ -17,7 +17,11 @@ from vipa import output
 from vipa.errors import VipaError
 from vipa_ros.common import lifeline
 
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
+END_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
 
 
 def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> Node:
@@ -29,7 +33,7 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
     Main thread.
     """
     output.settle()
-    ends = [n for n in ENDS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    ends = [n for n in END_SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
     for number in ends:
         signal.signal(number, _interrupt)
     node, status = None, 0

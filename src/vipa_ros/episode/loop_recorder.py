@@ -13,7 +13,7 @@ from vipa_ros.cameras.mounts import mounts
 from vipa_ros.common import convert
 from vipa_ros.common.qos import bag_profile
 from vipa_ros.episode.running import status_msg
-from vipa_sim.loop import STATUS_RATE, Loop, Tick
+from vipa_sim.loop import STATUS_RATE_HZ, Loop, Tick
 
 
 class LoopRecorder:
@@ -24,7 +24,7 @@ class LoopRecorder:
         self.bag = BagWriter(folder, {"episode_id": episode_id, "task": loop.task.name}, queue_bytes=1 << 30)
         self.table = {t.name: t for t in topics.topic_table(loop.robot)}
         self.ids: dict[str, int] = {}
-        self.status_due, self.episode_due = Every(STATUS_RATE), Every(5.0)
+        self.status_due, self.episode_due = Every(STATUS_RATE_HZ), Every(5.0)
 
     def write(self, name: str, msg, stamp_ns: int) -> None:
         """One message of the topic table's topic `name`."""

@@ -16,7 +16,7 @@ from vipa_ros.common.node import steady_clock
 from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
-PERIOD = 0.02  # wall seconds between two looks at the keys
+KEY_PERIOD_S = 0.02  # wall seconds between two looks at the keys
 RETRY_S = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
 
 
@@ -71,7 +71,7 @@ class OperatorRequests:
         self.open: dict[str, float] = {}  # actions without an answer yet that are asked again: when they were sent
         self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
         Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
-        node.create_timer(PERIOD, self._look, clock=steady_clock())
+        node.create_timer(KEY_PERIOD_S, self._look, clock=steady_clock())
 
     def _on_safety(self, msg):
         self.safety = msg

@@ -27,7 +27,7 @@ def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRo
         trials.record(trial, row)
         say(trial, row)
         faults = [*faults, row.failure_class or ""] if row.verdict == "system" else []
-        if len(faults) >= LIKE_FAULTS and len(set(faults[-LIKE_FAULTS:])) == 1:
+        if len(faults) >= MAX_LIKE_FAULTS and len(set(faults[-MAX_LIKE_FAULTS:])) == 1:
             return f"two trials in a row met the same fault: {faults[-1]}"
     return ""
 

@@ -19,7 +19,7 @@ from vipa_ros.evaluation import in_process
 from vipa_sim import trials as sim_trials
 from vipa_sim.trials import Outcome, Trial
 
-LIKE_FAULTS = 2  # faults of the cell in a row that say the same: every other trial would meet it, too
+MAX_LIKE_FAULTS = 2  # faults of the cell in a row that say the same: every other trial would meet it, too
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def run_in_process(trials: TrialSet, options: Options, say: Callable[[PlannedTri
                 trials.record(todo[number], row)
                 say(todo[number], row, outcome)
                 faults = [*faults, outcome.fault] if row.verdict == "system" else []
-                if len(faults) >= LIKE_FAULTS and len(set(faults[-LIKE_FAULTS:])) == 1:
+                if len(faults) >= MAX_LIKE_FAULTS and len(set(faults[-MAX_LIKE_FAULTS:])) == 1:
                     return f"two trials in a row met the same fault, as every other would: {faults[-1]}"
                 if faults:
                     break  # the pair is asked for anew

@@ -9,7 +9,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from vipa.errors import VipaError
 from vipa.moveit import parameters
-from vipa.planning.request import STEP, NoPlan, PlannedMotion, PlanRequest, verified
+from vipa.planning.request import STEP_S, NoPlan, PlannedMotion, PlanRequest, verified
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa.robot.state import JointState
@@ -68,7 +68,7 @@ class MoveItPlanning:
 
 
 def resampled(trajectory, joints: Sequence[str]) -> np.ndarray:
-    """Steps (T, J) every STEP seconds of a trajectory_msgs/JointTrajectory, in the order `joints`. Raises NoPlan if it is none."""
+    """Steps (T, J) every STEP_S seconds of a trajectory_msgs/JointTrajectory, in the order `joints`. Raises NoPlan if it is none."""
     names = list(trajectory.joint_names)
     if sorted(names) != sorted(joints) or not trajectory.points:
         raise NoPlan(f"MoveIt's path is for {', '.join(names) or 'no joints'}; allowed: {', '.join(joints)}")
@@ -80,7 +80,7 @@ def resampled(trajectory, joints: Sequence[str]) -> np.ndarray:
     velocities = np.array([p.velocities for p in trajectory.points])
     if velocities.shape != positions.shape or np.any(np.diff(times) <= 0):
         raise NoPlan("MoveIt's path has no velocities, or its times do not rise")
-    grid = np.append(np.arange(times[0], times[-1], STEP), times[-1])
+    grid = np.append(np.arange(times[0], times[-1], STEP_S), times[-1])
     return CubicHermiteSpline(times, positions, velocities[:, order])(grid)
 
 

@@ -18,8 +18,8 @@ from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES, newest
 
-LOOK = 0.2  # wall seconds between looks for the services
-TREMBLE = 1e-6  # radians: Servo starts only when a joint state is not exactly the one before
+LOOK_PERIOD_S = 0.2  # wall seconds between looks for the services
+TREMBLE_RAD = 1e-6  # radians: Servo starts only when a joint state is not exactly the one before
 
 
 class ServoClients:
@@ -32,12 +32,12 @@ class ServoClients:
         self.backend = backend
         self.joint_states = node.create_publisher(JointStateMsg, SERVO_JOINT_STATES, PROFILES["stream"])
         self.wires = [_Wires(node, dialogue, listener) for dialogue in backend.dialogues.values()]
-        self.looked, self.odd = -LOOK, False
+        self.looked, self.odd = -LOOK_PERIOD_S, False
 
     def exchange(self, state: JointState) -> None:
         """After a motion step: what it wants said is sent, and the joint states are handed on."""
         now = time.monotonic()
-        if now - self.looked >= LOOK:
+        if now - self.looked >= LOOK_PERIOD_S:
             self.looked = now
             self.backend.present = {wires.dialogue.group.name for wires in self.wires if wires.ready()}
         self.odd = not self.odd
@@ -46,7 +46,7 @@ class ServoClients:
             wires.send()
             if wires.dialogue.trembling and self.odd:
                 positions = positions.copy()
-                positions[state.names.index(wires.dialogue.group.joints[0])] += TREMBLE
+                positions[state.names.index(wires.dialogue.group.joints[0])] += TREMBLE_RAD
         handed_on = JointState(state.stamp_ns, state.names, positions, state.velocities)
         self.joint_states.publish(convert.joint_state_msg(handed_on))
 

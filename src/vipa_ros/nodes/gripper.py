@@ -17,7 +17,7 @@ from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import newest
 
-PERIOD = 0.02  # wall seconds between two looks
+PERIOD_S = 0.02  # wall seconds between two looks
 SLACK = 1e-6  # metres or radians by which a command may lie outside of the stroke: rounding
 
 
@@ -40,7 +40,7 @@ class GripperNode(Node):
         self.hand, self.goals = hand, GoalStream(hand.open[0] - hand.closed[0])
         self.client = ActionClient(self, GripperCommand, action)
         Listener(self).on(JointTrajectory, topics.command_topic(hand.controller), self.on_command, newest())
-        self.create_timer(PERIOD, self.look, clock=node.steady_clock())
+        self.create_timer(PERIOD_S, self.look, clock=node.steady_clock())
         self.get_logger().info(f"gripper ready: {name} to {action}")
 
     def on_command(self, msg):

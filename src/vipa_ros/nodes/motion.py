@@ -27,7 +27,7 @@ from vipa_ros.common.diagnostics import publish_diagnostics
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES
 
-STATUS_RATE = 25.0  # Hz, in motion steps
+STATUS_RATE_HZ = 25.0  # Hz, in motion steps
 
 
 class MotionNode(Node):
@@ -74,7 +74,7 @@ class MotionNode(Node):
         self.create_timer(0.1, self.on_heartbeat, clock=node.steady_clock())
         self.create_timer(1.0, self.on_diagnostics, clock=node.steady_clock())
         self.gathering = lockstep.Gathering(tuple(group.name for group in robot.arms))
-        self.turn = self.create_timer(lockstep.TURN / 5, self.release, clock=node.steady_clock())
+        self.turn = self.create_timer(lockstep.TURN_S / 5, self.release, clock=node.steady_clock())
         self.turn.cancel()  # runs while a joint state is held back
         self.get_logger().info(f"motion ready: {robot.name}")
 
@@ -116,7 +116,7 @@ class MotionNode(Node):
         self.durations.append(time.monotonic() - started)
         self.steps_to_status -= 1
         if self.steps_to_status <= 0:
-            self.steps_to_status = max(1, round(1.0 / (self.motion.dt * STATUS_RATE)))
+            self.steps_to_status = max(1, round(1.0 / (self.motion.dt * STATUS_RATE_HZ)))
             self.publish_status()
 
     def on_chunk(self, msg):

@@ -26,12 +26,14 @@ from vipa_ros.common.qos import PROFILES
 from vipa_ros.episode import operator_state
 from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
-FIND = 5.0  # wall seconds for a service or the motion node to be found
-KNOWN = 1.0  # wall seconds without another publisher being found, after which all are known
-LATCHED = 3.0  # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
-ANSWER = 120.0  # wall seconds for its answer: homing takes its time
-SILENT = 1.0  # wall seconds without a status after which motion counts as gone
-REFRESH = 0.2  # wall seconds
+FIND_TIMEOUT_S = 5.0  # wall seconds for a service or the motion node to be found
+PUBLISHERS_KNOWN_S = 1.0  # wall seconds without another publisher being found, after which all are known
+LATCHED_WAIT_S = (
+    3.0  # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
+)
+ANSWER_TIMEOUT_S = 120.0  # wall seconds for its answer: homing takes its time
+STATUS_TIMEOUT_S = 1.0  # wall seconds without a status after which motion counts as gone
+REFRESH_PERIOD_S = 0.2  # wall seconds
 STATE_TOPICS = (topics.MOTION_STATUS, topics.SAFETY_STATUS, topics.ROBOT_STATUS, topics.EPISODE_STATUS)
 STATE = "state"  # an ask that changes nothing
 MODES = ("holding", "executing", "braking", "STOPPED")
@@ -84,7 +86,7 @@ class OperatorNode(Node):
             shown = 0.0
             while rclpy.ok() and not self.quit:
                 rclpy.spin_once(self, timeout_sec=0.05)
-                if time.monotonic() - shown > REFRESH:
+                if time.monotonic() - shown > REFRESH_PERIOD_S:
                     shown = time.monotonic()
                     live.update(self.picture(), refresh=True)
 
@@ -92,12 +94,14 @@ class OperatorNode(Node):
         """Prints the state, once all that there is to hear is heard. Raises VipaError if motion is not."""
         began = found = time.monotonic()
         known = self.publishers()
-        while self.motion is None or time.monotonic() - found < (LATCHED if self.unheard(known) else KNOWN):
+        while self.motion is None or time.monotonic() - found < (
+            LATCHED_WAIT_S if self.unheard(known) else PUBLISHERS_KNOWN_S
+        ):
             rclpy.spin_once(self, timeout_sec=0.05)
             if (now := self.publishers()) != known:
                 known, found = now, time.monotonic()
-            if self.motion is None and time.monotonic() - began > FIND:
-                raise VipaError(f"no motion node within {FIND:g} s; is a graph running in this ROS domain?")
+            if self.motion is None and time.monotonic() - began > FIND_TIMEOUT_S:
+                raise VipaError(f"no motion node within {FIND_TIMEOUT_S:g} s; is a graph running in this ROS domain?")
         Console(highlight=False).print(*self.lines(), sep="\n")
 
     def publishers(self) -> dict[str, int]:
@@ -118,7 +122,7 @@ class OperatorNode(Node):
                 "robot": operator_state.robot(self.robot), "episode": operator_state.episode(self.episode)}  # fmt: skip
 
     def ask_once(self):
-        deadline = time.monotonic() + FIND
+        deadline = time.monotonic() + FIND_TIMEOUT_S
         while not self.requests.ready(self.wanted):
             rclpy.spin_once(self, timeout_sec=0.05)
             if time.monotonic() > deadline:
@@ -126,10 +130,10 @@ class OperatorNode(Node):
                     f"nobody offers {ACTIONS[self.wanted].service} here; is a graph running in this ROS domain?"
                 )
         self.requests.ask(self.wanted)
-        deadline = time.monotonic() + ANSWER
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while self.last is None and time.monotonic() < deadline:
             rclpy.spin_once(self, timeout_sec=0.05)
-        done, words = self.last or (False, f"no answer within {ANSWER:g} s")
+        done, words = self.last or (False, f"no answer within {ANSWER_TIMEOUT_S:g} s")
         print(words, flush=True)
         self.quit = not done
 
@@ -156,7 +160,7 @@ class OperatorNode(Node):
         return Group(*lines)
 
     def motion_line(self):
-        if self.motion is None or time.monotonic() - self.heard > SILENT:
+        if self.motion is None or time.monotonic() - self.heard > STATUS_TIMEOUT_S:
             return Text("motion  nothing heard", "red")
         mode, who = MODES[self.motion.mode], self.motion.authority or "nobody"
         style = "bold red" if self.motion.mode == Mode.STOPPED else "bold green"

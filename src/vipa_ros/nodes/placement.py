@@ -35,8 +35,8 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import CAMERA_READER, PROFILES
 from vipa_sim.placement_view import placements
 
-PERIOD = 0.5  # wall seconds between overlays
-SILENT = 10.0  # wall seconds after which what is not heard is named
+OVERLAY_PERIOD_S = 0.5  # wall seconds between overlays
+SILENCE_NAMED_S = 10.0  # wall seconds after which what is not heard is named
 
 
 class PlacementNode(Node):
@@ -94,10 +94,10 @@ class PlacementNode(Node):
         began, due = time.monotonic(), 0.0
         while self.missing() and rclpy.ok():
             rclpy.spin_once(self, timeout_sec=0.1)
-            if time.monotonic() - began > SILENT:
+            if time.monotonic() - began > SILENCE_NAMED_S:
                 print(f"nothing is heard of {self.missing()}", flush=True)
                 if self.at_once:
-                    raise VipaError(f"placement: nothing is heard of {self.missing()} within {SILENT:g} s")
+                    raise VipaError(f"placement: nothing is heard of {self.missing()} within {SILENCE_NAMED_S:g} s")
                 began = time.monotonic()
         print(
             f"put the things where they are green: {self.out}/placement-*.png, or /vipa/placement/<camera>; then Enter",
@@ -108,7 +108,7 @@ class PlacementNode(Node):
             rclpy.spin_once(self, timeout_sec=0.05)
             if time.monotonic() >= due:
                 self.show()
-                due = time.monotonic() + PERIOD
+                due = time.monotonic() + OVERLAY_PERIOD_S
             key = "\n" if self.at_once else self.keys.get_nowait() if not self.keys.empty() else ""
             if key in ("\n", "\r"):
                 drifts, faults = self.look()

@@ -24,7 +24,7 @@ from vipa_ros.common.qos import MOTION_READER
 from vipa_ros.common.services import FIRST_WAIT_S, Services
 
 BACKENDS = ("embedded", "moveit")
-STALE = 0.5  # wall seconds without joint states after which nobody knows where the robot is
+JOINT_STATE_TIMEOUT_S = 0.5  # wall seconds without joint states after which nobody knows where the robot is
 
 
 class PlannerNode(Node):
@@ -92,7 +92,9 @@ class PlannerNode(Node):
         if self.state is None:
             return self.states.missing()
         age = time.monotonic() - max(self.heard, self.deaf_until)
-        return f"no joint states for {age:.1f} s; allowed: {STALE}" if age > STALE else ""
+        return (
+            f"no joint states for {age:.1f} s; allowed: {JOINT_STATE_TIMEOUT_S}" if age > JOINT_STATE_TIMEOUT_S else ""
+        )
 
 
 def main():

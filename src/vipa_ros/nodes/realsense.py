@@ -18,7 +18,7 @@ from vipa_ros.cameras.image_publishers import image_publishers
 from vipa_ros.common import convert, node
 from vipa_ros.common.qos import PROFILES
 
-PERIOD = 1.0  # wall seconds between two diagnostics
+DIAGNOSTICS_PERIOD_S = 1.0  # wall seconds between two diagnostics
 
 
 class RealSenseNode(Node):
@@ -44,7 +44,7 @@ class RealSenseNode(Node):
         self.threads = [CameraThread(c, lambda c=c: self.open(c), self.publish) for c in self.cameras]
         for thread in self.threads:
             thread.start()
-        self.create_timer(PERIOD, self.diagnose, clock=node.steady_clock())
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self.diagnose, clock=node.steady_clock())
         self.get_logger().info(f"realsense ready: {', '.join(c.name for c in self.cameras)}")
 
     def open(self, camera):

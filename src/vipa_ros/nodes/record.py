@@ -21,12 +21,12 @@ from vipa.recording.recorder import Recorder, summary_json
 from vipa_ros.common import node
 from vipa_ros.nodes.recorder import message_class
 
-LOOK = 0.5  # wall seconds between two looks for new topics, at the disk, and words about how far it is
-FIND = 5.0  # wall seconds after which a graph that says nothing new is taken as known
-KEEP_FREE = 200_000_000  # bytes of the disk that stay free: there the recording ends
+LOOK_PERIOD_S = 0.5  # wall seconds between two looks for new topics, at the disk, and words about how far it is
+FIND_TIMEOUT_S = 5.0  # wall seconds after which a graph that says nothing new is taken as known
+MIN_FREE_BYTES = 200_000_000  # bytes of the disk that stay free: there the recording ends
 
 
-OWN = (topics.ROSOUT, "/parameter_events")  # topics that every node brings
+OWN_TOPICS = (topics.ROSOUT, "/parameter_events")  # topics that every node brings
 
 
 class RecordNode(Node):
@@ -44,7 +44,7 @@ class RecordNode(Node):
         self.check_disk()
         if self.folder.exists() and any(self.folder.iterdir()):
             raise VipaError(f"{self.folder}: holds files already; name a new folder")
-        self.create_timer(LOOK, self.look, clock=node.steady_clock())
+        self.create_timer(LOOK_PERIOD_S, self.look, clock=node.steady_clock())
 
     def now_ns(self) -> int:
         """ROS time where the graph has a clock of its own, else this machine's."""
@@ -52,9 +52,9 @@ class RecordNode(Node):
 
     def check_disk(self) -> None:
         """Raises VipaError when the disk is nearly full."""
-        if files.free_bytes(self.folder) < KEEP_FREE:
+        if files.free_bytes(self.folder) < MIN_FREE_BYTES:
             raise VipaError(
-                f"{self.folder}: {files.disk_words(self.folder)}; allowed: {files.megabytes(KEEP_FREE)} or more"
+                f"{self.folder}: {files.disk_words(self.folder)}; allowed: {files.megabytes(MIN_FREE_BYTES)} or more"
             )
 
     def look(self):
@@ -88,7 +88,7 @@ class RecordNode(Node):
     def settled(self, found) -> bool:
         """The graph is known: two looks have found the same. Its clock, if it has one, is then among it."""
         before, self.found = self.found, found
-        return (found == before and len(found) > len(OWN)) or time.monotonic() - self.began > FIND
+        return (found == before and len(found) > len(OWN_TOPICS)) or time.monotonic() - self.began > FIND_TIMEOUT_S
 
     def add(self, name, kinds):
         """Subscribes to one topic; what can't be recorded is named once."""

@@ -31,13 +31,13 @@ from vipa_ros.robot.controller_starts import ControllerStarts
 from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
-PERIOD = 0.05  # wall seconds between two looks at the robot
+PERIOD_S = 0.05  # wall seconds between two looks at the robot
 LIST = "/controller_manager/list_controllers"
 SWITCH = "/controller_manager/switch_controller"
-WAIT = 5.0  # wall seconds for the controller manager
-UNKNOWN = 3.0  # wall seconds without its answer after which controllers count as unknown
-STEPS = 8  # requests that one recovery may make
-SETTLE = 1.0  # wall seconds for a request to show in what the robot says
+CONTROLLERS_WAIT_S = 5.0  # wall seconds for the controller manager
+CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds without its answer after which controllers count as unknown
+MAX_RECOVERY_STEPS = 8  # requests that one recovery may make
+SETTLE_S = 1.0  # wall seconds for a request to show in what the robot says
 
 
 class RobotNode(Node):
@@ -54,7 +54,7 @@ class RobotNode(Node):
         self.wires = driver_wires(make, self, self.services_)
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, str] | None = None if self.wanted else {}
-        self.listing, self.since_list, self.since_status = None, UNKNOWN, 0.0
+        self.listing, self.since_list, self.since_status = None, CONTROLLERS_TIMEOUT_S, 0.0
         self.armed, self.sent, self.busy = False, None, False
         self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
         Listener(self).on(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
@@ -65,7 +65,7 @@ class RobotNode(Node):
             self.create_service(ResetCell, topics.RESET_CELL, self.on_reset, callback_group=group)
             self.tf_static = self.create_publisher(TFMessage, topics.TF_STATIC, PROFILES["latched"])
             self.tf_static.publish(mounts(self.robot.cameras))
-        self.create_timer(PERIOD, self.look, clock=node.steady_clock(), callback_group=group)
+        self.create_timer(PERIOD_S, self.look, clock=node.steady_clock(), callback_group=group)
         self.get_logger().info(f"robot ready: {self.robot.name}, driver {make}")
 
     def on_safety(self, msg):
@@ -81,7 +81,7 @@ class RobotNode(Node):
         self.ask_controllers()
         self.starts.look(self.controllers or {})
         state = self.state()
-        self.since_status += PERIOD
+        self.since_status += PERIOD_S
         if state != self.sent or self.since_status >= 0.5:
             if not state.ready and (self.sent is None or state != self.sent):
                 self.get_logger().error(f"the robot is not ready: {state.message}")
@@ -96,14 +96,14 @@ class RobotNode(Node):
     def ask_controllers(self):
         if not self.wanted:
             return
-        self.since_list += PERIOD
+        self.since_list += PERIOD_S
         if self.listing is not None and self.listing.done():
             answer, self.listing, self.since_list = self.listing.result(), None, 0.0
             if answer is not None:
                 self.controllers = {c.name: c.state for c in answer.controller}
         elif self.listing is None and self.since_list >= 0.2 and self.services_.clients[LIST].service_is_ready():
             self.listing = self.services_.clients[LIST].call_async(ListControllers.Request())
-        elif self.since_list > UNKNOWN:
+        elif self.since_list > CONTROLLERS_TIMEOUT_S:
             self.controllers, self.listing = None, None
             self.since_list = 0.2
 
@@ -130,7 +130,7 @@ class RobotNode(Node):
 
     async def recover(self):
         """Asks the driver for what leads to ready, one request after the other, then activates the controllers."""
-        for _ in range(STEPS):
+        for _ in range(MAX_RECOVERY_STEPS):
             self.wires.read()
             request = self.wires.driver.recovery()
             if not request:
@@ -143,22 +143,22 @@ class RobotNode(Node):
             raise VipaError(f"recovery: {state.message}")
         if not self.wanted:
             return
-        listed = await self.services_.call(LIST, ListControllers.Request(), WAIT, RETRY_S)
+        listed = await self.services_.call(LIST, ListControllers.Request(), CONTROLLERS_WAIT_S, RETRY_S)
         active = {c.name for c in listed.controller if c.state == ACTIVE}
         idle = [name for name in self.wanted if name not in active]
         if idle:
             answer = await self.services_.call(
                 SWITCH,
                 SwitchController.Request(activate_controllers=idle, strictness=SwitchController.Request.STRICT),
-                WAIT,
+                CONTROLLERS_WAIT_S,
             )
             if not answer.ok:
                 raise VipaError(f"recovery: {SWITCH}: {', '.join(idle)}: {answer.message or 'refused'}")
 
     async def changed(self, request: str) -> None:
-        """Until the robot shows what `request` has done, or SETTLE seconds."""
-        for _ in range(round(SETTLE / PERIOD)):
-            await self.services_.pause(PERIOD)
+        """Until the robot shows what `request` has done, or SETTLE_S seconds."""
+        for _ in range(round(SETTLE_S / PERIOD_S)):
+            await self.services_.pause(PERIOD_S)
             self.wires.read()
             if self.wires.driver.recovery() != request:
                 return

@@ -180,11 +180,11 @@ class SimNode(Node):
 
     def wait(self, executor):
         """Until the tick is answered, or nobody will."""
-        again = time.monotonic() + lockstep.TURN
+        again = time.monotonic() + lockstep.TURN_S
         while len(self.answered) < len(self.controllers) and not self.waiting.in_vain():
-            executor.spin_once(timeout_sec=lockstep.TURN)
+            executor.spin_once(timeout_sec=lockstep.TURN_S)
             if time.monotonic() > again:  # /clock is best-effort: one that was lost is said again
-                again = time.monotonic() + lockstep.TURN
+                again = time.monotonic() + lockstep.TURN_S
                 self.clock.publish(Clock(clock=convert.time_msg(self.clock_ns)))
 
     def close(self):

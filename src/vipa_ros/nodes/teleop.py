@@ -27,9 +27,9 @@ from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.session import Plan, Session
 from vipa_ros.teleop.teleop_node import TeleopNode, device_named
 
-REFRESH = 0.2  # wall seconds
+REFRESH_PERIOD_S = 0.2  # wall seconds
 MODES = ("holding", "executing", "braking", "STOPPED")
-FIND = 30.0  # wall seconds for motion to appear before it says so
+FIND_TIMEOUT_S = 30.0  # wall seconds for motion to appear before it says so
 
 
 def make(self):
@@ -112,7 +112,7 @@ class TeleopSession(TeleopNode):
         with Live(console=console, auto_refresh=False) if console.is_terminal else _Plain() as self.live:
             while rclpy.ok() and not self.session.over:
                 executor.spin_once(timeout_sec=0.05)
-                if self.live and time.monotonic() - shown > REFRESH:
+                if self.live and time.monotonic() - shown > REFRESH_PERIOD_S:
                     shown = time.monotonic()
                     self.live.update(teleop_screen.render(self.picture()), refresh=True)
 

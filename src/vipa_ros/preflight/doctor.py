@@ -20,9 +20,9 @@ from vipa_ros.bringup.supervisor import dead_shared_memory
 from vipa_ros.preflight import host
 
 PYTHONS = ((3, 11), (3, 13))  # first and last that are supported
-DISK = 2e9  # bytes; an episode's run folder takes some tens of megabytes
+MIN_DISK_BYTES = 2e9  # bytes; an episode's run folder takes some tens of megabytes
 # bytes; Fast DDS keeps its queues there: a segment of the profile's size for each of some nine processes
-SHARED_MEMORY = 700e6
+MIN_SHM_BYTES = 700e6
 SHM_FIX = "delete old files in /dev/shm; in a container: docker run --shm-size=1g"
 FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
 

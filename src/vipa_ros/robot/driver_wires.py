@@ -14,7 +14,7 @@ from vipa.errors import VipaError, unknown
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.services import Services
 
-WAIT = 10.0  # wall seconds for a driver to answer
+DRIVER_WAIT_S = 10.0  # wall seconds for a driver to answer
 FRANKA_STATE = "/franka_robot_state_broadcaster/robot_state"
 FRANKA_RECOVERY = "/action_server/error_recovery"
 UR_STATUS, UR_DASHBOARD = "/io_and_status_controller", "/dashboard_client"
@@ -64,10 +64,10 @@ class FrankaWires(DriverWires):
     async def request(self, name: str) -> str:
         if not self.client.server_is_ready():
             return f"no action server {FRANKA_RECOVERY}"
-        handle = await self.services.within(self.client.send_goal_async(self.recovery.Goal()), WAIT)
+        handle = await self.services.within(self.client.send_goal_async(self.recovery.Goal()), DRIVER_WAIT_S)
         if handle is None or not handle.accepted:
             return f"{FRANKA_RECOVERY} refused"
-        result = await self.services.within(handle.get_result_async(), WAIT)
+        result = await self.services.within(handle.get_result_async(), DRIVER_WAIT_S)
         return "" if result is not None and result.status == 4 else f"{FRANKA_RECOVERY} failed"  # 4: STATUS_SUCCEEDED
 
 
@@ -97,7 +97,7 @@ class UrWires(DriverWires):
 
     async def request(self, name: str) -> str:
         try:
-            answer = await self.services.call(self.names[name], Trigger.Request(), WAIT)
+            answer = await self.services.call(self.names[name], Trigger.Request(), DRIVER_WAIT_S)
         except VipaError as error:
             return str(error)
         return "" if answer.success else f"{self.names[name]}: {answer.message or 'refused'}"

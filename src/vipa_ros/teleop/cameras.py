@@ -13,7 +13,7 @@ from vipa.robot.description import Robot
 from vipa_ros.common.node import steady_clock
 from vipa_ros.common.qos import CAMERA_READER
 
-LOOK = 0.5  # wall seconds between two pictures that are looked at
+LOOK_PERIOD_S = 0.5  # wall seconds between two pictures that are looked at
 
 
 class Cameras:
@@ -26,7 +26,7 @@ class Cameras:
         for camera in cameras:
             topic, take = topics.camera_topics(camera)["color"], lambda data, c=camera: self.newest.__setitem__(c, data)
             node.create_subscription(Image, topic, take, CAMERA_READER, raw=True)
-        node.create_timer(LOOK, self.look, clock=steady_clock())
+        node.create_timer(LOOK_PERIOD_S, self.look, clock=steady_clock())
 
     def look(self) -> None:
         """Takes the newest picture of each camera."""

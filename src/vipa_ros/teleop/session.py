@@ -27,7 +27,7 @@ from vipa_ros.episode.operator_requests import OperatorRequests
 from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.teleop_node import TeleopNode
 
-WAIT = 5.0  # wall seconds for a service
+SERVICE_WAIT_S = 5.0  # wall seconds for a service
 TAKEOVER = {"pause": TakeOver.Request.PAUSE, "take": TakeOver.Request.TAKE, "give_back": TakeOver.Request.GIVE_BACK}
 
 
@@ -121,7 +121,7 @@ class Session:
     async def authority(self, commander: str) -> None:
         """Gives the authority to `commander` ("": to nobody), in the name of teleop. Raises VipaError."""
         request = SetAuthority.Request(commander_id=commander, requester_id=self.node.commander.commander_id)
-        answer = await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
+        answer = await self.services.call(topics.SET_AUTHORITY, request, SERVICE_WAIT_S, RETRY_S)
         if not answer.granted:
             raise VipaError(answer.message)
 
@@ -133,7 +133,7 @@ class Session:
         """Pauses the episode's commander, takes over from it, or gives it back. Raises VipaError."""
         who = self.plan.operator if self.plan else "operator"
         request = TakeOver.Request(what=TAKEOVER[event], commander_id=self.node.commander.commander_id, operator_id=who)
-        answer = await self.services.call(topics.TAKE_OVER, request, WAIT, RETRY_S)
+        answer = await self.services.call(topics.TAKE_OVER, request, SERVICE_WAIT_S, RETRY_S)
         if not answer.accepted:
             raise VipaError(answer.message)
         return answer.message

@@ -13,14 +13,14 @@ from vipa_ros.commanders.commander_node import STALE_S, CommanderNode
 from vipa_ros.common.node import steady_clock
 from vipa_ros.teleop.device_topics import subscribe
 
-PERIOD = 0.01  # wall seconds between two readings of a device that says nothing new
-SOON = 0.004  # wall seconds between two steps, however fast a device is
+READ_PERIOD_S = 0.01  # wall seconds between two readings of a device that says nothing new
+MIN_STEP_PERIOD_S = 0.004  # wall seconds between two steps, however fast a device is
 
 
 class TeleopNode(CommanderNode):
     """Steps the commander while it holds the authority, in an episode or without one.
 
-    Commands wait for no clock: a reading is taken when the device has something new, and every PERIOD. Without the authority, or
+    Commands wait for no clock: a reading is taken when the device has something new, and every READ_PERIOD_S. Without the authority, or
     with joint states that are late, the device is still read, for what concerns the session, and nothing moves.
     """
 
@@ -32,7 +32,7 @@ class TeleopNode(CommanderNode):
         self.awake = self.create_guard_condition(self.wake)
         subscribe(self, self.commander.device)
         self.commander.device.open(self.awake.trigger)
-        self.create_timer(PERIOD, self.step, clock=steady_clock())
+        self.create_timer(READ_PERIOD_S, self.step, clock=steady_clock())
 
     def on_status(self, msg):
         super().on_status(msg)
@@ -51,7 +51,7 @@ class TeleopNode(CommanderNode):
 
     def wake(self):
         """The device has something new."""
-        if time.monotonic() - self.stepped > SOON:
+        if time.monotonic() - self.stepped > MIN_STEP_PERIOD_S:
             self.step()
 
     def step(self):

@@ -30,7 +30,7 @@ def test_franka(robot, ready, estop, request_, message):
     state = robot.state()
     assert (state.ready, state.estop) == (ready, estop) and message in state.message
     assert (
-        robot.recovery() if robot.mode is not None and robot.now - robot.heard <= franka.SILENCE else ""
+        robot.recovery() if robot.mode is not None and robot.now - robot.heard <= franka.STATE_TIMEOUT_S else ""
     ) == request_
 
 

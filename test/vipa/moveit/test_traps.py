@@ -7,7 +7,7 @@ from helpers.servo_rig import Rig
 from helpers.servo_stand_in import MARGIN, POSE
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.motion.servo import Target
-from vipa.moveit.servo_dialogue import DIVERGED, NEAR, SILENT, Phase
+from vipa.moveit.servo_dialogue import DIVERGED_RAD, NEAR_RAD, OUTPUT_TIMEOUT_S, Phase
 from vipa.robot.state import JointTrajectory
 
 AHEAD = [0.1, 0.0, -0.05]
@@ -53,11 +53,11 @@ def test_undisturbed_it_arrives():
 
 # what happens to Servo in mid-motion; what the reason says; seconds until the arm is at rest: until it is noticed, and braking
 FAULTS = {
-    "it is started anew and has no type": (lambda r: r.servos["arm"].start(), "has put out nothing", SILENT + 0.4),
-    "its clock runs ahead: stamps are old to it": (lambda r: setattr(r, "servo_clock_ahead", 0.15), "has put out nothing", SILENT + 0.4),
-    "its output is lost": (lambda r: r.mute.add("arm"), "has put out nothing", SILENT + 0.4),
+    "it is started anew and has no type": (lambda r: r.servos["arm"].start(), "has put out nothing", OUTPUT_TIMEOUT_S + 0.4),
+    "its clock runs ahead: stamps are old to it": (lambda r: setattr(r, "servo_clock_ahead", 0.15), "has put out nothing", OUTPUT_TIMEOUT_S + 0.4),
+    "its output is lost": (lambda r: r.mute.add("arm"), "has put out nothing", OUTPUT_TIMEOUT_S + 0.4),
     "it halts before a collision": (lambda r: setattr(r.servos["arm"], "scale", 0.0), "halted before a collision", 0.4),
-    "somebody else pauses it": (lambda r: r.servos["arm"].pause_servo(True), "has put out nothing", SILENT + 0.4),
+    "somebody else pauses it": (lambda r: r.servos["arm"].pause_servo(True), "has put out nothing", OUTPUT_TIMEOUT_S + 0.4),
     "it is gone": (lambda r: r.present.clear(), "is not there", 0.4),
     "it says what no status is": (lambda r: setattr(r.servos["arm"], "cycle", lambda now: ((42, ""), None)), "says 42", 0.4),
     "it finds a command invalid": (lambda r: setattr(r.servos["arm"], "cycle", lambda now: ((-1, "Invalid"), None)),
@@ -263,7 +263,7 @@ def test_resumed_it_may_leap_and_the_arm_does_not(rig, leap):
         rig.tick()
         ticks += 1
         assert np.abs(rig.q - q).max() < 1e-6 and ticks < 1000
-    assert np.abs(rig.dialogues["arm"].reference().value - q).max() < NEAR
+    assert np.abs(rig.dialogues["arm"].reference().value - q).max() < NEAR_RAD
     assert ticks * rig.motion.dt > 0.2, "longer than two periods of its collision check"
     assert rig.servos["arm"].checking
 
@@ -271,14 +271,14 @@ def test_resumed_it_may_leap_and_the_arm_does_not(rig, leap):
 def test_an_output_far_from_the_arm_is_not_followed(rig):
     dialogue, epoch = rig.dialogues["arm"], rig.motion.epoch
     rig.mute.add("arm")
-    far = rig.q + DIVERGED + 0.1
+    far = rig.q + DIVERGED_RAD + 0.1
     dialogue.take_output(
         JointTrajectory(tuple(dialogue.group.joints), np.zeros(1), far[None], np.zeros((1, 7))), rig.robot.time
     )
     rig.tick()
     assert rig.motion.epoch == epoch + 1 and "rad from the arm" in rig.motion.reasons[0]
     comes_to_rest(rig, 0.4)
-    assert np.abs(rig.q - far).min() > DIVERGED / 2
+    assert np.abs(rig.q - far).min() > DIVERGED_RAD / 2
 
 
 @pytest.mark.parametrize("change, words", [
@@ -311,5 +311,5 @@ def test_two_arms_have_a_servo_each_and_a_silent_one_stops_them_both():
     assert rig.chunk(rig.line([0.0, 0.05, 0.0]), group="left") == ""
     rig.tick(20)
     rig.mute.add("left")
-    comes_to_rest(rig, SILENT + 0.4)
+    comes_to_rest(rig, OUTPUT_TIMEOUT_S + 0.4)
     assert any("Servo of left has put out nothing" in reason for reason in rig.motion.reasons)

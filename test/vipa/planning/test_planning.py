@@ -10,7 +10,7 @@ import pytest
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.motion.motion import Motion
 from vipa.planning.embedded import EmbeddedPlanning
-from vipa.planning.request import STEP, NoPlan, PlanRequest, check, verified
+from vipa.planning.request import STEP_S, NoPlan, PlanRequest, check, verified
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_cli.bench.ideal_robot import IdealRobot
@@ -63,7 +63,7 @@ def test_a_plan_is_executed_as_a_chunk_and_nothing_is_clamped(single, request_):
     tick(3)
     assert check(request_, robot) == ""
     plan = planning.plan(request_, ideal.state())
-    assert plan.planner == "embedded" and plan.dt == STEP
+    assert plan.planner == "embedded" and plan.dt == STEP_S
     np.testing.assert_allclose(plan.steps[0], away, atol=1e-6)
     now = ideal.now_ns
     action = GroupAction("arm", joint_names=tuple(group.joints), joints=plan.steps)
@@ -116,7 +116,7 @@ def test_a_path_of_moveits_is_resampled_in_our_order():
 
     times = np.array([0.0, 0.3, 0.62])
     steps = resampled(trajectory(times, np.column_stack([times, 2 * times]), np.tile([1.0, 2.0], (3, 1))), ["a", "b"])
-    grid = np.append(np.arange(0, 0.62, STEP), 0.62)
+    grid = np.append(np.arange(0, 0.62, STEP_S), 0.62)
     np.testing.assert_allclose(steps, np.column_stack([2 * grid, grid]), atol=1e-9)
     for bad, words in (
         (trajectory([], [], []), "is for b, a"),

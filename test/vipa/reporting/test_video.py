@@ -12,7 +12,7 @@ from vipa.recording.reader import BagReader
 from vipa.recording.timeline import EpisodeState, ModeSpan, SubTaskState, Timeline, read_timeline
 from vipa.reporting import drawing
 from vipa.reporting.drawing import Painter, fit
-from vipa.reporting.video import END_CARD, NoPictures, _captions, render_video
+from vipa.reporting.video import END_CARD_S, NoPictures, _captions, render_video
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_a_video_shows_every_frame_and_the_outcome(folder, tmp_path):
         assert float(stream.average_rate) == pytest.approx(15.0, rel=0.05)
         frames = [f.to_ndarray(format="rgb24") for f in file.decode(video=0)]
     rate = 15.0
-    assert len(frames) == pytest.approx(3 * rate + END_CARD * rate, abs=3)
+    assert len(frames) == pytest.approx(3 * rate + END_CARD_S * rate, abs=3)
     assert frames[0].shape == (606, 960, 3)
     pill = frames[-1][drawing.HEADER + drawing.CAMERAS + 62, -22]
     np.testing.assert_allclose(pill, drawing.GREEN, atol=25)
@@ -124,7 +124,7 @@ def test_it_begins_when_every_camera_has_delivered(tmp_path):
 def test_a_camera_that_stays_silent_is_not_waited_for(tmp_path):
     rows = [("left", 1 + k / 10, 200) for k in range(80)] + [("right", 8.5, 120)]
     frames = _frames(render_video(_write(tmp_path / "bag", sorted(rows, key=lambda r: r[1])), None, tmp_path / "v.mp4"))
-    assert len(frames) == pytest.approx(10 * (7 + END_CARD), abs=4)
+    assert len(frames) == pytest.approx(10 * (7 + END_CARD_S), abs=4)
     place = frames[0][drawing.HEADER : drawing.HEADER + drawing.CAMERAS, 480:]
     assert (place.max(-1) > 150).sum() > 50  # it says so
 

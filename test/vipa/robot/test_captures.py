@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from vipa.robot.captures import FROZEN_AFTER, StillCheck, capture_fault
+from vipa.robot.captures import FROZEN_S, StillCheck, capture_fault
 from vipa.robot.state import CameraFrame
 
 SIZE = (64, 48)
@@ -88,7 +88,7 @@ def play(check, colors, depths, period=0.1):
 
 @pytest.mark.parametrize("still_ok", [False, True])
 def test_depth_that_stands_while_colours_change_is_frozen_until_it_moves(still_ok):
-    count = round(FROZEN_AFTER / 0.1) + 2
+    count = round(FROZEN_S / 0.1) + 2
     faults = play(StillCheck(still_ok), range(count + 1), [0] * count + [1])
     assert (
         not any(faults[: count - 1])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from vipa.robot.state import GroundTruth
 from vipa.tasks.checks import CheckState
-from vipa.tasks.scorer import MAX_GAP, EpisodeScorer, SubTaskStatus
+from vipa.tasks.scorer import MAX_GAP_S, EpisodeScorer, SubTaskStatus
 from vipa.tasks.task import SubTask, Task
 
 TICK = 50_000_000
@@ -129,7 +129,7 @@ def test_hold_is_never_shorter_than_asked(steps, hold):
     for step, met in steps:
         now += step
         scorer.update(look(now, *("a" if met else "")))
-        counted = 0 <= step <= MAX_GAP * 1e9
+        counted = 0 <= step <= MAX_GAP_S * 1e9
         streak = None if not met else (streak + step if previous and counted else 0)
         previous = met
         should = streak is not None and streak / 1e9 >= hold - 1e-6

@@ -12,7 +12,7 @@ from vipa.robot.description import load_robot
 from vipa.robot.state import GroundTruth, GroupState
 from vipa.tasks import scorecard
 from vipa.tasks.checks import CheckState
-from vipa.tasks.failures import EXCESSIVE, FailureClass, FailureName, base_poses
+from vipa.tasks.failures import EXCESSIVE_N, FailureClass, FailureName, base_poses
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import Held, SubTask, Task, load_task
 from vipa_sim.loop import Loop, run_episode
@@ -89,7 +89,7 @@ STORIES = {
     "touches something else": (LIFT, lambda s: s.go(2, [0.5, 0.2, 0.05], touches=[("finger", "plant")]), "wrong_region"),
     "puts it beside the box": (PUT, lambda s: s.grasp().go(2, [0.5, 0.1, 0.1]).go(0.3, hand=1.0).go(1, held=False), "wrong_region"),
     "stands still with it beside the plant": (AIM, lambda s: s.grasp().go(2, PLANT + [0.0, 0.0, 0.25]).go(6), "wrong_region"),
-    "presses down on it": (LIFT, lambda s: s.go(2, CAN).go(0.3, force=EXCESSIVE + 1).go(1, HOME, force=0.0), "wrong_depth"),
+    "presses down on it": (LIFT, lambda s: s.go(2, CAN).go(0.3, force=EXCESSIVE_N + 1).go(1, HOME, force=0.0), "wrong_depth"),
     "closes beside it": (LIFT, lambda s: s.go(2, CAN + [0.04, 0, 0]).go(1, hand=0.0).go(2, HOME), "grasp_misaligned"),
     "closes beside the handle": (PULL, lambda s: s.go(2, CAN + [0.04, 0, 0]).go(1, hand=0.0).go(2, HOME), "grasp_misaligned"),
     "touches it and goes on": (LIFT, lambda s: s.go(2, CAN, held=True).go(1, HOME, held=False), "grasp_misaligned"),

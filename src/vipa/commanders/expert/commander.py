@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
-from vipa.commanders.expert.part import DT, ArmPart, HeadPart, Part, Script
+from vipa.commanders.expert.part import DT_S, ArmPart, HeadPart, Part, Script
 from vipa.commanders.expert.scripts import scripts_of
 from vipa.commanders.expert.view import View, World
 from vipa.errors import VipaError
@@ -16,7 +16,7 @@ from vipa.tasks.checks import CheckState
 from vipa.tasks.scorer import EpisodeScorer
 from vipa.tasks.task import Task
 
-KICK_TURN = 10.0  # radians about the vertical that go with a metre of disturbance where nothing else is said
+KICK_TURN_RAD_M = 10.0  # radians about the vertical that go with a metre of disturbance where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Expert:
 
     Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
     noise: metres, standard deviation of the disturbances added to what is sent (DART), and turn: radians, of those about the
-    vertical, None: KICK_TURN times the noise. The next chunk starts where the disturbance led to, so demonstrations hold the recovery;
+    vertical, None: KICK_TURN_RAD_M times the noise. The next chunk starts where the disturbance led to, so demonstrations hold the recovery;
     0 adds none. labelling: somebody else drives, and each answer is what the expert would do from where the tools are and as fast as they
     move, with each hand as it was `told` to be (group → opening; not named: not told yet). tireless: the scripts begin anew when
     they have ended. Raises VipaError for a task without a script, or a robot that cannot play it.
@@ -45,13 +45,13 @@ class Expert:
 
     commander_id = "expert"
     wants_cameras = False
-    period = DT
+    period = DT_S
 
     def __init__(self, robot: Robot, task: Task, seed: int = 0, noise: float = 0.0, turn: float | None = None):
         self.task, self.robot, self.seed = task, robot, seed
         task.check_robot(robot)
         scripts = scripts_of(task, robot)
-        turn = KICK_TURN * noise if turn is None else turn
+        turn = KICK_TURN_RAD_M * noise if turn is None else turn
         for name, value, unit in (("noise", noise, "metres"), ("turn", turn, "radians")):
             if not value >= 0:
                 raise VipaError(f"expert: {name} must be >= 0 {unit}, got {value}")
@@ -118,7 +118,7 @@ class Expert:
         self.seq += 1
         clean, sent = (
             ActionChunk(
-                self.commander_id, self.epoch, self.seq, seen.now_ns, seen.now_ns, DT, groups, seen.truth.stamp_ns
+                self.commander_id, self.epoch, self.seq, seen.now_ns, seen.now_ns, DT_S, groups, seen.truth.stamp_ns
             )
             for groups in zip(*actions)
         )

@@ -14,13 +14,13 @@ from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics
 
 HORIZON = 17  # steps of a chunk: now, and the sixteen that a policy learns
-DT = 0.1  # seconds between them
+DT_S = 0.1  # seconds between them
 # Steps at the head of a chunk that repeat what the last one said: motion has committed to them when the chunk arrives,
 # one step late or less, and a new goal that began earlier would have to be caught up with in a hurry.
-LEAD = 2
-ANGULAR_ACCELERATION = 6.0  # rad/s²
-LOST = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
-LOST_ANGLE = 0.15  # radians, likewise of a head's joints
+LEAD_STEPS = 2
+ANGULAR_ACCELERATION_RAD_S2 = 6.0  # rad/s²
+LOST_M = 0.06  # metres between the reference and the tool beyond which the expert starts anew from where the tool is
+LOST_RAD = 0.15  # radians, likewise of a head's joints
 KICK_STEPS = 5  # steps for which a random disturbance lasts
 KICK_PAUSE = 10  # steps from its end to the next: the way back is what is to be learnt
 
@@ -97,14 +97,14 @@ class ArmPart(Part):
         self.kick, self.kick_left = np.zeros(4), -int(random.integers(KICK_PAUSE))
 
     def is_lost(self) -> bool:
-        return bool(np.linalg.norm(self.said[0][0][:3] - self.view.tool[:3]) > LOST)
+        return bool(np.linalg.norm(self.said[0][0][:3] - self.view.tool[:3]) > LOST_M)
 
     def restart(self, told: float | None) -> None:
         arm = self.view.state
-        poses = [arm.tool_pose.copy() for _ in range(LEAD + 1)]
+        poses = [arm.tool_pose.copy() for _ in range(LEAD_STEPS + 1)]
         for k, pose in enumerate(poses):
-            pose[:3] += k * DT * arm.tool_velocity
-        self.reference = PoseReference(poses.pop(), arm.tool_velocity)  # LEAD steps ahead of now
+            pose[:3] += k * DT_S * arm.tool_velocity
+        self.reference = PoseReference(poses.pop(), arm.tool_velocity)  # LEAD_STEPS steps ahead of now
         # a hand that holds something measures wider than it was told: told what it measures, it would let go
         hand = self.view.opening if self.goal is None else self.goal.hand
         # pose (7,) and opening of the steps before the reference
@@ -123,11 +123,11 @@ class ArmPart(Part):
 
     def speak(self, noise: float, turn: float) -> tuple[GroupAction, GroupAction]:
         goal = self.goal
-        limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION)
-        plan, after = self.reference.plan(goal.pose(self.view), limits, HORIZON - LEAD, DT)
+        limits = (goal.speed, goal.acceleration, goal.angular_speed, ANGULAR_ACCELERATION_RAD_S2)
+        plan, after = self.reference.plan(goal.pose(self.view), limits, HORIZON - LEAD_STEPS, DT_S)
         poses = np.vstack([[pose for pose, _ in self.said], plan])
         last = self.said[-1][1]
-        way = goal.hand_speed * DT * np.arange(1, HORIZON - LEAD + 1)
+        way = goal.hand_speed * DT_S * np.arange(1, HORIZON - LEAD_STEPS + 1)
         closing = last + np.clip(goal.hand - last, -way, way)
         hand = np.array([opening for _, opening in self.said] + list(closing))
         clean = sent = self._action(poses, hand)
@@ -135,7 +135,7 @@ class ArmPart(Part):
         if kick is not None:
             kick = kick * [1, 1, not goal.pressed, 1]
             noisy = poses.copy()
-            noisy[LEAD + 1 :] = [disturbed(pose, kick) for pose in poses[LEAD + 1 :]]
+            noisy[LEAD_STEPS + 1 :] = [disturbed(pose, kick) for pose in poses[LEAD_STEPS + 1 :]]
             sent = self._action(noisy, hand)
         self.said.popleft()
         self.said.append((plan[0], float(closing[0])))
@@ -175,11 +175,11 @@ class HeadPart(Part):
     """A head that pans and tilts a camera. Nothing disturbs it."""
 
     def is_lost(self) -> bool:
-        return bool(np.abs(self.said[0] - self.view.state.positions).max() > LOST_ANGLE)
+        return bool(np.abs(self.said[0] - self.view.state.positions).max() > LOST_RAD)
 
     def restart(self, told: float | None) -> None:
         head = self.view.state
-        path = [head.positions + k * DT * head.velocities for k in range(LEAD + 1)]
+        path = [head.positions + k * DT_S * head.velocities for k in range(LEAD_STEPS + 1)]
         path = [np.clip(joints, self.kinematics.lower, self.kinematics.upper) for joints in path]
         self.reference = JointReference(path.pop(), head.velocities)
         self.said = deque(path)
@@ -193,7 +193,9 @@ class HeadPart(Part):
 
     def speak(self, noise: float, turn: float) -> tuple[GroupAction, GroupAction]:
         goal = self.goal
-        plan, after = self.reference.plan(goal.joints(self.view), (goal.speed, goal.acceleration), HORIZON - LEAD, DT)
+        plan, after = self.reference.plan(
+            goal.joints(self.view), (goal.speed, goal.acceleration), HORIZON - LEAD_STEPS, DT_S
+        )
         joints = np.clip(np.vstack([self.said, plan]), self.kinematics.lower, self.kinematics.upper)
         self.said.popleft()
         self.said.append(plan[0])

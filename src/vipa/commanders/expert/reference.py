@@ -7,7 +7,7 @@ import numpy as np
 
 from vipa.geometry import rotation
 
-SUBSTEP = 0.05  # seconds; the profile is integrated this finely between the steps of a chunk
+SUBSTEP_S = 0.05  # seconds; the profile is integrated this finely between the steps of a chunk
 
 
 def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleration: float, dt: float) -> np.ndarray:
@@ -51,7 +51,7 @@ class PoseReference:
         """
         speed, acceleration, angular_speed, angular_acceleration = limits
         position, velocity, turn, angular = self.position, self.velocity, self.turn, self.angular
-        count = max(1, round(dt / SUBSTEP))
+        count = max(1, round(dt / SUBSTEP_S))
         h = dt / count
         poses, after = np.empty((steps, 7)), None
         for k in range(steps):
@@ -87,7 +87,7 @@ class JointReference:
         """Joints (steps, J), the first being where it stands, `dt` seconds apart, towards `goal` (J,), and the state after one
         step, to be handed to `advance`. limits: speed rad/s, acceleration rad/s²."""
         joints, velocity = self.joints, self.velocity
-        count = max(1, round(dt / SUBSTEP))
+        count = max(1, round(dt / SUBSTEP_S))
         path, after = np.empty((steps, len(joints))), None
         for k in range(steps):
             if k == 1:

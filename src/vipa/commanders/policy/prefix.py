@@ -5,7 +5,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from vipa.motion.chunk import ActionChunk, GroupAction
 
-SLACK = 0.005  # seconds by which a step may lie outside what is committed and still count as known
+SLACK_S = 0.005  # seconds by which a step may lie outside what is committed and still count as known
 
 
 def committed_prefix(committed: ActionChunk | None, last: ActionChunk | None, start_ns: int, dt: float) -> dict | None:
@@ -23,7 +23,7 @@ def committed_prefix(committed: ActionChunk | None, last: ActionChunk | None, st
             return None
         times = first + committed.dt * np.arange(len(known.poses))
         due = []
-        while times[0] - SLACK <= (at := start_ns / 1e9 + len(due) * dt) <= times[-1] + SLACK:
+        while times[0] - SLACK_S <= (at := start_ns / 1e9 + len(due) * dt) <= times[-1] + SLACK_S:
             due.append(at)
         if not due:
             return None

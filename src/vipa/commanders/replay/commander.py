@@ -3,7 +3,7 @@
 import numpy as np
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
-from vipa.commanders.replay.recorded import DT, Recorded
+from vipa.commanders.replay.recorded import DT_S, Recorded
 from vipa.errors import NoChunk
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
@@ -36,13 +36,13 @@ class Replay:
             self.begun_ns, self.epoch = seen.now_ns, seen.status.epoch
         if seen.status.epoch != self.epoch:
             raise NoChunk("the replay was interrupted: the arm is not where the recording has it")
-        first = int((seen.now_ns - self.begun_ns) / 1e9 / DT)
+        first = int((seen.now_ns - self.begun_ns) / 1e9 / DT_S)
         if first >= self.recorded.steps:
             return None
         actions = tuple(a for group in self.robot.groups if (a := self._action(group, first)) is not None)
         self.seq += 1
-        start = self.begun_ns + round(first * DT * 1e9)
-        return ActionChunk(self.commander_id, self.epoch, self.seq, seen.now_ns, start, DT, actions)
+        start = self.begun_ns + round(first * DT_S * 1e9)
+        return ActionChunk(self.commander_id, self.epoch, self.seq, seen.now_ns, start, DT_S, actions)
 
     def _action(self, group, first: int) -> GroupAction | None:
         fields = {}

@@ -13,8 +13,8 @@ from vipa.recording.topic_names import JOINT_STATES
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 
-DT = 0.02  # seconds
-SHIFTS = np.arange(-0.3, 0.3001, DT)  # seconds by which the second may be later
+DT_S = 0.02  # seconds
+SHIFTS = np.arange(-0.3, 0.3001, DT_S)  # seconds by which the second may be later
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def compare(first: Path, second: Path, robot: Robot) -> Comparison:
     kinematics = Kinematics(robot)
     a, b = (_measured(folder, kinematics.joint_names) for folder in (first, second))
     length = min(len(a), len(b))
-    shift = min(range(len(SHIFTS)), key=lambda i: _rms(_aligned(a, b, round(SHIFTS[i] / DT), length)))
-    x, y = _aligned(a, b, round(SHIFTS[shift] / DT), length)
+    shift = min(range(len(SHIFTS)), key=lambda i: _rms(_aligned(a, b, round(SHIFTS[i] / DT_S), length)))
+    x, y = _aligned(a, b, round(SHIFTS[shift] / DT_S), length)
     off = np.abs(x - y)
     tools = {
         g.name: max(
@@ -66,7 +66,7 @@ def compare(first: Path, second: Path, robot: Robot) -> Comparison:
 
 
 def _measured(folder: Path, names: tuple[str, ...]) -> np.ndarray:
-    """(T, n) measured joints of the episode, DT apart from its start on."""
+    """(T, n) measured joints of the episode, DT_S apart from its start on."""
     times, rows = [], []
     with BagReader(Path(folder) / "bag") as bag:
         line = read_timeline(bag)
@@ -83,7 +83,7 @@ def _measured(folder: Path, names: tuple[str, ...]) -> np.ndarray:
     if len(rows) < 2:
         raise VipaError(f"{folder}/bag: no joint states of this robot in the episode")
     since = (np.array(times) - line.start_ns) / 1e9
-    grid = np.arange(0.0, since[-1], DT)
+    grid = np.arange(0.0, since[-1], DT_S)
     return np.stack([np.interp(grid, since, column) for column in np.array(rows).T], axis=1)
 
 

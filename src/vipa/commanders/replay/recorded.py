@@ -13,13 +13,13 @@ from vipa.robot.description import Group, Robot
 from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 
-DT = 0.02  # seconds between steps
+DT_S = 0.02  # seconds between steps
 MIN_STEPS = 10
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """joints: group → (T, J) rad or m, what its controller was told to reach, DT apart from the episode's start on. hands: group →
+    """joints: group → (T, J) rad or m, what its controller was told to reach, DT_S apart from the episode's start on. hands: group →
     (T, H) openings. Groups that were told nothing are left out."""
 
     folder: Path
@@ -57,7 +57,7 @@ def read_recorded(folder: Path, robot: Robot) -> Recorded:
 
 
 def _told(bag: BagReader, controller: str, names: tuple[str, ...], span: tuple[int, int]) -> np.ndarray | None:
-    """(T, J) that the controller was told between the times `span` in ns, DT apart; None: nothing, or of other joints."""
+    """(T, J) that the controller was told between the times `span` in ns, DT_S apart; None: nothing, or of other joints."""
     topic, times, rows = command_topic(controller), [], []
     if topic not in bag.topics:
         return None
@@ -77,7 +77,7 @@ def _told(bag: BagReader, controller: str, names: tuple[str, ...], span: tuple[i
             rows.append(row)
     if len(rows) < MIN_STEPS:
         return None
-    grid = np.arange(0.0, (times[-1] - span[0]) / 1e9, DT)
+    grid = np.arange(0.0, (times[-1] - span[0]) / 1e9, DT_S)
     since = (np.array(times) - span[0]) / 1e9
     return np.stack([np.interp(grid, since, column) for column in np.array(rows).T], axis=1)
 

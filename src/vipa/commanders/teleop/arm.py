@@ -6,25 +6,28 @@ import numpy as np
 
 from vipa.commanders.teleop.device import ArmInput
 from vipa.commanders.teleop.settings import Settings
-from vipa.commanders.teleop.track import DT, Track, braking, difference, eased, moved
+from vipa.commanders.teleop.track import DT_S, Track, braking, difference, eased, moved
 from vipa.geometry import rotation
 from vipa.robot.description import Group
 from vipa.robot.state import GroupState
 
-LEAD = (0.06, 0.25)  # metres, radians that the track may lead the measured tool, beside what the speed makes of LAG
-LAG = 0.15  # seconds from a knot until the arm is measured there
-PENDING = (
+MAX_LEAD_M_RAD = (
+    0.06,
+    0.25,
+)  # metres, radians that the track may lead the measured tool, beside what the speed makes of LAG_S
+LAG_S = 0.15  # seconds from a knot until the arm is measured there
+MAX_PENDING_M_RAD = (
     0.015,
     0.08,
 )  # metres, radians of key steps that may still be to go when more come: further keys are lost, not saved up
-REST = (
+REST_M_RAD = (
     0.03,
     0.1,
 )  # metres, radians: so near to where it was sent the arm goes on from there, else from where it is measured
-LEAP = (0.15, 0.5)  # metres, radians that a device may be off its last reading: further it has lost its track
-SHARE = 0.8  # of the robot file's speed limits that a pose device may use
+MAX_LEAP_M_RAD = (0.15, 0.5)  # metres, radians that a device may be off its last reading: further it has lost its track
+SPEED_SHARE = 0.8  # of the robot file's speed limits that a pose device may use
 ACCELERATION = np.array([2.0, 8.0])  # m/s², rad/s² of the track
-DONE = (1e-5, 1e-4)  # metres, radians: a key's step is done
+DONE_M_RAD = (1e-5, 1e-4)  # metres, radians: a key's step is done
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class ArmDrive:
         self._by = np.zeros(6)
 
     def step(self, now_ns: int, given: ArmInput, measured: GroupState, axes: Axes) -> tuple[int, np.ndarray] | None:
-        """Start in ns and poses (T, 7) DT apart in the base frame; None: nothing to send, the arm ends where it was told last."""
+        """Start in ns and poses (T, 7) DT_S apart in the base frame; None: nothing to send, the arm ends where it was told last."""
         self.note = ""
         keys = given.steps is not None and bool(np.any(given.steps))
         if not given.held:
@@ -105,7 +108,7 @@ class ArmDrive:
         grew = self.track.extend(now_ns, lambda value: self._advance(value, wish(value), measured.tool_pose))
         if self._goal is not None:
             left = difference(self._goal, self.track.end)
-            if np.linalg.norm(left[:3]) < DONE[0] and np.linalg.norm(left[3:]) < DONE[1]:
+            if np.linalg.norm(left[:3]) < DONE_M_RAD[0] and np.linalg.norm(left[3:]) < DONE_M_RAD[1]:
                 self._goal = None  # it is released at the next step
         return self.track.steps(now_ns) if grew else None
 
@@ -120,7 +123,7 @@ class ArmDrive:
         """Where a new track begins: where the last one ended if the arm is there, else where it is measured."""
         if self._rest is not None:
             off = difference(self._rest, measured)
-            if np.linalg.norm(off[:3]) < REST[0] and np.linalg.norm(off[3:]) < REST[1]:
+            if np.linalg.norm(off[:3]) < REST_M_RAD[0] and np.linalg.norm(off[3:]) < REST_M_RAD[1]:
                 return self._rest
         return measured
 
@@ -129,7 +132,7 @@ class ArmDrive:
         if pose is None or before is None:
             return False
         off = difference(pose, before)
-        return bool(np.linalg.norm(off[:3]) > LEAP[0] or np.linalg.norm(off[3:]) > LEAP[1])
+        return bool(np.linalg.norm(off[:3]) > MAX_LEAP_M_RAD[0] or np.linalg.norm(off[3:]) > MAX_LEAP_M_RAD[1])
 
     # what each kind of input wishes for the next knot: its displacement (6,) from the last
 
@@ -139,13 +142,13 @@ class ArmDrive:
         if steps is not None:
             sizes = axes.gain * np.repeat([self.settings.step, self.settings.turn_step], 3)
             left = difference(self._goal, self.track.end)
-            if np.linalg.norm(left[:3]) <= PENDING[0] and np.linalg.norm(left[3:]) <= PENDING[1]:
+            if np.linalg.norm(left[:3]) <= MAX_PENDING_M_RAD[0] and np.linalg.norm(left[3:]) <= MAX_PENDING_M_RAD[1]:
                 self._goal = moved(self._goal, axes.displacement(steps * sizes))
-        goal, most = self._goal, DT * np.array([self.settings.speed, self.settings.turn])
+        goal, most = self._goal, DT_S * np.array([self.settings.speed, self.settings.turn])
         return lambda value: braking(difference(goal, value), most, ACCELERATION)
 
     def _rates(self, rate: np.ndarray, axes: Axes):
-        speed = axes.gain * DT * np.repeat([self.settings.speed, self.settings.turn], 3)
+        speed = axes.gain * DT_S * np.repeat([self.settings.speed, self.settings.turn], 3)
         by = axes.displacement(rate * speed)
         return lambda value: by
 
@@ -156,16 +159,16 @@ class ArmDrive:
         device, tool, turn = self._clutch
         scale = axes.gain * np.repeat([self.settings.scale, self.settings.turn_scale], 3)
         goal = moved(tool, Axes(turn, axes.free).displacement(scale * difference(pose, device)))
-        most = SHARE * DT * np.array([self.group.tool_speed, self.group.tool_angular_speed])
+        most = SPEED_SHARE * DT_S * np.array([self.group.tool_speed, self.group.tool_angular_speed])
         return lambda value: braking(difference(goal, value), most, ACCELERATION)
 
     def _bounded(self, value: np.ndarray, before: np.ndarray, measured: np.ndarray) -> np.ndarray:
-        """`value`, or `before` where it would lead the measured tool by more than LEAD: an arm that is held up is not pulled on."""
+        """`value`, or `before` where it would lead the measured tool by more than MAX_LEAD_M_RAD: an arm that is held up is not pulled on."""
         way, angle = np.linalg.norm(value[:3] - before[:3]), np.linalg.norm(rotation.difference(value[3:], before[3:]))
         off = difference(value, measured)
         far, turned = np.linalg.norm(off[:3]), np.linalg.norm(off[3:])
-        if (far > LEAD[0] + LAG * way / DT and far > np.linalg.norm(before[:3] - measured[:3])) or (
-            turned > LEAD[1] + LAG * angle / DT
+        if (far > MAX_LEAD_M_RAD[0] + LAG_S * way / DT_S and far > np.linalg.norm(before[:3] - measured[:3])) or (
+            turned > MAX_LEAD_M_RAD[1] + LAG_S * angle / DT_S
             and turned > np.linalg.norm(rotation.difference(before[3:], measured[3:]))
         ):
             self.note = "the arm does not follow: something holds it up"

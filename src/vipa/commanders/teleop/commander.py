@@ -23,12 +23,12 @@ from vipa.commanders.teleop.frames import Frames
 from vipa.commanders.teleop.hand import HandDrive
 from vipa.commanders.teleop.joints import JointDrive
 from vipa.commanders.teleop.settings import GAINS, Settings, frames
-from vipa.commanders.teleop.track import DT, DT_NS
+from vipa.commanders.teleop.track import DT_NS, DT_S
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Group, Robot
 from vipa.robot.state import GroupState
 
-HEAD_STEP = 0.05  # radians of a head's key
+HEAD_STEP_RAD = 0.05  # radians of a head's key
 NOTHING = ArmInput()
 
 
@@ -43,7 +43,7 @@ class Teleop:
 
     commander_id = "teleop"
     wants_cameras = wants_truth = False
-    period = DT
+    period = DT_S
 
     def __init__(
         self,
@@ -163,8 +163,8 @@ class Teleop:
                 for name in self.selected:
                     if name in self.hands:
                         self.hands[name].event(event, seen.groups[name].hand)
-        pan = HEAD_STEP * (events.count("head_left") - events.count("head_right"))
-        tilt = HEAD_STEP * (events.count("head_down") - events.count("head_up"))
+        pan = HEAD_STEP_RAD * (events.count("head_left") - events.count("head_right"))
+        tilt = HEAD_STEP_RAD * (events.count("head_down") - events.count("head_up"))
         if not any(event in HEAD_EVENTS for event in events):
             return {}
         return {name: np.array([pan, tilt])[: len(drive.group.joints)] for name, drive in self.heads.items()}
@@ -210,7 +210,7 @@ class Teleop:
             skip = max(0, round((start - begin) / DT_NS))
             cut.append(_from(action, skip))
         self.seq += 1
-        return ActionChunk(self.commander_id, self.epoch, self.seq, seen.now_ns, start, DT, tuple(cut))
+        return ActionChunk(self.commander_id, self.epoch, self.seq, seen.now_ns, start, DT_S, tuple(cut))
 
 
 def _started(action: GroupAction, found, now_ns: int) -> tuple[int, GroupAction]:

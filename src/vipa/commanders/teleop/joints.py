@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from vipa.commanders.teleop.track import DT, Track
+from vipa.commanders.teleop.track import DT_S, Track
 from vipa.robot.description import Group
 
-SHARE = 0.4  # of the robot file's joint speeds
-LEAD = 0.3  # radians that the track may lead the measured joints
-NEAR = 0.02  # radians: a head's step is done
+SPEED_SHARE = 0.4  # of the robot file's joint speeds
+MAX_LEAD_RAD = 0.3  # radians that the track may lead the measured joints
+NEAR_RAD = 0.02  # radians: a head's step is done
 
 
 class JointDrive:
@@ -15,7 +15,7 @@ class JointDrive:
 
     def __init__(self, group: Group, align: float):
         self.group, self.align = group, align
-        self.reach = SHARE * DT * np.asarray(group.max_velocity, float)
+        self.reach = SPEED_SHARE * DT_S * np.asarray(group.max_velocity, float)
         self.track = Track()
         self.note = ""
         self._goal: np.ndarray | None = None
@@ -55,7 +55,7 @@ class JointDrive:
         if by is not None:
             start = measured if self._goal is None else self._goal
             wanted = start + by
-            if np.all(np.abs(wanted - measured) <= LEAD):
+            if np.all(np.abs(wanted - measured) <= MAX_LEAD_RAD):
                 self._goal = wanted
         if self._goal is None:
             self.track.clear()
@@ -75,6 +75,6 @@ class JointDrive:
     def _extend(self, now_ns: int, goal: np.ndarray, measured: np.ndarray) -> tuple[int, np.ndarray] | None:
         def advance(value: np.ndarray) -> np.ndarray:
             after = value + np.clip(goal - value, -self.reach, self.reach)
-            return np.where(np.abs(after - measured) <= LEAD, after, value)
+            return np.where(np.abs(after - measured) <= MAX_LEAD_RAD, after, value)
 
         return self.track.steps(now_ns) if self.track.extend(now_ns, advance) else None

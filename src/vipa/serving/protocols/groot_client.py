@@ -6,7 +6,7 @@ from vipa.serving.arrays import WireError
 from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols import groot_wire
 
-MAX_ANSWER = 64 * 2**20  # bytes
+MAX_ANSWER_BYTES = 64 * 2**20  # bytes
 
 
 class GrootTransport:
@@ -22,7 +22,7 @@ class GrootTransport:
         self.close()
         self._socket = self._context.socket(zmq.REQ)
         self._socket.setsockopt(zmq.LINGER, 0)  # closing never waits for a server that is gone
-        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER_BYTES)
         self._socket.setsockopt(zmq.IPV6, 1)
         try:
             self._socket.connect(self.address)

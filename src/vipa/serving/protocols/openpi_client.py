@@ -11,7 +11,7 @@ from vipa.serving.arrays import WireError
 from vipa.serving.connection import ConnectionFailed
 from vipa.serving.protocols import openpi_wire
 
-MAX_ANSWER = 64 * 2**20  # bytes
+MAX_ANSWER_BYTES = 64 * 2**20  # bytes
 
 
 class OpenpiTransport:
@@ -33,7 +33,7 @@ class OpenpiTransport:
                 f"{self.scheme}://{host}:{self.port}",
                 sock=link,
                 compression=None,
-                max_size=MAX_ANSWER,
+                max_size=MAX_ANSWER_BYTES,
                 additional_headers=headers,
                 open_timeout=timeout,
                 close_timeout=0.5,

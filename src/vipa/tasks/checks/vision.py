@@ -17,8 +17,8 @@ from vipa.vision.opening import Face, opening
 from vipa.vision.region import Thing, outside
 from vipa.vision.sight import Sight
 
-OLD = 0.5  # seconds after which a picture shows nothing of the present
-CLEAR = 0.10  # metres from a thing to the nearest tool at which the hand has let go
+MAX_PICTURE_AGE_S = 0.5  # seconds after which a picture shows nothing of the present
+LET_GO_M = 0.10  # metres from a thing to the nearest tool at which the hand has let go
 
 Metres = Annotated[float, Range(-10, 10)]
 
@@ -37,7 +37,7 @@ class VisionCheck(Check):
         if (answer := verdict(state, self.subtask)) is not None:
             return answer
         frame = state.frames.get(self.sight.camera)
-        if frame is None or state.stamp_ns - frame.stamp_ns > OLD * 1e9:
+        if frame is None or state.stamp_ns - frame.stamp_ns > MAX_PICTURE_AGE_S * 1e9:
             return CheckResult(CheckStatus.RUNNING, 0.0, f"cannot see: no new picture of camera {self.sight.camera}")
         if self._judged is None or self._judged[0] != frame.stamp_ns:
             self._judged = frame.stamp_ns, self.judge(Sight(frame), state)
@@ -110,7 +110,7 @@ class InsideSeen(VisionCheck):
         if seen.value > 0:
             return result(False, 0.9 * (1.0 - min(seen.value, 1.0)), words)
         over = [g.tool_pose[2] - high[2] for g in state.groups.values() if len(g.hand)]
-        if self.params.released and any(height < CLEAR for height in over):
+        if self.params.released and any(height < LET_GO_M for height in over):
             return result(False, 0.9, f"{words}, the hand is not clear of it")
         return result(True, 1.0, words)
 

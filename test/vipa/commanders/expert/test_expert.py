@@ -7,7 +7,7 @@ import pytest
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.expert.commander import Expert
-from vipa.commanders.expert.part import DT, HORIZON
+from vipa.commanders.expert.part import DT_S, HORIZON
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
@@ -40,7 +40,7 @@ def test_an_episode(loops, task, seed, variant):
     assert card.success, card.failure
     assert card.duration_s < 60 and not record.refused and not record.stops
     assert card.commander == "expert" and card.variant == variant and record.scene["seed"] == seed
-    assert all(c.groups[0].poses.shape == (HORIZON, 7) and c.dt == DT for c in record.chunks)
+    assert all(c.groups[0].poses.shape == (HORIZON, 7) and c.dt == DT_S for c in record.chunks)
     assert np.all(np.diff([c.seq for c in record.chunks]) > 0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vipa.commanders.policy.freshness import FreshnessCheck
-from vipa.robot.captures import FROZEN_AFTER
+from vipa.robot.captures import FROZEN_S
 from vipa.robot.state import CameraFrame
 
 S = 1_000_000_000
@@ -43,7 +43,7 @@ def run(check, levels, period=0.1):
 
 
 def test_a_stream_that_repeats_its_pixels_is_frozen_until_they_change():
-    steps = round(FROZEN_AFTER / 0.1) + 2
+    steps = round(FROZEN_S / 0.1) + 2
     faults = run(FreshnessCheck(["scene", "wrist"]), [7] * (steps + 1) + [8])
     assert not any(faults[: steps - 1])
     assert "the same pixels" in faults[steps] and faults[-1] == ""

@@ -368,7 +368,7 @@ def test_a_command_is_a_lease(served):
             await asyncio.sleep(0.002)
         given = served.read(served._until - 0.001)
         assert given.arms[SELECTED].held and given.arms[SELECTED].rate.tolist() == [1, 0, 0, 0, 0, -1]
-        assert not held(served._until + 0.001) and served._until - time.monotonic() <= page.LEASE  # nothing more came
+        assert not held(served._until + 0.001) and served._until - time.monotonic() <= page.LEASE_S  # nothing more came
         await socket.send(json.dumps({"hold": True, "rate": [1, 0, 0, 0, 0, 0]}))
         await asyncio.sleep(0.05)
         with pytest.raises(ConnectionClosed, match="somebody drives already"):

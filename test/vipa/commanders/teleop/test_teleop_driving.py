@@ -170,7 +170,7 @@ def test_a_leader_that_is_near_is_followed_at_a_bounded_speed():
     arms = leader(driven, [0.1, 0, 0, 0.1, 0, 0, 0])
     log = driven.run(1.0, arms)
     np.testing.assert_allclose(driven.motion.groups()["arm"].positions, arms[SELECTED].joints, atol=1e-3)
-    assert np.abs(log.array("v")).max() < joints.SHARE * 2.0 * 1.1 and set(log.answers) == {""}
+    assert np.abs(log.array("v")).max() < joints.SPEED_SHARE * 2.0 * 1.1 and set(log.answers) == {""}
     driven.run(0.3, leader(driven, [0, 0, 0, 0, 0, 0, 0], held=False))
     assert np.abs(driven.motion.groups()["arm"].positions - before).max() < 0.11
 

@@ -58,9 +58,9 @@ def assert_bounded(chunk):
     for group in chunk.groups:
         if group.poses is not None:
             way = np.linalg.norm(np.diff(group.poses[:, :3], axis=0), axis=1)
-            assert np.all(way <= track.DT * ARM.tool_speed + 1e-9)
+            assert np.all(way <= track.DT_S * ARM.tool_speed + 1e-9)
         if group.joints is not None:
-            assert np.all(np.abs(np.diff(group.joints, axis=0)) <= track.DT * np.array(ARM.max_velocity) + 1e-9)
+            assert np.all(np.abs(np.diff(group.joints, axis=0)) <= track.DT_S * np.array(ARM.max_velocity) + 1e-9)
         last = chunk.start_ns + 20_000_000 * (max(len(v) for v in (group.poses, group.joints, group.hand) if v is not None) - 1)  # fmt: skip
         assert last - chunk.stamp_ns <= track.AHEAD_NS + track.DT_NS
 

@@ -13,8 +13,8 @@ import numpy as np
 from vipa.commanders.teleop.device import SELECTED, ArmInput, DeviceInput
 from vipa.geometry import rotation
 
-FRESH = 0.1  # seconds without a message after which the headset counts as lost
-SQUEEZED = 0.5  # share of the grip from which it is held
+MESSAGE_TIMEOUT_S = 0.1  # seconds without a message after which the headset counts as lost
+SQUEEZED_SHARE = 0.5  # share of the grip from which it is held
 MAX_BYTES = 1 << 16
 # rows: the person's forward, left and up in OpenXR's axes
 OPENXR = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -72,7 +72,7 @@ class Headset:
     def read(self, now: float) -> DeviceInput:
         events, self._events = tuple(self._events), []
         age = now - self.stamp
-        if age > FRESH:
+        if age > MESSAGE_TIMEOUT_S:
             since = f"for {age:.1f} s" if np.isfinite(age) else "yet"
             return DeviceInput(events=events, fault=f"headset: nothing on {self.options.topic} {since}")
         if self.options.hands == "both":
@@ -90,7 +90,7 @@ class Headset:
             return ArmInput()
         turn = OPENXR @ rotation.to_matrix(rotation.normalised(np.array(quaternion, float))) @ OPENXR.T
         pose = np.concatenate([OPENXR @ np.array(position, float), rotation.from_matrix(turn)])
-        held = _number(data.get(f"{side}_squeeze_value")) > SQUEEZED
+        held = _number(data.get(f"{side}_squeeze_value")) > SQUEEZED_SHARE
         return ArmInput(held=held, pose=pose, hand=1.0 - _number(data.get(f"{side}_trigger_value")))
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from vipa.recording.topic_names import LEADER_JOINT_STATES
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 
-FRESH = 0.1  # seconds without its joint states after which it counts as lost
+JOINT_STATE_TIMEOUT_S = 0.1  # seconds without its joint states after which it counts as lost
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Leader:
 
     def read(self, now: float) -> DeviceInput:
         age = now - self.stamp
-        if age > FRESH:
+        if age > JOINT_STATE_TIMEOUT_S:
             since = f"for {age:.1f} s" if np.isfinite(age) else "yet"
             return DeviceInput(fault=f"leader: nothing on {self.options.topic} {since}")
         arms = {}

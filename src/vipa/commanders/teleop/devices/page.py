@@ -1,6 +1,6 @@
 """A phone or tablet: a web page with two pads to drag and a button to hold. Nothing moves unless it is held.
 
-Commands are leases: each lets the arm move for LEASE seconds and no longer, on a socket that carries nothing else, so that a page
+Commands are leases: each lets the arm move for LEASE_S seconds and no longer, on a socket that carries nothing else, so that a page
 that stalls, a lost network or a pocket stop the arm.
 """
 
@@ -28,7 +28,7 @@ from vipa.commanders.teleop.device import EVENTS, SELECTED, ArmInput, DeviceInpu
 from vipa.config import Range
 from vipa.errors import VipaError
 
-LEASE = 0.125  # seconds for which one command holds
+LEASE_S = 0.125  # seconds for which one command holds
 MAX_BYTES = 1024  # of a command
 MAX_EVENTS = 32
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a name that no request may use; listening there is asked for by option
@@ -153,7 +153,7 @@ class Page:
             if event not in EVENTS:
                 return "unknown event"
             self._events.append(event)
-        self._rate, self._until = np.clip(rate, -1, 1), (now + LEASE if held else -math.inf)
+        self._rate, self._until = np.clip(rate, -1, 1), (now + LEASE_S if held else -math.inf)
         self._changed()
         return ""
 

@@ -20,8 +20,9 @@ from vipa.errors import VipaError
 
 VENDORS = (0x256F, 0x046D)  # 3Dconnexion, and Logitech, who sold them before
 LOGITECH = ("space", "3dconnexion")  # words in the names of those of Logitech's that are meant
-FULL = 350.0  # counts of a full deflection
-FRESH = 0.1  # seconds without a report after which a deflected cap counts as let go of: they come every 8 to 16 ms
+FULL_COUNTS = 350.0  # counts of a full deflection
+# seconds without a report after which a deflected cap counts as let go of: they come every 8 to 16 ms
+REPORT_TIMEOUT_S = 0.1
 WAIT_MS = 50
 EVENTS = {0: "close", 1: "open", 2: "next_arm", 3: "next_frame"}  # buttons
 
@@ -108,7 +109,7 @@ class SpaceMouse:
             changed()
 
     def read(self, now: float) -> DeviceInput:
-        rate = self._rate() if now - self.reports.heard <= FRESH else np.zeros(6)
+        rate = self._rate() if now - self.reports.heard <= REPORT_TIMEOUT_S else np.zeros(6)
         events = []
         while self.reports.pressed:
             if (event := EVENTS.get(self.reports.pressed.popleft())) is not None:
@@ -118,7 +119,7 @@ class SpaceMouse:
         return DeviceInput({SELECTED: arm}, tuple(events), self.lost)
 
     def _rate(self) -> np.ndarray:
-        share = self.reports.counts / FULL
+        share = self.reports.counts / FULL_COUNTS
         share = np.where(np.abs(share) < self.options.dead_zone, 0.0, share)
         if self.options.dominant and np.any(share):
             share = np.where(np.arange(6) == int(np.argmax(np.abs(share))), share, 0.0)
