@@ -13,10 +13,8 @@ from vipa.robot.description import Group
 from vipa.robot.kinematics import Kinematics
 
 MAX_LATE_S = 0.5  # seconds since the last step of a chunk was due
-MAX_START_JUMP_M_RAD = (
-    0.25,
-    0.6,
-)  # metres, radians that the first step may lie from the tool, beside what the speed allows until it is due
+# metres, radians that the first step may lie from the tool, beside what the speed allows until it is due
+MAX_START_JUMP_M_RAD = (0.25, 0.6)
 MAX_START_JUMP_RAD = 0.35  # radians, likewise of every joint
 # share of the speed limits that counts as such while a group rests: further is no start, but a leap
 FROM_REST_SHARE = 0.25

@@ -20,11 +20,8 @@ MAX_ATTEMPTS = 6  # plans until one passes the re-check
 ATTEMPT_TIME_S = 2.0  # seconds of OMPL an attempt, at most
 # a path this many times longer than the straight line is planned once more, and the shorter is taken
 DETOUR_RATIO = 2.0
-CORNERS_RAD = (
-    0.12,
-    0.05,
-    0.02,
-)  # radians between the curve's control points: how far corners are rounded, widest first
+# radians between the curve's control points: how far corners are rounded, widest first
+CORNERS_RAD = (0.12, 0.05, 0.02)
 
 
 class NoPlan(Exception):

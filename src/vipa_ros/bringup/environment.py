@@ -9,10 +9,8 @@ from vipa import resources
 from vipa.errors import VipaError
 
 DOMAINS = range(102)  # above 101 the ports collide with Linux's ephemeral range
-DDS_PROFILES = (
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-)  # Fast DDS 2 reads the first, 3 the second
+# Fast DDS 2 reads the first, 3 the second
+DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 class Domain:

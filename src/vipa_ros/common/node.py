@@ -17,11 +17,8 @@ from vipa import output
 from vipa.errors import VipaError
 from vipa_ros.common import lifeline
 
-END_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-)  # SIGHUP: the terminal of `ros2 launch` or of a node has closed
+# SIGHUP: the terminal of `ros2 launch` or of a node has closed
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) -> Node:

@@ -11,19 +11,13 @@ from vipa.geometry import rotation
 from vipa.robot.description import Group
 from vipa.robot.state import GroupState
 
-MAX_LEAD_M_RAD = (
-    0.06,
-    0.25,
-)  # metres, radians that the track may lead the measured tool, beside what the speed makes of LAG_S
+# metres, radians that the track may lead the measured tool, beside what the speed makes of LAG_S
+MAX_LEAD_M_RAD = (0.06, 0.25)
 LAG_S = 0.15  # seconds from a knot until the arm is measured there
-MAX_PENDING_M_RAD = (
-    0.015,
-    0.08,
-)  # metres, radians of key steps that may still be to go when more come: further keys are lost, not saved up
-REST_M_RAD = (
-    0.03,
-    0.1,
-)  # metres, radians: so near to where it was sent the arm goes on from there, else from where it is measured
+# metres, radians of key steps that may still be to go when more come: further keys are lost, not saved up
+MAX_PENDING_M_RAD = (0.015, 0.08)
+# metres, radians: so near to where it was sent the arm goes on from there, else from where it is measured
+REST_M_RAD = (0.03, 0.1)
 MAX_LEAP_M_RAD = (0.15, 0.5)  # metres, radians that a device may be off its last reading: further it has lost its track
 SPEED_SHARE = 0.8  # of the robot file's speed limits that a pose device may use
 ACCELERATION = np.array([2.0, 8.0])  # m/s², rad/s² of the track
