@@ -28,16 +28,23 @@ SETTLE_S = 0.3  # simulated seconds in which objects come to rest before an epis
 
 
 class SimCell:
-    """A robot and a task's scene. One thread at a time; only `Snapshot`s leave it for a render thread.
+    """A robot and a task's scene in MuJoCo. One thread at a time; only `Snapshot`s leave it for a render thread.
 
-    cameras: names of the robot's cameras to build, None = the task's, () = none (no rendering).
-    image_size: (width, height) in pixels for all of them instead of the robot file's.
-    following: how the arms follow their controllers. fixed_cameras: cameras on the world stand where the robot file says; else
-    each episode's seed draws where (`camera_mounts`). camera_noise: cameras see as a RealSense does (`camera_noise`).
+    dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either. card: how the
+    current episode began. cameras: names of those that are built. mounted: every camera of the robot as it stands in the current
+    episode, built or not.
 
-    dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either.
-    card: how the current episode began. mounted: every camera of the robot as it stands in the current episode, built or not; cameras:
-    those that are built. Raises VipaError for unknown cameras, scenes or a robot that does not fit.
+    Args:
+        robot, task: what stands in it.
+        cameras: names of the robot's cameras to build; None: the task's; (): none, no rendering.
+        image_size: (width, height) pixels of all of them; None: as the robot file says.
+        following: how the arms follow their controllers; None: exactly.
+        fixed_cameras: cameras on the world stand where the robot file says; else each episode's seed draws where
+            (`camera_mounts`).
+        camera_noise: cameras see as a RealSense does (`camera_noise`).
+
+    Raises:
+        VipaError: for unknown cameras or scenes, or a robot that does not fit.
     """
 
     def __init__(

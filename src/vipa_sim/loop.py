@@ -88,11 +88,19 @@ class EpisodeRecord:
 
 
 class Loop:
-    """One cell with its motion, stepped tick by tick. The episode and the gymnasium environments stand on it.
+    """One cell with its motion, stepped tick by tick in one thread. Episodes and gymnasium environments stand on it. A context
+    manager.
 
-    cameras: names to render, empty: none. image_size: (width, height) pixels, None: as the robot file says.
-    camera_rate: Hz, None: as the robot file says. following: how the arms follow, None: exactly. fixed_cameras, camera_noise: see SimCell. Closing it
-    frees the renderer.
+    Args:
+        task, robot: what is played, by whom.
+        cameras: names to render; empty: none.
+        image_size: (width, height) pixels; None: as the robot file says.
+        camera_rate: Hz; None: as the robot file says.
+        following: how the arms follow their commands; None: exactly.
+        fixed_cameras, camera_noise: see SimCell.
+
+    Raises:
+        VipaError: for what the cell does not have, or where no off-screen OpenGL works.
     """
 
     def __init__(

@@ -19,8 +19,12 @@ MAX_GEOMS = 500
 class Renderer:
     """Draws a cell's cameras. Made, used and closed on ONE thread, which may be another than the cell's.
 
-    pictures: shadows and smooth edges, for people; an image then takes several times as long.
-    Raises VipaError where no off-screen OpenGL works.
+    Args:
+        cell: the SimCell whose snapshots are drawn.
+        pictures: shadows and smooth edges, for people; an image then takes several times as long.
+
+    Raises:
+        VipaError: where no off-screen OpenGL works.
     """
 
     def __init__(self, cell, pictures: bool = False):

@@ -9,7 +9,14 @@ from vipa.robot.state import GroundTruth, GroupState, Observation
 
 @dataclass(frozen=True)
 class EpisodeStart:
-    """What a commander is told when an episode begins."""
+    """What a commander is told when an episode begins.
+
+    Args:
+        episode_id: of run folder, bag and scorecard.
+        task: name or path.
+        instruction: in words.
+        seed, variant: of the scene.
+    """
 
     episode_id: str
     task: str
@@ -20,7 +27,15 @@ class EpisodeStart:
 
 @dataclass(frozen=True)
 class CommanderInput:
-    """What a commander sees at `now_ns`. `observation` only for those that look, `truth` only in a simulated cell."""
+    """What a commander sees.
+
+    Args:
+        now_ns: ROS time.
+        groups: measured state by group.
+        status: of motion, the newest.
+        observation: None for commanders that do not look.
+        truth: None in a real cell.
+    """
 
     now_ns: int
     groups: dict[str, GroupState]
@@ -30,7 +45,10 @@ class CommanderInput:
 
 
 class Commander(Protocol):
-    """Wants the robot to move. `wants_cameras`: `step` needs an observation. `period`: seconds between steps."""
+    """Says where the robot goes. One thread.
+
+    commander_id: as in chunks and authority. wants_cameras: `step` needs an observation. period: seconds of ROS time between steps.
+    """
 
     commander_id: str
     wants_cameras: bool

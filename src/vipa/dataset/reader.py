@@ -72,14 +72,19 @@ class DatasetEpisode:
 
 
 class Dataset:
-    """A dataset that is complete (finalize was called). spec: its cameras and features. Not for several threads at once.
+    """A LeRobot v3.0 dataset that is complete: `finalize` was called. Not for several threads at once.
 
-    lost: what LeRobot's own tools left out of one of ours, in words; [] if nothing is missing. Its episodes are then called
-    episode-<index> and have no meta.
+    spec: its cameras and features. Of one of ours that LeRobot's own tools have edited, episodes are called episode-<index> and have
+    no meta; `lost` says what else is gone.
+
+    Args:
+        root: folder with meta/info.json.
+
+    Raises:
+        VipaError: it is no such dataset, or a file of it cannot be read. So do the methods.
     """
 
     def __init__(self, root: Path):
-        """Raises VipaError if `root` is no LeRobotDataset v3.0."""
         self.root = Path(root)
         path = self.root / "meta" / "info.json"
         self.info: dict[str, Any] = read_info(path)

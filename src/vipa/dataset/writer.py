@@ -16,13 +16,19 @@ from vipa.errors import VipaError
 
 
 class DatasetWriter:
-    """Opens or makes the dataset in `root`. One thread; any number of processes may each have one of the same dataset.
+    """A LeRobot v3.0 dataset in the making. One thread; any number of processes may each have one of the same dataset.
 
-    add_frame, save_episode: an episode at a time. finalize: what was saved becomes part of the dataset.
+    `add_frame`, `save_episode`: an episode at a time. `finalize`: what was saved becomes part of the dataset.
+
+    Args:
+        root: folder; made if it is not there.
+        spec: cameras and features.
+
+    Raises:
+        VipaError: `root` holds a dataset of another spec, or something else.
     """
 
     def __init__(self, root: Path, spec: DatasetSpec):
-        """Raises VipaError if `root` holds a dataset of another spec, or something else."""
         self.root, self.spec = Path(root), spec
         self.staging = self.root / ".staging"
         self._open: EpisodeWriter | None = None

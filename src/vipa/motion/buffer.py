@@ -97,10 +97,14 @@ class Fade:
 
 
 class ChunkBuffer:
-    """The reference of one group in one space (poses, or joints).
+    """The reference of one group in one space (poses, or joints), spliced from chunks without a jump. Not for several threads.
 
-    speed, acceleration (tangent,): what fading out a splice may add to the path's own, m/s and rad/s, m/s² and rad/s². Times are seconds of any one clock; the
-    caller uses ROS time less an origin of its own. Not for several threads.
+    Times are seconds of any one clock; the caller uses ROS time less an origin of its own.
+
+    Args:
+        space: of poses or of joints.
+        speed, acceleration: (tangent,) that fading out a splice may add to the path's own, m/s and rad/s, m/s² and rad/s².
+        bandwidth: rad/s of the filter behind the path, a triple pole: 3 / bandwidth seconds of lag.
     """
 
     def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH_RAD_S):

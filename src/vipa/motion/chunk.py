@@ -8,8 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class GroupAction:
-    """T steps for one group: poses (T, 7) xyz + unit quaternion xyzw of `tip_frame` in `frame_id`, or joints (T, J) of
-    `joint_names`, or neither (the group holds), and hand (T, H) opening of `hand_joint_names`, 0 closed .. 1 open."""
+    """T steps for one group: poses or joints, or neither (the group holds), and openings of the hand.
+
+    Args:
+        name: of the group.
+        frame_id, tip_frame: poses are of `tip_frame` in `frame_id`.
+        poses: (T, 7) float64, metres and unit quaternion xyzw.
+        joint_names, joints: J names, (T, J) float64, radians.
+        hand_joint_names, hand: H names, (T, H) float64, opening 0 closed .. 1 open.
+    """
 
     name: str
     frame_id: str = ""
@@ -23,7 +30,18 @@ class GroupAction:
 
 @dataclass(frozen=True)
 class ActionChunk:
-    """Step k of every group is due at start_ns + k·dt (dt in seconds). See vipa_msgs/msg/ActionChunk.msg."""
+    """What every commander says. Step k of every group is due at start_ns + k·dt. See vipa_msgs/msg/ActionChunk.msg.
+
+    Args:
+        commander_id: who says it.
+        epoch: of motion, that it answers.
+        seq: counts within the epoch.
+        stamp_ns: ROS time at which it was made.
+        start_ns: ROS time at which step 0 is due.
+        dt: seconds between steps.
+        groups: those that are not in it hold.
+        observation_ns: ROS time of the observation behind it; 0: none.
+    """
 
     commander_id: str
     epoch: int

@@ -98,8 +98,14 @@ class Plan:
 class SafetyGate:
     """Joint velocities in, verified plans out. One for the whole robot; not for several threads.
 
-    clamps: how many ticks each limit has cost the wish, by the limit's name. measured: where the arms are measured (n,); distances
-    are kept from there as well.
+    Every plan that passes is the beginning of a stop that was checked against every limit: position, velocity, acceleration, jerk,
+    tool speed, workspace and distances. clamps: how many ticks each limit has cost the wish, by the limit's name. measured: (n,)
+    radians, where the arms are measured; distances are kept from there as well.
+
+    Args:
+        kinematics: of the robot; (n,) arrays have its order of joints.
+        dt: seconds of a tick.
+        clearance: which pairs are kept how far apart; None: distances are not checked.
     """
 
     LIMITS = ("not finite", "position", "velocity", "acceleration", "jerk", "workspace", "tool speed", "distance")

@@ -15,7 +15,12 @@ from vipa.robot.state import JointState
 
 
 class EmbeddedPlanning:
-    """RRT-Connect and a dense re-check with motion's own collision model. Not for several threads."""
+    """Plans with RRT-Connect and a dense re-check by motion's own collision model. Not for several threads.
+
+    Args:
+        robot: whose motions are planned.
+        fixtures: boxes, world frame, that are kept clear of.
+    """
 
     def __init__(self, robot: Robot, fixtures: Sequence[Fixture] = ()):
         self.robot, self.kinematics = robot, Kinematics(robot)

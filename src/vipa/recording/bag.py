@@ -62,10 +62,18 @@ class _Topic:
 class BagWriter:
     """A bag in the making: `<folder>/metadata.yaml` and `<folder>/<folder's name>_0.mcap`.
 
-    `write` may be called from any thread and never waits for the disk: what does not fit into the queue of
-    `queue_bytes` is dropped and counted (so is a negative time). A chunk is closed and handed to the operating system
-    at the latest `flush_period` seconds after its first message arrived, so a killed process loses no more than that.
-    Memory: at most twice `queue_bytes`.
+    `write` may be called from any thread and never waits for the disk: what does not fit into the queue is dropped and counted (so is a
+    negative time). Memory: at most twice `queue_bytes`.
+
+    Args:
+        folder: new or empty.
+        custom_data: text that stands in the bag's metadata.
+        queue_bytes: of messages that wait for the disk.
+        flush_period: seconds from a chunk's first message until it is handed to the operating system, at the latest: a killed process
+            loses no more than that.
+
+    Raises:
+        VipaError: `folder` holds something already or cannot be written.
     """
 
     def __init__(
@@ -76,7 +84,6 @@ class BagWriter:
         queue_bytes: int = 64 << 20,
         flush_period: float = 0.5,
     ):
-        """Creates the bag. Raises VipaError if `folder` holds something already or cannot be written."""
         self.folder = Path(folder)
         self.path = self.folder / f"{self.folder.resolve().name}_0.mcap"
         self._custom_data = {str(k): str(v) for k, v in (custom_data or {}).items()}

@@ -39,18 +39,21 @@ class TopicInfo:
 
 
 class BagReader:
-    """A rosbag2 bag (MCAP or SQLite), open for reading; a context manager. Not for use by several threads at once.
+    """A rosbag2 bag (MCAP or SQLite), open for reading. A context manager; not for several threads at once.
 
-    topics: {name: TopicInfo}. start_ns, end_ns: log times of the first and last message, 0 if there is none. custom_data: as
-    recorded. skipped: the messages that could not be read so far, by topic, with the reason: one bad message stops nobody.
-    Where time jumps back (`jump`) the bag is taken to end: what follows would be a second past among the first.
+    topics: name → TopicInfo. start_ns, end_ns: log times of the first and last message, 0 if there is none. custom_data: as recorded.
+    skipped: the messages that could not be read so far, by topic, with the reason: one bad message stops nobody. Where time jumps
+    back (`jump`) the bag is taken to end: what follows would be a second past among the first.
+
+    Args:
+        folder: of the bag, with its metadata.yaml.
+
+    Raises:
+        VipaError: it is no bag, cut off or damaged; `vipa.recording.repair` mends it. So do the methods that read messages: damage
+            may lie anywhere.
     """
 
     def __init__(self, folder: Path):
-        """Opens the bag. Raises VipaError if it is no bag, cut off or damaged (then `vipa.recording.repair` mends it).
-
-        So do the methods that read messages: damage may lie anywhere.
-        """
         self.folder = Path(folder)
         information = metadata.read_metadata(self.folder)
         if information is None:

@@ -15,13 +15,22 @@ FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all fing
 
 @dataclass(frozen=True)
 class Hand:
-    """A gripper or hand. Its normalised opening is 0 at `closed` and 1 at `open`, a value for every joint of `joints`.
+    """A gripper or a hand with fingers. Its *opening* is 0 at `closed` and 1 at `open`, one value for each joint of `joints`.
 
-    joints: driven joints (mimic joints of the URDF follow). closed, open: metres or radians, a value a joint.
-    max_velocity: full strokes a second. force: newtons (or newton metres) a joint can press with.
-    fingers: links that may touch what is grasped.
-    binary: a parallel gripper that is only ever sent to open or closed: wishes below `close_below` close it, above `open_above`
-    open it, in between it stays as it was told last.
+    Args:
+        joints: driven joints; mimic joints of the URDF follow.
+        closed, open: metres or radians, a value a joint.
+        controller: ros2_control name; it takes `/<controller>/joint_trajectory`.
+        max_velocity: full strokes a second.
+        force: newtons (or newton metres) that a joint can press with.
+        fingers: links that may touch what is grasped.
+        kind: "parallel" has one joint, "six_joint" six.
+        binary: a parallel gripper that is only ever sent to open or closed: wishes below `close_below` close it, above
+            `open_above` open it, in between it stays as it was told last.
+        close_below, open_above: openings, of a binary one.
+
+    Raises:
+        ValueError: for values that do not fit each other.
     """
 
     joints: list[str]
@@ -147,7 +156,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Robot:
-    """A robot: its URDF (relative to urdf/), groups and cameras.
+    """A robot file: groups, limits, hands and cameras. Kinematics and position limits stand in its URDF.
 
     control_rate: Hz of the motion step. margin: metres kept between collision pairs and from fixtures.
     ignore_pairs: link pairs that are never checked (neighbours are left out by themselves). may_touch: pairs that a task may

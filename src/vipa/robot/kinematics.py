@@ -16,11 +16,16 @@ from vipa.robot.description import Group, Robot
 
 
 class Kinematics:
-    """All groups of a robot over one Pinocchio model.
+    """All groups of a robot over one Pinocchio model. Not for several threads.
 
-    joint_names: the groups' joints in the robot file's order, n of them; every (n,) array here has this order.
-    lower, upper: (n,) float64, radians: the URDF's limits less the group's position_margin.
-    Raises VipaError if the URDF cannot be read or does not fit the robot file.
+    joint_names: the groups' joints in the robot file's order, n of them; every (n,) array here has this order. lower, upper: (n,)
+    float64, radians: the URDF's limits less the group's position_margin.
+
+    Args:
+        robot: its URDF is read here.
+
+    Raises:
+        VipaError: the URDF cannot be read or does not fit the robot file.
     """
 
     def __init__(self, robot: Robot):
@@ -119,10 +124,18 @@ class Kinematics:
 
 
 class GroupKinematics:
-    """One group's chain from its base frame to its tool frame. Made by Kinematics.
+    """One group's chain from its base frame to its tool frame. Made by Kinematics, which it shares the model with.
 
-    lower, upper: (J,) float64, radians, the URDF's limits less position_margin. reach: (J,) float64, metres that the tool
-    frame's origin moves at most a radian of each joint, in any configuration.
+    lower, upper: (J,) float64, radians, the URDF's limits less position_margin. reach: (J,) float64, metres that the tool frame's
+    origin moves at most a radian of each joint, in any configuration.
+
+    Args:
+        kinematics: of the whole robot.
+        group: whose chain it is.
+        q_index, v_index: (J,) int, places of the group's joints in the model's configuration and velocity.
+
+    Raises:
+        VipaError: its frames or joints do not make a chain.
     """
 
     def __init__(self, kinematics: Kinematics, group: Group, q_index: np.ndarray, v_index: np.ndarray):

@@ -39,9 +39,13 @@ class Limits:
 
 
 class PolicyServer:
-    """Answers with `infer(message) -> dict`, which runs in one thread of its own; `metadata` is the first frame.
+    """Serves a policy on a websocket, one question at a time over all connections. `run` belongs to one event loop.
 
-    token: what clients must send as `Authorization: Api-Key TOKEN`; None: anybody may ask.
+    Args:
+        infer: answers a message (a dict of numpy arrays and text) with one; called in one thread of its own.
+        metadata: first frame of every connection.
+        token: what clients must send as `Authorization: Api-Key TOKEN`; None: anybody may ask.
+        limits: sizes, times and connections.
     """
 
     def __init__(self, infer: Callable[[dict], dict], metadata: dict, token: str | None, limits: Limits = Limits()):

@@ -60,10 +60,16 @@ class _Progress:
 
 @dataclass
 class EpisodeScorer:
-    """Scores one episode of `task`. `update` at every tick, in ROS time, until `outcome` is set.
+    """Scores one episode of a task. Call `update` at every tick, in ROS time, until `outcome` is set. One thread.
 
-    time_limit: seconds, 0: the task's own. bases: arm → pose (7,) of its base frame in the world (`failures.base_poses`), for the
-    classes of failures; without it they go without the arms' ways. Raises VipaError for checks that the task file may not name.
+    Args:
+        task: with its checks.
+        time_limit: seconds; 0: the task's own.
+        bases: arm → pose (7,) of its base frame in the world (`failures.base_poses`), for the classes of failures; without it they
+            go without the arms' ways.
+
+    Raises:
+        VipaError: checks that the task file may not name.
     """
 
     task: Task

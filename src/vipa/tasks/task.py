@@ -43,10 +43,20 @@ class Held:
 
 @dataclass(frozen=True)
 class SubTask:
-    """A sub-task: its check with parameters, how long it must hold (seconds), which sub-tasks come first, which contacts
-    the gate allows meanwhile (pairs of link or fixture names; "fingers" stands for the hand's finger links), where the
-    evidence comes from, what force is wanted and which tool is held meanwhile; vision: how a camera judges it, where that is the
-    evidence."""
+    """A part of a task that is scored.
+
+    Args:
+        name: as in scorecards.
+        check: module of vipa.tasks.checks that decides whether it is done.
+        params: of the check.
+        hold: seconds that the check must say so without a break.
+        after: names of the sub-tasks that come first.
+        contacts: pairs of link or fixture names that the gate lets touch meanwhile; "fingers" stands for the hand's finger links.
+        evidence: who says how things are: the simulation, a fixed camera, or a person.
+        force: what the tool presses with meanwhile.
+        held: which tool is in the hand meanwhile.
+        vision: how a camera judges it, where that is the evidence.
+    """
 
     name: str
     check: str
@@ -84,11 +94,28 @@ class Needs:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. scene: module in vipa_sim.scenes. expert: module in vipa.commanders.expert.scripts, empty: that of the scene's name.
-    cameras: names of the robot's cameras that it uses. variants: name →
-    parameters of the scene's appearance; `seen` names those that demonstrations are drawn from. randomisation: the scene's
-    ranges. time_limit: seconds of ROS time. tip: body of the scene, the working end of what is handled, or empty: what a policy
-    learns to see beside the sub-task's object. needs: of the robot, whichever is named."""
+    """A task file.
+
+    Args:
+        name: as in `--task`.
+        instruction: what a policy is told.
+        robot: name or path of the robot file that it is made for.
+        scene: module in vipa_sim.scenes.
+        cameras: names of the robot's cameras that it uses.
+        time_limit: seconds of ROS time.
+        subtasks: in the order in which they are shown.
+        variants: name → parameters of the scene's appearance.
+        seen: the variants that demonstrations are drawn from.
+        randomisation: ranges of the scene.
+        fixtures: static boxes, world frame, that motion keeps clear of.
+        tip: body of the scene, the working end of what is handled, which a policy learns to see beside the sub-task's object; or
+            empty.
+        expert: module in vipa.commanders.expert.scripts; empty: that of the scene's name.
+        needs: of the robot, whichever is named.
+
+    Raises:
+        ValueError: for names that are not there. `load_task` raises VipaError with the file's name instead.
+    """
 
     name: Name
     instruction: str

@@ -34,7 +34,15 @@ class PolicyOutput:
 
 
 class Policy:
-    """A checkpoint ready to act. Not thread-safe: one call at a time."""
+    """A checkpoint ready to act. Not thread-safe: one call at a time.
+
+    Args:
+        config, processor: of the checkpoint.
+        runtime: has `condition(batch) -> dict` and `integrate(noise, known, prefix, condition, steps)`, see OnnxRuntime.
+        steps: Euler steps; None: the configuration's.
+        seed: of the noise; same seed and observations, same chunks.
+        sha256: of the weights, for scorecards.
+    """
 
     def __init__(
         self,
@@ -45,10 +53,6 @@ class Policy:
         seed: int = 0,
         sha256: str | None = None,
     ) -> None:
-        """``runtime`` has ``condition(batch) -> dict`` and ``integrate(noise, known, prefix, condition, steps)``, see
-        OnnxRuntime.
-        steps: Euler steps (default the configuration's). seed: of the noise; same seed and observations, same
-        chunks."""
         self.config, self.processor, self.runtime, self.checkpoint_sha256 = config, processor, runtime, sha256
         self.steps, self.horizon, self.dt = steps or config.head.steps, config.head.horizon, 1.0 / config.rate_hz
         self.seed = seed
@@ -64,13 +68,19 @@ class Policy:
         seed: int = 0,
         device: str = "auto",
     ) -> Policy:
-        """Open checkpoint ``folder``.
+        """Opens a checkpoint.
 
-        runtime: ``onnxruntime`` (graphs of ``vipa export``, one thread on the CPU, precision ``fp32`` or ``int8``) or
-        ``torch`` (weights; precision ``fp32`` or ``bf16``). precision "": bf16 on CUDA, else fp32. device: ``cpu``,
-        ``cuda`` (torch alone), or ``auto``: CUDA where torch finds it. Raises FileNotFoundError when the graphs are
-        missing and ValueError for another runtime, precision or device, a file that does not match SHA256SUMS or is not in
-        it, or a number in one that cannot be.
+        Args:
+            folder: of the checkpoint.
+            runtime: "onnxruntime" (graphs of `vipa export`, one thread on the CPU) or "torch" (weights).
+            precision: "fp32" or "int8" of onnxruntime, "fp32" or "bf16" of torch; empty: bf16 on CUDA, else fp32.
+            steps, seed: see Policy.
+            device: "cpu", "cuda" (torch alone), or "auto": CUDA where torch finds it.
+
+        Raises:
+            FileNotFoundError: files or graphs are missing.
+            ValueError: another runtime, precision or device, a file that does not match SHA256SUMS or is not in it, or a number in one
+                that cannot be.
         """
         folder = Path(folder)
         for name, value, allowed in (("runtime", runtime, RUNTIMES), ("device", device, DEVICES["torch"])):

@@ -36,16 +36,16 @@ def argument(default, text: str):
 
 @dataclass(frozen=True)
 class EpisodeConfig:
-    """What to run. task, robot: names or paths (robot "" is the task's). policy: the commander, see
-    vipa.commanders.registry; policy_sha256: what the server of a served one says of its checkpoint. runtime, precision, device:
-    of a checkpoint, see InferenceOptions.
+    """What to run. Each field with a help text is an argument of `vipa episode` and of the launch files, which say what it means.
 
-    variant "" is drawn by the seed from the seen ones. time_limit: seconds of ROS time, 0 the task's. speed: simulated over
-    wall time at most, 0 as fast as it goes. run_folder "": nothing is written. blind: the person at the cell does not read who
-    commands. driver: make of the robot in a real cell.
-    motion_backend: what solves end-effector poses; moveit keeps wall time and wants a speed of 1 or less. following: how the
-    simulated arms follow, see vipa_sim.following.parse. fixed_cameras, camera_noise: see
-    vipa_sim.cell.SimCell.
+    Args:
+        task: and the rest: see the fields' help.
+        run_folder: empty: nothing is written.
+        policy_sha256: what the server of a served policy says of its checkpoint.
+        blind: the person at the cell does not read who commands.
+
+    Raises:
+        VipaError: by `checked`, for what cannot be run.
     """
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})

@@ -33,14 +33,21 @@ class Label:
 
 class Expert:
     """Plays the task's scripts, one for each group that they move, and answers each step with the next 1.6 s of tool poses, hand
-    openings and a head's joints.
+    openings and a head's joints. It knows the ground truth.
 
-    Closed loop: goals are asked anew from the ground truth at every step, and a skill that fails is tried again.
-    noise: metres, standard deviation of the disturbances added to what is sent (DART), and turn: radians, of those about the
-    vertical, None: KICK_TURN_RAD_M times the noise. The next chunk starts where the disturbance led to, so demonstrations hold the recovery;
-    0 adds none. labelling: somebody else drives, and each answer is what the expert would do from where the tools are and as fast as they
-    move, with each hand as it was `told` to be (group → opening; not named: not told yet). tireless: the scripts begin anew when
-    they have ended. Raises VipaError for a task without a script, or a robot that cannot play it.
+    Closed loop: goals are asked anew at every step, and a skill that fails is tried again. labelling: somebody else drives, and each
+    answer is what the expert would do from where the tools are and as fast as they move, with each hand as it was `told` to be (group →
+    opening; not named: not told yet). tireless: the scripts begin anew when they have ended.
+
+    Args:
+        robot, task: who plays what.
+        seed: of the disturbances.
+        noise: metres, standard deviation of the disturbances added to what is sent; 0 adds none. The next chunk starts where the
+            disturbance led to, so demonstrations hold the recovery (DART, Laskey et al., CoRL 2017).
+        turn: radians, of the disturbances about the vertical; None: KICK_TURN_RAD_M times the noise.
+
+    Raises:
+        VipaError: a task without a script, or a robot that cannot play it.
     """
 
     commander_id = "expert"

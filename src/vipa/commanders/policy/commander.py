@@ -16,7 +16,7 @@ from vipa_model.runtime.policy import Policy
 
 
 class PolicyCommander:
-    """Asks `policy` anew at every step; motion splices what comes.
+    """Asks a policy anew at every step; motion splices what comes. Not for several threads: the policy is not either.
 
     The tool's pose at the observation's stamp is what the policy's relative actions refer to. Chunks are sent ahead by the arms' command
     latency, the least of them. period: seconds of ROS time

@@ -33,12 +33,20 @@ NOTHING = ArmInput()
 
 
 class Teleop:
-    """Turns readings of `device` into chunks of poses, a few hundredths of a second ahead.
+    """Turns what a person does at a device into chunks of poses, a few hundredths of a second ahead. One thread.
 
-    When nothing is held and no key was pressed it says nothing, and the arm ends where it was told last. After a new epoch (a
-    takeover, a stop, a reset) it begins where the arm is measured. Raises VipaError for settings the robot does not allow.
+    When nothing is held and no key was pressed it says nothing, and the arm ends where it was told last. After a new epoch (a takeover, a
+    stop, a reset) it begins where the arm is measured. events: what the person asked for that is not driving; whoever runs the session
+    takes them out.
 
-    clock: monotonic seconds. events: what the person asked for that is not driving; whoever runs the session takes them out.
+    Args:
+        robot: who is driven.
+        device: read at every step.
+        settings: speeds, frame, locked axes.
+        clock: monotonic seconds.
+
+    Raises:
+        VipaError: settings that the robot does not allow.
     """
 
     commander_id = "teleop"

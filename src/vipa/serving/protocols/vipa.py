@@ -31,9 +31,11 @@ def state_shapes(group) -> dict[str, tuple[int, ...]]:
 
 
 class ServedPolicy:
-    """A Policy between messages. Not thread-safe, as the policy.
+    """A policy that answers messages of VIPA's protocol. Not thread-safe, as the policy.
 
-    name, sha256: what the server says it serves.
+    Args:
+        policy: a checkpoint that is open.
+        name, sha256: what the server says it serves.
     """
 
     def __init__(self, policy: Policy, name: str, sha256: str | None):
