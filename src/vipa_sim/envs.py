@@ -27,25 +27,35 @@ ENVIRONMENTS = {f"vipa/{name.title().replace('_', '')}-v0": name for name in res
 
 
 class TaskEnv(gymnasium.Env):
-    """A task at 10 Hz; docs/gymnasium.md.
+    """A task at 10 Hz as a gymnasium environment; docs/gymnasium.md. One thread. The simulation begins at the first reset, in the
+    process that calls it.
 
-    actions: "absolute": (8,) tool position (metres) and quaternion xyzw in the arm's base frame (normalised here), and
-    opening 0 closed .. 1 open: the arm goes towards it as far as its speed limits allow in one step, so that every pose of
-    the space is a valid one; "relative": (7,) translation (metres) and rotation vector (radians) in the base frame's axes,
-    from the commanded tool pose, and opening. A head: (J,) its joints in radians, "relative": from where they are commanded. Of a
-    robot of several groups side by side, in the robot file's order. All float32.
+    Action "absolute": (8,) tool position (metres) and quaternion xyzw in the arm's base frame (normalised here), and opening 0 closed ..
+    1 open: the arm goes towards it as far as its speed limits allow in one step, so every pose of the space is a valid one. "relative":
+    (7,) translation (metres) and rotation vector (radians) in the base frame's axes, from the commanded tool pose, and opening. A head:
+    (J,) its joints in radians, "relative" from where they are commanded. A robot of several groups has them side by side, in the robot
+    file's order. All float32.
 
-    Observations, by key: `rgb_<camera>` (H, W, 3) uint8; `depth_<camera>` (H, W) uint16 millimetres, 0 none;
-    `intrinsics_<camera>` (3, 3) pixels; `extrinsics_<camera>` (4, 4) pose of its optical frame in the arm's base frame;
-    `positions` (J,) radians; `tool_pose` (7,), base frame; `tool_velocity` (3,) m/s; `opening` (1,); `wrench` (6,) on the tool,
-    tool frame; float32 where nothing else is said. Of a robot of several groups: `positions_<group>` and so on, a head's positions
-    alone, and the first arm's base frame for cameras. That and the instruction is what a VIPA-VLA checkpoint takes:
-    `vipa_sim.gym_policy.EnvPolicy`.
-    Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate; truncated: time
-    limit. Info: `subtasks` (name → pending|active|done|failed), `variant`, `instruction`, `outcome` ("" while it runs),
-    `refused` (why the last action was not taken, "" if it was). reset options: `variant`, a name in the task file. Raises
-    VipaError. fixed_cameras, camera_noise: see vipa_sim.cell.SimCell. The simulation begins at the first reset, in the process that
-    calls it.
+    Observation, by key: `rgb_<camera>` (H, W, 3) uint8; `depth_<camera>` (H, W) uint16 millimetres, 0 none; `intrinsics_<camera>` (3, 3)
+    pixels; `extrinsics_<camera>` (4, 4) pose of its optical frame in the arm's base frame; `positions` (J,) radians; `tool_pose` (7,),
+    base frame; `tool_velocity` (3,) m/s; `opening` (1,); `wrench` (6,) on the tool, tool frame; float32 where nothing else is said. Of a
+    robot of several groups: `positions_<group>` and so on, a head's positions alone, and the first arm's base frame for cameras.
+    `vipa_sim.gym_policy.EnvPolicy` gives these to a checkpoint.
+
+    Reward: sub-tasks newly done. Terminated: all done, nothing left to do, or stopped by the gate. Truncated: time limit. Info:
+    `subtasks` (name → pending|active|done|failed), `variant`, `instruction`, `outcome` ("" while it runs), `refused` (why the last action
+    was not taken, "" if it was). Option of `reset`: `variant`, a name in the task file.
+
+    Args:
+        task: name or path.
+        actions: "absolute" or "relative".
+        image_size: (width, height) pixels; None: as the robot file says.
+        cameras: names; None: the task's; (): none.
+        render_mode: "rgb_array" or None.
+        fixed_cameras, camera_noise: see vipa_sim.cell.SimCell.
+
+    Raises:
+        VipaError: for names that are not there. So does `reset`.
     """
 
     metadata: ClassVar[dict] = {"render_modes": ["rgb_array"], "render_fps": round(1 / ACTION_PERIOD_S)}

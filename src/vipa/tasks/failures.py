@@ -41,7 +41,7 @@ class FailureClass(StrEnum):
     GRASP_MISALIGNED = "grasp_misaligned"
     INSUFFICIENT_PRESSURE = "insufficient_pressure"
     DROPPED = "dropped"
-    STUCK_S = "stuck"
+    STUCK = "stuck"
     OUT_OF_TIME = "out_of_time"
     SAFETY_STOP = "safety_stop"
     COMMANDER_FAILURE = "commander_failure"

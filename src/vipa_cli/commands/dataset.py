@@ -41,6 +41,7 @@ def run(args) -> int:
 
 
 def build(args) -> int:
+    """Adds run folders to a dataset."""
     from vipa.dataset.build import build_from_bags
 
     report = build_from_bags(run_folders(args.runs), args.out, args.fps, args.all, Progress())
@@ -49,6 +50,7 @@ def build(args) -> int:
 
 
 def check(args) -> int:
+    """Prints what is wrong with a dataset; status 1 if something is."""
     from vipa.dataset.check import check as findings_of
 
     findings = findings_of(args.dataset, Progress())
@@ -91,6 +93,7 @@ def align(args) -> int:
 
 
 def show(args) -> int:
+    """Prints what a dataset holds."""
     from vipa.dataset.build import described
     from vipa.dataset.reader import Dataset, key_of
 
