@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa_model.runtime.policy import Policy
-from vipa_sim.envs import PERIOD
+from vipa_sim.envs import ACTION_PERIOD_S
 
 STEPS = 8  # of a chunk that are played before the policy is asked anew, as outside environments
 
@@ -19,9 +19,9 @@ class EnvPolicy:
     """
 
     def __init__(self, policy: Policy, instruction: str, steps: int = STEPS):
-        if abs(policy.dt - PERIOD) > 1e-6 or len(policy.config.groups) != 1:
+        if abs(policy.dt - ACTION_PERIOD_S) > 1e-6 or len(policy.config.groups) != 1:
             raise VipaError(
-                f"a checkpoint of {len(policy.config.groups)} groups at {1 / policy.dt:g} Hz; allowed: 1 at {1 / PERIOD:g}"
+                f"a checkpoint of {len(policy.config.groups)} groups at {1 / policy.dt:g} Hz; allowed: 1 at {1 / ACTION_PERIOD_S:g}"
             )
         self.policy, self.instruction, self.steps = policy, instruction, steps
         self.group = policy.config.groups[0].name

@@ -99,12 +99,12 @@ def test_depth_that_stands_while_colours_change_is_frozen_until_it_moves(still_o
 
 def test_colours_that_change_for_a_moment_before_a_scene_rests_are_no_fault():
     """Seen: a scene settled below the millimetre that depth counts in, stood, and the commander waited for depth for ever."""
-    settling, rest = round(FROZEN_AFTER / 0.1) - 1, 100
+    settling, rest = round(FROZEN_S / 0.1) - 1, 100
     assert not any(play(StillCheck(True), [*range(settling), *[7] * rest], [0] * (settling + rest)))
 
 
 def test_a_fault_of_depth_stays_when_the_scene_comes_to_rest():
-    count = round(FROZEN_AFTER / 0.1) + 2
+    count = round(FROZEN_S / 0.1) + 2
     faults = play(StillCheck(True), [*range(count), *[99] * 50], [0] * (count + 50))
     assert all("the same depth" in why for why in faults[count:])
 
