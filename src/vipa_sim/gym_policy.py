@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa_model.runtime.policy import Policy
-from vipa_sim.envs import ACTION_PERIOD_S
+from vipa_sim.env_groups import ACTION_PERIOD_S
 
 STEPS = 8  # of a chunk that are played before the policy is asked anew, as outside environments
 
