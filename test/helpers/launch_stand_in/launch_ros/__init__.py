@@ -1,0 +1,1 @@
+"""A stand-in for ROS 2's `launch_ros` (branch jazzy): the action Node."""
