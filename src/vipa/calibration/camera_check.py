@@ -6,13 +6,11 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-PIXELS, DEGREES = (
-    1.0,
-    0.12,
-)  # drift above which a camera has moved: half of what must be found, far above what pictures' noise makes
-POINTS = 25  # that must agree, or the pictures say nothing
-RATIO = 0.75  # of the distances to the best and the second-best match: Lowe, Int. J. Comput. Vis. 60 (2004) 91
-NEAR = 2.0  # pixels within which a point follows the common motion
+# drift above which a camera has moved: half of what must be found, far above what pictures' noise makes
+MAX_DRIFT_PX, MAX_DRIFT_DEG = 1.0, 0.12
+MIN_POINTS = 25  # that must agree, or the pictures say nothing
+MATCH_RATIO = 0.75  # of the distances to the best and the second-best match: Lowe, Int. J. Comput. Vis. 60 (2004) 91
+NEAR_PX = 2.0  # pixels within which a point follows the common motion
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,17 @@ REASONS = 8  # that a status has at most
 class MotionStatus:
     """What motion does, for commanders, recorder and task manager (vipa_msgs/MotionStatus).
 
-    reasons: at most `REASONS`: why it is stopped, then what was clamped, refused or noted, newest first.
+    Args:
+        stamp_ns: ROS time.
+        epoch: chunks of other epochs are dropped.
+        authority: commander_id that is followed; empty: nobody.
+        mode: holding, executing, braking, stopped.
+        executing_seq, executing_step: of the chunk that is executed; step -1: none.
+        committed: what will be executed whatever arrives.
+        clamps, refusals: counted since the start.
+        reasons: at most REASONS, in words: why it is stopped, then what was clamped, refused or noted, newest first.
+        joint_state_age, chunk_age, observation_age: seconds; negative: there is none.
+        joint_state_rate: Hz.
     """
 
     stamp_ns: int

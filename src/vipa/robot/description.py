@@ -77,14 +77,26 @@ class Box:
 class Group:
     """Joints that are commanded together: an arm with its hand, or a head.
 
-    kind: "arm" takes POSE and JOINTS chunks, "head" JOINTS only. base_frame, tool_frame: links of the URDF; poses are of
-    tool_frame in base_frame. controller: ros2_control name; it takes `/<controller>/joint_trajectory`.
-    home: radians, a value a joint. max_velocity, max_acceleration, max_jerk: rad/s, rad/s², rad/s³, a value a joint.
-    position_margin: radians kept from the URDF's position limits. workspace: box of the tool frame's origin in base_frame.
-    tool_speed, tool_angular_speed: m/s, rad/s. wrench_topic carries the wrist wrench in tool_frame. payload: kg.
-    force_cap, torque_cap: newtons, newton metres on the tool beyond which the arm stops and lets go.
-    contact_speed: m/s, the tool's at most where contact is expected. command_latency, hand_latency: seconds from a command to the motion
-    of the arm, and of its hand, as `vipa calibrate latency` measures them.
+    Args:
+        name: as in topics and chunks.
+        kind: "arm" takes POSE and JOINTS chunks, "head" JOINTS only.
+        base_frame, tool_frame: links of the URDF; poses are of tool_frame in base_frame.
+        joints: of the URDF, J of them.
+        controller: ros2_control name; it takes `/<controller>/joint_trajectory`.
+        home: radians, a value a joint.
+        max_velocity, max_acceleration, max_jerk: rad/s, rad/s², rad/s³, a value a joint.
+        position_margin: radians kept from the URDF's position limits.
+        workspace: box of the tool frame's origin in base_frame; None: everywhere.
+        tool_speed, tool_angular_speed: m/s, rad/s, at most.
+        payload: kg.
+        force_cap, torque_cap: newtons, newton metres on the tool beyond which the arm stops and lets go.
+        contact_speed: m/s of the tool, at most, where contact is expected.
+        command_latency, hand_latency: seconds from a command to the motion of the arm, and of its hand, as `vipa calibrate
+            latency` measures them.
+        hand: None: the arm has none.
+
+    Raises:
+        ValueError: for lists whose lengths do not fit `joints`.
     """
 
     name: Token
@@ -125,11 +137,17 @@ class Group:
 class Camera:
     """A camera: where it is fixed and what it delivers.
 
-    name: `/camera/<name>/color/image_raw` and so on, as realsense-ros names them. parent: link it is fixed to ("world" or
-    a URDF link). position (3,) metres and rpy (3,) radians: pose of its OPTICAL frame (z forward, x right, y down) in the
-    parent. vertical_fov: degrees. width, height: pixels. rate: Hz. depth_range: metres. model: the RealSense
-    whose noise a simulated one has where that is asked for. latency: seconds from exposure to stamp, as `vipa calibrate latency`
-    measures it.
+    Args:
+        name: `/camera/<name>/color/image_raw` and so on, as realsense-ros names them.
+        parent: link it is fixed to: "world" or a URDF link.
+        position, rpy: (3,) metres, (3,) radians: pose of its OPTICAL frame (z forward, x right, y down) in the parent.
+        vertical_fov: degrees.
+        width, height: pixels.
+        rate: Hz.
+        depth_range: metres, nearest and furthest depth that is measured.
+        model: the RealSense whose noise a simulated one has where that is asked for.
+        serial: of a real one; empty: the only one that is plugged in.
+        latency: seconds from exposure to stamp, as `vipa calibrate latency` measures it.
     """
 
     name: Token
@@ -158,10 +176,20 @@ class Camera:
 class Robot:
     """A robot file: groups, limits, hands and cameras. Kinematics and position limits stand in its URDF.
 
-    control_rate: Hz of the motion step. margin: metres kept between collision pairs and from fixtures.
-    ignore_pairs: link pairs that are never checked (neighbours are left out by themselves). may_touch: pairs that a task may
-    allow to touch, each of "fingers", "tool" (what is held), "fixtures", or the name of a link or fixture. calibration: the file with what
-    was calibrated, beside the robot file; it goes before what stands here.
+    Args:
+        name: as in scorecards and `--robot`.
+        urdf: path relative to `urdf/`.
+        groups: arms and heads, in the order of every (n,) array of joints.
+        cameras: of the robot and of its cell.
+        control_rate: Hz of the motion step.
+        margin: metres kept between collision pairs and from fixtures.
+        ignore_pairs: link pairs that are never checked; neighbours are left out by themselves.
+        may_touch: pairs that a task may allow to touch, each of "fingers", "tool" (what is held), "fixtures", or the name of a
+            link or fixture.
+        calibration: the file with what was calibrated, beside the robot file; it goes before what stands here; empty: none.
+
+    Raises:
+        ValueError: for names that are not there or stand twice. `load_robot` raises VipaError with the file's name instead.
     """
 
     name: Name

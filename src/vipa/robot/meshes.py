@@ -39,7 +39,8 @@ def pieces(triangles: np.ndarray, most: int = MOST) -> list[tuple[np.ndarray, np
 
     A part that is cut off keeps every triangle that reaches into it, so that neighbours overlap and nothing is left uncovered.
     """
-    done, open_ = [], [triangles]
+    done: list[tuple[np.ndarray, np.ndarray]] = []
+    open_ = [triangles]
     while open_:
         part = open_.pop(0)
         hull = _hull(part)

@@ -15,7 +15,7 @@ NAMES = (
     "driver",
     "camera_driver",
     "motion_backend",
-    "backend",
+    "runtime",
     "precision",
     "device",
 )

@@ -13,7 +13,7 @@ from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
-from vipa_ros.evaluation.session import LIKE_FAULTS, Options, episode_config, row_of_card
+from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_card
 from vipa_ros.preflight import run as preflight
 
 

@@ -204,9 +204,9 @@ def disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
     return Finding(
         "disk",
-        OK if free > DISK else ERROR,
+        OK if free > MIN_DISK_BYTES else ERROR,
         f"{free / 1e9:.1f} GB free in {Path.cwd()}",
-        f"free {DISK / 1e9:.0f} GB there",
+        f"free {MIN_DISK_BYTES / 1e9:.0f} GB there",
     )
 
 
@@ -223,7 +223,7 @@ def shared_memory() -> Finding:
     free = shutil.disk_usage(folder).free
     return Finding(
         "shared memory",
-        OK if free >= 0.9 * SHARED_MEMORY else ERROR,
+        OK if free >= 0.9 * MIN_SHM_BYTES else ERROR,
         f"{free / 1e6:.0f} MB free in {folder}",
         SHM_FIX,
     )

@@ -139,7 +139,7 @@ def test_the_way_back_is_as_fast_at_every_rate_of_joint_states(rate):
     motion.relief.goals(way[-1], rest, {"arm"})
     before = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
     after = motion.relief.goals(way[-1], rest, {"arm"})["arm"]
-    assert reach @ np.abs(after - before) * rate == pytest.approx(SPEED, rel=1e-6)
+    assert reach @ np.abs(after - before) * rate == pytest.approx(SPEED_M_S, rel=1e-6)
 
 
 def test_why_it_is_stopped_stands_before_what_was_noted_since():

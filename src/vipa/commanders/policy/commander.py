@@ -18,9 +18,17 @@ from vipa_model.runtime.policy import Policy
 class PolicyCommander:
     """Asks a policy anew at every step; motion splices what comes. Not for several threads: the policy is not either.
 
-    The tool's pose at the observation's stamp is what the policy's relative actions refer to. Chunks are sent ahead by the arms' command
-    latency, the least of them. period: seconds of ROS time
-    between steps; eight steps of a chunk by default, see docs/notes/learning.md. continues: a new chunk is conditioned on what motion has committed to (real-time chunking). Raises VipaError if the checkpoint does not fit the robot.
+    The policy's relative actions refer to the tool's pose at the observation's stamp. Chunks are sent ahead by the command latency of the
+    arms, the least of them.
+
+    Args:
+        robot: with the groups and cameras that the checkpoint names.
+        policy: a checkpoint that is open.
+        period: seconds of ROS time between steps; by default eight steps of a chunk (docs/notes/learning.md).
+        continues: a new chunk is conditioned on what motion has committed to: training-time real-time chunking.
+
+    Raises:
+        VipaError: the checkpoint does not fit the robot.
     """
 
     commander_id = "policy"
