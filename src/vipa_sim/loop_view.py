@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from vipa.commanders.commander import CommanderInput
 from vipa.commanders.policy.freshness import FreshnessCheck
 from vipa.motion.chunk import MotionStatus
+from vipa.robot import observing
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import History
 from vipa.robot.measured import GroupReader
-from vipa.robot.state import CameraFrame, GroundTruth, JointState, Observation
+from vipa.robot.state import CameraFrame, GroundTruth, JointState
 from vipa_sim.render import Renderer
 from vipa_sim.snapshot import Snapshot
 
@@ -97,6 +98,5 @@ class View:
             frames = self.captures.newest(now_ns - self.frame_ns)
             if fault := self.check.fault(frames, now_ns):
                 return fault
-            stamp = min(f.stamp_ns for f in frames.values())
-            observation = Observation(stamp, frames, self.reader.groups(self.joints.at(stamp)), self.instruction)
+            observation = observing.observation(frames, self.joints.at, self.reader, self.instruction)
         return CommanderInput(now_ns, self.reader.groups(self.joints.states[-1]), self.status, observation, self.truth)

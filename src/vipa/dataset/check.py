@@ -10,7 +10,7 @@ import numpy as np
 from vipa.dataset.episode import staged
 from vipa.dataset.layout import depth_path
 from vipa.dataset.reader import Dataset, DatasetEpisode, key_of
-from vipa.dataset.spec import IMAGES, INDEX_FEATURES, max_velocities
+from vipa.dataset.spec import INDEX_FEATURES, SCHEMA, max_velocities
 from vipa.dataset.stats import aggregate, vector_stats
 from vipa.dataset.video import count_frames
 from vipa.errors import VipaError
@@ -74,7 +74,7 @@ def check(root: Path, progress: Callable[[float], None] | None = None) -> list[F
 def _check_info(dataset: Dataset, error) -> None:
     """Every key of meta/info.json that does not count episodes is what the writer writes of this spec."""
     wanted = dataset.spec.info()
-    if dataset.lost:  # others' tools have features and sizes of their own
+    if dataset.spec.schema != SCHEMA:  # others' tools have features and sizes of their own
         wanted = {key: wanted[key] for key in ("codebase_version", "data_path", "video_path", "fps")}
     for key, value in wanted.items():
         if not key.startswith("total_") and key != "splits" and dataset.info.get(key) != value:
@@ -150,7 +150,7 @@ def _check_values(dataset: Dataset, episode: DatasetEpisode, error, warning) -> 
         if shape[1] != feature.size:
             error(where, f"{name} has {shape[1]} elements in data/, {feature.size} in meta/info.json")
             return
-    may_miss = {"observation.wrench", "target", "tip"}
+    may_miss = {"observation.wrench", "target", "tip"} if dataset.spec.schema != SCHEMA else set()
     for name, feature in dataset.spec.features.items():
         values = episode[name].reshape(episode.length, -1)
         if name not in may_miss and not np.isfinite(values).all():
@@ -160,10 +160,9 @@ def _check_values(dataset: Dataset, episode: DatasetEpisode, error, warning) -> 
             norms = np.linalg.norm(values[:, first : first + 4], axis=1)
             if np.abs(norms - 1).max() > QUATERNION_TOLERANCE:
                 error(where, f"{name}: quaternions of norm {norms.min():.4f} to {norms.max():.4f}, want 1")
-    if "observation.stamp_ns" in dataset.spec.features:
-        stamps = episode["observation.stamp_ns"].reshape(episode.length, -1)
+    if (stamps := episode.stamps) is not None:
         if (np.diff(stamps, axis=0) < 0).any():
-            error(where, "observation.stamp_ns goes backwards")
+            error(where, "stamp_ns goes backwards")
         start = episode.meta.get("start_ns")
         if start is not None:
             ticks = start + np.round(np.arange(episode.length) * 1e9 / episode.fps).astype(np.int64)
@@ -171,7 +170,7 @@ def _check_values(dataset: Dataset, episode: DatasetEpisode, error, warning) -> 
             if ages.min() < 0:
                 error(where, f"an observation is {-ages.min():.3f} s newer than its tick")
             if ages.max() > 0.5:
-                worst = dataset.spec.features["observation.stamp_ns"].names[int(ages.max(axis=0).argmax())]
+                worst = stamp_names(dataset)[int(ages.max(axis=0).argmax())]
                 warning(where, f"{worst} is up to {ages.max():.2f} s old")
 
 
@@ -210,17 +209,22 @@ def _max_velocities(dataset: Dataset) -> dict[str, float]:
 def _seconds(dataset: Dataset, episode: DatasetEpisode) -> np.ndarray:
     """(T - 1,) between the joint states of successive frames; a frame's where they do not say."""
     period = np.full(len(episode) - 1, 1 / episode.fps)
-    stamps = dataset.spec.features.get("observation.stamp_ns")
-    if stamps is None or "joint_states" not in stamps.names:
+    names = stamp_names(dataset)
+    if "joint_states" not in names:
         return period
-    taken = episode["observation.stamp_ns"].reshape(len(episode), -1)[:, stamps.names.index("joint_states")]
+    taken = episode.stamps[:, names.index("joint_states")]
     return np.maximum(np.diff(taken) / 1e9, period)
+
+
+def stamp_names(dataset: Dataset) -> tuple[str, ...]:
+    """What the capture stamps are of; () where there are none."""
+    known = (dataset.spec.features.get(name) for name in ("stamp_ns", "observation.stamp_ns"))
+    return next((feature.names for feature in known if feature), ())
 
 
 def _check_videos(dataset: Dataset, error) -> None:
     """Every video file has as many frames as its episodes, which follow one another without a gap."""
-    for camera in dataset.spec.cameras:
-        key = IMAGES + camera.name
+    for key in dataset.spec.videos:
         if dataset.rows and f"videos/{key}/file_index" not in dataset.rows[0]:
             error("meta/episodes", f"no columns videos/{key}/…")
             continue
@@ -243,7 +247,7 @@ def _check_videos(dataset: Dataset, error) -> None:
 
 def _check_stats(dataset: Dataset, parts: dict[str, list], error) -> None:
     """Statistics against the columns themselves; those of pictures are only looked at for being there."""
-    for name in (*dataset.spec.features, *INDEX_FEATURES, *(IMAGES + c.name for c in dataset.spec.cameras)):
+    for name in (*dataset.spec.features, *INDEX_FEATURES, *dataset.spec.videos):
         if dataset.rows and name not in dataset.stats:
             error("meta/stats.json", f"nothing about {name}")
     for name, entries in parts.items():

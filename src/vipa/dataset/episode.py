@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from vipa import files
-from vipa.dataset import tables
-from vipa.dataset.spec import DEPTH, IMAGES, DatasetSpec, check_frame
+from vipa.dataset import language, tables
+from vipa.dataset.depth import quantized
+from vipa.dataset.features import IMAGES, depth_feature
+from vipa.dataset.spec import DEPTH, DatasetSpec, check_frame
 from vipa.dataset.stats import ImageStats, vector_stats
 from vipa.dataset.video import VideoWriter
 from vipa.errors import VipaError
@@ -24,7 +26,7 @@ LOCK = ".lock"  # beside the staging folder: who changes what is part of the dat
 
 
 class EpisodeWriter:
-    """Writes the folder `staging`/`key`: data.parquet, <camera>.mp4, <camera>.mkv, episode.json. One thread; any number
+    """Writes the folder `staging`/`key`: data.parquet, <camera>.mp4, <camera>_depth.mp4, <camera>.mkv, episode.json. One thread; any number
     of processes may write episodes of different keys at once.
 
     Until `save` it is a hidden folder, so that a killed process leaves no half episode; the writer holds a lock on it, which
@@ -48,20 +50,25 @@ class EpisodeWriter:
         self._image_stats: dict[str, ImageStats] = {}
         for camera in spec.cameras:
             size = camera.height, camera.width, spec.fps
-            self._videos[IMAGES + camera.name] = VideoWriter(self._folder / f"{camera.name}.mp4", *size)
+            self._videos[IMAGES + camera.name] = VideoWriter(video_path(self._folder, IMAGES + camera.name), *size)
             self._image_stats[IMAGES + camera.name] = ImageStats()
             if camera.depth:
-                self._videos[DEPTH + camera.name] = VideoWriter(self._folder / f"{camera.name}.mkv", *size, depth=True)
+                self._videos[DEPTH + camera.name] = VideoWriter(self._folder / f"{camera.name}.mkv", *size, "depth")
+            if camera.name in spec.depth_videos:
+                name = depth_feature(camera.name)
+                self._videos[name] = VideoWriter(video_path(self._folder, name), *size, "depth map")
+                self._image_stats[name] = ImageStats(depth=True)
 
     def add(self, frame: dict[str, np.ndarray]) -> None:
         """The next frame: all of the spec's features, pictures and depths. Raises VipaError if it does not fit the spec."""
         check_frame(frame, self.spec)
         for name, rows in self._columns.items():
             rows.append(np.asarray(frame[name], self.spec.features[name].dtype).copy())
+        maps = {depth_feature(c): frame[DEPTH + c] for c in self.spec.depth_videos}
         for name, video in self._videos.items():
-            video.add(frame[name])
-            if name in self._image_stats:
-                self._image_stats[name].add(frame[name])
+            video.add(quantized(maps[name]) if name in maps else frame[name])
+        for name, stats in self._image_stats.items():
+            stats.add(maps[name] if name in maps else frame[name])
         self.length += 1
 
     def save(self, instruction: str, subtasks: list[str], meta: dict[str, Any] | None = None) -> None:
@@ -83,6 +90,9 @@ class EpisodeWriter:
             if name in self._image_stats:
                 stats[name] = self._image_stats[name].result()
         columns = {name: tables.column(array, self.spec.features[name]) for name, array in arrays.items()}
+        if self.spec.language:
+            numbers = np.broadcast_to(numbers.reshape(-1), self.length)
+            columns |= language.columns(instruction, list(subtasks), numbers, self.spec.fps)
         tables.write(pa.table(columns), self._folder / "data.parquet")
         record = {
             "key": self.key,
@@ -112,6 +122,11 @@ class EpisodeWriter:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def video_path(folder: Path, feature: str) -> Path:
+    """A feature's video in the folder of an episode that is staged."""
+    return folder / f"{feature.removeprefix(IMAGES)}.mp4"
 
 
 def sweep(staging: Path) -> None:

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from vipa import files
 from vipa.dataset import tables
+from vipa.dataset.episode import video_path
 from vipa.dataset.spec import (
     CHUNK_FILES,
     DATA_FILE_MB,
     DATA_PATH,
     DEPTH_PATH,
     EPISODES_PATH,
-    IMAGES,
     INDEX_FEATURES,
     VIDEO_FILE_MB,
     VIDEO_PATH,
@@ -65,7 +65,7 @@ class Layout:
             }
             number, frame = number + 1, frame + record["length"]
             new.append(row)
-        steps = 2 + len(self.spec.cameras)
+        steps = 2 + len(self.spec.videos)
         done = 0
 
         def step():
@@ -76,8 +76,8 @@ class Layout:
 
         self._add_data(records, new)
         step()
-        for camera in self.spec.cameras:
-            self._add_video(camera.name, records, new)
+        for key in self.spec.videos:
+            self._add_video(key, records, new)
             step()
         self._add_depth(records, new)
         for row, record in zip(new, records, strict=True):
@@ -116,7 +116,7 @@ class Layout:
             for record, row in batch:
                 table = self._data_table(record, row)
                 writer = writer or pq.ParquetWriter(temporary, table.schema, compression="snappy")
-                writer.write_table(table)
+                writer.write_table(table, row_group_size=max(1, len(table)))  # one an episode, as LeRobot 0.6.1 has it
             writer.close()
             os.replace(temporary, path)
 
@@ -139,18 +139,16 @@ class Layout:
         }
         for name, values in extra.items():
             table = table.append_column(name, tables.column(values, INDEX_FEATURES[name]))
-        return table
+        return table.combine_chunks()
 
-    def _add_video(self, camera: str, records, new) -> None:
-        key = IMAGES + camera
-        parts = [r["folder"] / f"{camera}.mp4" for r in records]
-        sizes = [p.stat().st_size for p in parts]
+    def _add_video(self, key: str, records, new) -> None:
+        sizes = [video_path(r["folder"], key).stat().st_size for r in records]
         for (chunk, file), batch in self._batches(records, new, f"videos/{key}/", sizes, VIDEO_FILE_MB):
             path = self.root / VIDEO_PATH.format(video_key=key, chunk_index=chunk, file_index=file)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}")
             lengths = [row["length"] for _, row in batch]
-            concatenate([r["folder"] / f"{camera}.mp4" for r, _ in batch], lengths, self.spec.fps, temporary)
+            concatenate([video_path(r["folder"], key) for r, _ in batch], lengths, self.spec.fps, temporary)
             os.replace(temporary, path)
             before = 0
             for _, row in batch:

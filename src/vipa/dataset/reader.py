@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from vipa.dataset import tables
+from vipa.dataset.features import IMAGES
 from vipa.dataset.layout import depth_path
-from vipa.dataset.spec import IMAGES, DatasetSpec, has_section, spec_of
+from vipa.dataset.spec import CAMERA_POSE, OLD_SCHEMA, DatasetSpec, has_section, spec_of
 from vipa.dataset.video import read_frames
 from vipa.errors import VipaError
+from vipa.geometry import poses
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,44 @@ class DatasetEpisode:
             raise VipaError(f"{self.root}: no depth of camera '{camera}' for episode {self.index}")
         return read_frames(path, first, self._count(first, count), self.fps, depth=True)
 
+    def intrinsics(self, camera: str) -> np.ndarray | None:
+        """(T, 3, 3) float64, pixels; None where the dataset does not say."""
+        if f"observation.intrinsics.{camera}" in self.table.column_names:
+            return self[f"observation.intrinsics.{camera}"].astype(float).reshape(-1, 3, 3)
+        known = self._geometry(camera).get("intrinsics")
+        return None if known is None else np.tile(np.array(known, float).reshape(3, 3), (self.length, 1, 1))
+
+    def extrinsics(self, camera: str) -> np.ndarray | None:
+        """(T, 4, 4) float64, world ← optical frame, metres; None where the dataset does not say."""
+        if f"observation.extrinsics.{camera}" in self.table.column_names:
+            return self[f"observation.extrinsics.{camera}"].astype(float).reshape(-1, 4, 4)
+        if CAMERA_POSE + camera in self.table.column_names:
+            return poses.matrices(self[CAMERA_POSE + camera].astype(float))
+        known = self._geometry(camera).get("extrinsics")
+        return None if known is None else np.tile(np.array(known, float).reshape(4, 4), (self.length, 1, 1))
+
+    def _geometry(self, camera: str) -> dict[str, Any]:
+        cameras = self.meta.get("cameras")
+        found = cameras.get(camera) if isinstance(cameras, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def point(self, name: str) -> np.ndarray:
+        """(T, 3) float64 of `target` or `tip`, metres in the first arm's base frame; NaN where it is not known."""
+        if name not in self.table.column_names:
+            return np.full((self.length, 3), np.nan)
+        values = self[name].astype(float).reshape(self.length, -1)
+        if values.shape[1] == 4:
+            values[values[:, 3] == 0] = np.nan
+        return values[:, :3]
+
+    @property
+    def stamps(self) -> np.ndarray | None:
+        """(T, 1 + cameras) int64: when the joints and each camera's picture were captured, nanoseconds of ROS time."""
+        for name in ("stamp_ns", "observation.stamp_ns"):
+            if name in self.table.column_names:
+                return self[name].reshape(self.length, -1)
+        return None
+
     def video_path(self, camera: str) -> Path:
         """The file that holds the camera's pictures of this episode (and of others)."""
         key = IMAGES + camera
@@ -94,7 +134,9 @@ class Dataset:
     @cached_property
     def lost(self) -> list[str]:
         lines = []
-        if not has_section(self.info):
+        if self.spec.schema == OLD_SCHEMA:
+            lines.append(f"it was built by an earlier version ({OLD_SCHEMA}); nothing can be added to it")
+        elif not has_section(self.info):
             lines.append(
                 "meta/info.json has no section 'vipa': written by other tools, such as LeRobot's, which leave it out. Lost: depth, "
                 "groups and their base frames. The dataset that it was made from, or the runs, still have them"

@@ -11,7 +11,7 @@ from vipa.recording.reader import BagReader, Message, image_array, stamp_ns
 from vipa.recording.topic_names import JOINT_STATES, camera_topics
 from vipa.robot.captures import intrinsics_fault
 from vipa.robot.description import Robot
-from vipa.robot.joint_states import JointStates
+from vipa.robot.joint_states import History, JointStates
 from vipa.robot.state import JointState
 
 # what code that expects a whole message of its type raises at another one
@@ -67,7 +67,7 @@ class Incomplete(Exception):
 
 def joint_reader(robot: Robot) -> Reader:
     """Joint states merged by joint, as motion merges them: arm and gripper may come in messages of their own."""
-    known = JointStates(robot)
+    known, kept = JointStates(robot), History(robot.control_rate, 0.0)
 
     def read(message) -> JointState:
         names, positions = tuple(message.name), np.asarray(message.position, float)
@@ -76,7 +76,7 @@ def joint_reader(robot: Robot) -> Reader:
         if fault := known.take(JointState(stamp_ns(message), names, positions, velocities)):
             raise VipaError(fault)
         merged = known.merged()
-        if merged is None:
+        if merged is None or not kept.add(merged):  # a live reader keeps no more of them either
             raise Incomplete
         return merged
 

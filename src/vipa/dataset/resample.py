@@ -1,6 +1,6 @@
 """Reads a bag at the ticks of one rate: at each, the newest message of every topic that was stamped not after it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from vipa.dataset.readings import Reader, Reading, reading
@@ -40,11 +40,12 @@ class Instant:
         place = bisect_right(track.stamps, self.at_ns) - 1 if track else -1
         return track.messages[place] if place >= 0 else None
 
-    def nearest(self, topic: str, at_ns: int) -> Reading | None:
-        """The topic's message nearest to `at_ns` of those that are not after the tick."""
+    def nearest(self, topic: str, at_ns: int, ahead: bool = False) -> Reading | None:
+        """The topic's message nearest to `at_ns` of those that are not after the tick; of all for `ahead`."""
         track = self._tracks[topic]
-        end = bisect_right(track.stamps, self.at_ns)
-        place = min(range(end), key=lambda i: abs(track.stamps[i] - at_ns), default=None)
+        end = len(track.stamps) if ahead else bisect_right(track.stamps, self.at_ns)
+        first = max(0, bisect_left(track.stamps, at_ns, 0, end) - 1)
+        place = min(range(first, min(end, first + 2)), key=lambda i: abs(track.stamps[i] - at_ns), default=None)
         return None if place is None else track.messages[place]
 
 

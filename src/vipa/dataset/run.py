@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from vipa import config, documents
 from vipa.dataset.frames import FrameReader
 from vipa.dataset.readings import (
     JOINT_STATES,
+    NO_SUCH_MESSAGE,
     color_topic,
     depth_topic,
     info_topic,
     joint_reader,
     readers,
     reading,
+    reason,
 )
 from vipa.dataset.resample import Instant, Resampler
 from vipa.dataset.spec import CameraSpec, DatasetSpec, robot_spec
@@ -25,6 +28,8 @@ from vipa.dataset.writer import DatasetWriter
 from vipa.errors import VipaError
 from vipa.recording.reader import BagReader
 from vipa.recording.timeline import Timeline, read_timeline
+from vipa.recording.topic_names import TF_STATIC
+from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks.task import Task, load_task
 
@@ -105,7 +110,27 @@ class Run:
         found = (reading(self.bag, m, read) for m in self.bag.messages([JOINT_STATES]))
         return sorted(r.stamp_ns for r in found if r is not None and (until is None or r.stamp_ns <= until))
 
-    def spec(self, fps: int) -> DatasetSpec:
+    @cached_property
+    def cameras(self) -> CameraPoses:
+        """Where the cameras stood: TF says it where it can be used, else the robot file."""
+        found, bag = CameraPoses(self.robot), self.bag
+        for message in bag.messages([TF_STATIC]) if TF_STATIC in bag.topics else ():
+            try:
+                for t in message.data.transforms:
+                    p, q = t.transform.translation, t.transform.rotation
+                    pose = np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w], float)
+                    found.hear(t.child_frame_id, t.header.frame_id, pose)
+            except NO_SUCH_MESSAGE as error:
+                bag.skipped.add(message.topic, message.log_time_ns, reason(error))
+        return found
+
+    @cached_property
+    def wrench_topics(self) -> list[str]:
+        """Of the arms whose wrench is in the bag."""
+        topics = [g.wrench_topic for g in self.robot.arms if g.wrench_topic]
+        return [t for t in topics if t in self.bag.topics and self.bag.topics[t].count]
+
+    def spec(self, fps: int, action: str = "commanded", lerobot: str = "0.6") -> DatasetSpec:
         """Of a dataset that holds this run."""
         cameras = []
         for name in self.bag.camera_names():
@@ -116,7 +141,14 @@ class Run:
             cameras.append(CameraSpec(name, image.height, image.width, bool(depth and depth.count)))
         if not cameras:
             raise VipaError(f"{self.folder}: no colour pictures in the bag")
-        return robot_spec(self.robot, cameras, fps)
+        known = [c.name for c in self.robot.cameras]
+        if strange := [c.name for c in cameras if c.name not in known]:
+            raise VipaError(
+                f"{self.folder}: cameras {', '.join(strange)} are not the robot's; allowed: {', '.join(known)}"
+            )
+        carried = [c.name for c in cameras if self.cameras.carried(c.name)]
+        wrenches = [g.name for g in self.robot.arms if g.wrench_topic in self.wrench_topics]
+        return robot_spec(self.robot, cameras, fps, carried, wrenches, action, lerobot)
 
     def write(self, writer: DatasetWriter, progress: Callable[[float], None] | None = None) -> int:
         """Writes the episode, from the first tick at which everything has been seen to the episode's end; returns its frames.
@@ -126,25 +158,29 @@ class Run:
         frames = FrameReader(self, writer.spec)
         first, waiting, count = None, None, 0
         low, high = np.inf, -np.inf
-        for tick in self._ticks(writer.spec):
-            frame, command, command_after = frames.frame(tick)
+        for tick in self.ticks(writer.spec):
+            seen = frames.frame(tick)
             if waiting is None:
                 first = tick.at_ns
             else:
-                writer.add_frame(waiting | {"action": command}, self.key)
-            waiting, count = frame | {"action": command_after}, count + 1
-            low, high = np.minimum(low, frame["observation.state"]), np.maximum(high, frame["observation.state"])
+                writer.add_frame(frames.whole(waiting, seen), self.key)
+            waiting, count, state = seen, count + 1, seen.values["observation.state"]
+            low, high = np.minimum(low, state), np.maximum(high, state)
             if progress:
                 progress((tick.at_ns - self.start_ns) / max(self.end_ns - self.start_ns, 1))
         if waiting is None:
             raise VipaError(f"{self.folder}: no moment at which all cameras and joints had been seen")
         if np.max(high - low) < STOOD_STILL_RAD:
             raise VipaError(f"{self.folder}: nothing moved")
-        writer.add_frame(waiting, self.key)
-        writer.save_episode(self.instruction, self.subtasks, self.meta | {"start_ns": first})
+        writer.add_frame(frames.whole(waiting, waiting), self.key)
+        drives = frames.drives
+        told = [[round((d.start_ns - first) / 1e9, 3), d.driver, d.intervention] for d in drives.drives]
+        meta = {"start_ns": first, "cameras": frames.geometry, "interventions": drives.interventions, "drives": told}
+        writer.save_episode(self.instruction, self.subtasks, self.meta | meta)
         return count
 
-    def _ticks(self, spec: DatasetSpec) -> Iterable[Instant]:
+    def ticks(self, spec: DatasetSpec) -> Iterable[Instant]:
+        """Moments a period apart, from the first at which everything has been seen. Raises VipaError if the bag lacks a topic."""
         required = [JOINT_STATES]
         for camera in spec.cameras:
             required += [color_topic(camera.name), info_topic(camera.name)] + (
@@ -153,9 +189,8 @@ class Run:
         missing = [t for t in required if t not in self.bag.topics]
         if missing:
             raise VipaError(f"{self.folder}: the bag lacks {', '.join(missing)}")
-        optional = [g.wrench_topic for g in self.robot.arms if g.wrench_topic in self.bag.topics]
         period, read = round(1e9 / spec.fps), readers(self.robot, spec)
-        return Resampler(self.bag, read, required, optional, self.start_ns, self.end_ns, period)
+        return Resampler(self.bag, read, [*required, *self.wrench_topics], [], self.start_ns, self.end_ns, period)
 
 
 def recorded(folder: Path) -> str:

@@ -1,17 +1,19 @@
 """What a dataset holds: cameras, features with names for every element, groups. Stands in meta/info.json."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from vipa.dataset.features import IMAGES, LANGUAGE, depth_feature, is_depth_map, video_feature
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics, pose_of
 
-SCHEMA = "vipa/dataset/1"
+SCHEMA = "vipa/dataset/2"
+OLD_SCHEMA = "vipa/dataset/1"  # read, and not added to
 CODEBASE = "v3.0"
 CHUNK_FILES = 1000
 NUMBERS = ("float32", "float64", "int64", "int32", "bool")  # kinds of columns that are read
@@ -22,8 +24,10 @@ DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 DEPTH_PATH = "depth/{camera}/chunk-{chunk_index:03d}/episode-{episode_index:06d}.mkv"
 
-IMAGES = "observation.images."
-DEPTH = "observation.depth."
+DEPTH = "observation.depth."  # of a frame, before it is written
+CAMERA_POSE = "camera_pose."
+LEROBOT = ("0.6", "0.4")  # what a dataset may be written for
+ACTIONS = ("commanded", "executed")
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 VELOCITY = ("vx", "vy", "vz")
 WRENCH = ("fx", "fy", "fz", "tx", "ty", "tz")
@@ -70,7 +74,9 @@ INDEX_FEATURES = {
 @dataclass(frozen=True)
 class DatasetSpec:
     """fps: frames a second. features: the columns that frames bring, by name. groups: what info.json says of the groups.
-    velocities: the most of each joint of observation.state, rad/s, by its name there; what is not known is not judged."""
+    velocities: the most of each joint of observation.state, rad/s, by its name there; what is not known is not judged.
+    action: what the column `action` holds, of ACTIONS. lerobot: the oldest LeRobot that reads it, of LEROBOT: 0.4 knows neither
+    language columns nor depth maps. schema: of the section vipa, "" where another tool has written the dataset."""
 
     robot_type: str
     fps: int
@@ -78,38 +84,51 @@ class DatasetSpec:
     features: dict[str, Feature]
     groups: list[dict[str, Any]] = field(default_factory=list)
     velocities: dict[str, float] = field(default_factory=dict, compare=False)
+    action: str = "commanded"
+    lerobot: str = "0.6"
+    schema: str = SCHEMA
 
     def __post_init__(self):
         if self.fps < 1:
             raise VipaError(f"fps {self.fps}; allowed: at least 1")
+        if self.action not in ACTIONS or self.lerobot not in LEROBOT:
+            raise VipaError(
+                f"action {self.action}, LeRobot {self.lerobot}; allowed: {' or '.join(ACTIONS)}, {' or '.join(LEROBOT)}"
+            )
         bad = [n for n in self.features if "/" in n or n in INDEX_FEATURES or n.startswith((IMAGES, DEPTH))]
         if bad:
             raise VipaError(
                 f"feature names {', '.join(bad)}: no '/', no camera and none of {', '.join(INDEX_FEATURES)}"
             )
 
+    @property
+    def language(self) -> bool:
+        """Whether instruction and sub-tasks stand in LeRobot's language columns."""
+        return self.lerobot != "0.4" and self.schema == SCHEMA
+
+    @property
+    def depth_videos(self) -> list[str]:
+        """Cameras whose depth is a video for LeRobot, beside the one without loss."""
+        return [c.name for c in self.cameras if c.depth] if self.language else []
+
+    @property
+    def videos(self) -> list[str]:
+        """Features that are video files of LeRobot's layout."""
+        depth = [depth_feature(name) for name in self.depth_videos]
+        return [*(IMAGES + c.name for c in self.cameras), *depth]
+
     def info(self) -> dict[str, Any]:
         """meta/info.json of a dataset without episodes."""
         features: dict[str, Any] = {}
         for camera in self.cameras:
-            features[IMAGES + camera.name] = {
-                "dtype": "video",
-                "shape": [camera.height, camera.width, 3],
-                "names": ["height", "width", "channels"],
-                "info": {
-                    "video.height": camera.height,
-                    "video.width": camera.width,
-                    "video.codec": "h264",
-                    "video.pix_fmt": "yuv420p",
-                    "video.is_depth_map": False,
-                    "video.fps": self.fps,
-                    "video.channels": 3,
-                    "has_audio": False,
-                },
-            }
+            features[IMAGES + camera.name] = video_feature(camera, self.fps)
+            if camera.name in self.depth_videos:
+                features[depth_feature(camera.name)] = video_feature(camera, self.fps, depth=True)
         for name, feature in (self.features | INDEX_FEATURES).items():
             names = None if name in INDEX_FEATURES else list(feature.names)
             features[name] = {"dtype": feature.dtype, "shape": [feature.size], "names": names}
+        if self.language:
+            features |= {name: {"dtype": "language", "shape": [1], "names": None} for name in LANGUAGE}
         return {
             "codebase_version": CODEBASE,
             "robot_type": self.robot_type,
@@ -126,6 +145,8 @@ class DatasetSpec:
             "features": features,
             "vipa": {
                 "schema": SCHEMA,
+                "action": self.action,
+                "lerobot": self.lerobot,
                 "depth_path": DEPTH_PATH,
                 "depth": [c.name for c in self.cameras if c.depth],
                 "groups": self.groups,
@@ -148,8 +169,8 @@ def spec_of(info: Any, where: str) -> DatasetSpec:
         found = info.get("codebase_version") if isinstance(info, dict) else type(info).__name__
         raise VipaError(f"{where}: codebase_version {found}; allowed: {CODEBASE}")
     section = info.get("vipa", {})
-    if has_section(info) and (not isinstance(section, dict) or section.get("schema") != SCHEMA):
-        raise VipaError(f"{where}: section vipa: {str(section)[:80]}; allowed: schema {SCHEMA}")
+    if has_section(info) and (not isinstance(section, dict) or section.get("schema") not in (SCHEMA, OLD_SCHEMA)):
+        raise VipaError(f"{where}: section vipa: {str(section)[:80]}; allowed: schema {SCHEMA} or {OLD_SCHEMA}")
     fps = _value(info, "fps", (int, float), where)
     if not math.isfinite(fps) or fps != int(fps) or not 1 <= fps <= 1000:
         raise VipaError(f"{where}: fps {fps}; allowed: 1 to 1000, whole")
@@ -166,13 +187,16 @@ def spec_of(info: Any, where: str) -> DatasetSpec:
         if not whole or not isinstance(entry.get("dtype"), str):
             raise VipaError(f"{where}: feature {name}: {str(entry)[:80]}; allowed: dtype, shape and names")
         if entry["dtype"] in ("video", "image"):
-            if name.startswith(IMAGES) and len(shape) == 3:
+            if name.startswith(IMAGES) and len(shape) == 3 and not is_depth_map(entry):
                 camera = name.removeprefix(IMAGES)
                 cameras.append(CameraSpec(camera, *shape[:2], depth=camera in depth))
         elif name not in INDEX_FEATURES and entry["dtype"] in NUMBERS:
             features[name] = Feature(entry["dtype"], _names(entry.get("names"), math.prod(shape), name, where))
     robot = str(info.get("robot_type") or "unknown")
-    return DatasetSpec(robot, int(fps), tuple(cameras), features, groups, velocities)
+    kept = {"action": section.get("action", "commanded"), "lerobot": section.get("lerobot", "0.6")}
+    return DatasetSpec(
+        robot, int(fps), tuple(cameras), features, groups, velocities, schema=section.get("schema", ""), **kept
+    )
 
 
 def _value(info: dict[str, Any], key: str, kind, where: str) -> Any:
@@ -193,20 +217,30 @@ def _names(names: Any, size: int, feature: str, where: str) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> DatasetSpec:
-    """The features that docs/dataset.md describes, for `robot` and `cameras`."""
+def robot_spec(
+    robot: Robot,
+    cameras: Sequence[CameraSpec],
+    fps: int = 10,
+    carried: Collection[str] = (),
+    wrenches: Collection[str] | None = None,
+    action: str = "commanded",
+    lerobot: str = "0.6",
+) -> DatasetSpec:
+    """The features that docs/dataset.md describes, for `robot` and `cameras`. carried: cameras that move with the robot. wrenches:
+    arms whose wrench is measured; None: all."""
     kinematics = Kinematics(robot)
-    state, action, poses, velocities, wrenches, groups = [], [], [], [], [], []
+    state, ordered, poses, velocities, forces, groups = [], [], [], [], [], []
     for group in robot.groups:
         hand = group.hand.joints if group.hand else []
         state += [f"{group.name}.{j}" for j in (*group.joints, *hand)]
         if group.kind == "arm":
-            action += [f"{group.name}.{n}" for n in (*POSE, *hand)]
+            ordered += [f"{group.name}.{n}" for n in (*POSE, *hand)]
             poses += [f"{group.name}.{n}" for n in POSE]
             velocities += [f"{group.name}.{n}" for n in VELOCITY]
-            wrenches += [f"{group.name}.{n}" for n in WRENCH]
+            if wrenches is None or group.name in wrenches:
+                forces += [f"{group.name}.{n}" for n in WRENCH]
         else:
-            action += [f"{group.name}.{j}" for j in group.joints]
+            ordered += [f"{group.name}.{j}" for j in group.joints]
         groups.append(
             {
                 "name": group.name,
@@ -223,22 +257,20 @@ def robot_spec(robot: Robot, cameras: Sequence[CameraSpec], fps: int = 10) -> Da
         "observation.tool_pose": Feature("float32", tuple(poses)),
         "observation.tool_velocity": Feature("float32", tuple(velocities)),
         "observation.commanded_tool_pose": Feature("float32", tuple(poses)),
-        "observation.wrench": Feature("float32", tuple(wrenches)),
     }
-    matrix = [f"{r}{c}" for r in range(4) for c in range(4)]
-    for camera in cameras:
-        features[f"observation.intrinsics.{camera.name}"] = Feature(
-            "float32", tuple(f"k{n}" for n in matrix if "3" not in n)
-        )
-        features[f"observation.extrinsics.{camera.name}"] = Feature("float32", tuple(f"t{n}" for n in matrix))
+    if forces:
+        features["observation.wrench"] = Feature("float32", tuple(forces))
+    features |= {f"{CAMERA_POSE}{c.name}": Feature("float32", POSE) for c in cameras if c.name in carried}
     features |= {
-        "observation.stamp_ns": Feature("int64", ("joint_states", *(c.name for c in cameras))),
-        "action": Feature("float32", tuple(action)),
+        "stamp_ns": Feature("int64", ("joint_states", *(c.name for c in cameras))),
+        "action": Feature("float32", tuple(ordered)),
+        "executed" if action == "commanded" else "commanded": Feature("float32", tuple(ordered)),
+        "intervention": Feature("bool", ("intervention",)),
         "subtask_index": Feature("int64", ("subtask_index",)),
-        "target": Feature("float32", ("x", "y", "z")),
-        "tip": Feature("float32", ("x", "y", "z")),
+        "target": Feature("float32", ("x", "y", "z", "known")),
+        "tip": Feature("float32", ("x", "y", "z", "known")),
     }
-    return DatasetSpec(robot.name, fps, tuple(cameras), features, groups, max_velocities(robot))
+    return DatasetSpec(robot.name, fps, tuple(cameras), features, groups, max_velocities(robot), action, lerobot)
 
 
 def max_velocities(robot: Robot) -> dict[str, float]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from vipa.dataset.spec import Feature
 from vipa.errors import VipaError
 
-_TYPES = {"float32": pa.float32(), "float64": pa.float64(), "int64": pa.int64()}
+_TYPES = {"float32": pa.float32(), "float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
 
 
 def column(values: np.ndarray, feature: Feature) -> pa.Array:

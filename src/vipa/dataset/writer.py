@@ -11,7 +11,7 @@ from vipa import files
 from vipa.dataset.episode import LOCK, EpisodeWriter, staged, sweep
 from vipa.dataset.layout import Layout, derive, episode_rows
 from vipa.dataset.reader import read_info
-from vipa.dataset.spec import DatasetSpec, has_section, spec_of
+from vipa.dataset.spec import SCHEMA, DatasetSpec, has_section, spec_of
 from vipa.errors import VipaError
 
 
@@ -32,7 +32,6 @@ class DatasetWriter:
         self.root, self.spec = Path(root), spec
         self.staging = self.root / ".staging"
         self._open: EpisodeWriter | None = None
-        self._made_root = not self.root.exists()
         if not self._there():  # a refusal leaves nothing behind
             self.root.mkdir(parents=True, exist_ok=True)
             with files.locked(self.root / LOCK):
@@ -95,14 +94,15 @@ class DatasetWriter:
             sweep(self.staging)
             return len(records)
 
-    def remove_if_empty(self) -> bool:
-        """Removes the dataset if it has no episode, nobody writes one, and there is nothing beside it; whether it did."""
+    def remove_if_empty(self, root_too: bool) -> bool:
+        """Removes the dataset if it has no episode and nobody writes one, and its folder for `root_too` if there is nothing beside
+        it; whether it did."""
         with files.locked(self.root / LOCK):
             if episode_rows(self.root) or self.staging.exists():
                 return False
             shutil.rmtree(self.root / "meta")
             (self.root / LOCK).unlink()
-            if self._made_root and not any(self.root.iterdir()):
+            if root_too and not any(self.root.iterdir()):
                 self.root.rmdir()
         return True
 
@@ -118,7 +118,13 @@ def spec_at(root: Path) -> DatasetSpec | None:
                 f"{root}: has no section 'vipa' in meta/info.json: other tools, such as LeRobot's, have written it, without "
                 "depth and without what tells which runs it holds; allowed: a new folder, built from the runs, which loses nothing"
             )
-        return spec_of(found, str(info))
+        spec = spec_of(found, str(info))
+        if spec.schema != SCHEMA:
+            raise VipaError(
+                f"{root}: was built by an earlier version ({spec.schema}): it is read and trained on as it is, and nothing is added "
+                "to it; allowed: a new folder, built from the same runs: vipa dataset build RUNS --out NEW"
+            )
+        return spec
     if root.is_dir() and any(p.name not in (".staging", LOCK, "meta") for p in root.iterdir()):
         raise VipaError(f"{root}: holds files and no dataset; name a new folder")
     return None
@@ -126,5 +132,9 @@ def spec_at(root: Path) -> DatasetSpec | None:
 
 def difference(a: DatasetSpec, b: DatasetSpec) -> str:
     """What differs between the spec of a dataset and another one, in one line."""
-    names = [n for n in ("robot_type", "fps", "cameras", "features", "groups") if getattr(a, n) != getattr(b, n)]
+    names = [
+        n
+        for n in ("robot_type", "fps", "cameras", "features", "groups", "action", "lerobot")
+        if getattr(a, n) != getattr(b, n)
+    ]
     return "; ".join(f"{n} there {getattr(a, n)!r}, here {getattr(b, n)!r}"[:300] for n in names)

@@ -35,6 +35,13 @@ def transform(p: np.ndarray, points: np.ndarray) -> np.ndarray:
     return rotation(p).apply(points.reshape(-1, 3)).reshape(points.shape) + p[:3]
 
 
+def matrices(p: np.ndarray) -> np.ndarray:
+    """Poses (T, 7) as transforms (T, 4, 4)."""
+    out = np.tile(np.eye(4), (len(p), 1, 1))
+    out[:, :3, :3], out[:, :3, 3] = Rotation.from_quat(p[:, 3:]).as_matrix(), p[:, :3]
+    return out
+
+
 def angle_between(a: np.ndarray, b: np.ndarray) -> float:
     """Angle in radians between the orientations of two poses (7,)."""
     return float((rotation(a).inv() * rotation(b)).magnitude())

@@ -48,6 +48,11 @@ class CameraPoses:
                 link, pose = found
                 self._mounts[camera] = self._frame(link), pin.XYZQUATToSE3(pose)
 
+    def carried(self, camera: str) -> bool:
+        """Whether the robot's joints move `camera`."""
+        frame, _ = self._mounts[camera]
+        return frame is not None and self.kinematics.model.frames[frame].parentJoint != 0
+
     def extrinsics(self, camera: str, q: np.ndarray) -> np.ndarray:
         """(4, 4) float64, world ← optical frame, metres, at the groups' joints `q` (n,) in `Kinematics.joint_names` order."""
         frame, mount = self._mounts[camera]

@@ -129,15 +129,16 @@ class History:
         self.apart, self.span = round(0.5e9 / rate), round(span * 1e9)
         self.states: list[JointState] = []
 
-    def add(self, state: JointState) -> None:
-        """The newest state. One from before the last begins anew: the clock has jumped."""
+    def add(self, state: JointState) -> bool:
+        """The newest state; whether it is kept. One from before the last begins anew: the clock has jumped."""
         if self.states and state.stamp_ns < self.states[-1].stamp_ns:
             self.states.clear()
         if self.states and state.stamp_ns - self.states[-1].stamp_ns < self.apart:
-            return
+            return False
         self.states.append(state)
         while state.stamp_ns - self.states[0].stamp_ns > self.span:
             self.states.pop(0)
+        return True
 
     def at(self, stamp_ns: int) -> JointState | None:
         """The state nearest to `stamp_ns`; None before the first."""

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from vipa_cli import exit_status, json_document, parsers
 
+ACTIONS = ("commanded", "executed")  # vipa.dataset.spec's, which is slow to load
+LEROBOT = ("0.6", "0.4")
+
 
 def arguments(parser):
     verbs = parsers.subverbs(parser)
@@ -16,6 +19,18 @@ def arguments(parser):
     build.add_argument("--out", type=Path, required=True, help="folder of the dataset, made if it is not there")
     build.add_argument("--fps", type=int, default=10, help="frames a second")
     build.add_argument("--all", action="store_true", help="episodes that were no success, too")
+    build.add_argument("--workers", type=int, default=1, help="processes, a run folder each")
+    build.add_argument(
+        "--action",
+        dest="ordered",
+        choices=ACTIONS,
+        default="commanded",
+        help="what `action` holds: what was commanded in chunks, or what the robot did; the other stands beside it",
+    )
+    build.add_argument(
+        "--lerobot", choices=LEROBOT, default="0.6",
+        help="oldest LeRobot that is to read it; 0.4: without language columns and depth maps, which it does not know",
+    )  # fmt: skip
     check = parsers.verb(verbs, "check", "look for damage in a dataset; exit status 1 if there is any")
     show = parsers.verb(verbs, "show", "say what a dataset holds: features, cameras, episodes")
     for verb in (check, show):
@@ -44,7 +59,9 @@ def build(args) -> int:
     """Adds run folders to a dataset."""
     from vipa.dataset.build import build_from_bags
 
-    report = build_from_bags(run_folders(args.runs), args.out, args.fps, args.all, Progress())
+    report = build_from_bags(
+        run_folders(args.runs), args.out, args.fps, args.all, Progress(), args.workers, args.ordered, args.lerobot
+    )
     print(report)
     return exit_status.DONE if report.whole else exit_status.FAILED
 

@@ -39,7 +39,11 @@ def import_lerobot(
         info["vipa"] = {"groups": _arms(folder, info), "depth": []}
     arms = [g for g in info["vipa"]["groups"] if g["kind"] == "arm"]
     groups = [GroupConfig(g["name"], len(g["hand_joints"]), len(g["joints"])) for g in arms]
-    cameras = [n.removeprefix("observation.images.") for n in info["features"] if n.startswith("observation.images.")]
+    cameras = [
+        name.removeprefix("observation.images.")
+        for name, entry in info["features"].items()
+        if name.startswith("observation.images.") and not (entry.get("info") or {}).get("is_depth_map")
+    ]
     rows = _episodes(folder)
     subtasks = _names(folder / "meta" / "subtasks.parquet") or _numbered(folder, info, rows)
     writer = FrameStoreWriter(out, cameras, image_size, groups, subtasks, float(info["fps"]), crops)
@@ -106,11 +110,11 @@ def _arrays(
         "commanded_hand": np.concatenate([hand[:1], ordered[:-1]]),
         "positions": pick("observation.state", [f"{g['name']}.{j}" for g in arms for j in g["joints"]]),
         "subtask": columns["subtask_index"],
-        "target": columns["target"],
-        "stamps": pick("observation.stamp_ns", ["joint_states"])[:, 0],
+        "target": _point(columns["target"]),
+        "stamps": pick("stamp_ns" if "stamp_ns" in columns else "observation.stamp_ns", ["joint_states"])[:, 0],
     }
     if "tip" in columns:  # datasets of before it was recorded lack it
-        out["tip"] = columns["tip"]
+        out["tip"] = _point(columns["tip"])
     base = _matrix(np.asarray(arms[0]["base_in_world"], np.float64))
     views: dict[str, list] = {"images": [], "depth": [], "intrinsics": [], "extrinsics": []}
     for camera in cameras:
@@ -129,12 +133,35 @@ def _arrays(
                 camera=camera, chunk_index=number // info["chunks_size"], episode_index=number
             )
             depths = _decode(folder / path, 0, count, fps, "gray16le")
-        k = columns[f"observation.intrinsics.{camera}"].reshape(-1, 3, 3)
+        k, extrinsics = _geometry(folder, columns, row, camera)
         made = [make_view(i, d, m, size, crops.get(camera)) for i, d, m in zip(images, depths, k, strict=True)]
         for name, part in zip(("images", "depth", "intrinsics"), zip(*made, strict=True), strict=True):
             views[name].append(np.stack(part))
-        views["extrinsics"].append(np.linalg.inv(base) @ columns[f"observation.extrinsics.{camera}"].reshape(-1, 4, 4))
+        views["extrinsics"].append(np.linalg.inv(base) @ extrinsics)
     return out | {name: np.stack(parts, 1) for name, parts in views.items()}
+
+
+def _point(values: np.ndarray) -> np.ndarray:
+    """(T, 3) of a column of three numbers, or of three and whether they are known; NaN where they are not."""
+    if values.shape[1] == 3:
+        return values
+    return np.where(values[:, 3:] > 0, values[:, :3], np.nan)
+
+
+def _geometry(folder: Path, columns: dict, row: dict, camera: str) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 3, 3) intrinsics and (T, 4, 4) world ← optical frame: of every frame, or of the episode for a camera that stands.
+    LeRobot's tools leave out what is of the episode, and depth, which needs it, with it: then a unit matrix stands for it."""
+    count = row["length"]
+    if f"observation.intrinsics.{camera}" in columns:  # schema vipa/dataset/1
+        old = columns[f"observation.intrinsics.{camera}"], columns[f"observation.extrinsics.{camera}"]
+        return old[0].reshape(-1, 3, 3), old[1].reshape(-1, 4, 4)
+    known = json.loads(row.get("vipa/meta") or "{}").get("cameras", {}).get(camera, {})
+    k = np.array(known.get("intrinsics", np.eye(3)), np.float64).reshape(3, 3)
+    if f"camera_pose.{camera}" in columns:
+        placed = np.stack([_matrix(p) for p in columns[f"camera_pose.{camera}"].astype(np.float64)])
+    else:
+        placed = np.tile(np.array(known.get("extrinsics", np.eye(4)), np.float64).reshape(4, 4), (count, 1, 1))
+    return np.tile(k, (count, 1, 1)), placed
 
 
 class _Picker:
@@ -181,7 +208,8 @@ def _columns(path: Path, episode: int) -> dict[str, np.ndarray]:
 
     table = pq.read_table(path, partitioning=None)
     table = table.filter(pc.equal(table["episode_index"], episode))
-    return {name: np.array(table[name].to_pylist()) for name in table.column_names}
+    wanted = [name for name in table.column_names if not name.startswith("language_")]
+    return {name: np.array(table[name].to_pylist()) for name in wanted}
 
 
 def _column(path: Path, name: str) -> np.ndarray:

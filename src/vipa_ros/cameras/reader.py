@@ -8,6 +8,7 @@ from tf2_msgs.msg import TFMessage
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, FreshnessCheck
 from vipa.recording import topics
+from vipa.robot import observing
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Robot
 from vipa.robot.joint_states import History, JointStates
@@ -81,8 +82,7 @@ class CameraReader:
                 c for c in self.latest if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE_S * 1e9
             )
             return next((why for c in late if (why := apart(c, self.latest[c]))), fault)
-        stamp = min(f.stamp_ns for f in self.frames.values())
-        return Observation(stamp, dict(self.frames), self.reader.groups(self.joints.at(stamp)), self.instruction)
+        return observing.observation(self.frames, self.joints.at, self.reader, self.instruction)
 
 
 def apart(camera: str, latest: dict) -> str:

@@ -16,7 +16,7 @@ from vipa_msgs.srv import SetTaskContext
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode, MotionStatus, SafetyState
 from vipa.motion.limits import Tighter
 from vipa.planning.request import PlanRequest
-from vipa.robot.captures import capture_fault
+from vipa.robot.observing import capture
 from vipa.robot.state import CameraFrame, GroundTruth, JointState, JointTrajectory
 from vipa.tasks.wants import Wants
 from vipa.terminal.checklist import Row
@@ -350,10 +350,7 @@ def camera_frame(name: str, color: Image, depth: Image, info: CameraInfo, extrin
         pictures = pixels(color), pixels(depth)
     except ValueError as error:
         raise ValueError(f"camera {name}: {error}") from None
-    frame = CameraFrame(name, time_ns(color.header.stamp), *pictures, np.array(info.k).reshape(3, 3), extrinsics)
-    if why := capture_fault(frame, (info.width, info.height)):
-        raise ValueError(why)
-    return frame
+    return capture(name, time_ns(color.header.stamp), pictures, info.k, (info.width, info.height), extrinsics)
 
 
 def checklist(msg: vipa.EpisodeStatus) -> tuple[str, list[Row]]:

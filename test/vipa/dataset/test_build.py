@@ -2,19 +2,26 @@
 
 import dataclasses
 import json
+import shutil
 
+import av
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
 import pytest
 
-from helpers.synthetic_bag import EPISODE_ID, START_NS, SUBTASKS, Messages, tool_position, write_episode
+from helpers.synthetic_bag import EPISODE_ID, INSTRUCTION, START_NS, SUBTASKS, Messages, tool_position, write_episode
 from vipa.dataset.build import build_from_bags
 from vipa.dataset.check import check
 from vipa.dataset.commanded import CommandedActions
+from vipa.dataset.depth import quantized
 from vipa.dataset.reader import Dataset
 from vipa.dataset.resample import Resampler
 from vipa.errors import VipaError
 from vipa.recording.bag import BagWriter
 from vipa.recording.reader import BagReader
+from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import GroupState
@@ -47,36 +54,48 @@ def test_the_dataset_is_whole(built):
     assert len(Dataset(root)) == 2
 
 
-def test_frames_are_the_newest_messages_not_after_the_tick(built):
+def test_frames_are_the_newest_captures_not_after_the_tick(built):
     episode = Dataset(built[0]).episode(0)
     assert episode.meta["success"] and episode.meta["subtasks"] == SUBTASKS and episode.length == 10 * SECONDS + 1
     ticks = episode.meta["start_ns"] + np.arange(len(episode)) * 10**8
     assert episode.meta["start_ns"] == START_NS
-    stamps = episode["observation.stamp_ns"]
-    assert (stamps[:, 0] == ticks).all()  # joints at 50 Hz hit every tick
+    stamps = episode.stamps
     ages = ticks[:, None] - stamps[:, 1:]
     assert ages.min() >= 0 and ages.max() < 80_000_000
-    t = (ticks - START_NS) / 1e9
+    # the joints are those of the oldest picture, as a policy sees them: 50 Hz, so at most 10 ms from it
+    assert np.abs(stamps[:, 0] - stamps[:, 1:].min(axis=1)).max() <= 10_000_000
+    t = (stamps[:, 0] - START_NS) / 1e9
     state = episode["observation.state"]
     np.testing.assert_allclose(state[:, 0], 0.2 * np.sin(t), atol=1e-6)
     np.testing.assert_allclose(state[:, 7], np.sin(t) > 0, atol=1e-6)
     expected = [Kinematics(load_robot("fr3_single")).group("arm").forward(q)[:3] for q in state[:, :7].astype(float)]
     np.testing.assert_allclose(episode["observation.tool_pose"][:, :3], expected, atol=1e-6)
-    np.testing.assert_allclose(episode["observation.wrench"][:, 2], -3 + 2 * np.sin(3 * t), atol=1e-5)
+    felt = (ticks - START_NS) / 1e9  # a wrench is the newest at the tick
+    np.testing.assert_allclose(episode["observation.wrench"][:, 2], -3 + 2 * np.sin(3 * felt), atol=1e-5)
     assert episode.images("scene").shape == (21, 24, 32, 3) and episode.depth("wrist").shape == (21, 24, 32)
-    assert episode["observation.intrinsics.scene"][0].reshape(3, 3)[0, 2] == 16
-    extrinsics = episode["observation.extrinsics.scene"][0].reshape(4, 4)
+    assert episode.intrinsics("scene")[0, 0, 2] == 16
+    extrinsics = episode.extrinsics("scene")[0]
     np.testing.assert_allclose(
         extrinsics[:3, 3], [1.25, 0, 0.75], atol=1e-6
     )  # as the bag's TF says, not the robot file
-    assert np.isnan(episode["target"]).all()  # the synthetic bag has no ground truth
+    assert np.isnan(episode.point("target")).all()  # the synthetic bag has no ground truth
+    assert not episode["target"].any()  # and no NaN that a training would take in
+    robot, k = load_robot("fr3_single"), 7
+    joints = np.concatenate([state[k, :7]]).astype(float)
+    poses = CameraPoses(robot)
+    poses.hear("wrist_color_optical_frame", "fr3_hand_tcp", np.array([0.05, 0, -0.1, 0, 0, 0, 1]))
+    at_picture = 0.1 * np.arange(7) + 0.2 * np.sin((stamps[k, 2] - START_NS) / 1e9)
+    np.testing.assert_allclose(episode.extrinsics("wrist")[k], poses.extrinsics("wrist", at_picture), atol=2e-3)
+    assert np.abs(joints - at_picture).max() < 0.02
 
 
 def test_actions_are_the_commands_of_the_next_tick(built):
     episode = Dataset(built[0]).episode(0)
     action, commanded = episode["action"], episode["observation.commanded_tool_pose"]
-    np.testing.assert_array_equal(action[:-1, :7], commanded[1:])
-    t = np.arange(len(episode)) / 10
+    executed = episode["executed"]
+    np.testing.assert_array_equal(executed[:-1, :7], episode["observation.tool_pose"][1:])
+    np.testing.assert_array_equal(executed[:-1, 7], episode["observation.state"][1:, 7])
+    t = (episode.stamps[:, 1:].min(axis=1) - START_NS) / 1e9
     np.testing.assert_allclose(commanded[:, :3], [tool_position(x) for x in t], atol=2e-3)
     np.testing.assert_allclose(action[:, :3], [tool_position(x + 0.1) for x in t], atol=2e-3)
     for poses in (commanded, episode["observation.tool_pose"]):
@@ -124,9 +143,10 @@ def test_targets_and_tips_come_from_the_ground_truth(tmp_path, monkeypatch):
             out.write(ids[name], ns, ns, raw)
     build_from_bags([run], tmp_path / "set")
     episode = Dataset(tmp_path / "set").episode(0)
-    np.testing.assert_allclose(episode["target"][0], (0.1, 0.2, 0.3), atol=1e-6)  # open drawer: what may be touched
+    np.testing.assert_allclose(episode["target"][0], (0.1, 0.2, 0.3, 1), atol=1e-6)  # open drawer: what may be touched
     apple = np.flatnonzero(episode["subtask_index"] == 1)
-    np.testing.assert_allclose(episode["target"][apple, 0], 0.4 + 0.02 * apple, atol=1e-6)
+    seen = (episode.stamps[apple, 1:].min(axis=1) - START_NS) // 50_000_000
+    np.testing.assert_allclose(episode["target"][apple, 0], 0.4 + 0.01 * seen, atol=1e-6)
     np.testing.assert_allclose(episode["tip"][apple], episode["target"][apple])
 
 
@@ -193,3 +213,64 @@ def test_ticks_wait_for_all_and_forgive_late_recording(tmp_path):
         ]
     assert [s[0] for s in seen] == list(range(1_000_000_000, 3_000_000_001, 100_000_000))
     assert all(at == a == b and none is None for at, a, b, none in seen)
+
+
+def test_lerobots_files_are_what_its_own_writer_makes(built):
+    """One row group an episode, language columns, depth twice, no NaN; see test/interop for LeRobot itself."""
+    root = built[0]
+    info = json.loads((root / "meta/info.json").read_text(encoding="utf-8"))
+    depth = info["features"]["observation.images.scene_depth"]
+    assert depth["shape"] == [24, 32, 1] and depth["info"]["is_depth_map"] and depth["info"]["video.codec"] == "hevc"
+    data = root / "data/chunk-000/file-000.parquet"
+    assert pq.ParquetFile(data).num_row_groups == 2 == info["total_episodes"]
+    table = pq.read_table(data, partitioning=None)
+    for name, feature in info["features"].items():
+        if feature["dtype"] == "float32":
+            assert np.isfinite(np.array(table[name].to_pylist())).all(), name
+    first = table["language_persistent"][0].as_py()
+    assert [r["content"] for r in first] == [INSTRUCTION, *SUBTASKS]
+    assert [r["style"] for r in first] == ["task_aug"] + ["subtask"] * 5
+    whole = table.filter(pa.compute.equal(table["episode_index"], 0))
+    numbers = whole["subtask_index"].to_numpy()
+    for row, number in zip(first[1:], range(5), strict=True):
+        assert row["timestamp"] == pytest.approx(np.flatnonzero(numbers == number)[0] / 10)
+    video = root / "videos/observation.images.scene_depth/chunk-000/file-000.mp4"
+    with av.open(str(video)) as file:
+        found = [f.to_ndarray(format="gray12le") for f in file.decode(video=0)][:21]
+    measured = Dataset(root).episode(0).depth("scene")
+    np.testing.assert_array_equal(found, quantized(measured))
+    # as LeRobot's dequantize_depth has it: 12 bits that lie 2.4 mm apart at 1 m
+    back = np.exp(np.array(found) * np.log(13.5 / 3.51) / 4095 + np.log(3.51)) - 3.5
+    known = measured > 0
+    assert np.abs(back * 1000 - measured)[known].max() < 1.5
+
+
+def test_action_may_be_what_was_executed(built, tmp_path):
+    report = build_from_bags(built[1], tmp_path / "set", action="executed", lerobot="0.4")
+    assert len(report.added) == 2 and check(tmp_path / "set") == []
+    a, b = Dataset(built[0]).episode(1), Dataset(tmp_path / "set").episode(1)
+    np.testing.assert_array_equal(a["executed"], b["action"])
+    np.testing.assert_array_equal(a["action"], b["commanded"])
+    info = json.loads((tmp_path / "set/meta/info.json").read_text(encoding="utf-8"))
+    assert not [n for n in info["features"] if n.startswith("language") or n.endswith("_depth")]
+    report = build_from_bags(built[1], tmp_path / "set", everything=True, action="commanded", lerobot="0.4")
+    assert all("action there 'executed', here 'commanded'" in why for why in report.failed.values()) and report.failed
+
+
+def test_workers_make_the_same_dataset(built, tmp_path):
+    build_from_bags(built[1], tmp_path / "set", workers=2)
+    assert check(tmp_path / "set") == []
+    for one, other in zip(Dataset(built[0]), Dataset(tmp_path / "set"), strict=True):
+        assert one.key == other.key and one.meta == other.meta
+        assert one.table.equals(other.table)
+        assert np.abs(one.images("wrist").astype(int) - other.images("wrist")).mean() < 1
+        np.testing.assert_array_equal(one.depth("wrist"), other.depth("wrist"))
+
+
+def test_an_older_dataset_is_read_and_not_added_to(built, tmp_path):
+    root = shutil.copytree(built[0], tmp_path / "set")
+    path = root / "meta/info.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("vipa/dataset/2", "vipa/dataset/1"), encoding="utf-8")
+    assert len(Dataset(root)) == 2 and "earlier version" in Dataset(root).lost[0]
+    with pytest.raises(VipaError, match="earlier version.*vipa dataset build RUNS --out NEW"):
+        build_from_bags(built[1], root)

@@ -27,7 +27,7 @@ SPEC = DatasetSpec(
     (CameraSpec("scene", 24, 32), CameraSpec("wrist", 16, 16, depth=False)),
     {
         "observation.state": Feature("float32", ("a", "b")),
-        "observation.stamp_ns": Feature("int64", ("joint_states", "scene", "wrist")),
+        "stamp_ns": Feature("int64", ("joint_states", "scene", "wrist")),
         "action": Feature("float32", ("a", "b")),
         "subtask_index": Feature("int64", ("subtask_index",)),
         "target": Feature("float32", ("x", "y", "z")),
@@ -44,10 +44,10 @@ def frame(k: int, seed: int = 0, subtask: int = 0) -> dict[str, np.ndarray]:
         "observation.depth.scene": (1000 * seed + 10 * k + u + v).astype(np.uint16),
         "observation.images.wrist": np.full((16, 16, 3), 8 * k % 256, np.uint8),
         "observation.state": np.array([k, seed], np.float64),
-        "observation.stamp_ns": np.full(3, k * 10**8 - 1000),
+        "stamp_ns": np.full(3, k * 10**8 - 1000),
         "action": np.array([k + 1, seed]),
         "subtask_index": np.array([subtask]),
-        "target": np.full(3, np.nan if subtask else float(seed)),
+        "target": np.full(3, 0.0 if subtask else float(seed)),
     }
 
 
@@ -126,7 +126,7 @@ def test_statistics(made):
     assert state["max"].tolist() == [11, 5] and state["count"].tolist() == [50]
     assert stats["observation.images.scene"]["mean"].shape == (3, 1, 1)
     assert 0 < stats["observation.images.scene"]["max"].max() <= 1
-    assert stats["target"]["mean"][0] == pytest.approx(np.average([1, 2, 3, 4, 5], weights=[6, 6, 6, 3, 3]))
+    assert stats["target"]["mean"][0] == pytest.approx(np.average([1, 2, 3, 4, 5, 0], weights=[6, 6, 6, 3, 3, 26]))
     assert set(QUANTILES) <= set(state) and FINITE not in state
 
 
@@ -259,7 +259,7 @@ def _nan_state(root):
 
 
 def _late_stamp(root):
-    _change_column(root, "observation.stamp_ns", lambda v: v.__setitem__((5, 1), 10**12))
+    _change_column(root, "stamp_ns", lambda v: v.__setitem__((5, 1), 10**12))
 
 
 def _wrong_index(root):
@@ -316,8 +316,9 @@ def test_the_robots_features_have_names():
     spec = robot_spec(load_robot("fr3_single"), [CameraSpec("scene", 240, 320)])
     assert spec.features["observation.state"].names[-1] == "arm.fr3_finger_joint1"
     assert spec.features["action"].size == 8 and spec.features["observation.tool_pose"].size == 7
-    assert spec.features["observation.intrinsics.scene"].size == 9
-    assert spec.features["observation.extrinsics.scene"].size == 16
+    assert "camera_pose.scene" not in spec.features
+    spec = robot_spec(load_robot("fr3_single"), [CameraSpec("wrist", 240, 320)], carried=["wrist"], wrenches=[])
+    assert spec.features["camera_pose.wrist"].size == 7 and "observation.wrench" not in spec.features
     assert spec.groups[0]["base_in_world"] == pytest.approx([0, 0, 0, 0, 0, 0, 1])
 
 
