@@ -90,7 +90,9 @@ class Launched:
         entities, arguments = generated(name)
         assert set(given) <= set(arguments)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vipa_ros.preflight.run.before_real_episode", lambda config, env: None)  # there is no cell to look at
+            patch.setattr(
+                "vipa_ros.preflight.run.before_real_episode", lambda config, env: None
+            )  # there is no cell to look at
             patch.setattr(sys, "argv", ["ros2", "launch", "vipa_ros", FILES[name].name, *argv])
             for what in ("launch_node", "evaluate_actions"):
                 made_by = getattr(launching, what)

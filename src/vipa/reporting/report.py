@@ -32,7 +32,7 @@ from vipa.tasks.scorecard import commander_name
 EMBED_BYTES = 30_000_000  # a larger video is linked: a page of 40 MB opens badly on a phone
 
 # What the page asks a scorecard for; None is left out. (A report of an older scorecard is better than none.)
-CARD_KEYS = (
+SCORECARD_KEYS = (
     "task instruction episode_id outcome subtasks failure duration_s wall_s commander robot cell policy seed variant "
     "timing provenance"
 ).split()
@@ -165,7 +165,7 @@ def _render(run_folder, card, scene, timeline, arms, robot, topics: list[TopicIn
     )
     environment.filters["number"] = _number
     environment.filters["plain"] = _plain
-    card = dict.fromkeys(CARD_KEYS) | card
+    card = dict.fromkeys(SCORECARD_KEYS) | card
     subtasks = card["subtasks"] = [
         {"t_done_s": None, "evidence": "", "failure_class": None} | s for s in card["subtasks"] or []
     ]

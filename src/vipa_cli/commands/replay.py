@@ -26,10 +26,10 @@ def arguments(parser):
 
 def run(args) -> int:
     from vipa.commanders.replay.compare import compare
-    from vipa.commanders.replay.recorded import read_card
+    from vipa.commanders.replay.recorded import read_scorecard
     from vipa.robot.description import load_robot
 
-    card, first = read_card(args.run_folder), args.run_folder.resolve()
+    card, first = read_scorecard(args.run_folder), args.run_folder.resolve()
     asked = argparse.ArgumentParser()
     episode.arguments(asked)
     limit = card.duration_s + (SLACK_S if card.success else 0.0)

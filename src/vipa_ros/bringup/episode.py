@@ -115,7 +115,7 @@ def supervise(config, folder, env, verbose, servos=(), held=()) -> int:
             graph.interrupt_leader(1.5)
             status, why = 130, ("stopped", "interrupted", "before the episode began")
     if not folder.scorecard.is_file() and not scorecard.elsewhere(folder.path).is_file():
-        write_card(config, folder, *why)
+        write_scorecard(config, folder, *why)
     return status
 
 
@@ -131,7 +131,7 @@ def report_death(graph, name, status) -> None:
     print("\n".join(f"  [{name}] {line}" for line in graph.last_lines(name)), file=sys.stderr, flush=True)
 
 
-def write_card(config, folder, outcome, kind, detail):
+def write_scorecard(config, folder, outcome, kind, detail):
     """The scorecard of an episode that nobody could score any more."""
     from vipa.tasks.runner import EpisodeRunner
 

@@ -19,7 +19,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from vipa_ros.bringup import launch_arguments
-from vipa_ros.bringup.episode import FAULT_GRACE_S, prepare, servo_nodes, write_card
+from vipa_ros.bringup.episode import FAULT_GRACE_S, prepare, servo_nodes, write_scorecard
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, launch_keywords
 
@@ -86,7 +86,7 @@ def episode_actions(config: EpisodeConfig, runs: str) -> list:
                 if dead
                 else ("stopped", "interrupted", "before the episode began")
             )
-            write_card(config, folder, *why)
+            write_scorecard(config, folder, *why)
         return [] if context.is_shutdown else [*stop, report]
 
     def on_death(name):

@@ -13,7 +13,7 @@ from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
-from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_card
+from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_scorecard
 from vipa_ros.preflight import run as preflight
 
 
@@ -55,7 +55,9 @@ def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[
             strip.of_video(folder.video)
     timing = card.timing
     latency = {"mode": "real", "p50_s": _seconds(timing.policy_ms_p50), "p99_s": _seconds(timing.policy_ms_p99)}
-    row = replace(row_of_card(trials, trial, card, latency), run_folder=str(folder.path.relative_to(trials.folder)))
+    row = replace(
+        row_of_scorecard(trials, trial, card, latency), run_folder=str(folder.path.relative_to(trials.folder))
+    )
     return row, card
 
 

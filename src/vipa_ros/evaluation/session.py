@@ -103,10 +103,10 @@ def row_of(trials: TrialSet, trial: PlannedTrial, outcome: Outcome) -> TrialRow:
     """The line of a trial that was run in-process."""
     if outcome.scorecard is None:
         return trials.row(trial, verdict="system", success=None, subtask_score=None, failure_class=outcome.fault[:200])
-    return row_of_card(trials, trial, outcome.scorecard, latency_words(trials.plan, outcome.charged))
+    return row_of_scorecard(trials, trial, outcome.scorecard, latency_words(trials.plan, outcome.charged))
 
 
-def row_of_card(trials: TrialSet, trial: PlannedTrial, card: Scorecard, latency) -> TrialRow:
+def row_of_scorecard(trials: TrialSet, trial: PlannedTrial, card: Scorecard, latency) -> TrialRow:
     """The line of a trial with the scorecard `card`. Raises VipaError if a person ended it."""
     verdict = verdict_of(card)
     if verdict is None:

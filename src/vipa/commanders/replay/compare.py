@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vipa.commanders.replay.recorded import read_card
+from vipa.commanders.replay.recorded import read_scorecard
 from vipa.errors import VipaError
 from vipa.recording.reader import NOT_AS_EXPECTED, BagReader, stamp_ns
 from vipa.recording.timeline import read_timeline
@@ -52,7 +52,7 @@ def compare(first: Path, second: Path, robot: Robot) -> Comparison:
         for g in robot.arms
         for c in [kinematics.columns[g.name]]
     }
-    cards = read_card(first), read_card(second)
+    cards = read_scorecard(first), read_scorecard(second)
     ends = [{s.name: s.status for s in card.subtasks} for card in cards]
     return Comparison(
         float(SHIFTS[shift]),

@@ -32,7 +32,7 @@ class Recorded:
         return max(len(v) for v in (*self.joints.values(), *self.hands.values()))
 
 
-def read_card(folder: Path) -> Scorecard:
+def read_scorecard(folder: Path) -> Scorecard:
     """The scorecard of a run folder. Raises VipaError."""
     path = Path(folder) / "scorecard.json"
     if not path.is_file():
@@ -42,7 +42,7 @@ def read_card(folder: Path) -> Scorecard:
 
 def read_recorded(folder: Path, robot: Robot) -> Recorded:
     """The motion in the run folder `folder`. Raises VipaError for a bag of another robot, or without motion."""
-    folder, card = Path(folder), read_card(folder)
+    folder, card = Path(folder), read_scorecard(folder)
     with BagReader(folder / "bag") as bag:
         line = read_timeline(bag)
         span = (line.start_ns, line.end_ns)
