@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 PACKAGES = ("vipa_model", "vipa", "vipa_sim", "vipa_ros", "vipa_cli")  # each may import those before it
-ROS = {"rclpy", "launch", "launch_ros", "moveit", "std_srvs", "std_msgs", "sensor_msgs", "geometry_msgs", "trajectory_msgs",
+ROS = {"rclpy", "launch", "launch_ros", "moveit", "std_srvs", "std_msgs", "sensor_msgs", "geometry_msgs", "nav_msgs", "trajectory_msgs",
        "diagnostic_msgs", "tf2_msgs", "vipa_msgs", "rosgraph_msgs", "control_msgs", "moveit_msgs", "controller_manager_msgs"}  # fmt: skip
 NEVER = {
     "vipa_model": ROS | {"mujoco", "pinocchio"},

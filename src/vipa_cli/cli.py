@@ -26,6 +26,8 @@ VERBS = {
         "teleop": "drive by hand, record demonstrations, take over from a policy",
         "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
         "calibrate": "print the board, measure cameras, their mounts and delays",
+        "console": "the same and the cameras on a web page, for a phone at the cell",
+        "view": "show a running graph in 3D: Foxglove, Lichtblick, RViz",
         "doctor": "check this machine and say what to install",
     },
     "measure": {

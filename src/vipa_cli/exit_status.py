@@ -9,5 +9,5 @@ MEANINGS = {
     DONE: "it did its job; an episode that ran and was scored did, success or not, unless --require-success",
     FAILED: "it ran and did not do its job: an episode ended as an error, a check found errors, a disk is full",
     REFUSED: "the request was wrong; one line on standard error says what, where, and what is allowed",
-    INTERRUPTED: "interrupted by Ctrl-C, SIGTERM or SIGHUP; what runs until Ctrl-C (cell, teleop, serve, operator) gives 0",
+    INTERRUPTED: "interrupted by Ctrl-C, SIGTERM or SIGHUP; what runs until Ctrl-C (cell, teleop, serve, operator, console, view) gives 0",
 }

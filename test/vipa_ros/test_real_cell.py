@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from vipa.errors import VipaError
-from vipa.evaluation import trial_file
+from vipa.evaluation import preferences, trial_file
+from vipa.evaluation.desk import TerminalDesk
 from vipa.evaluation.plan import CommanderEntry, Plan
 from vipa.evaluation.trial_set import TrialSet, begun
 from vipa_cli.trial_lines import Told
@@ -23,7 +24,7 @@ def cell(monkeypatch):
     """Trials that were reset, and how each attempt ends: verdicts by trial_id."""
 
     cell = SimpleNamespace(reset=[], ends={})
-    monkeypatch.setattr(real_cell, "reset", lambda trials, trial, options: cell.reset.append(trial.trial_id))
+    monkeypatch.setattr(real_cell, "reset", lambda trials, trial, options, keyed: cell.reset.append(trial.trial_id))
 
     def run_trial(trials, trial, options):
         verdict = cell.ends.get(trial.trial_id, "failure")
@@ -36,13 +37,13 @@ def cell(monkeypatch):
     return cell
 
 
-def played(folder, answers):
+def played(folder, answers, **options):
     """Runs the set with the person's `answers`, which must be all of them; returns its rows."""
     left = ["Ada", *answers]
     with TrialSet(folder, PLAN, begun(PLAN, {})) as trials:
         told = Told(trials)
         told.begin(True)
-        real_cell.run(trials, Options(), told.trial, lambda question: left.pop(0))
+        real_cell.run(trials, Options(**options), told.trial, TerminalDesk(lambda prompt: left.pop(0)))
         told.end("")
     assert not left
     return {row.trial_id: row for row in trial_file.read(folder / "trials.jsonl")}
@@ -87,8 +88,28 @@ def test_without_a_terminal_it_is_refused(cell, tmp_path):
         raise EOFError
 
     with TrialSet(tmp_path, PLAN, begun(PLAN, {})) as trials, pytest.raises(VipaError, match="wants a person"):
-        real_cell.run(trials, Options(), lambda *_: None, gone)
+        real_cell.run(trials, Options(), lambda *_: None, TerminalDesk(gone))
 
 
 def test_a_commander_of_another_name_is_another_plan():
     assert replace(PLAN, driver="franka").sha256 != PLAN.sha256
+
+
+def test_a_preference_is_asked_where_two_trials_ended_alike(cell, tmp_path):
+    cell.ends = {"0000": "success"}  # the first pair ends apart, the second alike
+    rows = played(tmp_path, [*[""] * 4, "", "", "", "", "2", "", "it let go more gently"], preferences=True)
+    (found,) = preferences.read(tmp_path)
+    assert (found.first, found.second, found.preferred, found.reason) == (
+        "0002",
+        "0003",
+        "0003",
+        "it let go more gently",
+    )
+    said = preferences.words([found], list(rows.values()), "alpha", "omega")
+    winner = rows["0003"].commander
+    assert (
+        "of 1 pairs that ended alike" in said and f"{winner} was preferred in 1" in said
+    ) or f"{winner} in 1" in said
+    assert "sign test p = 1" in said
+    with pytest.raises(ValueError, match="preferred"):
+        replace(found, preferred="9999")

@@ -33,9 +33,23 @@ TAKE_OVER = "/vipa/take_over"
 LEADER_JOINT_STATES = "/leader/joint_states"  # a leader arm's driver
 
 
+PLACEMENT = "/vipa/placement"
+PLACEMENT_STATUS = "/vipa/placement_status"
+
+
+def placement_service(ask: str) -> str:
+    """What the console asks node `placement` for: accept, new_reference or in_spite."""
+    return f"{PLACEMENT}/{ask}"
+
+
 def placement_topic(camera: str) -> str:
     """Where the required placement is shown over the live picture of `camera`."""
-    return f"/vipa/placement/{camera}"
+    return f"{PLACEMENT}/{camera}"
+
+
+def chunk_path_topic(group: str) -> str:
+    """The tool's way in the newest chunk, for viewers."""
+    return f"/vipa/chunk_path/{group}"
 
 
 def camera_topics(name: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     JUDGE_SUBTASK,
     LEADER_JOINT_STATES,
     MOTION_STATUS,
+    PLACEMENT_STATUS,
     PLAN_MOTION,
     REARM,
     RECORD_EPISODE,
@@ -35,6 +36,7 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     TIGHTEN_LIMITS,
     camera_topics,
     command_topic,
+    placement_topic,
 )  # fmt: skip
 from vipa.robot.description import Robot
 
@@ -71,6 +73,16 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
             DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"
         ),
         Topic(ROBOT_DESCRIPTION, "std_msgs/msg/String", "latched", "once", "", "cell", "any"),
+        Topic(
+            PLACEMENT_STATUS,
+            "diagnostic_msgs/msg/DiagnosticStatus",
+            "latched",
+            "on change",
+            "",
+            "placement",
+            "console",
+            False,
+        ),
         Topic(ROSOUT, "rcl_interfaces/msg/Log", "stream", "", "", "all nodes", "any"),
     ]
     if cell == "sim":
@@ -91,6 +103,18 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
             rows.append(
                 Topic(topics[key], f"sensor_msgs/msg/{type_}", "camera", f"{camera.rate:g}", frame, "cell", "policy")
             )
+        rows.append(
+            Topic(
+                placement_topic(camera.name),
+                "sensor_msgs/msg/Image",
+                "latched",
+                "2",
+                frame,
+                "placement",
+                "console",
+                False,
+            )
+        )
     for group in robot.groups:
         if group.kind == "arm":
             rows.append(

@@ -6,11 +6,9 @@ also while the policy works.
 """
 
 import asyncio
-import errno
 import hmac
 import http
 import logging
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +18,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from websockets.frames import CloseCode
 
-from vipa.errors import VipaError
 from vipa.serving.protocols import openpi_wire
+from vipa.web.listening import bind
 
 log = logging.getLogger("vipa.serve")
 
@@ -181,32 +179,6 @@ class PolicyServer:
             await connection.send(reason)
             await connection.close(CloseCode.INTERNAL_ERROR, "the reason is in the frame before")
         return f"refused ({reason[:200]})"
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket on `host`, at `port` or, if that is taken, at a free one. Raises VipaError."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise VipaError(f"host '{host}': {error.strerror}; allowed: a name or address of this machine") from None
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        try:
-            made.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            made.bind((address[0], 0, *address[2:]))
-        made.listen()
-    except OSError as error:
-        made.close()
-        raise VipaError(
-            f"{host}:{port}: {error.strerror}; allowed: an address of this machine and a port above 1023"
-        ) from None
-    return made
 
 
 def _who(connection) -> str:

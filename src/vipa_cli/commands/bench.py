@@ -1,6 +1,6 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
 `graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `evaluate` (trials an hour), `alignment` (how well
-checkpoints say where things are), `loop` (the in-process loop with cameras)."""
+checkpoints say where things are), `loop` (the in-process loop with cameras), `console` (what the web console costs control)."""
 
 from pathlib import Path
 
@@ -52,7 +52,9 @@ def arguments(parser):
     sets.add_argument("--task", default="water_plant", help="name in tasks/ or path")
     sets.add_argument("--policies", default="expert,water_plant", help="commanders, with commas between")
     sets.add_argument("--count", type=int, default=5, help="scenes")
-    for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets):
+    page = parsers.verb(verbs, "console", "what the web console costs control, with five clients, one of which stalls")
+    page.add_argument("--seconds", type=float, default=60.0, help="wall time of each phase")
+    for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets, page):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -101,6 +103,11 @@ def run(args) -> int:
         from vipa_cli.bench import alignment
 
         alignment.run(args.checkpoint, [args.data], args.count, args.out)
+        return 0
+    if args.action == "console":
+        from vipa_cli.bench import console
+
+        console.run(args.seconds, args.out)
         return 0
     from vipa_cli.bench import policy
 

@@ -19,7 +19,7 @@ def arguments(parser):
 
 def run(args) -> int:
     from vipa.errors import VipaError
-    from vipa.evaluation import comparison, trial_file
+    from vipa.evaluation import comparison, preferences, trial_file
 
     if bool(args.trials) == bool(args.counts):
         raise VipaError("name either trials.jsonl or --counts")
@@ -29,5 +29,9 @@ def run(args) -> int:
         rows = trial_file.read(args.trials / trial_file.NAME if args.trials.is_dir() else args.trials)
     found = comparison.compare(rows, args.a, args.b, args.task)
     print(comparison.words(found, args.a, args.b))
+    if args.trials:
+        folder = args.trials if args.trials.is_dir() else args.trials.parent
+        if said := preferences.words(preferences.read(folder), rows, args.a, args.b):
+            print(said)
     args.document = found
     return exit_status.DONE

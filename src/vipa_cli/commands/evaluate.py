@@ -3,6 +3,7 @@ stopped. Without a plan, --task and --policy make one of a single commander."""
 
 import os
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from vipa.commanders import registry
@@ -25,6 +26,17 @@ def arguments(parser):
     parser.add_argument("--record", action="store_true", help="a bag a trial (over the graph there always is one)")
     parser.add_argument("--no-pictures", action="store_true", help="no film strips, over the graph no video")
     parser.add_argument("--verbose", action="store_true", help="over the graph: show what every node prints")
+    parser.add_argument(
+        "--console",
+        default="",
+        metavar="HOST[:PORT]",
+        help="lead and show the set on a web page there; a real cell, or --graph",
+    )
+    parser.add_argument(
+        "--preferences",
+        action="store_true",
+        help="real cell: ask which of two trials that ended alike was better, and why",
+    )
     json_document.add(parser)
     short = parser.add_argument_group("without a plan")
     short.add_argument("--task", default="", help="name in tasks/ or path of a task file")
@@ -75,19 +87,33 @@ def short_form(args):
 
 
 def _run(args, plan, folder: Path) -> int:
+    from vipa.evaluation.desk import TerminalDesk
     from vipa.evaluation.trial_set import TrialSet, begun
+    from vipa.web import access
     from vipa_cli.trial_lines import Told
     from vipa_ros.evaluation import over_graph, real_cell, session
+    from vipa_ros.evaluation.at_console import AtConsole
 
-    options = session.Options(args.jobs, args.ray, not args.no_pictures, args.record, args.graph, args.verbose)
+    if args.console:
+        access.parse(args.console, 0)
+        if plan.cell != "real" and not args.graph:
+            raise VipaError(
+                "--console with trials in this process, which no page can watch; allowed: a real cell, or --graph"
+            )
+    options = session.Options(
+        args.jobs, args.ray, not args.no_pictures, args.record, args.graph, args.verbose, args.preferences
+    )
     plan, checkpoints = session.checked(plan)
     with TrialSet(folder, plan, begun(plan, checkpoints)) as trials:
         told = Told(trials)
         told.begin(args.out is not None)
-        if plan.cell == "real":
-            stopped = real_cell.run(trials, options, told.trial)
-        elif options.graph:
-            stopped = over_graph.run(trials, options, told.trial)
+        if plan.cell == "real" or options.graph:
+            console = AtConsole(args.console, folder, plan.cell == "real", args.verbose) if args.console else None
+            with console or nullcontext():
+                if plan.cell == "real":
+                    stopped = real_cell.run(trials, options, told.trial, console.desk if console else TerminalDesk())
+                else:
+                    stopped = over_graph.run(trials, options, told.trial)
         else:
             stopped = session.run_in_process(trials, options, told.trial)
         told.end(stopped)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from vipa import resources
 from vipa.errors import VipaError
 
 DOMAINS = range(102)  # above 101 the ports collide with Linux's ephemeral range
+# the variable of the token that the console asks for
+CONSOLE_TOKEN = "VIPA_CONSOLE_TOKEN"  # noqa: S105
 # Fast DDS 2 reads the first, 3 the second
 DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
@@ -94,5 +97,6 @@ def dds_additions() -> dict[str, str]:
 def child_environment(domain: int) -> dict[str, str]:
     """The whole environment of a process of the graph in `domain`."""
     env = {**os.environ, **child_additions(), "ROS_DOMAIN_ID": str(domain)}
+    env.setdefault(CONSOLE_TOKEN, secrets.token_urlsafe(16))  # the same for a console that is started again
     env.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     return env

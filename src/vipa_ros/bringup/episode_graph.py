@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Annotated
 
 from vipa import config, resources
@@ -16,6 +17,7 @@ from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
+from vipa.web import access
 from vipa_ros.bringup import camera_nodes
 from vipa_ros.bringup.process import ProcessSpec
 from vipa_sim import following
@@ -78,6 +80,9 @@ class EpisodeConfig:
     camera_noise: bool = argument(
         False, "simulated cameras see as a RealSense does: noise, holes, drift; default: perfectly"
     )
+    console: str = argument(
+        "", "HOST[:PORT] to serve the web console at, as localhost or this machine's address; empty: none"
+    )
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
         """Itself with the robot filled in and files by their whole paths; raises VipaError for what cannot be run, before anything is started. commander: False
@@ -98,6 +103,8 @@ class EpisodeConfig:
             raise VipaError(
                 f"robot '{robot.name}' has no camera {', '.join(sorted(missing))}, which task '{task.name}' uses"
             )
+        if self.console:
+            access.parse(self.console, 0)
         request = self.commander_request
         following.parse(self.following)
         check_wants(task, robot)
@@ -146,6 +153,7 @@ CELL_ARGUMENTS = (
     "following",
     "fixed_cameras",
     "camera_noise",
+    "console",
 )
 
 
@@ -159,7 +167,12 @@ def standing_graph(config: EpisodeConfig) -> list[ProcessSpec]:
             ProcessSpec("planner", "planner", {**ours, "task": config.task}),
             ProcessSpec("robot", "robot", {**ours, "cell": "sim"}),
         ]
-    return solved_by(config.motion_backend, specs, "motion")
+    return [*solved_by(config.motion_backend, specs, "motion"), *console_nodes(config.console)]
+
+
+def console_nodes(at: str, **parameters: str | bool | int) -> list[ProcessSpec]:
+    """The web console at `at`, none for "". The graph does without it while it is started again."""
+    return [ProcessSpec("console", "console", {"at": at, **parameters}, respawn=True, speaks=True)] if at else []
 
 
 def simulation(config: EpisodeConfig) -> dict[str, str | bool]:
@@ -270,6 +283,11 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
             "recorder", "recorder", {"robot": robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}
         ),
         ProcessSpec("episode", "episode", goal, leader=True),
+        *console_nodes(
+            config.console,
+            blind=config.blind,
+            runs=str(Path(config.run_folder).parent) if config.run_folder else "runs",
+        ),
     ]
 
 

@@ -29,6 +29,7 @@ class ProcessSpec:
         namespace: of the node; empty: the root.
         leader: its end is the end of the graph, its exit status the graph's.
         respawn: it is started again whenever it ends; otherwise its end ends the graph.
+        speaks: what it prints is for the person at the terminal, beside the log.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ProcessSpec:
     namespace: str = ""
     leader: bool = False
     respawn: bool = False
+    speaks: bool = False
 
     @property
     def label(self) -> str:

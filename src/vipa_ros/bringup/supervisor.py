@@ -49,6 +49,7 @@ class Supervisor:
         self.specs, self.env, self.log_folder, self.verbose = specs, env, Path(log_folder), verbose
         self.keys, self.held = keys, held
         self.respawning = {spec.label: spec for spec in specs if spec.respawn}
+        self.speaking = {spec.label for spec in specs if spec.speaks}
         self.processes: dict[str, subprocess.Popen] = {}
         self.tails: dict[str, deque[str]] = {spec.label: deque(maxlen=LAST_LINES) for spec in specs}
         self._died: dict[str, float] = {}
@@ -110,6 +111,8 @@ class Supervisor:
                     self._complain(path, error)
                 if self.verbose:
                     print(f"[{name}] {line}", end="", flush=True)
+                elif name in self.speaking:
+                    print(line, end="", flush=True)
 
     def _complain(self, path, error):
         if not self._complained:
@@ -120,7 +123,7 @@ class Supervisor:
         """Blocks until the leader ends or any other process dies: (its name, exit status). KeyboardInterrupt passes."""
         leader = self._leader
         while True:
-            self._revive()
+            self.revive()
             for name, process in self.processes.items():
                 # the leader first: what dies right after it is no failure
                 status = self.processes[leader].poll() if leader else None
@@ -134,7 +137,8 @@ class Supervisor:
     def _leader(self) -> str | None:
         return next((spec.label for spec in self.specs if spec.leader), None)
 
-    def _revive(self):
+    def revive(self) -> None:
+        """Starts again what respawns and has ended."""
         for label, spec in self.respawning.items():
             if self.processes[label].poll() is None:
                 self._died.pop(label, None)

@@ -20,6 +20,9 @@ KEY_PERIOD_S = 0.02  # wall seconds between two looks at the keys
 RETRY_S = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
 
 
+Say = Callable[[bool, str], None]  # whether it was done, in words
+
+
 @dataclass(frozen=True)
 class Action:
     """One thing to ask for. request: from the newest SafetyStatus. answer: (whether it was done, in words) of the service's
@@ -61,14 +64,22 @@ ACTIONS = {
 }  # fmt: skip
 
 
-class OperatorRequests:
-    """Clients on `node`. say(done, words) is called with every answer, on the node's thread."""
+@dataclass
+class _Open:
+    """An action that is asked again until it is answered. sent: when it was, monotonic seconds. say: who wants to know."""
 
-    def __init__(self, node: Node, say: Callable[[bool, str], None]):
+    sent: float
+    say: list[Say]
+
+
+class OperatorRequests:
+    """Clients on `node`. say(done, words) is called with every answer to whoever named no one else, on the node's thread."""
+
+    def __init__(self, node: Node, say: Say):
         self.say, self.keys = say, queue.SimpleQueue()
         kinds = {a.service: a.kind for a in ACTIONS.values()}
         self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
-        self.open: dict[str, float] = {}  # actions without an answer yet that are asked again: when they were sent
+        self.open: dict[str, _Open] = {}
         self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
         Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
         node.create_timer(KEY_PERIOD_S, self._look, clock=steady_clock())
@@ -85,23 +96,33 @@ class OperatorRequests:
         known = self.safety is not None or name != "rearm"  # a stop that nobody here has seen is not left
         return known and self.clients[ACTIONS[name].service].service_is_ready()
 
-    def ask(self, name: str) -> None:
-        """From the node's thread: asks for the action `name`."""
-        action = ACTIONS[name]
+    def ask(self, name: str, say: Say | None = None) -> None:
+        """From the node's thread: asks for the action `name`. say: is told the answer in the place of everybody's."""
+        action, say = ACTIONS[name], say or self.say
         if not self.ready(name):
-            self.open.pop(name, None)
-            self.say(False, f"{action.text}: nobody offers {action.service}")
+            nobody = f"{action.text}: nobody offers {action.service}"
+            for tell in (*self._closed(name), say):
+                tell(False, nobody)
             return
         if action.again:
-            self.open[name] = time.monotonic()
-        future = self.clients[action.service].call_async(action.request(self.safety or SafetyStatus()))
-        future.add_done_callback(lambda f: self._answered(name, action, f))
+            self.open.setdefault(name, _Open(0.0, [])).say.append(say)
+        self._send(name, action, say)
 
-    def _answered(self, name, action, future):
-        if action.again and self.open.pop(name, None) is None:
-            return  # the answer to the same wish, asked for twice
+    def _closed(self, name: str) -> list[Say]:
+        wish = self.open.pop(name, None)
+        return wish.say if wish else []
+
+    def _send(self, name: str, action: Action, say: Say) -> None:
+        if action.again:
+            self.open[name].sent = time.monotonic()
+        future = self.clients[action.service].call_async(action.request(self.safety or SafetyStatus()))
+        future.add_done_callback(lambda f: self._answered(name, action, say, f))
+
+    def _answered(self, name, action, say, future):
         done, words = action.answer(future.result())
-        self.say(done, f"{action.text}: {words}")
+        # of what is asked again only the first answer is told: the others are to the same wish
+        for tell in self._closed(name) if action.again else [say]:
+            tell(done, f"{action.text}: {words or ('done' if done else 'not done')}")
 
     def _look(self):
         while not self.keys.empty():
@@ -109,6 +130,11 @@ class OperatorRequests:
             for name, action in ACTIONS.items():
                 if action.key == key:
                     self.ask(name)
-        for name, sent in list(self.open.items()):
-            if time.monotonic() - sent > RETRY_S:
-                self.ask(name)
+        for name, wish in list(self.open.items()):
+            if time.monotonic() - wish.sent <= RETRY_S:
+                continue
+            if self.ready(name):
+                self._send(name, ACTIONS[name], self.say)
+            else:
+                for tell in self._closed(name):
+                    tell(False, f"{ACTIONS[name].text}: nobody offers {ACTIONS[name].service}")

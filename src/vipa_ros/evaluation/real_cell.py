@@ -7,6 +7,8 @@ from dataclasses import replace
 from vipa import files
 from vipa.config import pinned
 from vipa.errors import VipaError
+from vipa.evaluation import preferences
+from vipa.evaluation.desk import Desk, Question, TerminalDesk
 from vipa.evaluation.plan import PlannedTrial
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import TrialSet
@@ -19,45 +21,65 @@ from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.evaluation import over_graph
 from vipa_ros.evaluation.session import Options
 
-QUESTION = "[Enter] {verdict}; s success, f failure, u unscored, r redo the pair (a fault of the cell): "
 ANSWERS = {"": None, "s": "success", "f": "failure", "u": "unscored", "r": "system"}
+WORDS = {"s": "success", "f": "failure", "u": "unscored", "r": "redo the pair (a fault of the cell)"}
+GO_ON = "go on"
 
 
-def run(
-    trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None], ask: Callable[[str], str] = input
-) -> str:
-    """Runs what is left of the set. `ask` puts a question to the person and gives the answer's line. Returns "" or why it stopped early.
+def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None], desk: Desk) -> str:
+    """Runs what is left of the set with the person at `desk`. Returns "" or why it stopped early.
 
     Raises VipaError, KeyboardInterrupt: the trial that was under way is run again by the same call.
     """
-    operator = _line(ask, "operator (your name, for the record): ")
+    operator = desk.ask(Question("operator", "operator (your name, for the record)"))
     total = len(trials.todo()) + len({row.trial_id for row in trials.rows})
     while todo := trials.todo():
         trial = todo[0]
-        print(
-            f"\ntrial {total - len(todo) + 1} of {total} ({trial.trial_id}): {load_task(trial.card.task).instruction}",
-            flush=True,
-        )
-        reset(trials, trial, options)
+        told = {
+            "number": total - len(todo) + 1, "of": total, "trial_id": trial.trial_id, "instruction": load_task(trial.card.task).instruction,
+        }  # fmt: skip
+        desk.show(told | {"phase": "reset"})
+        reset(trials, trial, options, keyed=isinstance(desk, TerminalDesk))
+        desk.show(told | {"phase": "episode"})
         row, _ = over_graph.run_trial(trials, trial, options)
-        row = judged(row, ask, trials.run_folder(trial), operator)
+        desk.show(told | {"phase": "verdict"})
+        row = judged(row, desk, trials.run_folder(trial), operator)
         trials.record(trial, row)
         say(trial, row)
+        if options.preferences:
+            prefer(trials, row, desk, operator)
         if row.verdict == "safety":  # the set waits for a person
-            while _line(ask, "safety stop: look at robot and scene, then type 'go on' (or Ctrl-C): ") != "go on":
-                pass
+            text = f"safety stop: look at robot and scene, then say '{GO_ON}' (Ctrl-C ends the set)"
+            desk.ask(Question(f"safety-{trial.trial_id}", text, {GO_ON: "it is safe"}))
     return ""
 
 
-def reset(trials: TrialSet, trial: PlannedTrial, options: Options) -> None:
-    """Leads the person through the reset: node `placement`, with the cameras if the plan says who drives them. Raises VipaError if it
-    cannot, KeyboardInterrupt if the person ends it."""
+def prefer(trials: TrialSet, row: TrialRow, desk: Desk, operator: str) -> None:
+    """Asks which trial of the pair of `row` was better, if two ended alike, and why."""
+    pair = [r for r in trials.rows if r.pair_id == row.pair_id and r.counts]
+    if not preferences.alike(pair):
+        return
+    first, second = sorted(pair, key=lambda r: r.order)
+    answers = {"": "neither", "1": f"the first ({first.trial_id})", "2": f"the second ({second.trial_id})"}
+    text = "both trials of this scene ended alike; which was better?"
+    chosen = {"": None, "1": first.trial_id, "2": second.trial_id}[
+        desk.ask(Question(f"preference-{row.trial_id}", text, answers))
+    ]
+    reason = desk.ask(Question(f"why-{row.trial_id}", "why", must=True)) if chosen else ""
+    found = preferences.Preference(row.pair_id, first.trial_id, second.trial_id, chosen, reason, operator)
+    preferences.append(trials.folder, found)
+
+
+def reset(trials: TrialSet, trial: PlannedTrial, options: Options, keyed: bool = True) -> None:
+    """Leads the person through the reset: node `placement`, with the cameras if the plan says who drives them. keyed: the person is at
+    this terminal, else at the console. Raises VipaError if it cannot, KeyboardInterrupt if the person ends it."""
     plan, card = trials.plan, trial.card
     task, name = load_task(card.task), plan.robot or load_task(card.task).robot
     robot = load_robot(name)
     parameters = {
         "robot": pinned(name, robot), "task": pinned(card.task, task), "seed": card.seed, "variant": card.variant, "use_sim_time": False,
         "out": str(trials.run_folder(trial).resolve()), "reference": str((trials.folder / "reference").resolve()),
+        "keyed": keyed,
     }  # fmt: skip
     specs = camera_nodes.camera_nodes(plan.camera_driver, robot, name)
     specs.append(ProcessSpec("placement", "placement", parameters, leader=True))
@@ -78,14 +100,15 @@ def reset(trials: TrialSet, trial: PlannedTrial, options: Options) -> None:
         )
 
 
-def judged(row: TrialRow, ask: Callable[[str], str], folder, operator: str) -> TrialRow:
+def judged(row: TrialRow, desk: Desk, folder, operator: str) -> TrialRow:
     """`row` with the person's verdict, and notes.json in the trial's folder. A redo wants its reason."""
-    answer = _choice(ask, QUESTION.format(verdict=row.verdict.replace("_", " ")))
-    verdict = ANSWERS[answer] or row.verdict
-    reason = ""
-    while verdict == "system" and not reason:
-        reason = _line(ask, "reason of the redo: ") if answer == "r" else row.failure_class or "fault of the cell"
-    notes = _line(ask, "notes (Enter: none): ")
+    measured, name = row.verdict.replace("_", " "), row.trial_id
+    answer = desk.ask(Question(f"verdict-{name}", f"it was measured as: {measured}", {"": measured} | WORDS))
+    verdict, reason = ANSWERS[answer] or row.verdict, ""
+    if verdict == "system":
+        asked = Question(f"reason-{name}", "reason of the redo", must=True)
+        reason = desk.ask(asked) if answer == "r" else row.failure_class or "fault of the cell"
+    notes = desk.ask(Question(f"notes-{name}", "notes (empty: none)"))
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(
         folder / "notes.json",
@@ -100,16 +123,3 @@ def judged(row: TrialRow, ask: Callable[[str], str], folder, operator: str) -> T
     if verdict == "success":
         return replace(row, verdict=verdict, success=True, subtask_score=1.0, failure_class=None)
     return replace(row, verdict=verdict, success=False, subtask_score=row.subtask_score or 0.0)
-
-
-def _choice(ask, question: str) -> str:
-    while (answer := _line(ask, question).lower()) not in ANSWERS:
-        print(f"'{answer}'; allowed: Enter, {', '.join(filter(None, ANSWERS))}", flush=True)
-    return answer
-
-
-def _line(ask, question: str) -> str:
-    try:
-        return ask(question).strip()
-    except EOFError:
-        raise VipaError("no terminal to ask at: a set on a real cell wants a person") from None

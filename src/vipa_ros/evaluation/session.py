@@ -25,7 +25,8 @@ MAX_LIKE_FAULTS = 2  # faults of the cell in a row that say the same: every othe
 @dataclass(frozen=True)
 class Options:
     """How a set is run, which changes nothing of what it is. jobs: processes. ray: see in_process. pictures: film strips. record: a bag
-    a trial. graph: every trial over the ROS graph."""
+    a trial. graph: every trial over the ROS graph. preferences: a person is asked which of
+    two trials that ended alike was better."""
 
     jobs: int = 1
     ray: bool = False
@@ -33,6 +34,7 @@ class Options:
     record: bool = False
     graph: bool = False
     verbose: bool = False
+    preferences: bool = False
 
 
 def checked(plan: Plan) -> tuple[Plan, dict[str, str]]:

@@ -2,10 +2,13 @@
 
 Publishes the live picture of each camera with the required placement over it, `/vipa/placement/<camera>` (sensor_msgs/Image, 2 Hz), and keeps the
 newest as `<out>/placement-<camera>.png`. Enter accepts: then cameras and arm are checked against the set's reference, which the first
-trial takes. What is not as it was is said; Enter looks again, `r` takes a new reference, `s` goes on all the same.
+trial takes. What is not as it was is said; Enter looks again, `r` takes a new reference, `s` goes on all the same. The console asks the
+same by services, `/vipa/placement/accept`, `new_reference`, `in_spite` (std_srvs/Trigger), and reads `/vipa/placement_status`
+(diagnostic_msgs/DiagnosticStatus, latched; level WARN and a value a fault: something is not as it was).
 
 Parameters: robot, task; seed, variant of the scene card; out (folder of the trial), reference (folder of the set's reference pictures);
-at_once (bool: accepts the first pictures, asks nobody). Leaves `<out>/placement.json`: drift of each camera, what was said, how it ended. Exit status:
+at_once (bool: accepts the first pictures, asks nobody);
+keyed (bool: a person is at this terminal). Leaves `<out>/placement.json`: drift of each camera, what was said, how it ended. Exit status:
 0 go on, 1 at_once and something is not as it was.
 """
 
@@ -13,19 +16,22 @@ import dataclasses
 import queue
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_srvs.srv import Trigger
 
 from vipa import files
 from vipa.calibration.reference import Reference, encoded
 from vipa.errors import VipaError
 from vipa.evaluation.placement import overlay
 from vipa.recording import topics
-from vipa.recording.topic_names import placement_topic
+from vipa.recording.topic_names import PLACEMENT_STATUS, placement_service, placement_topic
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
@@ -35,6 +41,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import CAMERA_READER, PROFILES
 from vipa_sim.placement_view import placements
 
+KEYS = {"accept": "\n", "new_reference": "r", "in_spite": "s"}
 OVERLAY_PERIOD_S = 0.5  # wall seconds between overlays
 SILENCE_NAMED_S = 10.0  # wall seconds after which what is not heard is named
 
@@ -52,6 +59,9 @@ class PlacementNode(Node):
         self.wanted = placements(robot, self.task, seed, variant)
         self.pictures, self.intrinsics, self.joints = {}, {}, {}
         self.keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.status = self.create_publisher(DiagnosticStatus, PLACEMENT_STATUS, PROFILES["latched"])
+        for ask, key in KEYS.items():
+            self.create_service(Trigger, placement_service(ask), partial(self.on_ask, key))
         self.names = {j for g in robot.groups for j in g.joints}
         listen = Listener(self).on
         listen(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
@@ -61,10 +71,22 @@ class PlacementNode(Node):
             listen(Image, names["color"], lambda msg, c=camera: self.on_picture(c, msg), CAMERA_READER)
             listen(CameraInfo, names["color_info"], lambda msg, c=camera: self.on_info(c, msg), CAMERA_READER)
             self.publishers_[camera] = self.create_publisher(Image, placement_topic(camera), PROFILES["latched"])
+        self.say(DiagnosticStatus.OK, "waits for the cameras and the arm")
         if keyboard.is_terminal():
             keyboard.listen(self.keys.put)
-        elif not self.at_once:
+        elif node.parameter(self, "keyed", True) and not self.at_once:
             raise VipaError("placement: no terminal to ask at; allowed: a terminal, or at_once")
+
+    def on_ask(self, key, request, response):
+        response.success = not self.missing()
+        response.message = f"nothing is heard of {self.missing()}" if self.missing() else "looking"
+        if response.success:
+            self.keys.put(key)
+        return response
+
+    def say(self, level, message, faults=()):
+        values = [KeyValue(key=str(i), value=fault) for i, fault in enumerate(faults)]
+        self.status.publish(DiagnosticStatus(level=level, name="placement", message=message, values=values))
 
     def on_joints(self, msg):
         state = convert.joint_state(msg)
@@ -96,6 +118,7 @@ class PlacementNode(Node):
             rclpy.spin_once(self, timeout_sec=0.1)
             if time.monotonic() - began > SILENCE_NAMED_S:
                 print(f"nothing is heard of {self.missing()}", flush=True)
+                self.say(DiagnosticStatus.ERROR, f"nothing is heard of {self.missing()}")
                 if self.at_once:
                     raise VipaError(f"placement: nothing is heard of {self.missing()} within {SILENCE_NAMED_S:g} s")
                 began = time.monotonic()
@@ -103,6 +126,7 @@ class PlacementNode(Node):
             f"put the things where they are green: {self.out}/placement-*.png, or /vipa/placement/<camera>; then Enter",
             flush=True,
         )
+        self.say(DiagnosticStatus.OK, "put the things where they are green, then accept")
         faults: list[str] = []
         while rclpy.ok():
             rclpy.spin_once(self, timeout_sec=0.05)
@@ -114,6 +138,7 @@ class PlacementNode(Node):
                 drifts, faults = self.look()
                 if not faults or self.at_once:
                     return self.end(drifts, faults, "accepted" if not faults else "refused")
+                self.say(DiagnosticStatus.WARN, "not as in the reference", faults)
                 print(
                     "\n".join(faults),
                     "Enter: look again; r: take a new reference; s: go on all the same",

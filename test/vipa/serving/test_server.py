@@ -13,7 +13,7 @@ from websockets.sync.client import connect as websocket
 from helpers.running_server import WAIT, Echo, Running
 from vipa.errors import VipaError
 from vipa.serving.protocols import openpi_wire
-from vipa.serving.server import bind
+from vipa.web.listening import bind
 
 
 def connect(server, token=None, **more):

@@ -328,7 +328,7 @@ def served():
 
 
 def get(device, path, **headers):
-    request = urllib.request.Request(f"http://127.0.0.1:{device.port}{path}", headers=headers)
+    request = urllib.request.Request(f"http://127.0.0.1:{device.server.port}{path}", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
@@ -340,7 +340,7 @@ def drive(device, talk, token="secret", origin="", **more):
     """Runs talk(socket) on a connection of its own."""
 
     async def run():
-        here = f"127.0.0.1:{device.port}"
+        here = f"127.0.0.1:{device.server.port}"
         async with connect(f"ws://{here}/drive?token={token}", origin=origin or f"http://{here}", **more) as socket:
             return await talk(socket)
 
@@ -349,7 +349,7 @@ def drive(device, talk, token="secret", origin="", **more):
 
 def test_the_page_is_for_who_has_the_token_and_calls_it_by_its_name(served):
     status, text = get(served, "/?token=secret")
-    assert status == 200 and "hold to move" in text and f":{served.port}/?token=secret" in served.address
+    assert status == 200 and "hold to move" in text and f":{served.server.port}/?token=secret" in served.address
     assert get(served, "/?token=wrong") == (403, "wrong token\n")
     assert get(served, "/") == (403, "wrong token\n")
     status, text = get(served, "/?token=secret", Host="evil.example")
@@ -373,7 +373,8 @@ def test_a_command_is_a_lease(served):
         await asyncio.sleep(0.05)
         with pytest.raises(ConnectionClosed, match="somebody drives already"):
             second = connect(
-                f"ws://127.0.0.1:{served.port}/drive?token=secret", origin=f"http://127.0.0.1:{served.port}"
+                f"ws://127.0.0.1:{served.server.port}/drive?token=secret",
+                origin=f"http://127.0.0.1:{served.server.port}",
             )
             async with second as other:
                 await other.recv()

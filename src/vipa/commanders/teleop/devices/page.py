@@ -4,34 +4,26 @@ Commands are leases: each lets the arm move for LEASE_S seconds and no longer, o
 that stalls, a lost network or a pocket stop the arm.
 """
 
-import asyncio
-import hmac
-import http
 import json
 import math
-import secrets
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-from websockets.asyncio.server import serve
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Response
 
 from vipa.commanders.teleop.device import EVENTS, SELECTED, ArmInput, DeviceInput
 from vipa.config import Range
 from vipa.errors import VipaError
+from vipa.web.access import Access
+from vipa.web.server import Reply, Service, WebServer
 
 LEASE_S = 0.125  # seconds for which one command holds
 MAX_BYTES = 1024  # of a command
 MAX_EVENTS = 32
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - a name that no request may use; listening there is asked for by option
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
 @dataclass(frozen=True)
@@ -51,13 +43,14 @@ class Page:
     name, deadman = "page", True
 
     def __init__(self, options: Options):
-        self.options, self.token = options, options.token or secrets.token_urlsafe(16)
-        self.port = options.port
+        self.options = options
+        access = Access(options.host, options.name, options.token)
+        service = Service(self._answer, {"/drive": self._drive}, MAX_BYTES, ping=(1.0, 2.0))
+        self.server = WebServer(access, options.port, service, another=False)
         self._rate, self._until = np.zeros(6), -math.inf
         self._events: deque[str] = deque(maxlen=MAX_EVENTS)
-        self._changed, self._loop, self._stop = (lambda: None), None, None
+        self._changed = lambda: None
         self._driver = None  # the connection that drives
-        self._failed = ""
 
     @property
     def keys(self) -> tuple[tuple[str, str], ...]:
@@ -67,59 +60,20 @@ class Page:
     @property
     def address(self) -> str:
         """What to open."""
-        return f"http://{self.options.name or self.options.host}:{self.port}/?token={self.token}"
+        return self.server.address
 
     def open(self, changed) -> None:
         self._changed = changed
-        ready = threading.Event()
-        threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True, name=self.name).start()
-        ready.wait(10)
-        if self._failed:
-            raise VipaError(f"device page: {self.options.host}:{self.options.port}: {self._failed}")
-
-    async def _serve(self, ready: threading.Event) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = await serve(
-                self._drive, self.options.host, self.options.port, process_request=self._answer, max_size=MAX_BYTES,
-                compression=None, ping_interval=1, ping_timeout=2,
-            )  # fmt: skip
-        except OSError as error:
-            self._failed = error.strerror or str(error)
-            ready.set()
-            return
-        self.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        async with server:
-            await self._stop.wait()
+            self.server.open()
+        except VipaError as error:
+            raise VipaError(f"device page: {error}") from None
 
-    # who may
-
-    def _answer(self, connection, request) -> Response | None:
-        """The page, a refusal, or None: the socket that drives."""
-        if why := self._refusal(request):
-            return _response(http.HTTPStatus.FORBIDDEN, f"{why}\n".encode(), "text/plain")
-        path = urlsplit(request.path).path
-        if path == "/drive":
-            return None
+    def _answer(self, path: str) -> Reply | None:
+        """The page."""
         if path != "/":
-            return _response(http.HTTPStatus.NOT_FOUND, b"no such page\n", "text/plain")
-        page = resources.files(__package__).joinpath("page.html").read_bytes()
-        return _response(http.HTTPStatus.OK, page, "text/html; charset=utf-8")
-
-    def _refusal(self, request) -> str:
-        """'' or why `request` is not answered: another host's name (DNS rebinding), another site's page, no token."""
-        host = request.headers.get("Host", "")
-        names = {self.options.host, self.options.name, "127.0.0.1", "localhost"} - {"", EVERYWHERE}
-        if host not in {f"{name}:{self.port}" for name in names}:
-            return f"host '{host[:80]}'; allowed: {', '.join(sorted(names))}; others by the option name"
-        origin = request.headers.get("Origin")
-        if origin is not None and origin != f"http://{host}":
-            return "a page of another site"
-        if urlsplit(request.path).path == "/drive" and origin is None:
-            return "no Origin"
-        given = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
-        return "" if hmac.compare_digest(given.encode(), self.token.encode()) else "wrong token"
+            return None
+        return Reply(resources.files(__package__).joinpath("page.html").read_bytes(), policy=POLICY)
 
     # what it says
 
@@ -133,8 +87,6 @@ class Page:
                 if why := self.take(text, time.monotonic()):
                     await connection.close(1007, why[:100])
                     return
-        except ConnectionClosed:
-            pass
         finally:
             self._driver, self._until = None, -math.inf
             self._changed()
@@ -164,20 +116,7 @@ class Page:
         return DeviceInput({SELECTED: ArmInput(held=now < self._until, rate=self._rate)}, tuple(events))
 
     def close(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            try:
-                self._loop.call_soon_threadsafe(self._stop.set)
-            except RuntimeError:  # it has ended by itself
-                pass
-
-
-def _response(status: http.HTTPStatus, body: bytes, kind: str) -> Response:
-    headers = Headers({
-        "Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Connection": "close",
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
-    })  # fmt: skip
-    return Response(status.value, status.phrase, headers, body)
+        self.server.close()
 
 
 def make(options: Options) -> Page:

@@ -1,0 +1,1 @@
+"""The web console without ROS: what it knows, what it is asked, what it serves."""

@@ -1,0 +1,1 @@
+"""The web console's ears and hands in the graph."""

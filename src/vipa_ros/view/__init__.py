@@ -1,0 +1,1 @@
+"""The running graph in 3D, for viewers of others."""
