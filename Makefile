@@ -1,5 +1,5 @@
 # make demo | test | lint | coverage | coverage-all | test-train | setup | train-env | lock
-.PHONY: demo test lint coverage coverage-all test-train setup train-env lock
+.PHONY: demo test lint coverage coverage-all test-train setup train-env libero-env lock
 
 demo: setup
 	.venv/bin/vipa episode --task put_three_obj --policy expert --seed 1
@@ -33,6 +33,10 @@ setup:
 
 train-env:
 	@scripts/setup.sh --train
+
+# LIBERO in an environment of its own, for vipa evaluate --benchmark.
+libero-env: setup
+	@scripts/libero_env.sh
 
 # Renews the lock files from requirements*.in: only when a dependency is to change.
 lock:

@@ -11,6 +11,8 @@ compile() { "$uv" pip compile --quiet --custom-compile-command "make lock" --no-
 compile "$@" --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock
 compile "$@" --python-version 3.12 --python-platform linux --generate-hashes requirements-jazzy.in -o requirements-jazzy.lock
 
+compile "$@" --universal --python-version 3.11 --generate-hashes requirements-libero.in -o requirements-libero.lock
+
 # No hashes and none of CUDA's packages: torch is either its CPU or its CUDA build, and brings what the latter needs.
 compile "$@" --universal --python-version 3.11 --no-annotate -c requirements.lock requirements-train.in -o requirements-train.lock
 sed -i -E '/^(nvidia-|cuda-|triton==)/d' requirements-train.lock

@@ -39,7 +39,7 @@ VALUES = {
     "following": ("lag=0.03", {}), "fixed_cameras": ("true", {}), "camera_noise": ("true", {}), "out": ("elsewhere", {}),
     "move_group": ("false", {}), "plan": (PLAN.replace("water_plant", "other"), {}), "pictures": ("false", {}),
     "terminal": ("xterm -e", {}), "options": ("port=8123", {}), "pedal": ("a pedal", {}), "frame": ("tool", {}), "lock": ("yaw", {}),
-    "scale": ("0.5", {}), "step": ("0.02", {}), "tool_speed": ("0.1", {}), "operator": ("Ada", {}), "motion_backend": ("moveit", {}), "teleop device": ("page", {}),
+    "scale": ("0.5", {}), "step": ("0.02", {}), "tool_speed": ("0.1", {}), "operator": ("Ada", {}), "motion_backend": ("moveit", {}), "console": ("localhost", {}), "teleop device": ("page", {}),
 }  # fmt: skip
 
 

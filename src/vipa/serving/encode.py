@@ -67,6 +67,8 @@ class RequestBuilder:
 
 def resized(image: np.ndarray, keys: CameraKeys) -> np.ndarray:
     """(H, W, 3) uint8 as `keys` want it; padding and interpolation are openpi's (bilinear, black bars)."""
+    if keys.mirror:
+        image = np.ascontiguousarray(image[:, ::-1])
     if keys.size is None or image.shape[1::-1] == tuple(keys.size):
         return np.ascontiguousarray(image)
     width, height = keys.size
@@ -116,8 +118,19 @@ def encode_rotation(rotation: Rotation, form: str) -> np.ndarray:
             return np.roll(rotation.as_quat(), 1)
         case "rotation_vector":
             return rotation.as_rotvec()
+        case "axis_angle":
+            return axis_angle(rotation.as_quat())
         case "rpy":
             return rotation.as_euler("xyz")
         case "six_columns":
             return rotation.as_matrix()[:, :2].T.reshape(6)
     return rotation.as_matrix()[:2].reshape(6)
+
+
+def axis_angle(quaternion: np.ndarray) -> np.ndarray:
+    """(3,) axis times angle of a unit quaternion xyzw; the angle is 2 arccos w, from 0 to 2π: robosuite's quat2axisangle, on which policies for
+    LIBERO are trained."""
+    sine = np.sqrt(max(1.0 - quaternion[3] ** 2, 0.0))
+    if sine < 1e-8:
+        return np.zeros(3)
+    return quaternion[:3] * 2.0 * np.arccos(np.clip(quaternion[3], -1.0, 1.0)) / sine

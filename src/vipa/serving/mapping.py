@@ -13,7 +13,7 @@ End = Annotated[float, Range(-1000, 1000)]  # of a hand, in the server's unit
 Angle = Annotated[float, Range(-10, 10)]  # radians
 QUANTITIES = Literal[
     "positions", "velocities", "tool_position", "tool_pose", "tool_velocity", "quaternion_xyzw", "quaternion_wxyz",
-    "rotation_vector", "rpy", "six_columns", "six_rows", "hand", "wrench",
+    "rotation_vector", "axis_angle", "rpy", "six_columns", "six_rows", "hand", "wrench",
 ]  # fmt: skip
 ROTATIONS = {
     "quaternion_xyzw": 4,
@@ -23,18 +23,19 @@ ROTATIONS = {
     "six_columns": 6,
     "six_rows": 6,
 }
-WIDTHS = {"tool_position": 3, "tool_pose": 7, "tool_velocity": 3, "wrench": 6} | ROTATIONS
+WIDTHS = {"tool_position": 3, "tool_pose": 7, "tool_velocity": 3, "wrench": 6, "axis_angle": 3} | ROTATIONS
 
 
 @dataclass(frozen=True)
 class CameraKeys:
     """Under which keys a camera's frame is sent. color: (H, W, 3) uint8 RGB. size: (width, height) pixels it is resized to,
-    without it as it comes; fit: "pad" keeps the proportions with black bars, "stretch" does not. depth (H, W) uint16 mm,
+    without it as it comes; fit: "pad" keeps the proportions with black bars, "stretch" does not. mirror: left for right. depth (H, W) uint16 mm,
     intrinsics (3, 3), extrinsics (4, 4) base from optical: of the image as it comes, so not together with size."""
 
     color: str
     size: list[Annotated[int, Range(1, 8192)]] | None = None
     fit: Literal["pad", "stretch"] = "pad"
+    mirror: bool = False
     depth: str = ""
     intrinsics: str = ""
     extrinsics: str = ""
@@ -42,15 +43,16 @@ class CameraKeys:
     def __post_init__(self):
         if self.size is not None and len(self.size) != 2:
             raise ValueError(f"size {self.size}; allowed: [width, height] in pixels")
-        if self.size is not None and (self.depth or self.intrinsics or self.extrinsics):
-            raise ValueError("size together with depth, intrinsics or extrinsics; allowed: one of them")
+        if (self.size is not None or self.mirror) and (self.depth or self.intrinsics or self.extrinsics):
+            raise ValueError("size or mirror together with depth, intrinsics or extrinsics; allowed: one of them")
 
 
 @dataclass(frozen=True)
 class StatePart:
     """A part of a state vector. Rotations are the tool's in the base frame, rpy about fixed axes x, y, z, radians.
 
-    closed, open: what a closed and an open hand are to the server; between them it is linear. turn: rpy, radians, of the
+    axis_angle: a rotation vector whose angle is from 0 to 2π, by the sign of the quaternion, as robosuite's quat2axisangle; rotation_vector: from 0
+    to π. closed, open: what a closed and an open hand are to the server; between them it is linear. turn: rpy, radians, of the
     server's tool frame in ours.
     """
 

@@ -38,6 +38,15 @@ def arguments(parser):
         help="real cell: ask which of two trials that ended alike was better, and why",
     )
     json_document.add(parser)
+    others = parser.add_argument_group("LIBERO, which `make libero-env` installs: with --policy and --out")
+    others.add_argument(
+        "--benchmark",
+        default="",
+        metavar="SUITES",
+        help="libero_spatial, object, goal, 10, 90, or LIBERO-PRO's as goal_swap; comma between",
+    )
+    others.add_argument("--trials", type=int, default=50, help="initial states a task; the official number is 50")
+    others.add_argument("--tasks", default="", help="numbers of tasks in a suite: 7, 0:3 or 1,5; empty: all")
     short = parser.add_argument_group("without a plan")
     short.add_argument("--task", default="", help="name in tasks/ or path of a task file")
     short.add_argument("--policy", default=registry.DEFAULT, help=registry.HELP)
@@ -59,6 +68,8 @@ def run(args) -> int:
 
     if args.jobs < 1:
         raise VipaError("--jobs must be at least 1")
+    if args.benchmark:
+        return _benchmark(args)
     if bool(args.plan) == bool(args.task):
         raise VipaError("name either a plan or --task")
     if args.plan:
@@ -84,6 +95,42 @@ def short_form(args):
     variants = [args.variant or SEEN]
     seen = {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
     return Plan({name: entry}, [args.task], variants, len(seeds), seeds, **seen)
+
+
+def _benchmark(args) -> int:
+    from vipa import files
+    from vipa_sim.libero import benchmark, suites, table
+    from vipa_sim.libero.process import interpreter
+    from vipa_sim.trials import parse_seeds
+
+    if args.plan or args.task or args.out is None:
+        raise VipaError(
+            "--benchmark with a plan or a task, or without a folder; allowed: --benchmark SUITES --policy POLICY --out DIR"
+        )
+    if args.trials < 1:
+        raise VipaError(f"--trials {args.trials}; allowed: at least 1")
+    interpreter()
+    chosen = tuple(parse_seeds(args.tasks)) if args.tasks else ()
+    asked = benchmark.Benchmark(suites.parse(args.benchmark), args.policy, args.trials, chosen)
+    commander = benchmark.make_commander(args.policy, inference(args))
+    began = []
+
+    def say(episode, row):
+        began.append(row)
+        print(f"{episode.trial_id}  {episode.instruction[:60]:<60}  {row.duration_s:5.1f} s  {row.verdict}", flush=True)
+
+    try:
+        rows = benchmark.run(asked, args.out, commander, say)
+    finally:
+        if hasattr(commander, "close"):
+            commander.close()
+    found = table.summary(rows, asked.suites)
+    text = table.markdown(found, args.policy)
+    files.write_json(args.out / "libero.json", {"policy": args.policy, **found})
+    files.write_bytes(args.out / "libero.md", text.encode())
+    print(text, end="", flush=True)
+    args.document = {"policy": args.policy, **found}
+    return exit_status.DONE
 
 
 def _run(args, plan, folder: Path) -> int:

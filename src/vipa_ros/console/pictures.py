@@ -6,8 +6,8 @@ import cv2
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from vipa.console.board import Board, Frame
 from vipa.calibration.reference import encoded
+from vipa.console.board import Board, Frame
 from vipa.recording.topic_names import PLACEMENT, camera_topics
 from vipa_ros.common import convert
 from vipa_ros.common.images import pixels

@@ -72,7 +72,7 @@ def test_what_ships_fits_the_robot(name):
         ({"actions": [{"what": "unused"}]}, "'unused' wants a width"),
         ({"actions": [{"what": "pose", "group": "arm", "rotation": "euler"}]}, "'euler' is not allowed"),
         ({"state": {"s": [{"group": "arm", "quantity": "hand", "closed": 1.0, "open": 1.0}]}}, "two different values"),
-        ({"cameras": {"scene": {"color": "i", "depth": "d", "size": [4, 4]}}}, "size together with depth"),
+        ({"cameras": {"scene": {"color": "i", "depth": "d", "size": [4, 4]}}}, "size or mirror together with depth"),
         ({"history": [1.0]}, "protocol groot alone"),
         ({"protocol": "groot", "prefix": "p"}, "allowed: colour and float32"),
     ],
