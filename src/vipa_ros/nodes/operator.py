@@ -31,6 +31,7 @@ PUBLISHERS_KNOWN_S = 1.0  # wall seconds without another publisher being found, 
 LATCHED_WAIT_S = (
     3.0  # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
 )
+SLOWNESS = 3.0  # times as long as it took to find the newest publisher that another one is waited for
 ANSWER_TIMEOUT_S = 120.0  # wall seconds for its answer: homing takes its time
 STATUS_TIMEOUT_S = 1.0  # wall seconds without a status after which motion counts as gone
 REFRESH_PERIOD_S = 0.2  # wall seconds
@@ -94,8 +95,9 @@ class OperatorNode(Node):
         """Prints the state, once all that there is to hear is heard. Raises VipaError if motion is not."""
         began = found = time.monotonic()
         known = self.publishers()
-        while self.motion is None or time.monotonic() - found < (
-            LATCHED_WAIT_S if self.unheard(known) else PUBLISHERS_KNOWN_S
+        while self.motion is None or time.monotonic() - found < max(
+            LATCHED_WAIT_S if self.unheard(known) else PUBLISHERS_KNOWN_S,
+            SLOWNESS * (found - began),  # a machine that took long for the first ones takes long for the others
         ):
             rclpy.spin_once(self, timeout_sec=0.05)
             if (now := self.publishers()) != known:
