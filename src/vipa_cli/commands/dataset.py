@@ -36,6 +36,10 @@ def arguments(parser):
     for verb in (check, show):
         verb.add_argument("dataset", type=Path, help="folder of the dataset")
         json_document.add(verb)
+    check.add_argument(
+        "--out", type=Path, default=None, metavar="FILE", help="write a page with every episode's verdict and pictures"
+    )
+    check.add_argument("--strict", action="store_true", help="exit status 1 for warnings, too")
     align = parsers.verb(verbs, "align", "draw alignment data (stages 1 and 2) from a task's simulated cell")
     align.add_argument("task", help="name in tasks/ or path of a task file")
     align.add_argument("--out", type=Path, default=None, help="folder; default: datasets/<task>_align")
@@ -67,10 +71,31 @@ def build(args) -> int:
 
 
 def check(args) -> int:
-    """Prints what is wrong with a dataset; status 1 if something is."""
+    """Prints what is wrong with a dataset, and the verdict of each episode; status 1 if something is."""
+    from vipa.dataset.check import Finding
     from vipa.dataset.check import check as findings_of
+    from vipa.dataset.quality import quality, verdicts
+    from vipa.dataset.reader import Dataset
+    from vipa.errors import VipaError
 
-    findings = findings_of(args.dataset, Progress())
+    findings, dataset = findings_of(args.dataset, Progress()), Dataset(args.dataset)
+    try:
+        findings += quality(dataset, Progress())
+    except (
+        VipaError,
+        ValueError,
+        KeyError,
+    ) as error:  # a file that cannot be read, which is an error of its own already
+        level = "warning" if any(f.level == "error" for f in findings) else "error"
+        findings.append(Finding(level, str(args.dataset), f"what it shows was not judged: {error}"))
+    found = verdicts(dataset, findings)
+    if args.out:
+        from vipa.reporting.dataset_check import write_page
+
+        write_page(dataset, findings, args.out)
+    for number, verdict in enumerate(found):
+        if verdict != "good":
+            print(f"episode {number}: {verdict}")
     for finding in findings:
         print(finding)
     errors = sum(f.level == "error" for f in findings)
@@ -80,8 +105,9 @@ def check(args) -> int:
         "errors": errors,
         "warnings": len(findings) - errors,
         "findings": findings,
+        "episodes": found,
     }
-    return exit_status.FAILED if errors else exit_status.DONE
+    return exit_status.FAILED if errors or (args.strict and findings) else exit_status.DONE
 
 
 def align(args) -> int:
