@@ -12,14 +12,15 @@ from helpers.running_server import Running
 from vipa.serving.protocols.vipa import ServedPolicy
 
 pytestmark = pytest.mark.graph
+TOKEN = "s3cr3t-0f-the-p0licy-server"
 WALL = 240  # seconds after which the test gives up; nothing is measured by it
 
 
 def test_an_episode_with_a_served_policy(tmp_path):
     policy = Creeping(horizon=16)
     served = ServedPolicy(policy, "creeping", "abc")
-    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": "secret"}
-    with Running(served.infer, served.metadata, token="secret") as server:
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": TOKEN}
+    with Running(served.infer, served.metadata, token=TOKEN) as server:
         line = [sys.executable, "-m", "vipa_cli.cli", "episode", "--task", "water_plant", "--seed", "1", "--no-video"]
         line += ["--time-limit", "6", "--policy", f"vipa@127.0.0.1:{server.port}", "--out", str(tmp_path)]
         done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=WALL, encoding="utf-8")
@@ -28,3 +29,14 @@ def test_an_episode_with_a_served_policy(tmp_path):
     assert card["policy"] == {"name": f"vipa@127.0.0.1:{server.port}", "checkpoint_sha256": "abc"}
     assert card["commander"] == "policy" and card["outcome"] == "timeout" and card["timing"]["policy_ms_p50"] > 0
     assert len(policy.asked) >= 3 and any(prefix for _, prefix in policy.asked)  # motion's commitment went along
+    assert_nowhere(TOKEN, tmp_path, done.stdout + done.stderr)
+
+
+def assert_nowhere(secret, folder, said):
+    """Not in what was printed, nor in any file that is left: bag, logs, configuration, scorecard."""
+    assert secret not in said
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert {"config.yaml", "scorecard.json", "policy.log"} <= {path.name for path in files}
+    assert any(path.suffix == ".mcap" and path.stat().st_size > 10_000 for path in files)
+    leaks = [path for path in files if secret.encode() in path.read_bytes()]
+    assert not leaks, leaks

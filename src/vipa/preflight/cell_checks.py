@@ -6,6 +6,7 @@ import numpy as np
 
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
 from vipa.preflight.heard import CameraHeard, Heard
+from vipa.recording.topic_names import JOINT_STATES
 from vipa.robot.captures import intrinsics_fault
 from vipa.robot.description import Camera, Robot
 from vipa.robot.kinematics import Kinematics
@@ -182,9 +183,9 @@ def clocks(heard: Heard) -> Finding:
     faults, seen = [], []
     sources = {f"camera {n}": [(a - s) / 1e9 for s, a in c.stamps] for n, c in heard.cameras.items() if c.stamps}
     if heard.joint_offsets:
-        sources["/joint_states"] = heard.joint_offsets
+        sources[JOINT_STATES] = heard.joint_offsets
     for name, offsets in sources.items():
-        offset, allowed = float(np.median(offsets)), JOINT_OFFSET_S if name == "/joint_states" else STALE_S
+        offset, allowed = float(np.median(offsets)), JOINT_OFFSET_S if name == JOINT_STATES else STALE_S
         seen.append(f"{name} {1e3 * offset:.0f} ms")
         if offset < -EARLY_S:
             faults.append(f"{name}: stamped {-1e3 * offset:.0f} ms in this host's future; allowed: {1e3 * EARLY_S:g}")

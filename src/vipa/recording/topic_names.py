@@ -30,6 +30,8 @@ RECORD_EPISODE = "/vipa/record_episode"
 RUN_EPISODE = "/vipa/run_episode"
 JUDGE_SUBTASK = "/vipa/judge_subtask"
 TAKE_OVER = "/vipa/take_over"
+LIST_CONTROLLERS = "/controller_manager/list_controllers"  # ros2_control's
+SWITCH_CONTROLLER = "/controller_manager/switch_controller"
 LEADER_JOINT_STATES = "/leader/joint_states"  # a leader arm's driver
 
 

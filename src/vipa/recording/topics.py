@@ -16,6 +16,7 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     JOINT_STATES,
     JUDGE_SUBTASK,
     LEADER_JOINT_STATES,
+    LIST_CONTROLLERS,
     MOTION_STATUS,
     PLACEMENT_STATUS,
     PLAN_MOTION,
@@ -29,6 +30,7 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     RUN_EPISODE,
     SAFETY_STATUS,
     SET_AUTHORITY,
+    SWITCH_CONTROLLER,
     TAKE_OVER,
     TASK_CONTEXT,
     TF,
@@ -60,18 +62,24 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
     rate = f"{robot.control_rate:g}"
     rows = [
         Topic(TF, "tf2_msgs/msg/TFMessage", "stream", "20", "world", "cell", "any"),
-        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "at start and reset", "world", "cell", "policy, any"),
-        Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "motion, commanders"),
-        Topic(ACTION_CHUNK, "vipa_msgs/msg/ActionChunk", "stream", "10", "base frame", "commander", "motion"),
-        Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", "commander", "task_manager"),
-        Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "commanders, task_manager"),
-        Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "task_manager"),
+        Topic(TF_STATIC, "tf2_msgs/msg/TFMessage", "latched", "at start and reset", "world", "cell", "any"),
+        Topic(JOINT_STATES, "sensor_msgs/msg/JointState", "stream", rate, "", "cell", "any"),
+        Topic(
+            ACTION_CHUNK,
+            "vipa_msgs/msg/ActionChunk",
+            "stream",
+            "10",
+            "base frame",
+            "commanders, robot",
+            "motion, task_manager",
+        ),
+        Topic(COMMANDER_STATUS, "vipa_msgs/msg/CommanderStatus", "stream", "10", "", "commanders", "task_manager"),
+        Topic(MOTION_STATUS, "vipa_msgs/msg/MotionStatus", "stream", "20", "", "motion", "any"),
+        Topic(SAFETY_STATUS, "vipa_msgs/msg/SafetyStatus", "latched", "2 and on change", "", "motion", "any"),
         Topic(EPISODE_STATUS, "vipa_msgs/msg/EpisodeStatus", "latched", "5 and on change", "", "task_manager", "any"),
         Topic(INTERVENTION, "vipa_msgs/msg/Intervention", "latched", "5 and on change", "", "task_manager", "any"),
         Topic(EPISODE_MARK, "vipa_msgs/msg/EpisodeMark", "stream", "on change", "", "teleop", "any"),
-        Topic(
-            DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "motion, recorder", "task_manager"
-        ),
+        Topic(DIAGNOSTICS, "diagnostic_msgs/msg/DiagnosticArray", "stream", "1", "", "all nodes", "task_manager"),
         Topic(ROBOT_DESCRIPTION, "std_msgs/msg/String", "latched", "once", "", "cell", "any"),
         Topic(
             PLACEMENT_STATUS,
@@ -125,7 +133,7 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
                     "50",
                     group.tool_frame,
                     "cell",
-                    "motion",
+                    "motion, commanders",
                 )
             )
         for controller in controllers_of(group):
@@ -141,6 +149,39 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
                 )
             )
     return rows
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service, or an action (type …/action/…): who answers, and who asks."""
+
+    name: str
+    type: str
+    server: str
+    clients: str
+
+
+def service_table(cell: str = "sim") -> list[Service]:
+    """Every service and action of the graph in a `sim` or `real` cell."""
+    return [
+        Service(
+            SET_AUTHORITY, "vipa_msgs/srv/SetAuthority", "motion", "task_manager, robot, teleop, calibrate, preflight"
+        ),
+        Service(ESTOP, "vipa_msgs/srv/EStop", "motion", "any"),
+        Service(REARM, "vipa_msgs/srv/ReArm", "motion", "task_manager, episode, operator, teleop, preflight"),
+        Service(TASK_CONTEXT, "vipa_msgs/srv/SetTaskContext", "motion", "task_manager"),
+        Service(TIGHTEN_LIMITS, "vipa_msgs/srv/TightenLimits", "motion", "operator, preflight"),
+        Service(PLAN_MOTION, "vipa_msgs/srv/PlanMotion", "planner", "robot, calibrate, preflight"),
+        Service(RECOVER, "std_srvs/srv/Trigger", "robot", "episode, operator, teleop"),
+        Service(HOME, "std_srvs/srv/Trigger", "robot", "episode, operator, teleop"),
+        Service(RESET_CELL, "vipa_msgs/srv/ResetCell", "cell" if cell == "sim" else "robot", "task_manager"),
+        Service(RECORD_EPISODE, "vipa_msgs/srv/RecordEpisode", "recorder", "task_manager"),
+        Service(JUDGE_SUBTASK, "vipa_msgs/srv/JudgeSubTask", "task_manager", "episode, operator, teleop"),
+        Service(TAKE_OVER, "vipa_msgs/srv/TakeOver", "task_manager", "teleop"),
+        Service(LIST_CONTROLLERS, "controller_manager_msgs/srv/ListControllers", "ros2_control", "robot, preflight"),
+        Service(SWITCH_CONTROLLER, "controller_manager_msgs/srv/SwitchController", "ros2_control", "robot"),
+        Service(RUN_EPISODE, "vipa_msgs/action/RunEpisode", "task_manager", "episode, teleop"),
+    ]
 
 
 def controllers_of(group) -> list[str]:
@@ -161,4 +202,7 @@ if __name__ == "__main__":
     print(
         "# Topics\n\nThe graph of `fr3_single` in a simulated cell. Written by `python -m vipa.recording.topics > docs/topics.md`.\n"
     )
-    print(markdown(topic_table(load_robot("fr3_single"))), end="")
+    print(markdown(topic_table(load_robot("fr3_single"))))
+    print("| service, action | type | answered by | asked by |\n|---|---|---|---|")
+    for row in service_table():
+        print(f"| `{row.name}` | {row.type} | {row.server} | {row.clients} |")

@@ -28,6 +28,8 @@ def run(args) -> int:
     config = arguments_.config(args).checked()
     if args.in_process and config.cell != "sim":
         raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
+    if args.in_process and config.commander_elsewhere:
+        raise VipaError("--commander-elsewhere with --in-process; allowed: over the graph")
     if args.in_process and config.motion_backend != "embedded":
         raise VipaError(f"motion backend '{config.motion_backend}' with --in-process; allowed: embedded")
     servos = servo_nodes(config)

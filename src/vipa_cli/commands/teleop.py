@@ -18,6 +18,7 @@ from vipa_ros.bringup.episode import ignore_ends, report_death, servo_nodes
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.bringup.teleop_graph import TeleopConfig
+from vipa_ros.preflight import run as preflight
 
 
 def arguments(parser):
@@ -68,6 +69,7 @@ def supervise(cell, config, verbose) -> int:
     held = (domain.handle,) if domain.handle is not None else ()
     specs, env = [*teleop_graph.teleop_graph(cell, config), *servos], environment.child_environment(domain.id)
     try:
+        preflight.gate(replace(cell, policy=config.policy) if config.policy else cell, env)
         logs.mkdir(parents=True, exist_ok=True)
         print(f"{cell.task}, {cell.robot}, cell {cell.cell}, device {config.device}; ROS domain {domain.id}; logs in {logs}", flush=True)  # fmt: skip
         with keyboard.single_keys() as typing, Supervisor(specs, env, logs, verbose, typing, held) as graph:

@@ -77,6 +77,9 @@ class EpisodeConfig:
         False,
         "simulated cameras stand where the robot file says; default: some 10 cm and 4 degrees off, drawn by the seed",
     )
+    commander_elsewhere: bool = argument(
+        False, "the commander runs on another host: vipa policy run, there; docs/several-machines.md"
+    )
     camera_noise: bool = argument(
         False, "simulated cameras see as a RealSense does: noise, holes, drift; default: perfectly"
     )
@@ -273,7 +276,7 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     cell = cell_graph(replace(config, task=task, robot=robot))
     return [
         *solved_by(config.motion_backend, cell, "motion"),
-        commander,
+        *([] if config.commander_elsewhere else [commander]),
         ProcessSpec(
             "task_manager",
             "task_manager",

@@ -8,6 +8,7 @@ from typing import Any
 
 from vipa import files
 from vipa.errors import VipaError
+from vipa.recording.access import enclave
 from vipa_ros.bringup import environment
 from vipa_ros.common import lifeline
 
@@ -81,6 +82,7 @@ def command(spec: ProcessSpec, folder: Path) -> list[str]:
     line = [*start, "--ros-args", "-r", f"__node:={spec.name}"]
     if spec.namespace:
         line += ["-r", f"__ns:={spec.namespace}"]
+    line += enclave_arguments(spec)
     if spec.module:
         for key, value in spec.given.items():
             line += ["-p", f"{key}:={_yaml(value)}"]
@@ -89,6 +91,12 @@ def command(spec: ProcessSpec, folder: Path) -> list[str]:
         files.write_yaml(path, {"/**": {"ros__parameters": spec.given}})
         line += ["--params-file", str(path.resolve())]
     return line
+
+
+def enclave_arguments(spec: ProcessSpec) -> list[str]:
+    """Of SROS2 for one of our nodes, where it is on: its own keys and permissions. Programs of others have enclaves of their own."""
+    secured = os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true"
+    return ["--enclave", enclave(spec.name)] if secured and spec.module else []
 
 
 def _yaml(value: str | int | float | bool) -> str:
@@ -111,6 +119,7 @@ def launch_keywords(spec: ProcessSpec) -> dict[str, Any]:
         given |= {"respawn": True, "respawn_delay": LAUNCH_RESPAWN_S}
     if spec.module:
         given |= {"executable": sys.executable, "arguments": ["-m", spec.module], "sigkill_timeout": LAUNCH_KILL_S}
+        given |= {"ros_arguments": secured} if (secured := enclave_arguments(spec)) else {}
         return given | {"additional_env": {**environment.child_additions(), **lifeline.environment()}}
     program(spec)
     given |= {"package": spec.package, "executable": spec.executable, "prefix": " ".join(lifeline.tied([]))}

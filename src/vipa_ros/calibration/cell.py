@@ -72,7 +72,7 @@ class Cell(Node):
 
         def lacking() -> list[str]:
             silent = [f"camera {c}" for c in self.cameras if c not in self.pictures or c not in self.infos]
-            return [*silent, *(["/joint_states"] if self.joints is None else [])]
+            return [*silent, *([topics.JOINT_STATES] if self.joints is None else [])]
 
         if not await self.services_.until(lambda: not lacking(), SILENT):
             raise VipaError(

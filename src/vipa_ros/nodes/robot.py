@@ -32,8 +32,7 @@ from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
 PERIOD_S = 0.05  # wall seconds between two looks at the robot
-LIST = "/controller_manager/list_controllers"
-SWITCH = "/controller_manager/switch_controller"
+LIST, SWITCH = topics.LIST_CONTROLLERS, topics.SWITCH_CONTROLLER
 CONTROLLERS_WAIT_S = 5.0  # wall seconds for the controller manager
 CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds without its answer after which controllers count as unknown
 MAX_RECOVERY_STEPS = 8  # requests that one recovery may make

@@ -1,7 +1,7 @@
 """Node `teleop`: a person drives by a device, records demonstrations, and takes over from other commanders.
 
 Parameters: robot, task (names or paths); device, options, pedal (of vipa.commanders.teleop.devices); frame, lock (axes, comma between),
-scale, step, speed (of vipa.commanders.teleop.settings); session (bool): it begins demonstrations, else it only drives and takes
+scale, step, tool_speed (of vipa.commanders.teleop.settings); session (bool): it begins demonstrations, else it only drives and takes
 over; commander (who drives when a demonstration begins), runs (folder), operator, cell, seed, variant, time_limit: of these.
 """
 

@@ -22,7 +22,7 @@ from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
 from vipa_ros.common.services import Services
 from vipa_ros.robot.controller_starts import ControllerStarts
 
-LIST = "/controller_manager/list_controllers"
+LIST = topics.LIST_CONTROLLERS
 PATIENCE = 8.0  # wall seconds for the first of what is listened to
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
 
