@@ -13,7 +13,7 @@ import pinocchio as pin
 
 from vipa import documents, files
 from vipa.errors import VipaError
-from vipa.robot import meshes
+from vipa.preflight import meshes
 
 MARGIN = 0.01  # metres between links
 POSITION_MARGIN = 0.02  # radians from the limits

@@ -10,8 +10,7 @@ import pytest
 from vipa import resources
 from vipa.errors import VipaError
 from vipa.motion.collision import CollisionModel
-from vipa.preflight import robot_add
-from vipa.robot import meshes
+from vipa.preflight import meshes, robot_add
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 
