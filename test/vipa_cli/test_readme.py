@@ -18,6 +18,8 @@ ELSEWHERE = {
     "episode --task insert_flower": "test/vipa/commanders/expert/test_insert_flower.py",
     "episode --task water_plant --motion-backend": "test/vipa_ros/moveit/test_servo_episode.py",
     "cell": "test/graph/test_standing_cell.py",
+    "console": "test/graph/test_console.py",
+    "view": "test/graph/test_view.py",
     "compare": "test/vipa_cli/test_evaluate.py",
     "report runs/sets": "test/vipa/reporting/test_set_report.py",
     "robot check": "test/vipa_cli/test_tutorials.py",

@@ -23,12 +23,33 @@ VERSION = "0.2.0"  # of SROS2's policy schema
 COMMANDERS = ("expert", "policy", "replay", "teleop", "calibrate", "preflight")
 ROLES = {  # words of the tables → nodes
     "commanders": COMMANDERS,
-    "policy": ("policy", "teleop", "task_manager", "placement", "console", "view", "calibrate", "preflight"),  # who looks through cameras
+    "policy": (
+        "policy",
+        "teleop",
+        "task_manager",
+        "placement",
+        "console",
+        "view",
+        "calibrate",
+        "preflight",
+    ),  # who looks through cameras
     "expert": ("expert",),
     "teleop": ("teleop",),
     "ros2_control": ("cell",),
 }
-NODES = ("motion", "planner", "robot", "task_manager", "recorder", "episode", "operator", "console", "view", "placement", *COMMANDERS)
+NODES = (
+    "motion",
+    "planner",
+    "robot",
+    "task_manager",
+    "recorder",
+    "episode",
+    "operator",
+    "console",
+    "view",
+    "placement",
+    *COMMANDERS,
+)
 CELLS = {"sim": ("sim",), "real": ("cell", "realsense", "gripper")}
 CAMERAS = camera_topics("")["color"].split("//")[0] + "/"  # what their topics begin with
 EVERYWHERE = ("/rosout", "/parameter_events")
