@@ -91,7 +91,7 @@ def edit(root: Path, vipa: str | None) -> None:
         made["merged"] = merge_datasets(parts, output_repo_id="local/merged", output_dir=f"{folder}/merged")
         for name, result in made.items():
             print(f"  {name}: {result.num_episodes} episodes, {len(result)} frames")
-            result[0]
+            LeRobotDataset("local/edited", root=result.root, video_backend="pyav")[0]
             if vipa:
                 check(vipa, Path(result.root))
 
