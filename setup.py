@@ -56,6 +56,7 @@ setup(
         "teleop": ["evdev", "hidapi"],
         "ray": ["ray"],
         "view": ["foxglove-sdk"],
+        "finetune": ["peft", "bitsandbytes"],
     },
     entry_points={"console_scripts": scripts},
     zip_safe=False,

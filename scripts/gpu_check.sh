@@ -4,6 +4,7 @@
 #   scripts/gpu_check.sh OUT [SECONDS]     leaves OUT/gpu.log, OUT/tests.log, OUT/device.json; SECONDS (540) bounds the whole
 #
 # PYTHON names the interpreter (python3): torch with CUDA, transformers, opencv, pytest; no ROS and none of the rest.
+# With VIPA_DATA, a folder of scripts/gpu_small.sh, the small model is trained there in what time is left (OUT/small).
 # To try it without a GPU: VIPA_DEVICE=cpu VIPA_SIZE=xs scripts/gpu_check.sh /tmp/out
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -34,5 +35,8 @@ from vipa_cli.bench import device
 size, where, count, budget, path = sys.argv[1:]
 device.run(size, where, "2,1,3", int(count), float(budget), Path(path))
 PY
+if [ -n "${VIPA_DATA:-}" ] && [ $((limit - SECONDS)) -gt 30 ]; then
+  timeout $((limit - SECONDS)) scripts/gpu_small.sh "$out/small" "$VIPA_DATA" || status=$?
+fi
 echo "gpu check: exit $status after $SECONDS s"
 exit $status

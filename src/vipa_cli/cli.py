@@ -47,6 +47,8 @@ VERBS = {
         "train": "train a VIPA-VLA policy (needs the train extra)",
         "export": "export a checkpoint to ONNX (needs the train extra)",
         "serve": "serve a checkpoint to robots over the network",
+        "ask": "ask a checkpoint about a picture (needs the train extra)",
+        "model": "a checkpoint's card; the memory that training takes",
         "policy": "list the policies that ship",
     },
     "describe tasks and robots": {

@@ -33,6 +33,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--start", type=Path, help="VIPA checkpoint to start from (weights, statistics, tokenizer)")
     start.add_argument("--internvl", type=Path, help="InternVL3.5 folder (Hugging Face layout) to start from")
+    parser.add_argument(
+        "--spatial",
+        type=Path,
+        help="spatial encoder of a new model: a VIPA checkpoint (as of recipe stage0), or CUT3R's weights file; without it the encoder "
+        "starts at random and the stage trains it",
+    )
     parser.add_argument("--size", help="size of a new model: xs, s or full (default: the recipe's)")
     parser.add_argument("--steps", type=int, help="training steps (default: the recipe's)")
     parser.add_argument(
@@ -43,7 +49,11 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         help="change a recipe key, as lr=0.0005",
     )
     parser.add_argument(
-        "--model", action="append", default=[], metavar="KEY=VALUE", help="change a new model, e.g. head.horizon=8"
+        "--model",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a new model, e.g. head.horizon=8; beside --start, in stage3, a new action head",
     )
     parser.add_argument(
         "--ablate",
@@ -85,6 +95,7 @@ def train_run(args: argparse.Namespace) -> int:
     from vipa_model.recipes import named_recipe
     from vipa_model.training.loop import train
     from vipa_model.training.setup import dry_run, prepare
+    from vipa_model.training.stages import new_here
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -98,16 +109,24 @@ def train_run(args: argparse.Namespace) -> int:
     model_changes = assignments(args.model, "--model") | ablations(args.ablate)
     if args.keypoint:
         model_changes = {"grounding": KEYPOINT_WIDTH} | model_changes
-    if args.start and model_changes:
-        raise ValueError("--model, --keypoint and --ablate change a new model; not allowed together with --start")
     if args.dry_run:
-        print(dry_run(recipe, args.data, args.start, args.internvl, model_changes))
+        print(dry_run(recipe, args.data, args.start, args.internvl, model_changes, args.spatial))
         return 0
     crops = {camera: Crop(*map(float, edges)) for camera, *edges in args.crop}
-    model, processor, source = prepare(recipe, args.data, args.start, args.internvl, model_changes, args.out, crops)
+    model, processor, source = prepare(
+        recipe, args.data, args.start, args.internvl, model_changes, args.out, crops, args.spatial
+    )
+    for part in new_here(model, recipe.stage):
+        print(f"{part} starts at random: {recipe.name} trains it{_advice(model, part)}")
     measures = train(recipe, model, processor, source, args.out, args.stop_after, args.quiet)
     print(f"{args.out}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
     return 0
+
+
+def _advice(model, part: str) -> str:
+    if part == "model.spatial" and model.config.spatial.kind == "recurrent":
+        return ", from answers alone; better trained before by recipe stage0, whose checkpoint --spatial takes"
+    return ""
 
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:

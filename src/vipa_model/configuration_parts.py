@@ -82,6 +82,7 @@ class SpatialConfig:
     width: d_s (CUT3R's decoder: 768). image_size and patch: input of ``recurrent`` and ``cut3r`` (VLM-3R: 432 and 16).
     encoder_*, decoder_*, state_tokens: sizes of ``recurrent``, those of CUT3R.
     stride: pixels of the depth image a lifted point stands for; point_patch: points a token side (both assumed).
+    weights: CUT3R's weights file, for ``cut3r`` alone; the environment's VIPA_CUT3R_WEIGHTS comes first. heads of CUT3R are left out.
     frequencies: Fourier octaves of a normalised coordinate (assumed); centre (m, base frame) and scale (m): a point p
     enters as (p - centre) / scale (assumed: the workspace of a table-top arm).
     """
@@ -96,6 +97,7 @@ class SpatialConfig:
     decoder_layers: int = 12
     decoder_heads: int = 12
     state_tokens: int = 768
+    weights: str = ""
     stride: int = 4
     point_patch: int = 4
     frequencies: int = 6

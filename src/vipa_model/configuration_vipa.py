@@ -25,6 +25,14 @@ from vipa_model.configuration_parts import (
 )
 
 CONFIG_FILE = "config.json"
+TRANSFORMERS_KEYS = (
+    "model_type",
+    "architectures",
+    "transformers_version",
+    "dtype",
+    "auto_map",
+    "_name_or_path",
+)  # beside ours
 WEIGHTS_FILE = "model.safetensors"
 
 
@@ -210,7 +218,7 @@ class VipaConfig:
         """Inverse of ``to_dict``. An unknown key raises ValueError that lists the allowed ones."""
         if not isinstance(data, dict):
             raise ValueError(f"configuration is a {type(data).__name__}; allowed: a mapping of keys to values")
-        data = {k: v for k, v in data.items() if k != "model_type"}
+        data = {k: v for k, v in data.items() if k not in TRANSFORMERS_KEYS}
         parts = {
             "vision": VisionConfig,
             "text": TextConfig,

@@ -36,6 +36,11 @@ class Recipe:
     precision: ``fp32``, ``bf16`` or ``auto`` (bf16 on a GPU or a CPU with bfloat16 units; assumed).
     train_fusion: stage 3 trains the fusion layer too.
     cache_features: run a frozen vision encoder once over the data; images are then not augmented (assumed).
+    checkpointing: compute activations again in the backward pass instead of keeping them. shard: weights, gradients and moments in
+    shards over the devices (FSDP). lora: rank of low-rank adapters that train in the language model's place, 0 none (needs peft).
+    optimizer: ``adamw``, or ``adamw8bit`` with moments of 8 bits (needs bitsandbytes). compiled: run the step through torch.compile. on_device: hold all
+    samples in the device's memory and augment them there.
+    None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
     """
 
@@ -56,6 +61,12 @@ class Recipe:
     precision: str = "auto"
     train_fusion: bool = False
     cache_features: bool = False
+    checkpointing: bool = False
+    shard: bool = False
+    lora: int = 0
+    optimizer: str = "adamw"
+    compiled: bool = False
+    on_device: bool = False
     augmentation: Augmentation | None = None
     held_out: float = 0.05
     log_every: int = 50

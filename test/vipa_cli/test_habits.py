@@ -42,7 +42,7 @@ def test_outputs_go_to_out_and_json_is_a_flag(name):
         if action.dest == "json":
             assert action.nargs == 0 or (name == "vipa compare" and action.nargs == "?")  # its scripts name a file
         elif action.option_strings and action.type is Path:
-            inputs = ("start", "internvl", "token_file")
+            inputs = ("start", "internvl", "spatial", "token_file", "depth", "camera")
             assert action.dest in (*inputs, "out"), f"{name} {action.option_strings}: a path that is not --out: {words}"
 
 

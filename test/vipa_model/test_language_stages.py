@@ -1,99 +1,40 @@
 """Stages 1 and 2: starting from an InternVL folder, the vocabulary, Hand3D-style files."""
 
 import json
+import tracemalloc
 
-import cv2
 import numpy as np
 import pytest
 
-from helpers.tiny_model import tiny_config
+from helpers.hand3d_files import write_hand3d
+from helpers.tiny_internvl import make_internvl, small_parts
+from helpers.tiny_model import random_batch, tiny_config
 
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from vipa_model.cli import train_main  # noqa: E402
 from vipa_model.configuration_vipa import VipaConfig  # noqa: E402
-from vipa_model.data.hand3d import ACTION, VISUAL, moves, read_jsonl, scale_factor  # noqa: E402
+from vipa_model.data.hand3d import VISUAL, Hand3DSource, moves, open_records, scale_factor  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.network.starting_point import make_model  # noqa: E402
 from vipa_model.processing.motion_tokens import MotionTokenizer  # noqa: E402
+from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
+from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer  # noqa: E402
+from vipa_model.recipes import named_recipe  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def internvl(tmp_path_factory):
     """A tiny InternVL checkpoint saved by transformers, with a tokenizer. (folder, model)"""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import (
-        InternVLConfig,
-        InternVLForConditionalGeneration,
-        InternVLVisionConfig,
-        PreTrainedTokenizerFast,
-        Qwen3Config,
-    )
-
     folder = tmp_path_factory.mktemp("internvl")
-    words = ["<pad>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>"]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    inner = Tokenizer(models.BPE(vocab={w: i for i, w in enumerate(words + alphabet)}, merges=[]))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="<|im_end|>", additional_special_tokens=words[1:]
-    )
-    tokenizer.save_pretrained(folder)
-    text = Qwen3Config(
-        vocab_size=300, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=16,
-        intermediate_size=48,
-    )  # fmt: skip
-    vision = InternVLVisionConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=[56, 56],
-        attention_bias=True,
-    )  # fmt: skip
-    torch.manual_seed(3)
-    model = InternVLForConditionalGeneration(
-        InternVLConfig(vision_config=vision, text_config=text, image_token_id=5, image_seq_length=4)
-    ).eval()
-    model.save_pretrained(folder)
-    return folder, model
+    return folder, make_internvl(folder)
 
 
 def small() -> VipaConfig:
     config = tiny_config("pointmap")
     config.spatial.stride, config.spatial.point_patch = 4, 2
     return config
-
-
-def test_internvl_folder_is_the_start(internvl):
-    folder, theirs = internvl
-    config = small()
-    config.motion_tokens = 3072
-    model = VipaForActionPrediction.from_internvl(folder, config).eval()
-    ours = model.model
-    for mine, other in (
-        (ours.vision.tower, theirs.model.vision_tower),
-        (ours.projector, theirs.model.multi_modal_projector),
-    ):
-        for name, value in other.state_dict().items():
-            assert torch.equal(mine.state_dict()[name], value), name
-    embedding = ours.language.embed_tokens.weight
-    assert embedding.shape[0] == 300 + 3072 == model.config.vocab
-    assert torch.equal(embedding[:300], theirs.model.language_model.embed_tokens.weight)
-    pixels = torch.randint(0, 256, (1, 1, 56, 56, 3), dtype=torch.uint8)
-    ours.spatial = ours.fusion = None
-    normal = (pixels[0].permute(0, 3, 1, 2) / 255 - torch.tensor(config.vision.mean)[:, None, None]) / torch.tensor(
-        config.vision.std
-    )[:, None, None]
-    with torch.no_grad():
-        wanted = theirs.model.get_image_features(
-            normal, vision_feature_layer=-1, vision_feature_select_strategy="default"
-        )
-        torch.testing.assert_close(ours.image_tokens({"pixels": pixels}), wanted.pooler_output, atol=1e-5, rtol=1e-4)
-        ids = torch.randint(6, 250, (1, 9))
-        hidden = ours.run_language(ours.language.embed_tokens(ids), torch.ones(1, 9, dtype=torch.bool))
-        other = theirs.model.language_model(input_ids=ids).last_hidden_state
-        torch.testing.assert_close(hidden, other, atol=1e-5, rtol=1e-4)
-        if theirs.config.tie_word_embeddings:
-            assert ours.output is None
-    with pytest.raises(ValueError, match="extend it once"):
-        ours.extend_vocabulary(3)
 
 
 def test_damaged_or_other_folders_are_refused(internvl, tmp_path):
@@ -116,75 +57,69 @@ def test_damaged_or_other_folders_are_refused(internvl, tmp_path):
 @pytest.fixture
 def hand3d(tmp_path):
     """A visual and an action file. (folder, visual path, action path)"""
-    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / "d.png"), np.full((40, 60), 800, np.uint16))
-    k = [[50, 0, 30], [0, 50, 20], [0, 0, 1]]
-    visual = [
-        {"id": f"v{i}", "type": VISUAL[i % 4], "images": ["a.png"] * (1 if i % 4 < 2 else 2), "question": "Where?",
-         "answer": "left, 0.20m"} for i in range(8)
-    ]  # fmt: skip
-    visual[0] |= {"depths": ["d.png"], "intrinsics": [k]}
-    path = np.linspace([0, 0, 0.4], [0.1, 0.05, 0.5], 4).tolist()
-    action = [
-        {"id": f"a{i}", "type": ACTION[i % 3], "images": ["a.png"], "instruction": "cut the paper", "trajectory": path}
-        | ({"context": path[:2]} if i % 3 == 2 else {})
-        for i in range(6)
-    ]
-    action.append(action[0] | {"trajectory": [path[0], path[0]]})
-    for name, rows in (("visual.jsonl", visual), ("action.jsonl", action)):
-        (tmp_path / name).write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    return tmp_path, tmp_path / "visual.jsonl", tmp_path / "action.jsonl"
+    return tmp_path, *write_hand3d(tmp_path)
 
 
-def test_stages_one_and_two(internvl, hand3d, tmp_path):
+COMMON = ["--quiet", "--set", "batch=4", "--set", "precision=fp32", "--steps", "2", "--set", "log_every=1"]
+
+
+def tensors(folder):
+    return VipaForActionPrediction.from_pretrained(folder).state_dict()
+
+
+def moved(before, after):
+    """Parts of the model of which a tensor has changed."""
+    names = {
+        k for k, v in after.items() if k in before and v.shape == before[k].shape and not torch.equal(v, before[k])
+    }
+    return {".".join(k.split(".")[:2]) for k in names}
+
+
+def test_stages_one_and_two(internvl, hand3d, tmp_path, capsys):
     _folder, visual, action = hand3d
-    model = ["--model", "spatial.kind=pointmap", "--model", "spatial.stride=4", "--model", "spatial.point_patch=2"]
-    model += ["--model", "spatial.width=16", "--model", "fusion.width=16", "--model", "fusion.heads=2"]
-    model += [
-        "--model",
-        "head.width=32",
-        "--model",
-        "head.layers=1",
-        "--model",
-        "head.heads=2",
-        "--model",
-        "head.mlp=32",
-    ]
-    common = ["--quiet", "--set", "batch=4", "--set", "precision=fp32", "--steps", "2", "--set", "log_every=1"]
-    out = str(tmp_path / "one")
-    assert (
-        train_main([str(visual), "--recipe", "stage1", "--internvl", str(internvl[0]), "--out", out, *model, *common])
-        == 0
-    )
-    one = VipaForActionPrediction.from_pretrained(out).state_dict()
-    torch.manual_seed(0)
-    theirs = internvl[1].state_dict()
-    for name, value in theirs.items():
+    first = [str(visual), "--recipe", "stage1", "--internvl", str(internvl[0]), *small_parts(), *COMMON]
+    assert train_main([*first, "--out", str(tmp_path / "one")]) == 0
+    assert "model.spatial starts at random: stage1 trains it" in capsys.readouterr().out
+    one = tensors(tmp_path / "one")
+    for name, value in internvl[1].state_dict().items():
         if "language_model" in name:
             assert torch.equal(one["model.language." + name.split("language_model.")[1]], value), name
     assert one["model.fusion.layers.0.alpha"] != 0.5
     out = str(tmp_path / "two")
-    assert train_main([str(action), "--recipe", "stage2", "--start", str(tmp_path / "one"), "--out", out, *common]) == 0
+    assert train_main([str(action), "--recipe", "stage2", "--start", str(tmp_path / "one"), "--out", out, *COMMON]) == 0
     two = VipaForActionPrediction.from_pretrained(out)
     assert two.config.motion_tokens == 3072
-    moved = {
-        k.split(".")[1]
-        for k, v in two.state_dict().items()
-        if k in one and v.shape == one[k].shape and not torch.equal(v, one[k])
-    }
-    assert moved == {"fusion", "language"}
+    assert moved(one, two.state_dict()) == {"model.fusion", "model.language"}
     with pytest.raises(SystemExit):
-        train_main([str(action), "--recipe", "stage2", "--start", out, "--out", out, *model])
+        train_main([str(action), "--recipe", "stage2", "--start", out, "--out", out, *small_parts()])
     rows = [json.loads(line) for line in (tmp_path / "two/log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert np.isfinite(rows[-1]["val_loss"])
 
 
-def test_answers_alone_carry_loss(hand3d, internvl):
-    from vipa_model.data.hand3d import Hand3DSource
-    from vipa_model.processing.processing_vipa import VipaProcessor
-    from vipa_model.processing.tokenization_vipa import FolderTokenizer
-    from vipa_model.recipes import named_recipe
+def test_equal_commands_give_equal_runs_and_what_is_new_moves(internvl, hand3d, tmp_path):
+    """Twice the same command, with something drawn between; and the spatial encoder has moved from where it began."""
+    first = [
+        str(hand3d[1]),
+        "--recipe",
+        "stage1",
+        "--internvl",
+        str(internvl[0]),
+        *small_parts(),
+        *COMMON,
+        "--set",
+        "lr=0.01",
+    ]
+    for name in ("a", "b"):
+        torch.randn(17)
+        assert train_main([*first, "--out", str(tmp_path / name)]) == 0
+    a, b = tensors(tmp_path / "a"), tensors(tmp_path / "b")
+    assert all(torch.equal(v, b[k]) for k, v in a.items())
+    config = VipaForActionPrediction.from_pretrained(tmp_path / "a").config
+    started = make_model(VipaConfig.from_dict(config.to_dict()), 0, internvl[0]).state_dict()
+    assert moved(started, a) == {"model.fusion", "model.spatial"}
 
+
+def test_answers_alone_carry_loss(hand3d, internvl):
     config = small()
     config.text.image_token = 5
     processor = VipaProcessor(config, FolderTokenizer(internvl[0]))
@@ -193,7 +128,7 @@ def test_answers_alone_carry_loss(hand3d, internvl):
     batch = source.batch(np.array([0, 2]), None)
     motion = MotionTokenizer(config.text.vocab)
     labels = batch["labels"][0][batch["labels"][0] != -100].numpy()
-    np.testing.assert_allclose(motion.decode(labels[:-1]), source.records[0]["trajectory"], atol=0.5 / 1024 + 1e-9)
+    np.testing.assert_allclose(motion.decode(labels[:-1]), source.record(0)["trajectory"], atol=0.5 / 1024 + 1e-9)
     assert labels[-1] == processor.tokenizer.end
     assert (batch["input_ids"][0] == 5).sum() == config.vision.tokens
     visual = Hand3DSource([hand3d[1]], config, processor, named_recipe("stage1"))
@@ -208,12 +143,79 @@ def test_wrong_lines_are_named(hand3d):
         ("{", ":3: "),
         (json.dumps({"type": "dance"}), ":3: type is 'dance'; allowed: spatial_relationship"),
         (lines[2].replace("question", "ask"), ":3: missing key.*'question'.*unknown.*'ask'"),
-        (lines[2].replace('"a.png", "a.png"', '"a.png"'), ":3: 1 images; allowed for hand_movement: 2"),
-        (lines[0].replace("a.png", "b.png"), ":3: images: .*b.png is missing"),
+        (lines[2].replace('"c.png", "c.png"', '"c.png"'), ":3: 1 images; allowed for hand_movement: 2"),
     ):
         (folder / "wrong.jsonl").write_text("\n".join([*lines[:2], wrong]), encoding="utf-8")
         with pytest.raises(ValueError, match=message):
-            read_jsonl(folder / "wrong.jsonl", VISUAL)
+            open_records([folder / "wrong.jsonl"], VISUAL)[2]
+
+
+def test_a_missing_picture_is_named_with_its_line(hand3d):
+    folder, visual, _ = hand3d
+    lines = visual.read_text(encoding="utf-8").splitlines()
+    (folder / "wrong.jsonl").write_text(
+        "\n".join([lines[1], "", lines[0].replace("a.png", "absent.png")]), encoding="utf-8"
+    )
+    config = small()
+    processor = VipaProcessor(config, ByteTokenizer())
+    source = Hand3DSource([folder / "wrong.jsonl"], config, processor, named_recipe("stage1"))
+    with pytest.raises(ValueError, match=r"wrong.jsonl:3: images: .*absent.png is missing"):
+        source.batch(np.array([1]), None)
+
+
+def test_a_line_separator_within_a_text_ends_no_line(hand3d):
+    folder, visual, _ = hand3d
+    record = json.loads(visual.read_text(encoding="utf-8").splitlines()[1]) | {
+        "answer": "left\u2028and down, 0.20m\x85"
+    }
+    (folder / "odd.jsonl").write_text(
+        json.dumps(record, ensure_ascii=False) + "\r\n" + json.dumps(record) + "\n", encoding="utf-8"
+    )
+    lines = open_records([folder / "odd.jsonl"], VISUAL)
+    assert len(lines) == 2 and lines[0][0] == lines[1][0] == record
+
+
+def test_records_stay_on_the_disk(tmp_path):
+    """A record costs 16 bytes of memory, not its text."""
+    path = tmp_path / "big.jsonl"
+    line = json.dumps(
+        {"id": "x" * 150, "type": VISUAL[0], "images": ["a.png"], "question": "Where?", "answer": "left, 0.20m"}
+    )
+    path.write_text((line + "\n") * 20_000, encoding="utf-8")
+    tracemalloc.start()
+    lines = open_records([path], VISUAL)
+    kept, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(lines) == 20_000 and kept < 20 * 20_000 and lines[19_999][0]["answer"] == "left, 0.20m"
+
+
+def test_what_is_held_out_is_a_share_and_no_more_than_is_looked_at(tmp_path):
+    config, path = small(), tmp_path / "many.jsonl"
+    line = json.dumps(
+        {"id": "x", "type": VISUAL[0], "images": ["a.png"], "question": "Where?", "answer": "left, 0.20m"}
+    )
+    for count, held in ((40, 2), (20_000, 512)):
+        path.write_text((line + "\n") * count, encoding="utf-8")
+        source = Hand3DSource([path], config, VipaProcessor(config, ByteTokenizer()), named_recipe("stage1"))
+        assert len(source.held_out) == held and len(source.train) == count - held
+        assert not set(source.train) & set(source.held_out)
+
+
+def test_answers_are_scored_as_the_paper_does(hand3d, monkeypatch):
+    config = tiny_config("none")
+    processor = VipaProcessor(config, ByteTokenizer())
+    source = Hand3DSource([hand3d[1]], config, processor, named_recipe("stage1").changed(held_out=0.5))
+    model = VipaForActionPrediction(config).eval()
+    for said, error, direction in (
+        ("left, 0.20m", 0.0, 3.0),
+        ("right and up, 0.25m", 0.05, 1.0),
+        ("cannot say", 0.2, 2.0),
+    ):
+        ids = torch.tensor([*processor.tokenizer.encode(said), processor.tokenizer.end])
+        monkeypatch.setattr(type(model.model), "generate", lambda self, batch, count, end, ids=ids: ids)
+        found = source.validate(model, lambda batch: batch)
+        assert found["distance_error_m"] == pytest.approx(error, abs=1e-6) and found["direction_score"] == direction
+        assert np.isfinite(found["loss"])
 
 
 def test_words_and_scale_of_the_paper():
@@ -223,8 +225,6 @@ def test_words_and_scale_of_the_paper():
 
 def test_generation_stops_at_the_end():
     model = VipaForActionPrediction(tiny_config()).model.eval()
-    from helpers.tiny_model import random_batch
-
     batch = {k: v[1:2] for k, v in random_batch(model.config).items()}
     out = model.generate(batch, 5)
     assert out.shape == (5,)

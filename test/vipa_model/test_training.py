@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from vipa_model.cli import train_main  # noqa: E402
-from vipa_model.configuration_vipa import GroupConfig  # noqa: E402
+from vipa_model.configuration_vipa import FusionConfig, GroupConfig, HeadConfig  # noqa: E402
 from vipa_model.data.frame_source import fitting_config, prepare_frames  # noqa: E402
 from vipa_model.data.frame_store import FrameStore, FrameStoreWriter  # noqa: E402
 from vipa_model.data.frames import augment  # noqa: E402
@@ -128,6 +128,30 @@ def test_resume_after_a_kill_is_exact(store, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "whole/log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {"loss", "flow", "samples_per_s", "lr"} <= set(rows[0]) and "val_position_mm" in rows[-1]
     assert not list(tmp_path.rglob("*.pt")) and not list(tmp_path.rglob("*.pkl"))
+
+
+def test_resume_is_exact_with_dropout(store, tmp_path):
+    """Dropout of a step hangs on seed and step, not on what was drawn before it."""
+    fusion, head = (
+        FusionConfig(width=16, heads=2, dropout=0.3),
+        HeadConfig(
+            queries=4, width=32, layers=2, heads=2, mlp=48, horizon=8, max_prefix=3, dropout=0.2, state_dropout=0.2
+        ),
+    )
+    weights = []
+    for name, stops in (("whole", [None]), ("parts", [2, None]), ("dry", [None])):
+        for stop in stops:
+            torch.randn(5)
+            recipe = SMALL.changed(steps=4)
+            config = tiny_config(fusion=fusion, head=head)
+            if name == "dry":
+                config.fusion.dropout = config.head.dropout = 0.0
+            model, processor, source = prepare_frames([store], recipe, config)
+            train(recipe, model, processor, source, tmp_path / name, stop, quiet=True)
+        weights.append(load_file(tmp_path / name / "training-state/model.safetensors"))
+    whole, parts, dry = weights
+    assert all(torch.equal(v, parts[k]) for k, v in whole.items())
+    assert any(not torch.equal(v, dry[k]) for k, v in whole.items())
 
 
 def test_other_weights_are_not_resumed(store, tmp_path):

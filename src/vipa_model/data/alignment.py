@@ -234,6 +234,7 @@ def prepare_alignment(
     if recipe.stage.startswith("2") and not model.config.motion_tokens:
         torch.manual_seed(recipe.seed)
         model.model.extend_vocabulary(MotionTokenizer(0).size)
+        processor.motion_tokens = model.config.motion_tokens
     return model, processor, AlignmentSource(files, model.config, processor, recipe)
 
 

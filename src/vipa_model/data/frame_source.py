@@ -15,6 +15,7 @@ from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.data.frame_store import FrameStore
 from vipa_model.data.frames import FrameDataset
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.network.starting_point import adapted, make_model
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
@@ -76,7 +77,6 @@ class FrameSource:
 def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaConfig:
     """The configuration of a ``size`` for these stores: their cameras, groups, rate and sub-tasks, and a workspace
     that spans the tool positions seen."""
-    store = stores[0]
     tool = np.concatenate(
         [
             np.asarray(s.arrays["commanded_tool_pose"])[:, 7 * i : 7 * i + 3]
@@ -90,10 +90,7 @@ def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaCo
         size,
         **(
             {
-                "cameras": list(store.cameras),
-                "groups": list(store.groups),
-                "rate_hz": store.rate_hz,
-                "subtasks": len(store.subtasks),
+                **robot_facts(stores),
                 "target": known["target"],
                 "tip": known["tip"],
             }
@@ -105,6 +102,22 @@ def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaCo
     return config
 
 
+def robot_facts(stores: Sequence[FrameStore]) -> dict:
+    """What a configuration takes from the data alone: cameras, groups, rate and number of sub-tasks."""
+    store = stores[0]
+    return {
+        "cameras": list(store.cameras),
+        "groups": list(store.groups),
+        "rate_hz": store.rate_hz,
+        "subtasks": len(store.subtasks),
+    }
+
+
+def fits(config: VipaConfig, stores: Sequence[FrameStore]) -> bool:
+    """Whether a model of ``config`` acts for the robot of ``stores`` as it is."""
+    return all(getattr(config, name) == robot_facts(stores)[name] for name in ("cameras", "groups", "rate_hz"))
+
+
 def prepare_frames(
     stores: Sequence[FrameStore],
     recipe: Recipe,
@@ -112,23 +125,28 @@ def prepare_frames(
     start: str | Path | None = None,
     model: VipaForActionPrediction | None = None,
     processor: VipaProcessor | None = None,
+    changes: dict | None = None,
 ) -> tuple[VipaForActionPrediction, VipaProcessor, FrameSource]:
     """Model, processor and source for a run on ``stores``.
 
-    From the checkpoint ``start`` (with its statistics), from a loaded ``model`` and ``processor``, or new from
-    ``config``. Statistics are fitted to the data unless the checkpoint brings them.
+    From the checkpoint ``start``, from a loaded ``model`` and ``processor``, or new from ``config``. A checkpoint that acts for the
+    same robot (cameras, groups, rate) goes on with its head and statistics; for another robot, or with ``changes`` (see ``adapted``),
+    the head is new and statistics are fitted to the data. Raises ValueError for stores that are cropped differently.
     """
-    if start is not None:
+    crops = [s.crops for s in stores]
+    if any(c != crops[0] for c in crops):
+        raise ValueError(f"the stores have crops {crops}; allowed: the same for all, as a policy crops in one way")
+    if start is not None and (changes or not fits(VipaConfig.from_pretrained(start), stores)):
+        model = adapted(Path(start), robot_facts(stores), changes or {}, recipe.seed)
+        processor = VipaProcessor(model.config, VipaProcessor.from_pretrained(start).tokenizer, stores[0].crops)
+    elif start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
         processor.crops = dict(stores[0].crops)  # a policy crops as its demonstrations were
     elif model is None:
         config = config or fitting_config(stores, recipe.size)
         tokenizer = ByteTokenizer.train([t for s in stores for t in s.instructions], config.text.vocab)
         processor = VipaProcessor(config, tokenizer, stores[0].crops)
-        torch.manual_seed(recipe.seed)
-        model = VipaForActionPrediction(config)
-        if config.vision.kind == "efficientnet_lite0":
-            model.model.vision.load_wheel()
+        model = make_model(config, recipe.seed)
     dataset = FrameDataset(stores, model.config, processor)
     if not np.any(processor.action_statistics.offset):
         processor.fit(dataset.raw_actions, dataset.raw_states)

@@ -15,7 +15,6 @@ metres in the camera frame; contextual_motion_prediction also context [[x, y, z]
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,11 +23,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.configuration_vipa import VipaConfig, changed
+from vipa_model.data.json_lines import JsonLines
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.network.starting_point import make_model
+from vipa_model.processing.directions import compared
 from vipa_model.processing.images import lift_depth, make_view
 from vipa_model.processing.motion_tokens import MotionTokenizer
 from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
 from vipa_model.recipes import Recipe
 
 VISUAL = ("spatial_relationship", "task_completion", "hand_movement", "camera_movement")
@@ -36,26 +39,15 @@ ACTION = ("instructional_motion_generation", "motion_translation", "contextual_m
 _OPTIONAL = {"depths", "intrinsics", "extrinsics"}
 
 
-def read_jsonl(path: Path, kinds: Sequence[str]) -> list[dict]:
-    """The records of ``path``, checked. Raises ValueError with file, line, what is wrong and what is allowed."""
-    records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            records.append(_check(json.loads(line), kinds, path.parent))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}:{number}: {error}") from error
-    if not records:
-        raise ValueError(f"{path} has no records; allowed: at least one JSON object")
-    return records
+ASKED, LONGEST = 64, 32  # answers decoded at a validation, and their most tokens
+HELD_OUT_MOST = 512  # records kept for validation: enough for two digits, and the rest is trained on
 
 
-def _check(record: dict, kinds: Sequence[str], folder: Path) -> dict:
-    if not isinstance(record, dict) or record.get("type") not in kinds:
-        raise ValueError(
-            f"type is {record.get('type') if isinstance(record, dict) else record!r}; allowed: {', '.join(kinds)}"
-        )
+def check(record: dict, kinds: Sequence[str]) -> None:
+    """Raises ValueError, KeyError or TypeError unless ``record`` is one of ``kinds`` with all it needs; its pictures are looked for
+    when they are read."""
+    if record.get("type") not in kinds:
+        raise ValueError(f"type is {record.get('type')!r}; allowed: {', '.join(kinds)}")
     kind = record["type"]
     wanted = {"id", "type", "images"} | ({"question", "answer"} if kind in VISUAL else {"instruction", "trajectory"})
     wanted |= {"context"} if kind == "contextual_motion_prediction" else set()
@@ -66,41 +58,58 @@ def _check(record: dict, kinds: Sequence[str], folder: Path) -> dict:
     allowed = (1,) if kind in ACTION else (2,) if kind.endswith("_movement") else (1, 2, 3, 4)
     if frames not in allowed:
         raise ValueError(f"{frames} images; allowed for {kind}: {', '.join(map(str, allowed))}")
+    depths = len(record.get("depths", ()))
+    if depths and (depths != frames or len(record.get("intrinsics", ())) != frames):
+        raise ValueError(f"depths and intrinsics must be one an image; allowed: {frames} each")
+    for name in ("trajectory", "context"):
+        if name in record:
+            path = np.asarray(record[name], np.float64)
+            if path.ndim != 2 or path.shape[1] != 3 or not np.isfinite(path).all():
+                raise ValueError(f"{name} has shape {path.shape}; allowed: a list of finite [x, y, z], metres")
+
+
+def whole(record: dict, folder: Path) -> dict:
+    """A checked record with its pictures' paths from ``folder`` and its motions as arrays. Raises ValueError for a picture that is
+    missing."""
+    record = dict(record)
     for name in ("images", "depths"):
         record[name] = [folder / p for p in record.get(name, [])]
         for path in record[name]:
             if not path.is_file():
                 raise ValueError(f"{name}: {path} is missing; allowed: an image file")
-    if record["depths"] and (len(record["depths"]) != frames or len(record.get("intrinsics", [])) != frames):
-        raise ValueError(f"depths and intrinsics must be one an image; allowed: {frames} each")
     for name in ("trajectory", "context"):
         if name in record:
             record[name] = np.asarray(record[name], np.float64)
-            if record[name].ndim != 2 or record[name].shape[1] != 3 or not np.isfinite(record[name]).all():
-                raise ValueError(f"{name} has shape {record[name].shape}; allowed: a list of finite [x, y, z], metres")
     return record
 
 
 class Hand3DSource:
-    """Question and answer, or motion, as next-token prediction; the loss is on the answer alone."""
+    """Question and answer, or motion, as next-token prediction; the loss is on the answer alone.
+
+    Motions that hardly leave their start are not trained on. Of the files only the places of the records are kept in memory."""
 
     def __init__(self, files: Sequence[Path], config: VipaConfig, processor: VipaProcessor, recipe: Recipe) -> None:
-        kinds = VISUAL if recipe.data == "hand3d-visual" else ACTION
-        self.records = [r for f in files for r in read_jsonl(f, kinds)]
-        if kinds is ACTION:
-            self.records = [r for r in self.records if moves(r["trajectory"])]
-        if not self.records:
+        self.records = open_records(files, VISUAL if recipe.data == "hand3d-visual" else ACTION)
+        if not len(self.records):
             raise ValueError(
                 f"{', '.join(map(str, files))}: no record with significant movement; allowed: at least one"
             )
-        self.config, self.processor = config, processor
+        self.config, self.processor, self.recipe = config, processor, recipe
         self.motion = MotionTokenizer(config.text.vocab)
         order = np.random.default_rng(recipe.seed).permutation(len(self.records))
-        held = min(len(order) - 1, max(1, round(recipe.held_out * len(order))))
-        self.held_out, self.train = np.sort(order[:held])[:256], np.sort(order[held:])
+        held = min(len(order) - 1, HELD_OUT_MOST, max(1, round(recipe.held_out * len(order))))
+        self.held_out, self.train = np.sort(order[:held]), np.sort(order[held:])
+
+    def record(self, i: int) -> dict:
+        """Record ``i`` (see ``whole``). Raises ValueError with file and line for a picture that cannot be read."""
+        record, file = self.records[i]
+        try:
+            return whole(record, file.parent)
+        except ValueError as error:
+            raise ValueError(f"{self.records.place(i)}: {error}") from None
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
-        rows = [self._sample(self.records[i]) for i in indices]
+        rows = [self._sample(self.record(int(i))) for i in indices]
         views, length = max(len(r["pixels"]) for r in rows), max(len(r["input_ids"]) for r in rows)
         size, count = self.config.vision.image_size, len(rows)
         points = size // self.config.spatial.stride
@@ -121,13 +130,31 @@ class Hand3DSource:
 
     @torch.no_grad()
     def validate(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
-        """Mean loss and token accuracy on held-out records."""
+        """Mean loss and token accuracy on held-out records; of visual ones also the paper's measures of some greedy answers:
+        ``distance_error_m`` and ``direction_score`` of 3 (not of a sharded model, which does not generate)."""
         sums: dict[str, float] = {}
         for start in range(0, len(self.held_out), 8):
             indices = self.held_out[start : start + 8]
             for key, value in model(move(self.batch(indices, None))).items():
                 sums[key] = sums.get(key, 0.0) + float(value) * len(indices) / len(self.held_out)
-        return sums
+        return sums if self.recipe.shard else sums | self._scores(model, move)
+
+    def _scores(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
+        found = []
+        for i in self.held_out[:: max(1, len(self.held_out) // ASKED)]:
+            record, tokenizer = self.record(int(i)), self.processor.tokenizer
+            if record["type"] in VISUAL:
+                sample = self._sample(record)
+                asked = int((sample.pop("labels") == -100).sum())
+                batch = {k: torch.from_numpy(v[None]) for k, v in sample.items()}
+                batch["input_ids"] = batch["input_ids"][:, :asked]
+                said = model.model.generate(move(batch), LONGEST, tokenizer.end).tolist()
+                score = compared(tokenizer.decode([t for t in said if t != tokenizer.end]), record["answer"])
+                found += [] if score is None else [score]
+        if not found:
+            return {}
+        errors, directions = zip(*found, strict=True)
+        return {"distance_error_m": float(np.mean(errors)), "direction_score": float(np.mean(directions))}
 
     def _sample(self, record: dict) -> dict[str, np.ndarray]:
         pixels, maps = [], []
@@ -163,30 +190,45 @@ class Hand3DSource:
         return [f"Task: {record['instruction']}. Give the wrist motion."], [motion]
 
 
-def prepare_hand3d(recipe: Recipe, files: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict):
-    """Model, processor and source of stages 1 and 2; stage 2 extends the vocabulary when that was not done yet."""
-    from vipa_model.configuration_vipa import changed
-    from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
+def open_records(files: Sequence[Path], kinds: Sequence[str]) -> JsonLines:
+    """The records of ``files``, each checked; of the action types those that move. Raises ValueError with file, line, what is wrong
+    and what is allowed."""
 
+    def keep(record: dict) -> bool:
+        check(record, kinds)
+        return "trajectory" not in record or moves(np.asarray(record["trajectory"], np.float64))
+
+    return JsonLines(files, keep)
+
+
+def prepare_hand3d(
+    recipe: Recipe,
+    files: Sequence[Path],
+    start: Path | None,
+    internvl: Path | None,
+    changes: dict,
+    spatial: Path | None = None,
+):
+    """Model, processor and source of stages 1 and 2; stage 2 extends the vocabulary when that was not done yet."""
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
-    elif internvl is not None:
-        from vipa_model.network.internvl import load_internvl
-
-        model = load_internvl(VipaForActionPrediction, internvl, changed(VipaConfig.full(motion_tokens=0), changes))
-        processor = VipaProcessor(model.config, FolderTokenizer(internvl))
     else:
-        kinds = VISUAL if recipe.data == "hand3d-visual" else ACTION
-        texts = [
-            t for f in files for r in read_jsonl(f, kinds) for t in (r.get(k) for k in ("question", "answer")) if t
-        ]
-        config = changed(VipaConfig.named(recipe.size), changes)
-        torch.manual_seed(recipe.seed)
-        model = VipaForActionPrediction(config)
-        processor = VipaProcessor(config, ByteTokenizer.train(texts[:1000], config.text.vocab))
+        config = changed(VipaConfig.named("full" if internvl else recipe.size, motion_tokens=0), changes)
+        model = make_model(config, recipe.seed, internvl, spatial)
+        tokenizer = FolderTokenizer(internvl) if internvl else ByteTokenizer.train(_texts(files), config.text.vocab)
+        processor = VipaProcessor(model.config, tokenizer)
     if recipe.stage == "2" and not model.config.motion_tokens:
+        torch.manual_seed(recipe.seed)
         model.model.extend_vocabulary(MotionTokenizer(0).size)
+        processor.motion_tokens = model.config.motion_tokens
     return model, processor, Hand3DSource(files, model.config, processor, recipe)
+
+
+def _texts(files: Sequence[Path], most: int = 1000) -> list[str]:
+    """What some of the records say, for a tokenizer of their own."""
+    lines = JsonLines(files, lambda record: True)
+    chosen = (lines[i][0] for i in range(0, len(lines), max(1, len(lines) // most)))
+    return [r[k] for r in chosen for k in ("question", "answer", "instruction") if isinstance(r.get(k), str)]
 
 
 def scale_factor(joint_depth: np.ndarray, estimated_depth: np.ndarray, visible: np.ndarray) -> float:

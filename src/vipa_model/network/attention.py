@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 QWEN_ATTENTION = "vipa_sdpa"
+FLOAT_ON_CPU = True  # see ``attend``
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, scale: float | None = None) -> Tensor:
@@ -14,7 +15,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 
     On a CPU under bfloat16 autocast the products run in float32: torch's bfloat16 backward there is five times slower.
     """
-    if query.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    if FLOAT_ON_CPU and query.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         kept = query.dtype
         with torch.autocast("cpu", enabled=False):
             query, key, value = query.float(), key.float(), value.float()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from vipa_model.configuration_vipa import HeadConfig
 from vipa_model.network.attention import attend
 from vipa_model.network.grounding_conditioning import WAYS
+from vipa_model.network.recompute import run_block
 
 
 class DiTBlock(nn.Module):
@@ -79,6 +80,7 @@ class DiT(nn.Module):
         self.action_in = nn.Linear(action_dim, width)
         self.state_in = nn.Sequential(nn.Linear(state_dim, width), nn.SiLU(), nn.Linear(width, width))
         self.no_state = nn.Parameter(torch.zeros(width))
+        self.recompute = False
         self.positions = nn.Parameter(torch.randn(1 + config.horizon, width) * 0.02)
         self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(DiTBlock(config, condition_width) for _ in range(config.layers))
@@ -116,7 +118,7 @@ class DiT(nn.Module):
         times = self.time(time_features(torch.stack([tau, torch.ones_like(tau)], 1)))
         clean = F.pad(prefix, (1, 0), value=True)[..., None]
         for block, key, value in zip(self.blocks, keys.unbind(0), values.unbind(0), strict=True):
-            x = block(x, times, clean, key, value)
+            x = run_block(block, self.recompute, x, times, clean, key, value)
         noisy_mod, clean_mod = self.modulation(F.silu(times)).unsqueeze(2).unbind(1)
         shift, scale = torch.where(clean, clean_mod, noisy_mod)[:, 1:].chunk(2, -1)
         x = self.norm(x[:, 1:]) * (1 + scale) + shift

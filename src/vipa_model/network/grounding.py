@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.network.constants import register_constants
 
 SHARPNESS = 4.0  # of the softmax at the start: neither one point nor all
 
@@ -31,8 +32,8 @@ class Grounding(nn.Module):
             )
         width = config.grounding
         self.cells = config.vision.image_size // 8
-        self.register_buffer("centre", torch.tensor(config.spatial.centre), persistent=False)
-        self.scale = config.spatial.scale
+        self.spatial, self.scale = config.spatial, config.spatial.scale
+        register_constants(self)
         self.look = nn.Sequential(
             nn.Conv2d(3, width // 2, 4, 4),
             nn.GELU(approximate="tanh"),
@@ -44,6 +45,10 @@ class Grounding(nn.Module):
         )
         self.views = nn.Parameter(torch.zeros(len(config.cameras), 1, width))
         self.points = nn.ModuleDict({name: Pointer(config) for name in config.grounded})
+
+    def constants(self) -> dict[str, Tensor]:
+        """See ``register_constants``."""
+        return {"centre": torch.tensor(self.spatial.centre)}
 
     def forward(self, pixels: Tensor, pointmap: Tensor, wanted: Tensor) -> Tensor:
         """pixels (B, V, 3, h, w) normalised, pointmap (B, V, hp, wp, 4), wanted (B, text width): what to look for."""
@@ -75,7 +80,8 @@ class Pointer(nn.Module):
     def __init__(self, config: VipaConfig) -> None:
         super().__init__()
         width, text = config.grounding, config.text.width
-        self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.spatial.frequencies), persistent=False)
+        self.frequencies = config.spatial.frequencies
+        register_constants(self)
         self.query = nn.Linear(text, width)
         self.offset = nn.Sequential(
             nn.Linear(text + 3 + width, width), nn.GELU(approximate="tanh"), nn.Linear(width, 3)
@@ -83,6 +89,10 @@ class Pointer(nn.Module):
         nn.init.zeros_(self.offset[2].weight)
         nn.init.zeros_(self.offset[2].bias)
         self.embed = nn.Linear(3 + 6 * config.spatial.frequencies, text - 3)
+
+    def constants(self) -> dict[str, Tensor]:
+        """See ``register_constants``."""
+        return {"octaves": math.pi * 2.0 ** torch.arange(self.frequencies)}
 
     def forward(self, features: Tensor, measured: Tensor, valid: Tensor, wanted: Tensor) -> Tensor:
         """Token (B, text width) of cells with ``features`` (B, N, width), ``measured`` points (B, N, 3) in units, where

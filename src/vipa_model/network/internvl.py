@@ -16,6 +16,9 @@ _VISION_KEYS = (
 )  # fmt: skip
 
 
+_TEXT_KEYS = ("rms_norm_eps", "hidden_act", "attention_bias")
+
+
 def internvl_config(folder: str | Path, config: VipaConfig | None = None) -> VipaConfig:
     """``config`` (``VipaConfig.full`` by default) with vision and text replaced by what ``folder`` holds.
 
@@ -55,11 +58,11 @@ def internvl_config(folder: str | Path, config: VipaConfig | None = None) -> Vip
         kv_heads=text.num_key_value_heads,
         head_dim=text.head_dim,
         mlp=text.intermediate_size,
-        rope_theta=text.rope_parameters["rope_theta"],
+        rope_theta=_theta(text, folder),
         max_tokens=out.text.max_tokens,
         image_token=theirs.image_token_id,
         tied=bool(theirs.tie_word_embeddings),
-        extra={"rms_norm_eps": text.rms_norm_eps},
+        extra={k: getattr(text, k) for k in _TEXT_KEYS},
     )
     out.motion_tokens = wanted_tokens
     return VipaConfig.from_dict(out.to_dict())
@@ -75,6 +78,7 @@ def load_internvl(cls, folder: str | Path, config: VipaConfig | None = None):
 
     config = internvl_config(folder, config)
     motion_tokens, config.motion_tokens = config.motion_tokens, 0
+    drawn = torch.get_rng_state()  # what is new here must not hang on what transformers draws
     theirs, info = InternVLForConditionalGeneration.from_pretrained(
         str(folder), local_files_only=True, dtype=torch.float32, output_loading_info=True
     )
@@ -84,6 +88,10 @@ def load_internvl(cls, folder: str | Path, config: VipaConfig | None = None):
             f"{folder}: missing tensors {sorted(missing)[:5]}, of another shape {sorted(info['mismatched_keys'])[:5]}; "
             "allowed: a whole checkpoint"
         )
+    # what transformers made of the files counts: some configurations do not say it, or say it of the text model alone
+    embedding, output = theirs.get_input_embeddings().weight, theirs.lm_head.weight
+    config.text.tied = output.data_ptr() == embedding.data_ptr()
+    torch.set_rng_state(drawn)
     model = cls(config)
     inner = model.model
     parts = [
@@ -102,3 +110,13 @@ def load_internvl(cls, folder: str | Path, config: VipaConfig | None = None):
     if motion_tokens:
         inner.extend_vocabulary(motion_tokens)
     return model
+
+
+def _theta(text, folder: str | Path) -> float:
+    rope = text.rope_parameters
+    if rope.get("rope_type", "default") != "default" or getattr(text, "use_sliding_window", False):
+        raise ValueError(
+            f"{folder} has rope_type {rope.get('rope_type')!r}, use_sliding_window {getattr(text, 'use_sliding_window', False)}; "
+            "allowed: 'default', false (as InternVL3.5)"
+        )
+    return rope["rope_theta"]

@@ -19,15 +19,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vipa_model.checksums import verify_if_listed
 from vipa_model.configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
 from vipa_model.network import flow_matching
 from vipa_model.network.attention import QWEN_ATTENTION, register
+from vipa_model.network.constants import register_constants
 from vipa_model.network.dit import DiT
 from vipa_model.network.fusion import Fusion
 from vipa_model.network.grounding import Grounding
@@ -35,6 +33,7 @@ from vipa_model.network.grounding_conditioning import Aim
 from vipa_model.network.numbers import Numbers
 from vipa_model.network.spatial import make_spatial
 from vipa_model.network.vision import Projector, make_vision
+from vipa_model.network.weights import read_weights, write_weights
 
 
 class VipaModel(nn.Module):
@@ -52,9 +51,12 @@ class VipaModel(nn.Module):
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
         self.grounding = Grounding(config) if config.grounding else None
         self.numbers = Numbers(config.text.width) if config.vectors else None
-        mean, std = torch.tensor(config.vision.mean), torch.tensor(config.vision.std)
-        self.register_buffer("pixel_scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("pixel_shift", -mean / std, persistent=False)
+        register_constants(self)
+
+    def constants(self) -> dict[str, Tensor]:
+        """See ``register_constants``."""
+        mean, std = torch.tensor(self.config.vision.mean), torch.tensor(self.config.vision.std)
+        return {"pixel_scale": 1 / (255 * std), "pixel_shift": -mean / std}
 
     def image_tokens(self, batch: dict[str, Tensor]) -> Tensor:
         """Views to image tokens (B, V * tokens a view, text width)."""
@@ -167,18 +169,36 @@ class VipaModel(nn.Module):
             points.float(), confidence.float(), pose.float(), batch["points"], batch["valid"], batch["camera_pose"]
         )
 
+    def continue_language(self, embeddings: Tensor, mask: Tensor, cache) -> Tensor:
+        """As ``run_language`` of the last embeddings (B, T, width) of a text whose beginning ``cache``, transformers', has seen; mask
+        (B, seen + T) is of the whole text."""
+        total, seen = mask.shape[1], cache.get_seq_length()
+        rows = torch.arange(seen, total, device=mask.device)
+        columns = torch.arange(total, device=mask.device)
+        allowed = (columns <= rows[:, None]) & (mask[:, None] | (columns == rows[:, None]))
+        return self.language(
+            inputs_embeds=embeddings,
+            attention_mask={"full_attention": allowed[:, None]},
+            position_ids=(mask.long().cumsum(1) - 1).clamp(min=0)[:, seen:],
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+
     @torch.no_grad()
     def generate(self, batch: dict[str, Tensor], count: int, end: int | None = None) -> Tensor:
-        """Greedy continuation of one unpadded prompt (B = 1): up to ``count`` ids (n,), stopping after ``end``."""
-        embeddings, out = self.embed_prompt(batch), []
-        for _ in range(count):
-            mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
-            hidden = self.run_language(embeddings, mask)[:, -1]
-            token = self.logits(hidden).argmax(-1)
+        """Greedy continuation of one unpadded prompt (B = 1): up to ``count`` ids (n,), stopping after ``end``. Sampling, beams and
+        batches: VipaForConditionalGeneration, transformers' own."""
+        from transformers import DynamicCache
+
+        embeddings, cache, out = self.embed_prompt(batch), DynamicCache(), []
+        length = embeddings.shape[1]
+        for step in range(count):
+            mask = torch.ones(1, length + step, dtype=torch.bool, device=embeddings.device)
+            token = self.logits(self.continue_language(embeddings, mask, cache)[:, -1]).argmax(-1)
             out.append(token)
             if token.item() == end:
                 break
-            embeddings = torch.cat([embeddings, self.language.embed_tokens(token)[:, None]], 1)
+            embeddings = self.language.embed_tokens(token)[:, None]
         return torch.cat(out)
 
     def extend_vocabulary(self, count: int) -> None:
@@ -208,6 +228,7 @@ class VipaForActionPrediction(nn.Module):
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width, leads)
         self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
+        self.new_parts: frozenset[str] = frozenset()  # that start at random, as starting_point knows
 
     def forward(self, batch: dict[str, Tensor], generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Losses of a batch: 'loss' (total), and 'language' parts when it has ``labels``, else 'flow', 'target',
@@ -309,20 +330,20 @@ class VipaForActionPrediction(nn.Module):
             prefix,
         )
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors."""
+    def save_pretrained(self, folder: str | Path, tensors: dict[str, Tensor] | None = None) -> None:
+        """Write config.json and model.safetensors, or several files with an index where they pass 5 GB. tensors: others than the
+        model's own, by the same names."""
         self.config.save_pretrained(folder)
-        save_file({k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}, Path(folder) / WEIGHTS_FILE)
+        write_weights(self.state_dict() if tensors is None else tensors, Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaForActionPrediction:
         """Read what ``save_pretrained`` wrote, in evaluation mode. Raises ValueError for a file that is damaged or of
         another configuration."""
         model = cls(VipaConfig.from_pretrained(folder))
-        verify_if_listed(Path(folder), WEIGHTS_FILE)
         try:
-            model.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
-        except (RuntimeError, SafetensorError) as error:
+            model.load_state_dict(read_weights(Path(folder)))
+        except RuntimeError as error:
             raise ValueError(f"{Path(folder) / WEIGHTS_FILE}: {' '.join(str(error).split())[:300]}") from None
         return model.eval()
 

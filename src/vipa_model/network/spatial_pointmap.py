@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vipa_model.configuration_vipa import SpatialConfig
+from vipa_model.network.constants import register_constants
 from vipa_model.network.spatial import SpatialEncoder
 
 
@@ -22,9 +23,8 @@ class PointmapEncoder(SpatialEncoder):
         super().__init__()
         self.patch = config.point_patch
         self.grid = image_size // (config.stride * config.point_patch)
-        self.register_buffer("centre", torch.tensor(config.centre), persistent=False)
-        self.register_buffer("octaves", math.pi * 2.0 ** torch.arange(config.frequencies), persistent=False)
-        self.scale = config.scale
+        self.config, self.scale = config, config.scale
+        register_constants(self)
         features = (4 + 6 * config.frequencies) * self.patch**2
         self.embed = nn.Linear(features, config.width)
         self.mlp = nn.Sequential(
@@ -35,6 +35,11 @@ class PointmapEncoder(SpatialEncoder):
         )
         self.positions = nn.Parameter(torch.randn(self.grid**2, config.width) * 0.02)
         self.norm = nn.LayerNorm(config.width)
+
+    def constants(self) -> dict[str, Tensor]:
+        """See ``register_constants``."""
+        octaves = math.pi * 2.0 ** torch.arange(self.config.frequencies)
+        return {"centre": torch.tensor(self.config.centre), "octaves": octaves}
 
     def forward(self, pixels: Tensor | None, pointmap: Tensor | None) -> Tensor:
         if pointmap is None:

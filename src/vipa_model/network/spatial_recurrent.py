@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 from vipa_model.configuration_vipa import SpatialConfig
 from vipa_model.network.attention import attend
+from vipa_model.network.constants import register_constants
+from vipa_model.network.recompute import run_block
 from vipa_model.network.spatial import SpatialEncoder
 
 
@@ -60,7 +62,8 @@ class RecurrentEncoder(SpatialEncoder):
         self.size, self.patch, self.grid = config.image_size, config.patch, config.image_size // config.patch
         wide, width = config.encoder_width, config.width
         self.embed = nn.Conv2d(3, wide, config.patch, config.patch)
-        self.register_buffer("positions", _sincos(self.grid, wide), persistent=False)
+        self.wide, self.recompute = wide, False
+        register_constants(self)
         self.encoder = nn.ModuleList(Block(wide, config.encoder_heads, False) for _ in range(config.encoder_layers))
         self.encoder_norm = nn.LayerNorm(wide)
         self.into_decoder = nn.Linear(wide, width)
@@ -76,6 +79,10 @@ class RecurrentEncoder(SpatialEncoder):
         self.point_head = nn.Linear(width, config.patch**2 * 8)
         self.pose_head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 7))
 
+    def constants(self) -> dict[str, Tensor]:
+        """See ``register_constants``."""
+        return {"positions": _sincos(self.grid, self.wide)}
+
     def forward(self, pixels: Tensor, pointmap: Tensor | None = None) -> Tensor:
         batch, views = pixels.shape[:2]
         images = pixels.flatten(0, 1) * 2 - 1
@@ -83,13 +90,16 @@ class RecurrentEncoder(SpatialEncoder):
             images = F.interpolate(images, (self.size, self.size), mode="bilinear")
         tokens = self.embed(images).flatten(2).transpose(1, 2) + self.positions
         for block in self.encoder:
-            tokens = block(tokens)
+            tokens = run_block(block, self.recompute, tokens)
         tokens = self.into_decoder(self.encoder_norm(tokens)).unflatten(0, (batch, views))
         state, out = self.state.expand(batch, -1, -1), []
         for view in range(views):
             image = torch.cat([self.pose_token.expand(batch, -1, -1), tokens[:, view]], 1)
             for image_block, state_block in zip(self.image_decoder, self.state_decoder, strict=True):
-                image, state = image_block(image, state), state_block(state, image)
+                image, state = (
+                    run_block(image_block, self.recompute, image, state),
+                    run_block(state_block, self.recompute, state, image),
+                )
             state = self.state_norm(state)
             out.append(self.image_norm(image))
         return torch.stack(out, 1)

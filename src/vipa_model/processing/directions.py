@@ -57,3 +57,13 @@ def score(text: str, displacement: np.ndarray) -> tuple[float, int]:
     true = float(np.linalg.norm(displacement))
     error = abs(distance - true) if np.isfinite(distance) else true
     return error, int((signs == directions(displacement)).sum())
+
+
+def compared(said: str, true: str) -> tuple[float, int] | None:
+    """The same two measures of an answer against the true one in words; None where that has no distance in metres (turns of a camera).
+    An answer without a distance is wrong by all of it."""
+    (signs, distance), (true_signs, true_distance) = read_answer(said), read_answer(true)
+    if not np.isfinite(true_distance):
+        return None
+    error = abs(distance - true_distance) if np.isfinite(distance) else true_distance
+    return error, int((signs == true_signs).sum())

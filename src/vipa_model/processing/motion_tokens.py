@@ -53,6 +53,10 @@ class MotionTokenizer:
             )
         return np.asarray(self.low) + (index + 0.5) / self.bins * np.subtract(self.high, self.low)
 
+    def axis(self, token: int) -> int:
+        """Which axis a motion token is of: 0, 1 or 2; another number for an id that is none."""
+        return (token - self.first) // self.bins
+
     def words(self) -> list[str]:
         """The tokens' texts, in id order: ``<motion_x_0>`` ... ``<motion_z_1023>``."""
         return [f"<motion_{axis}_{i}>" for axis in "xyz" for i in range(self.bins)]

@@ -6,7 +6,6 @@ It is saved in the checkpoint (``processor_config.json``), so a policy's inputs 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,19 +16,11 @@ from vipa_model.checksums import verify_if_listed, void
 from vipa_model.configuration_vipa import CONFIG_FILE, GroupConfig, VipaConfig
 from vipa_model.processing.action_space import decode_actions, encode_actions, encode_state
 from vipa_model.processing.images import Crop, lift_depth, make_view
+from vipa_model.processing.motion_tokens import MotionTokenizer
 from vipa_model.processing.normalisation import Statistics
 from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
 
 PROCESSOR_FILE = "processor_config.json"
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-    "added_tokens.json",
-    "chat_template.jinja",
-)
 # Least scale of an action or state dimension: 2 mm, 0.01 of a 6-D rotation entry (0.6 degrees), 5 % of an opening,
 # 0.02 rad.
 FLOOR_POSITION, FLOOR_VELOCITY, FLOOR_ROTATION, FLOOR_HAND, FLOOR_JOINT = 2e-3, 2e-2, 1e-2, 5e-2, 2e-2
@@ -61,6 +52,7 @@ class VipaProcessor:
         self.uses_depth = config.uses_depth
         self.image_token, self.max_tokens = config.text.image_token, config.text.max_tokens
         self.horizon, self.rate_hz, self.use_joints = config.head.horizon, config.rate_hz, config.use_joints
+        self.vocab, self.motion_tokens = config.text.vocab, config.motion_tokens
         self.tokenizer = tokenizer
         self.crops = crops or {}
         unknown = sorted(set(self.crops) - set(self.cameras))
@@ -242,10 +234,9 @@ class VipaProcessor:
         }
         (folder / PROCESSOR_FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
         if not byte:
-            for name in _TOKENIZER_FILES:
-                source = Path(self.tokenizer.folder) / name
-                if source.is_file() and source.resolve() != (folder / name).resolve():
-                    shutil.copyfile(source, folder / name)
+            if self.motion_tokens:
+                self.tokenizer.add_motion(self.vocab, MotionTokenizer(self.vocab).words())
+            self.tokenizer.save_pretrained(folder)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> VipaProcessor:

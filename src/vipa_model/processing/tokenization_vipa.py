@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
+_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
 PAD, END, IMAGE = 256, 257, 258
 _FIRST_MERGE = 259
 
@@ -68,13 +78,38 @@ class FolderTokenizer:
     def __init__(self, folder: str | Path) -> None:
         from transformers import AutoTokenizer
 
-        self.folder = Path(folder)
+        self.folder, self.grown = Path(folder), False
         self.inner = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         self.pad = self.inner.pad_token_id if self.inner.pad_token_id is not None else self.inner.eos_token_id
-        self.end = self.inner.eos_token_id
+        turn = self.inner.convert_tokens_to_ids("<|im_end|>")  # ends a turn, whatever the folder's eos is
+        self.end = self.inner.eos_token_id if turn in (None, self.inner.unk_token_id) else turn
 
     def encode(self, text: str) -> list[int]:
         return self.inner.encode(text, add_special_tokens=False)
+
+    def add_motion(self, first: int, words: list[str]) -> None:
+        """Give the ids from ``first`` on to the motion tokens' ``words``; ids between the folder's last word and them, which the
+        embedding has and no text uses, get names of their own. Raises ValueError if the folder has words beyond ``first``."""
+        if words[0] in self.inner.get_vocab():
+            return
+        gap = first - len(self.inner)
+        if gap < 0:
+            raise ValueError(
+                f"{self.folder} has {len(self.inner)} words, the embedding {first}; allowed: as many at most"
+            )
+        self.inner.add_tokens([f"<|reserved_{i}|>" for i in range(gap)])
+        self.inner.add_tokens(words)
+        self.grown = True
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the tokenizer's files into ``folder``: as they were read, unless it has grown."""
+        if self.grown:
+            self.inner.save_pretrained(str(folder))
+            return
+        for name in _FILES:
+            source = self.folder / name
+            if source.is_file() and source.resolve() != (folder / name).resolve():
+                shutil.copyfile(source, folder / name)
 
     def decode(self, ids: list[int]) -> str:
         return self.inner.decode(ids, skip_special_tokens=True)

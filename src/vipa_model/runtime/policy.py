@@ -93,12 +93,14 @@ class Policy:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} is missing; allowed: a folder written by vipa train")
         if runtime == "torch":
+            from vipa_model.network.weights import weight_files
             from vipa_model.runtime.policy_torch import TorchRuntime
 
-            sums = verify(folder, [*described, WEIGHTS_FILE])
+            weights = weight_files(folder)
+            sums = verify(folder, [*described, *weights])
             config, processor = VipaConfig.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
             torch_runtime = TorchRuntime.from_pretrained(folder, precision, device)
-            return cls(config, processor, torch_runtime, steps, seed, sums[WEIGHTS_FILE])
+            return cls(config, processor, torch_runtime, steps, seed, sums[weights[0]])
         if device == "cuda":
             raise ValueError("device is 'cuda'; allowed for onnxruntime: cpu. On a GPU the runtime is torch")
         files = [folder / name.format(precision or "fp32") for name in GRAPHS.values()]

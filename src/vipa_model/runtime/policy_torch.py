@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.network.precision import halve
 
 log = logging.getLogger(__name__)
 WARM_UP = 3  # calls before a graph is recorded: cuBLAS and cuDNN choose and allocate in them
@@ -44,7 +45,7 @@ class TorchRuntime:
         self.precision = precision or ("bf16" if cuda else "fp32")
         self.model = model.eval()
         if self.precision == "bf16":
-            _halve(self.model)
+            halve(self.model)
         self.model.to(self.device)
         self._compile = torch.compile if compiled else _as_it_is
         self._record = Recorded if cuda and graphs else _eager
@@ -141,10 +142,3 @@ def _eager(function: Callable[..., dict[str, Tensor]], example: dict[str, Tensor
 
 def _as_it_is(function: Callable) -> Callable:
     return function
-
-
-def _halve(model: nn.Module) -> None:
-    """The matrices in bfloat16; embeddings, norms and points stay float32: a metre in bfloat16 is good to 4 mm."""
-    for module in model.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
-            module.to(torch.bfloat16)

@@ -17,14 +17,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import send_to_device
+from accelerate.utils import DistributedDataParallelKwargs, send_to_device
 from torch import Tensor, nn
 
 from vipa_model import checksums
+from vipa_model.data.on_device import OnDevice
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.network.recompute import set_recompute
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.recipes import Recipe
-from vipa_model.training.checkpointing import load_state, save_state
+from vipa_model.training.adapters import add_lora, merged
+from vipa_model.training.checkpointing import StateWriter, load_state
+from vipa_model.training.optimizer import make_optimizer
+from vipa_model.training.sharding import clip, local, shard, share_numbers, whole_state
 from vipa_model.training.stages import set_stage
 
 
@@ -61,27 +66,36 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(
-        mixed_precision="bf16" if use_bf16(recipe.precision) else "no", cpu=not torch.cuda.is_available()
+        mixed_precision="bf16" if use_bf16(recipe.precision) else "no",
+        cpu=not torch.cuda.is_available(),
+        # of a recurrent encoder that trains, the state of the last view reaches no loss
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters="model.spatial" in model.new_parts)],
     )
+    rank, world = accelerator.process_index, accelerator.num_processes
     trained = set_stage(model, recipe.stage, recipe.train_fusion)
-    decay = [p for p in trained if p.ndim > 1]
-    plain = [p for p in trained if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=recipe.lr,
-        betas=(0.9, 0.95),
-        fused=True,
-    )
+    if recipe.lora:
+        trained = add_lora(model, recipe.lora, recipe.seed)
+    set_recompute(model, recipe.checkpointing)
+    if recipe.shard:
+        model.to(accelerator.device)
+        shard(model, accelerator.device)
+        trained = [p for p in model.parameters() if p.requires_grad]
+    shards = world if recipe.shard else 1
+    optimizer = make_optimizer(trained, recipe)
     ema = {k: p.detach().clone() for k, p in model.named_parameters() if p.requires_grad} if recipe.ema else {}
-    progress = load_state(out, model, optimizer, ema) or {"step": 0}
-    model.to(accelerator.device)
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
-    ema = {k: v.to(accelerator.device) for k, v in ema.items()}
+    progress = load_state(out, model, optimizer, ema, rank, shards) or {"step": 0}
+    wrapped: nn.Module = model
+    if not recipe.shard:
+        model.to(accelerator.device)
+        wrapped, optimizer = accelerator.prepare(model, optimizer)
+        ema = {k: v.to(accelerator.device) for k, v in ema.items()}
+    step_of = torch.compile(wrapped) if recipe.compiled else wrapped
+    if recipe.on_device:
+        source = OnDevice(source, accelerator.device, processor.tokenizer.pad, model.config.spatial.stride)
     total = recipe.steps or max(1, math.ceil(recipe.epochs * len(source.train) / recipe.batch))
     log = _Log(out, accelerator.is_main_process, total, progress["step"], quiet)
     last = progress["step"] + stop_after if stop_after else total
     measures: dict[str, float] = {}
-    rank, world = accelerator.process_index, accelerator.num_processes
 
     def fetch(step: int) -> list[dict[str, Tensor]]:
         """This device's micro-batches of a step."""
@@ -97,40 +111,72 @@ def train(
             batches, ahead = ahead.result(), pool.submit(fetch, step + 1)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, total)
+            # dropout draws from torch's own generators: they, too, depend on seed and step alone
+            torch.manual_seed(_seed(recipe.seed, step, rank, 1))
             generator = torch.Generator(accelerator.device).manual_seed(_seed(recipe.seed, step, rank))
             sums: dict[str, Tensor] = {}
-            for batch in batches:
-                with accelerator.autocast():
-                    losses = wrapped(send_to_device(batch, accelerator.device), generator)
-                accelerator.backward(losses["loss"] / len(batches))
+            for i, batch in enumerate(batches):
+                with _gathering(accelerator, wrapped, recipe.shard, last=i == len(batches) - 1):
+                    with accelerator.autocast():
+                        losses = step_of(send_to_device(batch, accelerator.device), generator)
+                    accelerator.backward(losses["loss"] / len(batches))
                 for key, value in losses.items():
                     sums[key] = sums.get(key, 0) + value.detach() / len(batches)
-            norm = accelerator.clip_grad_norm_(trained, recipe.clip)
+            norm = _clipped(accelerator, trained, recipe)
             optimizer.step()
             optimizer.zero_grad()
             step += 1
             if ema:
                 blend = 1 - min(recipe.ema, (1 + step) / (10 + step))
                 current = [p for p in model.parameters() if p.requires_grad]
-                torch._foreach_lerp_(list(ema.values()), [p.detach() for p in current], blend)
+                torch._foreach_lerp_([local(v) for v in ema.values()], [local(p.detach()) for p in current], blend)
             log.step(step, recipe.batch, sums, norm, optimizer.param_groups[0]["lr"])
             if step % recipe.log_every == 0 or step == total:
                 log.write(step)
             if step % recipe.save_every == 0 or step in (total, last):
                 accelerator.wait_for_everyone()
-                if accelerator.is_main_process:
+                main, writer = accelerator.is_main_process, StateWriter(out, rank, shards)
+                if main:
+                    writer.begin()
+                accelerator.wait_for_everyone()
+                if main or recipe.shard:  # a sharded model takes all processes to run
                     model.eval()
                     with averaged(model, ema), accelerator.autocast():
                         measures = source.validate(model, lambda b: send_to_device(b, accelerator.device))
-                        model.save_pretrained(out)
-                        processor.save_pretrained(out)
-                        checksums.write(out, graphs=False)
+                        tensors = whole_state(model) if recipe.shard else merged(model) if recipe.lora else None
+                        if main:
+                            model.save_pretrained(out, tensors)
+                            processor.save_pretrained(out)
+                            checksums.write(out, graphs=False)
                     model.train()
-                    save_state(out, model, optimizer.optimizer, ema, {"step": step, "recipe": asdict(recipe)})
+                    writer.part(model, getattr(optimizer, "optimizer", optimizer), ema)
+                accelerator.wait_for_everyone()
+                if main:
+                    writer.finish({"step": step, "recipe": asdict(recipe)})
                     log.validation(step, measures)
                 accelerator.wait_for_everyone()
     log.close()
     return measures
+
+
+@contextmanager
+def _gathering(accelerator: Accelerator, model: nn.Module, sharded: bool, last: bool):
+    """Gradients of micro-batches are added up on each device, and over the devices at the last one alone."""
+    if sharded:
+        model.set_requires_gradient_sync(last)
+    if sharded or last:
+        yield
+    else:
+        with accelerator.no_sync(model):
+            yield
+
+
+def _clipped(accelerator: Accelerator, trained: list[nn.Parameter], recipe: Recipe) -> Tensor:
+    """Clip the gradients; their norm before that."""
+    if not recipe.shard:
+        return accelerator.clip_grad_norm_(trained, recipe.clip)
+    share_numbers(trained)
+    return clip(trained, recipe.clip)
 
 
 def use_bf16(precision: str) -> bool:
@@ -155,14 +201,14 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
 def averaged(model: nn.Module, ema: dict[str, Tensor]):
     """Within the context the model has its averaged weights."""
     parameters = dict(model.named_parameters())
-    kept = {k: parameters[k].detach().clone() for k in ema}
+    kept = {k: local(parameters[k].detach()).clone() for k in ema}
     try:
         for name, value in ema.items():
-            parameters[name].data.copy_(value)
+            local(parameters[name].data).copy_(local(value))
         yield model
     finally:
         for name, value in kept.items():
-            parameters[name].data.copy_(value)
+            local(parameters[name].data).copy_(value)
 
 
 def _indices(train: Sequence[int], step: int, recipe: Recipe) -> np.ndarray:

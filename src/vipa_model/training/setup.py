@@ -13,8 +13,10 @@ from vipa_model.configuration_vipa import VipaConfig, changed
 from vipa_model.data.frame_source import fitting_config, prepare_frames
 from vipa_model.data.frame_store import STORE_FILE, FrameStore
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
+from vipa_model.network.starting_point import make_model, with_spatial
 from vipa_model.processing.images import Crop
 from vipa_model.processing.processing_vipa import VipaProcessor
+from vipa_model.processing.tokenization_vipa import ByteTokenizer, FolderTokenizer
 from vipa_model.recipes import Recipe
 from vipa_model.training.stages import set_stage, summary
 
@@ -27,12 +29,16 @@ def prepare(
     changes: dict | None = None,
     out: Path | None = None,
     crops: dict[str, Crop] | None = None,
+    spatial: Path | None = None,
 ) -> tuple[VipaForActionPrediction, VipaProcessor, object]:
     """Model, processor and source of a run.
 
-    start: VIPA checkpoint. internvl: InternVL folder. changes: dotted configuration keys of a new model.
+    start: VIPA checkpoint. internvl: InternVL folder. spatial: a VIPA checkpoint whose spatial encoder a new model takes, or CUT3R's
+    weights file. changes: dotted configuration keys of a new model, or of a new action head beside ``start``.
     out, crops: where LeRobot folders are decoded to, and which part of each camera's image is kept.
+    Raises ValueError for what does not go together.
     """
+    _check_together(recipe, start, internvl, spatial, changes or {})
     if recipe.data == "alignment":
         from vipa_model.data.alignment import prepare_alignment
 
@@ -40,23 +46,45 @@ def prepare(
     if recipe.data != "frames":
         from vipa_model.data.hand3d import prepare_hand3d
 
-        return prepare_hand3d(recipe, data, start, internvl, changes or {})
+        return prepare_hand3d(recipe, data, start, internvl, changes or {}, spatial)
     size = _image_size(recipe, start, internvl, changes or {})
     stores = [open_frames(path, out, size, crops) for path in data]
     if recipe.stage == "0":
         from vipa_model.training.pointmap_pretraining import prepare_pointmaps
 
         return prepare_pointmaps(stores, recipe, start, changes or {})
-    if internvl is not None:
-        from vipa_model.network.internvl import load_internvl
-        from vipa_model.processing.tokenization_vipa import FolderTokenizer
+    if start is not None:
+        return prepare_frames(stores, recipe, start=start, changes=changes)
+    named = fitting_config(stores, "full", motion_tokens=0) if internvl else fitting_config(stores, recipe.size)
+    config = with_spatial(changed(named, changes or {}), spatial)
+    if internvl is None and spatial is None:
+        return prepare_frames(stores, recipe, config)
+    model = make_model(config, recipe.seed, internvl, spatial)
+    texts = [text for s in stores for text in s.instructions]
+    tokenizer = FolderTokenizer(internvl) if internvl else ByteTokenizer.train(texts, config.text.vocab)
+    processor = VipaProcessor(model.config, tokenizer, stores[0].crops)
+    return prepare_frames(stores, recipe, model=model, processor=processor)
 
-        config = changed(fitting_config(stores, "full", motion_tokens=0), changes or {})
-        model = load_internvl(VipaForActionPrediction, internvl, config)
-        processor = VipaProcessor(model.config, FolderTokenizer(internvl), stores[0].crops)
-        return prepare_frames(stores, recipe, model=model, processor=processor)
-    config = None if start else changed(fitting_config(stores, recipe.size), changes or {})
-    return prepare_frames(stores, recipe, config, start)
+
+def _check_together(recipe: Recipe, start, internvl, spatial, changes: dict) -> None:
+    """Raises ValueError for options that cannot hold at once."""
+    if recipe.stage == "0" and (internvl or spatial):
+        raise ValueError(
+            "stage0 trains the spatial encoder alone and takes no --internvl and no --spatial; allowed: give its checkpoint to "
+            "stage1 by --spatial"
+        )
+    if start and spatial:
+        raise ValueError("--spatial is for a new model; allowed: not together with --start, which has its own encoder")
+    if spatial and any(key.startswith("spatial.") for key in changes):
+        raise ValueError(
+            "--spatial brings its own configuration; allowed: not together with --model spatial.… or --ablate"
+        )
+    if start and changes and recipe.data != "frames":
+        raise ValueError(
+            "--model, --keypoint and --ablate change a new model; allowed together with --start: a new action head, in stage3"
+        )
+    if recipe.data == "alignment" and (internvl or spatial):
+        raise ValueError(f"recipe {recipe.name} makes a small model; allowed: --start, or neither")
 
 
 def open_frames(path: Path, out: Path | None, size: int, crops: dict[str, Crop] | None = None) -> FrameStore:
@@ -85,15 +113,23 @@ def _image_size(recipe: Recipe, start: Path | None, internvl: Path | None, chang
     return changed(VipaConfig.named(recipe.size), changes).vision.image_size
 
 
-def dry_run(recipe: Recipe, data: Sequence[Path], start: Path | None, internvl: Path | None, changes: dict) -> str:
+def dry_run(
+    recipe: Recipe,
+    data: Sequence[Path],
+    start: Path | None,
+    internvl: Path | None,
+    changes: dict,
+    spatial: Path | None = None,
+) -> str:
     """What a run would train and take, as text. Small models also run one batch forward and backward."""
+    _check_together(recipe, start, internvl, spatial, changes)
     full = start is None and recipe.size == "full"
     if full:
         config = changed(VipaConfig.full(), changes)
         with torch.device("meta"):
             model = VipaForActionPrediction(config)
     else:
-        model, _, source = prepare(recipe, data, start, internvl, changes)
+        model, _, source = prepare(recipe, data, start, internvl, changes, spatial=spatial)
     set_stage(model, recipe.stage, recipe.train_fusion)
     lines = [f"recipe {recipe.name}, stage {recipe.stage}", f"{'part':24}{'parameters':>16}{'trained':>16}"]
     rows = summary(model)

@@ -10,8 +10,8 @@ from vipa_model.network.modeling_vipa import VipaForActionPrediction
 STAGES: dict[str, tuple[str, ...]] = {
     "0": ("model.spatial",),
     "1": ("model.fusion",),
-    "2": ("model.fusion", "model.language"),
-    "3": ("model.language", "model.queries", "head", "aim", "target_head", "subtask_head"),
+    "2": ("model.fusion", "model.language", "model.output"),
+    "3": ("model.language", "model.queries", "model.grounding", "head", "aim", "target_head", "subtask_head"),
     "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
     "1-small": ("model",),
     "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers"),
@@ -24,12 +24,14 @@ def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = F
     stage: '1-small' and '2-small' are the first two at small sizes, where everything is new (assumed); '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model +
     queries + heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a
     pretrained frozen vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is
-    left to train.
+    left to train. In stages 1 to 3 what starts at random (``model.new_parts``) trains, too: nothing is random and frozen.
     """
     if stage not in STAGES:
         raise ValueError(f"stage is {stage!r}; allowed: {', '.join(STAGES)}")
-    prefixes = STAGES[stage] + (("model.fusion",) if train_fusion else ())
+    prefixes = STAGES[stage] + (("model.fusion",) if train_fusion else ()) + new_here(model, stage)
     frozen = ("model.vision",) if model.config.vision.kind == "efficientnet_lite0" else ()
+    if stage != "0":  # what reads pointmaps out of the recurrent encoder is of use in stage 0 alone
+        frozen += ("model.spatial.point_head", "model.spatial.pose_head")
     chosen = []
     for name, parameter in model.named_parameters():
         trains = any(name == p or name.startswith(p + ".") for p in prefixes) and not any(
@@ -44,6 +46,14 @@ def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = F
             f"{' or '.join(prefixes)} to train"
         )
     return chosen
+
+
+def new_here(model: VipaForActionPrediction, stage: str) -> tuple[str, ...]:
+    """Parts that start at random and that ``stage`` trains for that reason alone."""
+    if stage not in ("1", "2", "3"):
+        return ()
+    unused = {"model.output"} if stage == "3" else set()  # no word is said in stage 3
+    return tuple(sorted(model.new_parts - set(STAGES[stage]) - unused))
 
 
 def summary(model: nn.Module) -> list[tuple[str, int, int]]:
