@@ -61,8 +61,8 @@ def played(tmp_path_factory):
 
 def test_the_served_policy_acts(played):
     serve = commands()[3]
-    backend = serve[serve.index("--backend") + 1]
-    policy = load_policy(str(played / serve[2]), InferenceOptions(backend, "", "cpu"))
+    runtime = serve[serve.index("--runtime") + 1]
+    policy = load_policy(str(played / serve[2]), InferenceOptions(runtime, "", "cpu"))
     native = NativePolicy(policy, "stage3", None)
     from vipa_model.data.frame_store import FrameStore
 
