@@ -17,7 +17,7 @@ from vipa import resources
 from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.policy.commander import load_policy
 from vipa.serving.protocols import openpi_wire
-from vipa.serving.protocols.vipa import NativePolicy
+from vipa.serving.protocols.vipa import ServedPolicy
 from vipa_cli import cli
 
 pytestmark = pytest.mark.train
@@ -63,7 +63,7 @@ def test_the_served_policy_acts(played):
     serve = commands()[3]
     runtime = serve[serve.index("--runtime") + 1]
     policy = load_policy(str(played / serve[2]), InferenceOptions(runtime, "", "cpu"))
-    native = NativePolicy(policy, "stage3", None)
+    served = ServedPolicy(policy, "stage3", None)
     from vipa_model.data.frame_store import FrameStore
 
     seen = observation(FrameStore(played / "datasets/robot"), 3)
@@ -80,7 +80,7 @@ def test_the_served_policy_acts(played):
     for key, value in seen["state"]["arm"].items():
         message[f"observation/arm/{key}"] = np.asarray(value, np.float64)
     with (
-        Running(native.infer, native.metadata) as server,
+        Running(served.infer, served.metadata) as server,
         connect(f"ws://127.0.0.1:{server.port}", compression=None) as client,
     ):
         assert openpi_wire.unpack(client.recv(WAIT))["horizon"] == 8
