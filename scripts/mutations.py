@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/mutations.py [NAME…]      run by hand, some ten seconds each; exit status 1 if one survives
 
-A mutation is a line of the source replaced in a copy of the tree; its tests must fail there. Result of the last whole run: docs/notes/mutations.md.
+A mutation is a line of the source replaced in a copy of the tree; its tests must fail there.
 """
 
 import os

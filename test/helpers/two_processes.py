@@ -28,7 +28,7 @@ def run(data: Path, out: Path, stop_after=None, **changes) -> dict:
     """Train; returns the samples of each step as this process saw them, and how often gradients were kept back."""
     torch.set_num_threads(1)
     recipe = RECIPE.changed(**changes)
-    model = make_model(tiny_config("recurrent"), 0)
+    model = make_model(tiny_config("pointmap"), 0)
     processor = VipaProcessor(model.config, ByteTokenizer())
     source = Hand3DSource([data], model.config, processor, recipe)
     seen, kept_back, batch = [], [], source.batch

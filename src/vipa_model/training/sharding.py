@@ -14,22 +14,28 @@ from torch.distributed.tensor import DTensor
 
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
 
-BLOCKS = ("Qwen3DecoderLayer", "InternVLVisionLayer", "DiTBlock", "Block")
+# Units that every process runs equally often: the recurrent encoder is one as a whole, its blocks run once a view.
+UNITS = ("Qwen3DecoderLayer", "InternVLVisionLayer", "DiTBlock", "RecurrentEncoder")
 
 
 def shard(model: VipaForActionPrediction, device: torch.device) -> None:
-    """Shard ``model`` in place over all processes: each block by itself, then what is left. Its parameters are DTensors from here on.
+    """Shard ``model`` in place over all processes: each unit by itself, then what is left. Its parameters are DTensors from here on.
     Raises ValueError with a single process."""
     if not torch.distributed.is_initialized():
         raise ValueError(
             "shard divides a model over several processes; allowed: started by accelerate launch --multi_gpu"
+        )
+    if any(p.requires_grad for m in model.modules() if type(m).__name__ == "RecurrentEncoder" for p in m.parameters()):
+        raise ValueError(
+            "shard and a recurrent encoder that trains do not go together: which of its weights get gradients hangs on how many views "
+            "a process has; allowed: an encoder trained before, by recipe stage0 (--spatial), or shard=false"
         )
     numbers = {
         p for p in model.parameters() if not p.ndim
     }  # cannot be divided: each process keeps them, see ``share_numbers``
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     for module in list(model.modules()):
-        if type(module).__name__ in BLOCKS:
+        if type(module).__name__ in UNITS:
             fully_shard(module, mesh=mesh, ignored_params=numbers)
     fully_shard(model.model, mesh=mesh, ignored_params=numbers)
     fully_shard(model, mesh=mesh, ignored_params=numbers)
