@@ -12,7 +12,10 @@ class Creeping:
 
     def __init__(self, horizon=4):
         groups = [SimpleNamespace(name="arm", hand=1, joints=7)]
-        self.config = SimpleNamespace(groups=groups, cameras=["scene", "wrist"], rate_hz=10.0, uses_depth=True)
+        text = SimpleNamespace(max_tokens=24)
+        self.config = SimpleNamespace(
+            groups=groups, cameras=["scene", "wrist"], rate_hz=10.0, uses_depth=True, text=text
+        )
         self.horizon, self.dt, self.asked, self.bad = horizon, 0.1, [], False
 
     def reset(self):

@@ -29,13 +29,13 @@ def make(self: Node):
     if bool(checkpoint) == bool(remote):
         raise VipaError("policy: parameters 'checkpoint' and 'remote'; allowed: one of them")
     if remote:
-        commander = connect(robot, remote)
+        commander = connect(robot, remote, task.instruction)
     else:
         commander = PolicyCommander(
             robot, load_policy(checkpoint, InferenceOptions(runtime, precision, device)), period
         )
         commander.check_instruction(task.instruction)
-        ask_once(commander, robot)
+        ask_once(commander, robot, task.instruction)
     simulated = self.get_parameter("use_sim_time").value
     return robot, commander, CameraReader(self, robot, commander.cameras, task.instruction, simulated).observe
 

@@ -9,7 +9,9 @@ import pytest
 from helpers.creeping import Creeping
 from helpers.groot_server import MODALITIES, GrootServer
 from helpers.running_server import WAIT, Running
+from vipa.commanders import registry
 from vipa.commanders.commander import CommanderInput, EpisodeStart
+from vipa.commanders.kind import CommanderRequest
 from vipa.commanders.policy import remote as remote_module
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.commanders.policy.remote import RemoteCommander
@@ -192,9 +194,10 @@ def test_the_first_answer_has_a_patience_of_its_own(monkeypatch):
     policy = Waking(3.0)
     hasty(monkeypatch, 1.0, WAIT)
     with served(policy) as server:
-        remote = remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote = remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}", "do it")
         assert len(policy.asked) == 1 and remote.connection.timeout == 1.0
         shown = policy.asked[0][0]
+        assert shown["instruction"] == "do it"
         assert shown["images"]["scene"].shape == (240, 320, 3) and shown["depths"]["scene"].min() >= 500
         np.testing.assert_allclose(np.linalg.norm(shown["state"]["arm"]["tool_pose"][3:]), 1.0, atol=1e-6)
         remote.reset(START)
@@ -209,8 +212,21 @@ def test_a_server_that_gives_no_first_answer_is_refused_before_anything_starts(m
         served(policy) as server,
         pytest.raises(VipaError, match="asked before the episode: policy vipa@.*: no answer within 0.1 s"),
     ):
-        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}", "do it")
     policy = Creeping()
     policy.bad = True
     with served(policy) as server, pytest.raises(VipaError, match="asked before the episode: .* the model gave NaN"):
-        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}")
+        remote_module.connect(ROBOT, f"vipa@127.0.0.1:{server.port}", "do it")
+
+
+def test_an_instruction_that_the_served_checkpoint_has_no_room_for_is_refused_before_anything_starts():
+    native = NativePolicy(load_policy("water_plant"), "water_plant", None)
+    assert native.metadata["values"]["prompt"]["unit"] == "instruction, up to 24 tokens of this checkpoint"
+    task = load_task("water_plant")
+    long = replace(task, instruction="pour the blue can's water over every leaf of the plant in the pot")
+    with Running(native.infer, native.metadata) as server:
+        request = CommanderRequest(f"vipa@127.0.0.1:{server.port}")
+        kind = registry.kind_of(request.name)
+        assert kind.check(request, ROBOT, task) == ""
+        with pytest.raises(VipaError, match="asked before the episode: .* tokens; allowed: up to 24"):
+            kind.check(request, ROBOT, long)

@@ -17,7 +17,9 @@ class Still:
 
     def __init__(self, uses_depth):
         groups = [SimpleNamespace(name="arm", hand=1, joints=7)]
-        self.config = SimpleNamespace(groups=groups, cameras=["scene"], rate_hz=10.0, uses_depth=uses_depth)
+        self.config = SimpleNamespace(
+            groups=groups, cameras=["scene"], rate_hz=10.0, uses_depth=uses_depth, text=SimpleNamespace(max_tokens=24)
+        )
 
     def reset(self):
         pass

@@ -1,5 +1,5 @@
 """One question before the episode: a policy's first answer may take many times as long as those that follow (compilation, graphs,
-memory), and a policy that answers nothing is known before anything moves."""
+memory), and a policy that answers nothing, or nothing to this instruction, is known before anything moves."""
 
 import math
 
@@ -16,16 +16,17 @@ from vipa.robot.state import CameraFrame, JointState, Observation
 STAMP_NS = 1_000_000_000
 
 
-def ask_once(commander: Commander, robot: Robot) -> None:
-    """Asks `commander`, which has `cameras`, what it would do at home in a room of noise. Raises VipaError if it does not say."""
-    commander.reset(EpisodeStart("", "", "", 0, ""))
+def ask_once(commander: Commander, robot: Robot, instruction: str) -> None:
+    """Asks `commander`, which has `cameras`, what it would do for `instruction` at home in a room of noise. Raises VipaError if it
+    does not say."""
+    commander.reset(EpisodeStart("", "", instruction, 0, ""))
     try:
-        commander.step(at_home(robot, commander.cameras))
+        commander.step(at_home(robot, commander.cameras, instruction))
     except NoChunk as reason:
         raise VipaError(f"asked before the episode: {reason}") from None
 
 
-def at_home(robot: Robot, cameras) -> CommanderInput:
+def at_home(robot: Robot, cameras, instruction: str) -> CommanderInput:
     """What a commander may see of `robot` at home with open hands: valid in every part, and of no scene at all."""
     names, positions = [], []
     for group in robot.groups:
@@ -36,7 +37,7 @@ def at_home(robot: Robot, cameras) -> CommanderInput:
     groups, q = reader.groups(joints), reader.vector(joints)
     frames = {c.name: _frame(c, poses.extrinsics(c.name, q)) for c in robot.cameras if c.name in cameras}
     status = MotionStatus(STAMP_NS, 0, "", Mode.HOLDING)
-    return CommanderInput(STAMP_NS, groups, status, Observation(STAMP_NS, frames, groups, ""))
+    return CommanderInput(STAMP_NS, groups, status, Observation(STAMP_NS, frames, groups, instruction))
 
 
 def _frame(camera, extrinsics) -> CameraFrame:

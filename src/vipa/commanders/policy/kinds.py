@@ -58,7 +58,8 @@ class ServedKind(CommanderKind):
         return is_remote(name)
 
     def check(self, request: CommanderRequest, robot: Robot, task: Task) -> str:
-        """Asks the server whether it is there and fits `robot`: its checkpoint's hash, "" if it does not say."""
+        """Asks the server whether it is there, fits `robot` and takes the task's instruction: its checkpoint's hash, "" if it does not
+        say."""
         print(f"asking {request.name} a first question", flush=True)
         commander = self.make(request, robot, task)
         commander.close()
@@ -70,4 +71,4 @@ class ServedKind(CommanderKind):
     def make(self, request: CommanderRequest, robot: Robot, task: Task):
         from vipa.commanders.policy.remote import connect  # Pinocchio and sockets, for these policies alone
 
-        return connect(robot, request.name)
+        return connect(robot, request.name, task.instruction)

@@ -89,11 +89,12 @@ class RemoteCommander:
         )
         return self.last
 
-    def first_answer(self) -> None:
-        """Asks once, with the patience of FIRST_ANSWER_TIMEOUT_S. Raises VipaError if no answer comes that could be used."""
+    def first_answer(self, instruction: str) -> None:
+        """Asks once for `instruction`, with the patience of FIRST_ANSWER_TIMEOUT_S. Raises VipaError if no answer comes that could be
+        used: the server is down, slow beyond that, or refuses the instruction."""
         patience, self.connection.timeout = self.connection.timeout, FIRST_ANSWER_TIMEOUT_S
         try:
-            ask_once(self, self.robot)
+            ask_once(self, self.robot, instruction)
         finally:
             self.connection.timeout = patience
 
@@ -101,11 +102,11 @@ class RemoteCommander:
         self.connection.close()
 
 
-def connect(robot: Robot, policy: str) -> RemoteCommander:
-    """The commander for `NAME@HOST[:PORT]`, whose server has answered once. Raises VipaError."""
+def connect(robot: Robot, policy: str, instruction: str) -> RemoteCommander:
+    """The commander for `NAME@HOST[:PORT]`, whose server has answered once to `instruction`. Raises VipaError."""
     commander = RemoteCommander(robot, parse(policy))
     try:
-        commander.first_answer()
+        commander.first_answer(instruction)
     except BaseException:
         commander.close()
         raise

@@ -70,7 +70,7 @@ class ServedPolicy:
             return {"shape": list(shape), "dtype": dtype, "unit": unit}
 
         found = {
-            "prompt": value((), "text", "instruction"),
+            "prompt": value((), "text", f"instruction, up to {config.text.max_tokens} tokens of this checkpoint"),
             "actions": value((self.policy.horizon, "columns"), "float64", UNITS["actions"]),
         }
         for camera in config.cameras:
