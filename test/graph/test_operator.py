@@ -68,6 +68,10 @@ def test_an_operator_judges_stops_and_rearms(world):
     code, said = operator(world, "done")
     assert code == 0 and "pick up watering can: done" in said
     world.wait(lambda: status[0].subtasks[0].status == SubTaskStatus.DONE, "the first sub-task")
+    again = world.call(
+        JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(subtask="pick up watering can", done=True)
+    )
+    assert again.accepted and status[0].subtasks[1].status == SubTaskStatus.ACTIVE
     assert (
         world.call(JudgeSubTask, topics.JUDGE_SUBTASK, JudgeSubTask.Request(done=False)).message
         == "locate plant: failed"
@@ -89,6 +93,6 @@ def test_an_operator_judges_stops_and_rearms(world):
     answer = json.loads(run_operator(world, "rearm", "--json").stdout)
     assert answer["ask"] == "rearm" and answer["done"] and answer["domain"] == world.domain.id
     code, said = operator(world, "rearm")
-    assert code == 0 and "motion is armed" in said
+    assert code == 0 and "motion is armed" in said  # asked again by the same person, as one who got no answer
     world.wait(lambda: safety[0].armed, "motion to be armed")
     client.destroy()

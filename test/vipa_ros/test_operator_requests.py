@@ -10,7 +10,8 @@ pytest.importorskip("rclpy")
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
-from vipa_msgs.srv import EStop
+from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
+from vipa_msgs.srv import EStop, JudgeSubTask
 
 from vipa.recording import topics
 from vipa_ros.bringup import environment
@@ -22,13 +23,14 @@ class Deaf:
     """A client whose answers get lost but for those that the test gives."""
 
     def __init__(self):
-        self.sent = []
+        self.sent, self.requests = [], []
 
     def service_is_ready(self):
         return True
 
     def call_async(self, request):
         self.sent.append(Future())
+        self.requests.append(request)
         return self.sent[-1]
 
 
@@ -62,6 +64,64 @@ def test_an_emergency_stop_is_asked_for_until_it_is_answered_and_said_once(asked
     client.sent[0].set_result(EStop.Response(stopped=False))  # the lost answer, late
     executor.spin_once(timeout_sec=0.0)
     assert len(said) == 1 and len(client.sent) == count
+
+
+def episode(ident, *active):
+    subtasks = [SubTaskStatus(name=name, status=SubTaskStatus.ACTIVE) for name in active]
+    return EpisodeStatus(episode_id=ident, subtasks=subtasks)
+
+
+def test_a_verdict_is_asked_for_until_it_is_answered_and_stays_on_its_sub_task(asked):
+    requests, executor, said = asked
+    client = requests.clients[topics.JUDGE_SUBTASK] = Deaf()
+    requests._on_episode(episode("one", "open drawer"))
+    requests.press("d")
+    while not client.sent:
+        executor.spin_once(timeout_sec=1.0)
+    requests._on_episode(episode("one", "close drawer"))  # it was counted, and the answer is lost
+    while len(client.sent) < 3:
+        executor.spin_once(timeout_sec=1.0)
+    assert {(r.subtask, r.done) for r in client.requests} == {("open drawer", True)}
+    client.sent[2].set_result(JudgeSubTask.Response(accepted=True, message="open drawer: done"))
+    while not said:
+        executor.spin_once(timeout_sec=1.0)
+    assert said == [(True, "the sub-task is done: open drawer: done")] and not requests.open
+
+
+def test_a_verdict_does_not_reach_the_next_episode(asked):
+    requests, executor, said = asked
+    client = requests.clients[topics.JUDGE_SUBTASK] = Deaf()
+    requests._on_episode(episode("one", "open drawer"))
+    requests.press("f")
+    while not client.sent:
+        executor.spin_once(timeout_sec=1.0)
+    requests._on_episode(episode("two", "open drawer"))
+    while not said:
+        executor.spin_once(timeout_sec=1.0)
+    assert len(client.sent) == 1 and said[0] == (False, "the sub-task has failed: no answer, and the episode is over")
+
+
+def test_a_verdict_on_whatever_may_be_worked_on_is_asked_once(asked):
+    requests, executor, _ = asked
+    client = requests.clients[topics.JUDGE_SUBTASK] = Deaf()
+    requests._on_episode(episode("one", "apple", "plum"))
+    requests.press("d")
+    while not client.sent:
+        executor.spin_once(timeout_sec=1.0)
+    assert not requests.open and client.requests[0].subtask == ""
+
+
+def test_a_re_arm_is_asked_for_again_with_the_number_that_was_seen(asked):
+    requests, executor, _ = asked
+    client = requests.clients[topics.REARM] = Deaf()
+    requests._on_safety(SafetyStatus(latch=7))
+    requests.press("a")
+    while not client.sent:
+        executor.spin_once(timeout_sec=1.0)
+    requests._on_safety(SafetyStatus(latch=8))  # a stop that he had not seen when he asked
+    while len(client.sent) < 2:
+        executor.spin_once(timeout_sec=1.0)
+    assert [r.latch for r in client.requests[:2]] == [7, 7]
 
 
 def test_what_may_happen_once_is_asked_once(asked):

@@ -41,6 +41,13 @@ def context(motion: Motion, requester_id: str, empty: bool) -> str:
     return why
 
 
+def rearmed(motion: Motion, before: tuple[str, int], operator_id: str, latch: int) -> bool:
+    """Whether `operator_id` has left the stop number `latch` already, and nothing has happened since: he did not get the answer. before:
+    who left a stop last, and which."""
+    still = not motion.stop_reasons and not motion.tracking.moved and latch == motion.latch
+    return still and before == (operator_id, latch)
+
+
 def rearm(motion: Motion, operator_id: str, latch: int) -> str:
     """'' or why `operator_id` may not leave the stop number `latch`: it must be the newest, so that nobody leaves a stop that he has
     not seen; and where nothing is stopped, nobody re-arms under a commander's hands."""

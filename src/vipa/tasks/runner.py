@@ -148,12 +148,15 @@ class EpisodeRunner:
             self.samples.chunk(self.now_ns, start_ns, dt)
 
     def judge(self, subtask: str, done: bool) -> tuple[bool, str]:
-        """Takes the operator's verdict on `subtask`, "": the first that may be worked on.
+        """Takes the operator's verdict on `subtask`, "": the first that may be worked on. The same verdict again changes nothing and
+        is granted: who did not get the answer asks twice.
 
         Returns:
             (whether it was his to judge, what was judged or why not).
         """
         active = [s.name for s in self.scorer.active if s.evidence in ("operator", "vision")]
+        if subtask not in ("", *active) and self.verdicts.get(subtask) is done:
+            return True, f"{subtask}: {'done' if done else 'failed'}"
         if self.phase is not EpisodePhase.RUNNING or subtask not in ("", *active) or not active:
             return False, f"sub-task '{subtask}' is not for a verdict now; allowed: {', '.join(active) or 'none'}"
         self.verdicts[subtask or active[0]] = done

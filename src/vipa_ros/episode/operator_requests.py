@@ -3,11 +3,11 @@
 import queue
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rclpy.node import Node
 from std_srvs.srv import Trigger
-from vipa_msgs.msg import SafetyStatus
+from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
 
 from vipa.recording import topics
@@ -17,7 +17,8 @@ from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
 KEY_PERIOD_S = 0.02  # wall seconds between two looks at the keys
-RETRY_S = 0.5  # wall seconds without an answer after which an emergency stop is asked for again
+RETRY_S = 0.5  # wall seconds without an answer after which what may be asked twice is asked again
+HEARD_S = 1.0  # wall seconds after which an episode that nobody has spoken of is taken not to be
 
 
 Say = Callable[[bool, str], None]  # whether it was done, in words
@@ -25,21 +26,49 @@ Say = Callable[[bool, str], None]  # whether it was done, in words
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to ask for. request: from the newest SafetyStatus. answer: (whether it was done, in words) of the service's
-    response. again: may be asked twice for one wish, and is until it is answered: an answer can get lost on the way to a client that
-    the server has just met (see `vipa_ros.common.services`)."""
+    """One thing to ask for. request: from what is known. answer: (whether it was done, in words) of the service's response. again:
+    may be asked twice for one wish, and is until it is answered: an answer can get lost on the way to a client that the server has
+    just met (see `vipa_ros.common.services`)."""
 
     key: str
     text: str
     service: str
     kind: type
-    request: Callable[[SafetyStatus], object]
+    request: Callable[["Known"], object]
     answer: Callable[[object], tuple[bool, str]]
     again: bool = False
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the person has seen when he asks: the newest of both; None: nothing yet."""
+
+    safety: SafetyStatus | None = None
+    episode: EpisodeStatus | None = None
+
+    @property
+    def subtask(self) -> str:
+        """The sub-task that a verdict is on; "": the task manager knows which, there is none, or more than one."""
+        active = [s.name for s in self.episode.subtasks if s.status == SubTaskStatus.ACTIVE] if self.episode else []
+        return active[0] if len(active) == 1 else ""
+
+
+@dataclass
+class Wish:
+    """What somebody asks for. known: what he had seen. say: who is told the answer; empty: they have been told. sent: monotonic
+    seconds of the last time that it was asked for."""
+
+    known: Known
+    say: list[Say]
+    sent: float = 0.0
+
+
 def _triggered(response):
     return response.success, response.message
+
+
+def _verdict(done: bool) -> Callable[[Known], JudgeSubTask.Request]:
+    return lambda known: JudgeSubTask.Request(subtask=known.subtask, done=done, operator_id=WHO)
 
 
 ACTIONS = {
@@ -48,28 +77,20 @@ ACTIONS = {
         lambda r: (r.stopped, "motion is stopped" if r.stopped else "motion is NOT stopped"), again=True,
     ),
     "rearm": Action(
-        "a", "re-arm motion", topics.REARM, ReArm, lambda known: ReArm.Request(operator_id=WHO, latch=known.latch),
-        lambda r: (r.armed, r.message or "motion is armed"),
+        "a", "re-arm motion", topics.REARM, ReArm, lambda known: ReArm.Request(operator_id=WHO, latch=known.safety.latch),
+        lambda r: (r.armed, r.message or "motion is armed"), again=True,
     ),
     "recover": Action("r", "recover the robot's driver", topics.RECOVER, Trigger, lambda _: Trigger.Request(), _triggered),
     "home": Action("h", "home the robot", topics.HOME, Trigger, lambda _: Trigger.Request(), _triggered),
     "done": Action(
-        "d", "the sub-task is done", topics.JUDGE_SUBTASK, JudgeSubTask,
-        lambda _: JudgeSubTask.Request(done=True, operator_id=WHO), lambda r: (r.accepted, r.message),
+        "d", "the sub-task is done", topics.JUDGE_SUBTASK, JudgeSubTask, _verdict(True),
+        lambda r: (r.accepted, r.message), again=True,
     ),
     "failed": Action(
-        "f", "the sub-task has failed", topics.JUDGE_SUBTASK, JudgeSubTask,
-        lambda _: JudgeSubTask.Request(done=False, operator_id=WHO), lambda r: (r.accepted, r.message),
+        "f", "the sub-task has failed", topics.JUDGE_SUBTASK, JudgeSubTask, _verdict(False),
+        lambda r: (r.accepted, r.message), again=True,
     ),
 }  # fmt: skip
-
-
-@dataclass
-class _Open:
-    """An action that is asked again until it is answered. sent: when it was, monotonic seconds. say: who wants to know."""
-
-    sent: float
-    say: list[Say]
 
 
 class OperatorRequests:
@@ -79,50 +100,79 @@ class OperatorRequests:
         self.say, self.keys = say, queue.SimpleQueue()
         kinds = {a.service: a.kind for a in ACTIONS.values()}
         self.clients = {name: node.create_client(kind, name) for name, kind in kinds.items()}
-        self.open: dict[str, _Open] = {}
-        self.safety: SafetyStatus | None = None  # what the operator has seen of the stops
-        Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
+        self.open: dict[str, Wish] = {}  # what is asked for again until it is answered, by action
+        self.known, self.began = Known(), time.monotonic()
+        listen = Listener(node).on
+        listen(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
+        listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, PROFILES["latched"])
         node.create_timer(KEY_PERIOD_S, self._look, clock=steady_clock())
 
+    @property
+    def safety(self) -> SafetyStatus | None:
+        """What the operator has seen of the stops."""
+        return self.known.safety
+
     def _on_safety(self, msg):
-        self.safety = msg
+        self.known = replace(self.known, safety=msg)
+
+    def _on_episode(self, msg):
+        self.known = replace(self.known, episode=msg)
 
     def press(self, key: str) -> None:
         """From any thread: asks for what the key stands for; another key does nothing."""
         self.keys.put(key)
 
     def ready(self, name: str) -> bool:
-        """Whether the service behind the action is there."""
-        known = self.safety is not None or name != "rearm"  # a stop that nobody here has seen is not left
-        return known and self.clients[ACTIONS[name].service].service_is_ready()
+        """Whether the service behind the action is there, and what it is about is known."""
+        service = ACTIONS[name].service
+        if name == "rearm" and self.known.safety is None:  # a stop that nobody here has seen is not left
+            return False
+        unheard = self.known.episode is None and time.monotonic() - self.began < HEARD_S
+        return self.clients[service].service_is_ready() and not (service == topics.JUDGE_SUBTASK and unheard)
 
     def ask(self, name: str, say: Say | None = None) -> None:
         """From the node's thread: asks for the action `name`. say: is told the answer in the place of everybody's."""
-        action, say = ACTIONS[name], say or self.say
+        action, wish = ACTIONS[name], Wish(self.known, [say or self.say])
         if not self.ready(name):
-            nobody = f"{action.text}: nobody offers {action.service}"
-            for tell in (*self._closed(name), say):
-                tell(False, nobody)
+            for unanswered in filter(None, (self.open.get(name), wish)):
+                self._tell(name, unanswered, False, f"nobody offers {action.service}")
             return
-        if action.again:
-            self.open.setdefault(name, _Open(0.0, [])).say.append(say)
-        self._send(name, action, say)
+        if self._again(action, wish.known):
+            wish = self._join(name, action, wish)
+        self._send(name, wish)
 
-    def _closed(self, name: str) -> list[Say]:
-        wish = self.open.pop(name, None)
-        return wish.say if wish else []
+    @staticmethod
+    def _again(action: Action, known: Known) -> bool:
+        """Whether to ask until it is answered: a verdict on whatever comes next is no such thing."""
+        return action.again and (action.service != topics.JUDGE_SUBTASK or known.subtask != "")
 
-    def _send(self, name: str, action: Action, say: Say) -> None:
-        if action.again:
-            self.open[name].sent = time.monotonic()
-        future = self.clients[action.service].call_async(action.request(self.safety or SafetyStatus()))
-        future.add_done_callback(lambda f: self._answered(name, action, say, f))
+    def _join(self, name: str, action: Action, wish: Wish) -> Wish:
+        """The wish for the same that is open already, with who wants to know; else `wish`, in the place of what was open."""
+        before = self.open.get(name)
+        if before is not None and action.request(before.known) == action.request(wish.known):
+            before.say += wish.say
+            return before
+        if before is not None:
+            self._tell(name, before, False, "no answer before it was asked for anew")
+        self.open[name] = wish
+        return wish
 
-    def _answered(self, name, action, say, future):
-        done, words = action.answer(future.result())
-        # of what is asked again only the first answer is told: the others are to the same wish
-        for tell in self._closed(name) if action.again else [say]:
-            tell(done, f"{action.text}: {words or ('done' if done else 'not done')}")
+    def _send(self, name: str, wish: Wish) -> None:
+        action, wish.sent = ACTIONS[name], time.monotonic()
+        future = self.clients[action.service].call_async(action.request(wish.known))
+        future.add_done_callback(lambda f: self._answered(name, wish, f))
+
+    def _answered(self, name: str, wish: Wish, future) -> None:
+        done, words = ACTIONS[name].answer(future.result())
+        self._tell(name, wish, done, words or ("done" if done else "not done"))
+
+    def _tell(self, name: str, wish: Wish, done: bool, words: str) -> None:
+        """Of what is asked again only the first answer is told: the others are to the same wish."""
+        if self.open.get(name) is wish:
+            del self.open[name]
+        said, wish.say = wish.say, []
+        for tell in said:
+            tell(done, f"{ACTIONS[name].text}: {words}")
 
     def _look(self):
         while not self.keys.empty():
@@ -131,10 +181,15 @@ class OperatorRequests:
                 if action.key == key:
                     self.ask(name)
         for name, wish in list(self.open.items()):
-            if time.monotonic() - wish.sent <= RETRY_S:
-                continue
-            if self.ready(name):
-                self._send(name, ACTIONS[name], self.say)
-            else:
-                for tell in self._closed(name):
-                    tell(False, f"{ACTIONS[name].text}: nobody offers {ACTIONS[name].service}")
+            if time.monotonic() - wish.sent > RETRY_S:
+                self._ask_again(name, wish)
+
+    def _ask_again(self, name: str, wish: Wish) -> None:
+        service = ACTIONS[name].service
+        now, then = self.known.episode, wish.known.episode
+        if not self.clients[service].service_is_ready():
+            self._tell(name, wish, False, f"nobody offers {service}")
+        elif service == topics.JUDGE_SUBTASK and now.episode_id != then.episode_id:
+            self._tell(name, wish, False, "no answer, and the episode is over")
+        else:
+            self._send(name, wish)

@@ -46,6 +46,7 @@ class MotionNode(Node):
 
             self.servos = ServoClients(self, self.motion.servo, self.listener)
         self.now_ns = 0
+        self.rearmed = ("", 0)  # who left a stop last, and its number
         self.safety_sent = None
         self.safety_time = 0.0
         self.steps_to_status = 0
@@ -148,10 +149,13 @@ class MotionNode(Node):
         return response
 
     def on_rearm(self, request, response):
-        response.message = permission.rearm(self.motion, request.operator_id, request.latch) or self.motion.rearm()
+        who, latch = request.operator_id, request.latch
+        if not permission.rearmed(self.motion, self.rearmed, who, latch):
+            response.message = permission.rearm(self.motion, who, latch) or self.motion.rearm()
+            if not response.message:
+                self.rearmed = who, latch
+                self.get_logger().info(f"re-armed by {who}")
         response.armed, response.epoch = not response.message, self.motion.epoch
-        if response.armed:
-            self.get_logger().info(f"re-armed by {request.operator_id}")
         self.publish_status()
         return response
 

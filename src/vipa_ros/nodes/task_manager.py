@@ -48,6 +48,7 @@ class TaskManagerNode(Node):
         self.policy_sha256 = node.parameter(self, "policy_sha256", "")
         self.reader = GroupReader(self.robot)
         self.running: Running | None = None
+        self.last: Running | None = None  # the episode before
         self.heard = Heard()
         self.stamp_ns = 0
         self.heartbeats = Heartbeats(SILENCE_S, time.monotonic())
@@ -111,7 +112,7 @@ class TaskManagerNode(Node):
         if run.folder and (problem := scorecard.save(card, run.folder)):
             self.get_logger().error(problem)
         self.publish(run)
-        self.running = None
+        self.running, self.last = None, run
         return card
 
     def close(self):
@@ -174,8 +175,10 @@ class TaskManagerNode(Node):
         return self.cameras[watched].frames
 
     def on_judge(self, request, response):
-        answer = self.running.judge(request.subtask, request.done) if self.running else (False, "no episode is running")
-        response.accepted, response.message = answer
+        run = self.running or self.last  # the last one's verdict may have ended it, and its answer be lost
+        response.accepted, response.message = run.judge(request.subtask, request.done) if run else (False, "")
+        if not self.running and not response.accepted:
+            response.message = "no episode is running"
         return response
 
     def on_motion(self, msg):

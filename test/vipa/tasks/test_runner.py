@@ -129,6 +129,28 @@ def test_only_a_running_episode_takes_samples_and_verdicts():
     assert run.verdicts == {"open drawer": True}
 
 
+def test_the_same_verdict_again_changes_nothing_and_is_granted():
+    run = EpisodeRunner(TASK.judged(), ROBOT, "somebody", cell="real")
+    run.phase = EpisodePhase.RUNNING
+    for _ in range(2):
+        run.advance(run.now_ns + 10**9)
+        run.look({}, None)
+    first, second = run.task.subtasks[0].name, run.task.subtasks[1].name
+    assert run.judge(first, True) == (True, f"{first}: done")
+    for _ in range(3):
+        run.advance(run.now_ns + 10**9)
+        run.look({}, None)
+    assert first not in [s.name for s in run.scorer.active]
+    assert run.judge(first, True) == (True, f"{first}: done") and run.verdicts == {first: True}
+    assert not run.judge(first, False)[0]
+    assert run.judge(second, False) == (True, f"{second}: failed")
+    run.advance(run.now_ns + 10**9)
+    run.look({}, None)
+    assert run.outcome == "failure"
+    run.phase = EpisodePhase.FINISHED
+    assert run.judge(second, False) == (True, f"{second}: failed") and not run.judge("", False)[0]
+
+
 def test_who_has_fallen_silent():
     beats = Heartbeats({"motion": 4.0, "cell": 6.0}, now=0.0)
     said = {}
