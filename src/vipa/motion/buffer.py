@@ -22,6 +22,7 @@ BANDWIDTH_RAD_S = 110.0  # rad/s of the filter: 3 / BANDWIDTH_RAD_S = 27 ms of l
 MIN_BLEND_S = 0.15  # seconds, the shortest fade of a splice
 MAX_CATCH_UP = 0.15  # the playout clock runs at most this much faster than time
 RESTING_SHARE = 0.02  # share of `speed` below which the reference counts as at rest
+SAME_S = 1e-9  # seconds apart that times are the same but for rounding
 MAX_REWIND_S = 0.5  # seconds that the playout clock may be set back by a chunk that is late as a whole
 
 
@@ -74,8 +75,8 @@ class KnotPath:
         return self.space.add(a, share * self.space.difference(b, a))
 
     def rate(self, time: float) -> np.ndarray:
-        i = int(np.searchsorted(self.times, time, side="right"))
-        if i == len(self.times) > 1 and time < self.end + 1e-9:
+        i = int(np.searchsorted(self.times, time + SAME_S, side="right"))
+        if i == len(self.times) > 1 and time < self.end + SAME_S:
             i -= 1  # at the last knot: still as it came
         if i == 0 or i == len(self.times) or self.times[i] == self.times[i - 1]:
             return np.zeros(self.space.tangent)
@@ -178,8 +179,8 @@ class ChunkBuffer:
         else:
             self._spare.append(self.path.end - self._clock)
         old = self.path
-        if np.all(np.abs(self._rate) < RESTING_SHARE * self.speed):
-            self._pace = 0.0
+        if not np.any(old.rate(self._clock)) and np.all(np.abs(self._rate) < RESTING_SHARE * self.speed):
+            self._pace = 0.0  # a movement begins; the next chunks of one that has just begun find the path on its way
         late = self._clock - (times[-1] - period)
         if late > 0 and self._clock >= old.end:  # what was known is played: the clock may be set back without a jump
             back = min(late, MAX_REWIND_S, self._clock - old.end)
@@ -191,7 +192,7 @@ class ChunkBuffer:
     def _join(self, old: KnotPath, cut: float, times: np.ndarray, values: np.ndarray) -> None:
         first = max(0, int(np.searchsorted(old.times, self._clock, side="right")) - 1)
         self._fades = [f for f in self._fades if f.start + f.length > self._clock]
-        bridge = times[0] >= cut and self._can_bridge(old, cut, times[0], values[0])
+        bridge = times[0] > cut - SAME_S and self._can_bridge(old, cut, times[0], values[0])
         keep = slice(first, max(first, int(np.searchsorted(old.times, times[0] if bridge else cut, side="left"))))
         knots, points = list(old.times[keep]), list(old.values[keep])
         at_cut = old.at(cut)
@@ -205,7 +206,7 @@ class ChunkBuffer:
             knots, points = [*knots, cut, cut], [*points, at_cut, start]
         elif not knots or knots[-1] < cut:
             knots, points = [*knots, cut], [*points, at_cut]
-        ahead = times > cut + 1e-9
+        ahead = times > cut + SAME_S
         self.path = KnotPath(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
 
     def _can_bridge(self, old: KnotPath, cut: float, due: float, value: np.ndarray) -> bool:

@@ -208,3 +208,29 @@ def test_joints_use_the_same_machinery():
 def test_splice_wants_a_start():
     with pytest.raises(RuntimeError, match="no start"):
         ChunkBuffer(Space("pose", 0), SPEED, ACCELERATION).splice(np.array([1.0]), START[None], 0.1, 0.0)
+
+
+def full_speed(rate, horizon, speed, step):
+    """A stream that is on its way at once: from rest, `speed` m/s along x from its first step on."""
+    return [
+        (made, times, START + np.outer(speed * times, np.eye(7)[0]), step)
+        for made in np.arange(0, 0.6, 1 / rate)
+        for times in [made + step * np.arange(1, horizon + 1)]
+    ]
+
+
+@pytest.mark.parametrize("rate", [50, 100])
+def test_a_dense_stream_starts_as_fast_as_its_first_chunk_alone(rate):
+    """While the reference was slow every chunk began the movement anew: 9 to 10 mm came of 20 due, of the first chunk alone 15."""
+    dense, one = (play(buffer(), 0.1, full_speed(rate, 10, 0.2, 0.02)[:n])[-1, 1] - START[0] for n in (None, 1))
+    assert dense == pytest.approx(one, abs=5e-4) and one > 0.0125
+
+
+@pytest.mark.parametrize("horizon", [2, 3, 10])
+@pytest.mark.parametrize("step", [0.01, 0.02, 0.05])
+@pytest.mark.parametrize("rate", [20, 50, 100])
+def test_chunks_that_go_on_where_the_last_has_ended_are_one_line(rate, step, horizon):
+    """Due times that are the same but for rounding counted as a stop and a start between them: 0.68 m/s of 0.2, 15 mm too far."""
+    rows = play(buffer(), 0.6, full_speed(rate, horizon, 0.2, step))
+    beyond = rows[:, 1] - START[0] - 0.2 * rows[:, 0]
+    assert beyond.max() < 2e-3 and rows[:, 8].max() < 0.36
