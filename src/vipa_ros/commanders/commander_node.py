@@ -109,16 +109,9 @@ class CommanderNode(Node):
             return self.say("no ground truth: a commander without cameras needs a simulated cell")
         if time.monotonic() - self.heard > TASK_MANAGER_TIMEOUT_S:
             return self.say("the task manager is silent")
-        if self.joints is None:
-            return self.say(self.states.missing())
         now = self.get_clock().now().nanoseconds
-        heard = [("joint state", self.joints.stamp_ns, STALE_S), ("the hands' joint state", self.states.hand_ns, MAX_HAND_SKEW_S),
-                 ("motion status", self.status.stamp_ns, STALE_S)]  # fmt: skip
-        if self.truth is not None:
-            heard.append(("ground truth", self.truth.stamp_ns, STALE_S))
-        for what, stamp_ns, allowed in heard:
-            if (age := (now - stamp_ns) / 1e9) > allowed:
-                return self.say(f"{what} is {age:.2f} s old; allowed: {allowed:g} s")
+        if why := self.late(now):
+            return self.say(why)
         observation = None
         if self.look:
             observation = self.look(now)
@@ -127,6 +120,19 @@ class CommanderNode(Node):
             if observation.stamp_ns <= self.since_ns:
                 return self.say("waits for an observation of after it was given the robot back")
         return self.seen(now, observation)
+
+    def late(self, now_ns: int) -> str:
+        """'' or what of the joint states, motion's status and the ground truth is missing or too old at `now_ns`."""
+        if self.joints is None:
+            return self.states.missing()
+        heard = [("joint state", self.joints.stamp_ns, STALE_S), ("the hands' joint state", self.states.hand_ns, MAX_HAND_SKEW_S),
+                 ("motion status", self.status.stamp_ns, STALE_S)]  # fmt: skip
+        if self.truth is not None:
+            heard.append(("ground truth", self.truth.stamp_ns, STALE_S))
+        for what, stamp_ns, allowed in heard:
+            if (age := (now_ns - stamp_ns) / 1e9) > allowed:
+                return f"{what} is {age:.2f} s old; allowed: {allowed:g} s"
+        return ""
 
     def seen(self, now_ns: int, observation=None) -> CommanderInput:
         """What has been heard, as the commander takes it."""

@@ -9,7 +9,7 @@ from vipa.commanders.teleop.commander import Teleop
 from vipa.errors import VipaError
 from vipa.motion.chunk import Mode
 from vipa.robot.description import Robot
-from vipa_ros.commanders.commander_node import STALE_S, CommanderNode
+from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common.node import steady_clock
 from vipa_ros.teleop.device_topics import subscribe
 
@@ -69,17 +69,10 @@ class TeleopNode(CommanderNode):
         """Something was read: for who runs the session."""
 
     def see(self):
-        """What it acts on: joint states and motion's status, not older than STALE_S; None, and `why`, if they are."""
-        self.why = ""
-        if self.joints is None:
-            self.why = self.states.missing()
-            return None
-        now = max(self.get_clock().now().nanoseconds, self.joints.stamp_ns)
-        for what, stamp_ns in (("joint state", self.joints.stamp_ns), ("motion status", self.status.stamp_ns)):
-            if (age := (now - stamp_ns) / 1e9) > STALE_S:
-                self.why = f"{what} is {age:.2f} s old; allowed: {STALE_S:g} s"
-                return None
-        return self.seen(now)
+        """What it acts on: joint states and motion's status; None, and `why`, if they are too old. Nobody's clock is waited for."""
+        now = max(self.get_clock().now().nanoseconds, self.joints.stamp_ns if self.joints else 0)
+        self.why = self.late(now)
+        return None if self.why else self.seen(now)
 
     def send(self, chunk, started):
         """Publishes what there is to say; its status at most 20 times a second, since a person is often silent."""
