@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vipa.robot.captures import dark_fault, frozen_fault
+
 PICTURE_TIMEOUT_S = 1.0  # seconds of the local clock without a picture
-FROZEN_S = 2.0  # seconds of identical pixels: a camera's noise never repeats
-MIN_BRIGHTNESS = 12.0  # mean brightness, of 255, below which nothing can be learnt from a picture
 # pixels, at a width of 320, that a fixed camera's view may have shifted since the last demonstration
 MAX_MOVED_PX = 4.0
 FEATURES = 400  # corners that are looked for
@@ -45,7 +45,7 @@ class CameraWatch:
         """What is wrong with each camera at `now`, one line each; empty if all are fit."""
         found = []
         for name in self.cameras:
-            why = self._late(name, now) or self._dark(name) or self._frozen(name) or self._moved(name)
+            why = self._late(name, now) or self._unfit(name) or self._moved(name)
             if why:
                 found.append(f"camera {name}: {why}")
         return found
@@ -64,18 +64,9 @@ class CameraWatch:
             else ""
         )
 
-    def _dark(self, name: str) -> str:
-        mean = float(self._seen[name].color.mean())
-        return (
-            f"dark: mean brightness {mean:.0f} of 255; allowed: {MIN_BRIGHTNESS:g} or more"
-            if mean < MIN_BRIGHTNESS
-            else ""
-        )
-
-    def _frozen(self, name: str) -> str:
+    def _unfit(self, name: str) -> str:
         seen = self._seen[name]
-        still = seen.heard - seen.changed
-        return "" if self.still_ok or still <= FROZEN_S else f"frozen: the same pixels for {still:.1f} s"
+        return dark_fault(seen.color) or ("" if self.still_ok else frozen_fault(seen.heard - seen.changed))
 
     def _moved(self, name: str) -> str:
         before = self._before.get(name)

@@ -7,6 +7,7 @@ import numpy as np
 from vipa.robot.state import CameraFrame
 
 FROZEN_S = 2.0  # seconds of identical pixels: a camera's noise never repeats, and a moving robot's view changes
+MIN_BRIGHTNESS = 8.0  # mean of the colours, of 255: a lens cap gives 0 to 4, a room by night with one lamp 15
 MIN_DEPTH_SHARE = 0.01  # share of the pixels that have a depth at least
 MAX_CENTRE_SHARE = 0.2  # share of the picture's size that the principal point may lie off its centre
 FOCAL_RANGE = (0.2, 10.0)  # focal length over the picture's width: 136 to 6 degrees across
@@ -26,6 +27,17 @@ def capture_fault(frame: CameraFrame, info_size: tuple[int, int]) -> str:
         or ("" if np.all(np.isfinite(frame.extrinsics)) else "its pose is not finite")
     )
     return f"camera {frame.name}: {what}" if what else ""
+
+
+def dark_fault(color: np.ndarray) -> str:
+    """'' or that nothing is to be seen in the picture `color` (H, W, 3) uint8. Every eighth pixel of every eighth row is looked at."""
+    mean = float(np.mean(color[::8, ::8]))
+    return f"dark: {mean:.1f} of 255 on average; allowed: {MIN_BRIGHTNESS:g} or more" if mean < MIN_BRIGHTNESS else ""
+
+
+def frozen_fault(seconds: float) -> str:
+    """'' or that a camera has shown the same pixels for `seconds`, too long for one that has noise."""
+    return f"the same pixels for {seconds:.1f} s; allowed: {FROZEN_S:g} s" if seconds > FROZEN_S else ""
 
 
 def _stamp(frame: CameraFrame) -> str:
@@ -102,8 +114,8 @@ class StillCheck:
         if depth != seen.depth:
             seen.depth, seen.depth_ns, seen.changing_ns = depth, now, 0
         seen.stamp_ns = now
-        if not self.still_ok and (still := (now - seen.color_ns) / 1e9) > FROZEN_S:
-            return f"camera {frame.name}: the same pixels for {still:.1f} s"
+        if not self.still_ok and (why := frozen_fault((now - seen.color_ns) / 1e9)):
+            return f"camera {frame.name}: {why}"
         stands = now - seen.depth_ns
         if (seen.changing_ns if self.still_ok else stands) / 1e9 > FROZEN_S:
             return f"camera {frame.name}: the same depth for {stands / 1e9:.1f} s"

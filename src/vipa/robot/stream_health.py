@@ -3,14 +3,11 @@
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
-from vipa.robot.captures import StillCheck
+from vipa.robot.captures import StillCheck, dark_fault
 from vipa.robot.state import CameraFrame
 
 WINDOW_CAPTURES = 60  # captures that the rate is taken over
 MIN_RATE_SHARE = 0.8  # of the rate that was asked for: less is named
-MIN_BRIGHTNESS = 6.0  # mean of the colours, of 255: a lens cap gives 0 to 4, a room by night with one lamp 15
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class StreamHealth:
         self.name, self.rate, self.lost = name, rate, 0
         self._stamps: deque[int] = deque(maxlen=WINDOW_CAPTURES)
         self._numbers: tuple[int, ...] | None = None
-        self._still, self._stands, self._mean = StillCheck(still_ok), "", 255.0
+        self._still, self._stands, self._dark = StillCheck(still_ok), "", ""
 
     def take(self, frame: CameraFrame, numbers: tuple[int, ...]) -> None:
         """A capture has come. numbers: the counters of its frames: what they leave out was lost on the way."""
@@ -39,7 +36,7 @@ class StreamHealth:
         if self._stamps and frame.stamp_ns <= self._stamps[-1]:
             self._stamps.clear()
         self._stamps.append(frame.stamp_ns)
-        self._mean = float(np.mean(frame.color[::8, ::8]))
+        self._dark = dark_fault(frame.color)
         self._stands = self._still.fault(frame)
 
     def restarted(self) -> None:
@@ -57,10 +54,8 @@ class StreamHealth:
             faults.append(
                 f"camera {self.name}: {rate:.1f} Hz; allowed: {MIN_RATE_SHARE * self.rate:g} or more of {self.rate:g}"
             )
-        if self._mean < MIN_BRIGHTNESS:
-            faults.append(
-                f"camera {self.name}: dark, {self._mean:.1f} of 255 on average; allowed: {MIN_BRIGHTNESS:g} or more"
-            )
+        if self._dark:
+            faults.append(f"camera {self.name}: {self._dark}")
         if self._stands:
             faults.append(self._stands)
         return Health(tuple(faults), rate, self.lost)
