@@ -26,6 +26,11 @@ class Behind:
         self._keep = float(np.exp(-dt / MAX_LAG_S))
         self._weights: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
+    def hold(self, collisions: CollisionModel) -> None:
+        """See Clearance.hold."""
+        for clearance in self._clearances:
+            clearance.hold(collisions)
+
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
         """From now on the pairs of names `contacts` may touch."""
         for clearance in self._clearances:

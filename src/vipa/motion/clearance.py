@@ -17,8 +17,14 @@ class Clearance:
     """
 
     def __init__(self, collisions: CollisionModel):
-        self.collisions = collisions
         self._here, self._ahead = DistanceField(collisions), DistanceField(collisions)
+        self.hold(collisions)
+
+    def hold(self, collisions: CollisionModel) -> None:
+        """From now on distances are those of `collisions`, and nothing may touch. What is known of pairs that it shares stays known."""
+        self.collisions = collisions
+        self._here.hold(collisions)
+        self._ahead.hold(collisions)
         self._reach = collisions.reach[:, collisions.kinematics.v_index]
         self.allow(())
 

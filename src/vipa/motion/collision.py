@@ -6,6 +6,7 @@ most ticks need a tenth of the pairs, and nothing is missed.
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 
 import coal
@@ -27,16 +28,15 @@ class CollisionModel:
 
     Left out: links joined by one joint or by none, pairs no commanded joint moves against each other, the robot file's
     ignore_pairs, and fixtures against a link that turns on the base (the base stands on them). fixtures: boxes in the world
-    frame. tools: group name to a box in that group's tool frame. Raises VipaError for a URDF without shapes, for a robot whose
-    home is in collision with itself, and for a box with the name of something else.
+    frame. Raises VipaError for a URDF without shapes, for a robot whose home is in collision with itself, and for a box with the
+    name of something else.
 
-    names (K): two links or fixtures; margins (K,): metres; reach (K, nv): metres that a pair can approach by, a radian (or
-    metre) of each joint.
+    names (K): two links, fixtures or tools; margins (K,): metres; reach (K, nv): metres that a pair can approach by, a radian (or
+    metre) of each joint. base: the model without held tools; its pairs are the first. geometry: shapes and pairs; of a
+    model with held tools, all shapes and the tools' pairs alone.
     """
 
-    def __init__(
-        self, kinematics: Kinematics, fixtures: Sequence[Fixture] = (), tools: dict[str, Fixture] | None = None
-    ):
+    def __init__(self, kinematics: Kinematics, fixtures: Sequence[Fixture] = ()):
         robot = kinematics.robot
         self.kinematics, self.model = kinematics, kinematics.model
         self.geometry = _shapes(self.model, robot)
@@ -48,34 +48,66 @@ class CollisionModel:
             self._add_box(fixture, 0, 0, pin.SE3.Identity())
             self.fixture_names.append(fixture.name)
         self.tool_names: list[str] = []
-        for name, tool in (tools or {}).items():
-            frame = self.model.frames[kinematics.group(name).tool]
-            self._add_box(tool, frame.parentJoint, kinematics.group(name).tool, frame.placement)
-            self.tool_names.append(tool.name)
         self._supports = [frozenset(s) for s in self.model.supports]
         self.commanded = {int(self.model.getJointId(name)) for name in kinematics.joint_names}
-        self._radii = [_radius(g) for g in self.geometry.geometryObjects]
+        self._ignored = {frozenset(p) for p in robot.ignore_pairs}
+        self._radii: list[float] = []
         self.pairs: list[tuple[int, int]] = []
-        ignored = {frozenset(p) for p in robot.ignore_pairs}
-        for i in range(self.geometry.ngeoms):
-            for j in range(i + 1, self.geometry.ngeoms):
-                if self._kept_apart(i, j) and frozenset((self.links[i], self.links[j])) not in ignored:
+        self.names: list[tuple[str, str]] = []
+        self.margins, self.reach = np.zeros(0), np.zeros((0, self.model.nv))
+        self.pair_joints = np.zeros((0, 2), int)
+        self._places: dict[frozenset[str], list[int]] = {}
+        self._pair_up()
+        self.moved = self._moved()
+        self.base = self
+        self._check_home(robot)
+
+    def holding(self, tools: dict[str, Fixture]) -> "CollisionModel":
+        """The same links and fixtures, with what the hands hold instead of what they held: group name to a box in that group's tool
+        frame. Takes a millisecond or two, where a new model takes a hundred times as long. Raises VipaError for a box with the name
+        of something else."""
+        held = copy(self.base)
+        if not tools:
+            return held.base
+        held.geometry, held.links, held.tool_names = self.base.geometry.copy(), self.base.links.copy(), []
+        held.geometry.removeAllCollisionPairs()
+        held._radii, held.pairs, held.names = self.base._radii.copy(), self.base.pairs.copy(), self.base.names.copy()
+        held._places = {names: places.copy() for names, places in self.base._places.items()}
+        for name, tool in tools.items():
+            group = self.kinematics.group(name)
+            frame = self.model.frames[group.tool]
+            held._add_box(tool, frame.parentJoint, group.tool, frame.placement)
+            held.tool_names.append(tool.name)
+        held._pair_up()
+        return held
+
+    def _pair_up(self) -> None:
+        """Adds the pairs of the shapes that are in none yet, with each other and with those that are."""
+        paired, first = len(self._radii), len(self.pairs)
+        self._radii += [_radius(g) for g in self.geometry.geometryObjects[paired:]]
+        for j in range(paired, self.geometry.ngeoms):
+            for i in range(j):
+                if self._kept_apart(i, j) and frozenset((self.links[i], self.links[j])) not in self._ignored:
                     self.geometry.addCollisionPair(pin.CollisionPair(i, j))
                     self.pairs.append((i, j))
-        self.names = [(self.links[i], self.links[j]) for i, j in self.pairs]
-        self.margins = np.array([self._margin(i, j) for i, j in self.pairs])
-        self.reach = np.array([self._reach(i, j) for i, j in self.pairs]).reshape(len(self.pairs), self.model.nv)
-        ends = [[self.geometry.geometryObjects[k].parentJoint for k in pair] for pair in self.pairs]
-        self.pair_joints = np.array(ends, int).reshape(len(self.pairs), 2)
-        self.moved = self._moved()
-        self._check_home(robot)
+        new = self.pairs[first:]
+        self.names += [(self.links[i], self.links[j]) for i, j in new]
+        for place, names in enumerate(self.names[first:], start=first):
+            self._places.setdefault(frozenset(names), []).append(place)
+        reach = np.array([self._reach(i, j) for i, j in new]).reshape(len(new), self.model.nv)
+        ends = [[self.geometry.geometryObjects[k].parentJoint for k in pair] for pair in new]
+        self.margins = np.concatenate([self.margins, [self._margin(i, j) for i, j in new]])
+        self.reach = np.vstack([self.reach, reach])
+        self.pair_joints = np.vstack([self.pair_joints, np.array(ends, int).reshape(len(new), 2)])
 
     def allowed(self, contacts: Iterable[tuple[str, str]]) -> np.ndarray:
         """(K,) bool: pairs that `contacts` (pairs of names) allows to touch."""
-        wanted = {
-            frozenset((a, b)) for first, second in contacts for a in self._expand(first) for b in self._expand(second)
-        }
-        return np.array([frozenset(names) in wanted for names in self.names], bool)
+        found = np.zeros(len(self.pairs), bool)
+        for first, second in contacts:
+            for a in self._expand(first):
+                for b in self._expand(second):
+                    found[self._places.get(frozenset((a, b)), [])] = True
+        return found
 
     def _expand(self, name: str) -> set[str]:
         return self._fingers if name == FINGERS else {name}
@@ -152,13 +184,27 @@ class DistanceField:
     """
 
     def __init__(self, collisions: CollisionModel):
-        self.collisions = collisions
+        self.collisions = collisions.base
         self.data = collisions.model.createData()
-        self.geometry_data = collisions.geometry.createData()
-        self.lower = np.full(len(collisions.pairs), -np.inf)
+        self.lower = np.full(len(collisions.base.pairs), -np.inf)
         self.q: np.ndarray | None = None
         self._placed = False
         self._exact = np.zeros(len(self.lower), bool)
+        self._parts = [(collisions.base.geometry, collisions.base.geometry.createData())]  # of the base, of held tools
+        self.hold(collisions)
+
+    def hold(self, collisions: CollisionModel) -> None:
+        """From now on the field is that of `collisions`, which has the same base: what is known of the base's pairs stays known."""
+        if collisions.base is not self.collisions.base:
+            raise ValueError("collisions have another base; allowed: what the hands hold is another")
+        if collisions is self.collisions:
+            return
+        shared, more = len(collisions.base.pairs), len(collisions.pairs) - len(collisions.base.pairs)
+        self.collisions, self._placed, self._parts = collisions, False, self._parts[:1]
+        if more:
+            self._parts.append((collisions.geometry, collisions.geometry.createData()))
+        self.lower = np.concatenate([self.lower[:shared], np.full(more, -np.inf)])
+        self._exact = np.concatenate([self._exact[:shared], np.zeros(more, bool)])
 
     def move(self, q: np.ndarray) -> None:
         """Go to the configuration `q` (nq,). Costs a product, no geometry."""
@@ -173,14 +219,25 @@ class DistanceField:
         """Distances (len(pairs),) of the pairs at the indices `pairs`, metres, negative in penetration."""
         doubtful = pairs[~self._exact[pairs]]
         if len(doubtful):
-            c = self.collisions
-            if not self._placed:
-                pin.updateGeometryPlacements(c.model, self.data, c.geometry, self.geometry_data, self.q)
-                self._placed = True
-            for k in doubtful:
-                self.lower[k] = pin.computeDistance(c.geometry, self.geometry_data, int(k)).min_distance
+            self._place()
+            for k in doubtful.tolist():
+                geometry, data, pair = self._part(k)
+                self.lower[k] = pin.computeDistance(geometry, data, pair).min_distance
             self._exact[doubtful] = True
         return self.lower[pairs]
+
+    def _place(self) -> None:
+        if self._placed:
+            return
+        for number, (geometry, data) in enumerate(self._parts):
+            where = (self.q,) if number == 0 else ()  # the joints stand there then
+            pin.updateGeometryPlacements(self.collisions.model, self.data, geometry, data, *where)
+        self._placed = True
+
+    def _part(self, k: int) -> tuple[pin.GeometryModel, pin.GeometryData, int]:
+        """Where pair `k` is looked up, and its number there."""
+        shared = len(self.collisions.base.pairs)
+        return (*self._parts[0], k) if k < shared else (*self._parts[1], k - shared)
 
     def below(self, threshold) -> np.ndarray:
         """Indices of the pairs nearer than `threshold` (metres, or (K,)); their `lower` and witness points are exact."""
@@ -193,7 +250,8 @@ class DistanceField:
         joint: the normal times the velocity of the nearest points."""
         c = self.collisions
         pin.computeJointJacobians(c.model, self.data, self.q)
-        results = [self.geometry_data.distanceResults[int(k)] for k in pairs]
+        found = (self._part(k) for k in pairs.tolist())
+        results = [data.distanceResults[pair] for _, data, pair in found]
         normal = np.array([r.normal for r in results]).reshape(-1, 3)
         rows = [
             np.hstack([normal, _cross(np.array([r.getNearestPoint1() for r in results]).reshape(-1, 3), normal)]),

@@ -88,13 +88,15 @@ class ControlStep:
     def set_fixtures(self, fixtures: Sequence[Fixture]) -> None:
         """The task's static boxes, world frame: what the arms keep clear of from now on."""
         self.fixtures = tuple(fixtures)
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        self.collisions = CollisionModel(self.kinematics, self.fixtures, self.task.tools)
+        self.collisions = CollisionModel(self.kinematics, self.fixtures).holding(self.task.tools)
         self.clearance = Clearance(self.collisions)
         self.gate.keep_clear(self.clearance)
         self._allow()
+
+    def _hold_tools(self) -> None:
+        """The hands hold other things than before. Between two ticks, at once: no tick is planned without them."""
+        self.collisions = self.collisions.holding(self.task.tools)
+        self.gate.hold(self.collisions)
 
     def _allow(self) -> None:
         self.gate.allow(self.task.contacts)
@@ -237,8 +239,7 @@ class ControlStep:
         if not pressing:
             self.gate.step(None, hands)
             return
-        q, v = self.measured.q, self.measured.v
-        if why := self.gate.go(self.relief.goals(q, self.gate.state.v, pressing), q, v, hands):
+        if why := self.gate.go(self.relief.goals(self.measured.q, self.gate.state.v, pressing), hands):
             self._note(f"relief: {why}")
 
     def _expire(self, now: float) -> None:

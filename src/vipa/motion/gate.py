@@ -17,6 +17,7 @@ import ruckig
 
 from vipa.motion.behind import Behind
 from vipa.motion.clearance import Clearance
+from vipa.motion.collision import CollisionModel
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 
@@ -25,9 +26,6 @@ TRACKING_SHARE = 0.343
 TOLERANCE = 1e-6  # of every check, in its own unit: rounding, nothing else
 KINK = 4 / 27  # see `planned_limits`
 MIN_COMMAND_S = 0.1  # seconds that a command reaches at least
-LET_GO_S = 0.12  # seconds that an arm may take back to where it is measured, within all its limits
-# share of the velocity limits at which a command that takes longer goes there; a cubic peaks at 1.5 times
-HOP_SPEED_SHARE = 0.6
 SPEED_SHARES = (1.0, 0.9, 0.7, 0.4, 0.15)  # shares of the wished velocities that are tried before braking
 
 
@@ -140,6 +138,13 @@ class SafetyGate:
         self.clearance = clearance
         self.behind = Behind(clearance.collisions, self.sample) if clearance is not None else None
 
+    def hold(self, collisions: CollisionModel) -> None:
+        """What the hands hold is what `collisions` says from now on. See Clearance.hold."""
+        if self.clearance is None or self.behind is None:
+            raise RuntimeError("hold before keep_clear: no pairs are known")
+        self.clearance.hold(collisions)
+        self.behind.hold(collisions)
+
     def allow(self, contacts: Iterable[tuple[str, str]]) -> None:
         """From now on the pairs of names `contacts` may touch."""
         if self.clearance is None or self.behind is None:
@@ -219,26 +224,17 @@ class SafetyGate:
             self.clamps[refused.split(":")[0]] += 1
         return refused
 
-    def go(self, goals: dict[str, np.ndarray], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> str:
-        """Plan the fastest way of the groups `goals` to rest at their joints (J,); the others brake. hands: as in `step`.
+    def go(self, goals: dict[str, np.ndarray], hands: dict[str, np.ndarray]) -> str:
+        """Plan the fastest way of the groups `goals` to rest at their joints (J,), inside every limit; the others brake. hands: as
+        in `step`.
 
-        q, v: (n,) measured. Where that way would take longer than LET_GO_S, the arm is held up by what it presses on, and its
-        command becomes what is measured first: see `_let_go`. Returns '' if the arms are on that way now, else the limit that
-        stands against it: then they brake.
+        Returns '' if the arms are on that way now, else the limit that stands against it: then they brake.
         """
         self._here(hands)
-        left = self.plan.rest(self._elapsed).duration
-        if (
-            left <= LET_GO_S
-            and self._goals.keys() == goals.keys()
-            and all(np.array_equal(self._goals[k], goals[k]) for k in goals)
-        ):
+        if self._goals.keys() == goals.keys() and all(np.array_equal(self._goals[k], goals[k]) for k in goals):
             self._follow()
             return ""
-        way, self._goals = self._way(goals, 1.0), {}
-        if way is not None and way.duration > LET_GO_S:
-            self._let_go(goals, q, v, hands)
-        refused = ""
+        self._goals, refused = {}, ""
         for share in SPEED_SHARES:
             way = self._way(goals, share)
             plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, way)
@@ -250,21 +246,6 @@ class SafetyGate:
         self._follow()
         self.clamps[refused.split(":")[0]] += 1
         return refused
-
-    def _let_go(self, groups: Iterable[str], q: np.ndarray, v: np.ndarray, hands: dict[str, np.ndarray]) -> None:
-        """The command of `groups` goes towards what is measured, q, v (n,), by what the velocity limits allow in a tick, and is
-        no faster than the arm is. The one move that acceleration and jerk limits do not bound: it takes load off the arm."""
-        s, step = self.state, HOP_SPEED_SHARE * self.velocity * self.dt
-        state = State(s.q.copy(), s.v.copy(), s.a.copy())
-        for name in groups:
-            c = self.kinematics.columns[name]
-            state.q[c] += np.clip(q - s.q, -step, step)[c]
-            state.v[c] = np.clip(v, np.minimum(s.v, 0), np.maximum(s.v, 0))[c]
-            state.a[c] = 0.0
-        if self.clearance is not None and self.clearance.verify(s.q, state.q[None]):
-            return
-        self.state = state
-        self._here(hands)
 
     def _way(self, goals: dict[str, np.ndarray], share: float) -> ruckig.Trajectory | None:
         """From the state now to rest at `goals`, joints that are not theirs to rest anywhere. share: of the velocity limits."""

@@ -101,11 +101,10 @@ class Motion(ControlStep):
             return why
         for name, admittance in self.admittances.items():
             admittance.configure(force if force is not None and force.get("group", name) == name else None)
-        rebuild, self.task = task.tools != self.task.tools, task
-        if rebuild:
-            self._rebuild()
-        else:
-            self._allow()
+        held, self.task = self.task.tools, task
+        if held != task.tools:
+            self._hold_tools()
+        self._allow()
         return ""
 
     def tighten(self, request: limits.Tighter) -> str:

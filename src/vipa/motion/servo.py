@@ -81,7 +81,10 @@ class Servo:
 
     def avoid(self, collisions: CollisionModel, margins: np.ndarray) -> None:
         """Keep the pairs of `collisions` apart by `margins` (K,), metres; -inf: may touch."""
-        self._field, self._margins = DistanceField(collisions), margins + SPARE_M
+        if self._field is None or self._field.collisions.base is not collisions.base:
+            self._field = DistanceField(collisions)
+        self._field.hold(collisions)
+        self._margins = margins + SPARE_M
         self._reach = collisions.reach[:, self.kinematics.v_index] / DAMPER_GAIN_1_S
 
     def step(

@@ -133,6 +133,53 @@ def test_allowed_contacts_name_links_fixtures_or_fingers(model):
     assert not model.allowed([("fingers", "unknown thing")]).any()
 
 
+TOOLS = [
+    {"arm": Fixture("cup", [0, 0, 0.05], [0.05, 0.05, 0.1])},
+    {"arm": Fixture("rod", [0, 0, 0.1], [0.02, 0.02, 0.3])},
+]
+
+
+def test_another_tool_changes_the_pairs_of_the_tool_alone(model):
+    """As a model of its own would have them, and without touching the one before."""
+    pairs, names = len(model.pairs), list(model.names)
+    for tools in (*TOOLS, {}, TOOLS[0]):
+        held = model.holding(tools)
+        assert held.base is model and held.names[:pairs] == names == model.names
+        tool = [t.name for t in tools.values()]
+        assert all(tool[0] in names for names in held.names[pairs:]) if tool else held is model
+        arrays = (held.margins, held.reach, held.pair_joints)
+        assert all(len(array) == len(held.pairs) for array in arrays)
+        assert len(held.geometry.collisionPairs) == (len(held.pairs) - pairs or pairs)
+        assert held.allowed([("fingers", "table")]).sum() == 2
+    cup = model.holding(TOOLS[0])
+    assert cup.allowed([("cup", "table")]).sum() == 1 and model.geometry.ngeoms == cup.geometry.ngeoms - 1
+    k = cup.names.index(next(n for n in cup.names if set(n) == {"cup", "table"}))
+    assert cup.margins[k] == 0.003 and cup.reach[k].sum() > model.reach.max()
+    with pytest.raises(VipaError, match="box"):
+        model.holding({"arm": Fixture("table", [0, 0, 0], [0.1, 0.1, 0.1])})
+
+
+def test_what_is_known_of_distances_stays_known_when_the_tool_changes(model):
+    arm = model.kinematics.group("arm")
+    q = model.kinematics.configuration(np.array(arm.spec.home))
+    field = DistanceField(model)
+    field.move(q)
+    field.exact(np.arange(len(model.pairs)))
+    for tools in (TOOLS[0], {}, TOOLS[1]):
+        held = model.holding(tools)
+        field.hold(held)
+        alone = DistanceField(held)
+        assert np.all(np.isfinite(field.lower[: len(model.pairs)])) and np.all(
+            field.lower[len(model.pairs) :] == -np.inf
+        )
+        for way in (0.05, -0.1):
+            q = q + way * np.eye(len(q))[1]
+            field.move(q), alone.move(q)
+            exact = alone.exact(np.arange(len(held.pairs)))
+            assert np.all(field.lower <= exact + 1e-5)
+            np.testing.assert_allclose(field.exact(np.arange(len(held.pairs))), exact, atol=1e-5)
+
+
 def test_home_in_collision_is_refused_by_name():
     robot = dataclasses.replace(load_robot("fr3_single"), ignore_pairs=[], margin=0.05)
     with pytest.raises(VipaError, match=r"nearer than the margin of 0.05 m: .*fr3_link5\|fr3_link7.*ignore_pairs"):
