@@ -20,7 +20,7 @@ from vipa.recording import topics
 pytestmark = pytest.mark.graph
 REST = 0.02  # rad/s of every joint: at rest, as a simulated arm under gravity is
 REACTION = 0.15  # seconds from a fault to the beginning of braking
-BRAKING = 0.4  # seconds that braking takes at most (test/motion/hostile.py holds every plan to it)
+BRAKING = 0.4  # seconds that braking takes at most (test/helpers/hostile.py holds every plan to it)
 TASK_MANAGER_TIMEOUT_S = 2.2  # seconds in which a commander notices that the task manager is silent: TASK_MANAGER_TIMEOUT_S of CommanderNode and a status
 STALE = (
     0.35  # seconds in which a commander notices that a picture is too old: MAX_AGE_S of the observer, and its period
@@ -152,7 +152,8 @@ FAULTS = [
 
 
 LATE = "lag=0.04,dead_time=0.02,velocity_noise=0.002"  # an arm, as real ones are
-LATE_FAULTS = ("clock jumps back", "chunks cut", "commands cut", "wrench cut", "e-stop", "motion killed")
+ALWAYS = ("clock jumps back", "chunks cut", "commands cut", "wrench cut", "e-stop", "motion killed")  # the others: slow
+LATE_FAULTS = [pytest.param(f, marks=() if f.name in ALWAYS else pytest.mark.slow, id=f.name) for f in FAULTS]
 
 
 class Graphs:
@@ -184,19 +185,22 @@ def graphs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.name)
-def test_fault(graphs, fault):
-    play(graphs, graphs.get(), fault)
+def test_fault(graphs, fault, record_property):
+    play(graphs, graphs.get(), fault, record_property)
 
 
-@pytest.mark.parametrize("fault", [f for f in FAULTS if f.name in LATE_FAULTS], ids=lambda f: f.name)
-def test_fault_with_an_arm_that_lags(graphs, fault):
-    play(graphs, graphs.get(LATE), fault)
+@pytest.mark.parametrize("fault", LATE_FAULTS)
+def test_fault_with_an_arm_that_lags(graphs, fault, record_property):
+    play(graphs, graphs.get(LATE), fault, record_property)
 
 
-def play(graphs, graph, fault):
+def play(graphs, graph, fault, record):
+    """record: gets seconds of ROS time from the fault to rest, where it rests; `pytest --junitxml FILE` writes them."""
     try:
         undergo(graph, fault, *graph.begin())
         limits_held(graph.wires)
+        if fault.rests == "stays" and not fault.frozen:
+            record("at_rest_after_s", round(graph.rested - graph.struck, 3))
     finally:
         graph.end()
         if graph.killed or graph.broken:
@@ -207,10 +211,12 @@ def undergo(graph, fault, handle, result):
     w = graph.wires
     began, epoch = w.now, w.motion.epoch
     fault.do(graph)
+    graph.struck = w.now if fault.do is flood else began
     if fault.frozen:
         card = json.loads(w.answer(result, "the result").result.scorecard)
         graph.heal()
-    rests(w, fault, w.now if fault.do is flood else began, epoch, graph.killed)
+    rests(w, fault, graph.struck, epoch, graph.killed)
+    graph.rested = max((t for t, _, v in w.states if np.abs(v).max() >= REST), default=graph.struck)
     if fault.ends and not fault.frozen:
         card = json.loads(w.answer(result, "the result").result.scorecard)
     if not fault.frozen:

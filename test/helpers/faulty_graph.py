@@ -220,6 +220,7 @@ class Graph:
         for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
             monkeypatch.setenv(name, env[name])
         self.running, self.killed, self.broken = None, False, False
+        self.struck = self.rested = 0.0  # seconds of ROS time: of the fault, and of the last movement after it
         self.older = {str(path) for path in Path("/dev/shm").iterdir()}  # what others left, and Fast DDS takes up again
         monkeypatch.setattr(supervisor, "command", self._command)
         common = {"robot": ROBOT, "use_sim_time": True}

@@ -23,7 +23,7 @@ from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common import convert
 from vipa_ros.episode.running import Running
-from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager
+from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager, teleop
 from vipa_sim.cell import SimCell
 
 ROBOT = load_robot("fr3_single")
@@ -146,11 +146,12 @@ NODES = {
     "motion": motion.MotionNode, "planner": planner.PlannerNode, "task_manager": managing, "recorder": recorder.RecorderNode,
     "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
+    "teleop": teleop.TeleopSession,
 }  # fmt: skip
 
 
 @pytest.fixture(params=[*NODES, "robot with franka", "robot with ur"])
-def node(request):
+def node(request, tmp_path):
     name, _, driver = request.param.partition(" with ")
     domain = Domain()
     arguments = {
@@ -159,6 +160,9 @@ def node(request):
         "commander": "expert",
         "driver": driver or "none",
         "cameras": "false",
+        "device": "leader",
+        "session": "true",
+        "runs": str(tmp_path),
     }
     given = [word for key, value in arguments.items() for word in ("-p", f"{key}:={value}")]
     rclpy.init(args=["--ros-args", *given], domain_id=domain.id)
