@@ -1,7 +1,7 @@
 """Relief: what an arm does that was stopped because it presses too hard. It lets go, and backs off along the way it came.
 
 What the arm is commanded to lies deeper in the contact than where it is measured, by its speed times the time to brake; held
-there, it would press for ever. So it goes to where it was measured before the contact; then, while the load is above Load's RELEASE,
+there, it would press for ever. So it goes to where it was measured before the contact; then, while the load is above Load's RELEASE_SHARE,
 the goal goes back along the path that was measured on the way in. The gate plans and verifies every one of these moves inside the
 limits of every other movement: a command that jumps is one that a real robot's own controller refuses, and then it presses on.
 """

@@ -220,7 +220,7 @@ def test_a_server_that_gives_no_first_answer_is_refused_before_anything_starts(m
 
 
 def test_an_instruction_that_the_served_checkpoint_has_no_room_for_is_refused_before_anything_starts():
-    native = NativePolicy(load_policy("water_plant"), "water_plant", None)
+    native = ServedPolicy(load_policy("water_plant"), "water_plant", None)
     assert native.metadata["values"]["prompt"]["unit"] == "instruction, up to 24 tokens of this checkpoint"
     task = load_task("water_plant")
     long = replace(task, instruction="pour the blue can's water over every leaf of the plant in the pot")
