@@ -12,7 +12,10 @@ from vipa.robot.kinematics import Kinematics, pose_of
 BLEND_SPEED_SHARE = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
 # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
 BLEND_ACCELERATION = (4.0, 10.0)
-MIN_BLEND_ACCELERATION = (0.5, 1.25)  # m/s², rad/s² of the tool, likewise, where the joints give less: near a singularity
+MIN_BLEND_ACCELERATION = (
+    0.5,
+    1.25,
+)  # m/s², rad/s² of the tool, likewise, where the joints give less: near a singularity
 BLEND_JOINT_SHARE = 0.5  # share of the joints' acceleration limits, likewise
 
 
