@@ -12,6 +12,7 @@ from vipa.robot.description import load_robot
 from vipa.tasks import checks
 from vipa.tasks.checks import CheckState, CheckStatus
 from vipa.tasks.task import load_task
+from vipa.vision.ink import Board, InkWatch
 from vipa.vision.opening import Face, opening
 from vipa.vision.region import Thing, located
 from vipa.vision.sight import Sight
@@ -155,3 +156,76 @@ def test_a_camera_that_the_task_does_not_use_is_refused():
     )
     with pytest.raises(ValueError, match="camera head is none of cameras: scene, wrist"):
         dataclasses.replace(TASK, subtasks=[spec])
+
+
+def looks(watch, cell, renderer, most=30):
+    """The share of the ink that is seen in one of at most so many pictures: those with noise have holes, elsewhere in each."""
+    for _ in range(most):
+        cell.stamp_ns += 66_666_667
+        seen = watch.look(Sight(renderer.frame(cell.snapshot(), "scene"))).value
+        if seen is not None:
+            return seen
+    raise AssertionError(f"the board is not seen in {most} pictures")
+
+
+def wiped(cell, rng, share):
+    """Takes `share` of the marks' ink away on one side of a line in any direction, and the arm anywhere about home."""
+    ink, angle = cell.scene.ink, rng.uniform(0, 2 * np.pi)
+    along = ink.places @ [np.cos(angle), np.sin(angle)]
+    ink.amounts = np.where(along < np.quantile(along, 1.0 - share), ink.amounts, 0.0)
+    ink.version += 1
+    for joint, home in zip(ROBOT.arms[0].joints, ROBOT.arms[0].home, strict=True):
+        cell._data.joint(joint).qpos[0] = home + rng.uniform(-0.5, 0.5)
+    mujoco.mj_forward(cell.model, cell._data)
+
+
+@pytest.mark.parametrize(
+    "noisy, count",
+    [
+        pytest.param(False, 20, id="perfect"),
+        pytest.param(True, 10, id="noisy"),
+        pytest.param(False, 200, id="perfect, 200", marks=pytest.mark.slow),
+        pytest.param(True, 200, id="noisy, 200", marks=pytest.mark.slow),
+    ],
+)
+def test_the_ink_that_is_left_on_the_board_is_seen(noisy, count):
+    """By the scene camera, which stands elsewhere in every scene, in every variant; every tenth board is clean."""
+    task = load_task("wipe_board")
+    board = Board(**task.subtasks[-1].vision)
+    cell, off, clean = SimCell(ROBOT, task, cameras=("scene",), camera_noise=noisy), [], []
+    renderer = Renderer(cell)
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        cell.reset(seed, sorted(task.variants)[seed % len(task.variants)])
+        watch, full = InkWatch(board), cell.scene.ink.area
+        looks(watch, cell, renderer)
+        wiped(cell, rng, share := 1.0 if seed % 10 == 0 else rng.uniform(0, 1))
+        seen = looks(watch, cell, renderer, 1)
+        off.append(seen - cell.scene.ink.area / full)
+        if share == 1.0:
+            clean.append(seen)
+    renderer.close()
+    print(
+        f"error p50 {np.median(np.abs(off)):.4f}, least {min(off):.4f}, largest {max(off):.4f}; clean: {max(clean):.4f}"
+    )
+    assert np.median(np.abs(off)) < 0.02 and np.abs(off).max() < 0.10
+    assert max(clean) < 0.02  # what the task calls clean
+
+
+def test_a_hidden_board_is_not_judged():
+    task = load_task("wipe_board")
+    spec = dataclasses.replace(task.subtasks[-1], evidence="vision")
+    cell = SimCell(ROBOT, task, cameras=("scene",))
+    renderer = Renderer(cell)
+    cell.reset(1)
+    frame = renderer.frame(cell.snapshot(), "scene")
+    renderer.close()
+    near = dataclasses.replace(frame, depth=np.minimum(frame.depth, 500).astype(np.uint16))
+    check = checks.build(spec, "here")
+    check.setup(CheckState(1))
+    hidden = check.update(CheckState(frame.stamp_ns, frames={"scene": near}))
+    assert hidden.status is CheckStatus.RUNNING and hidden.evidence.startswith("cannot see the board")
+    seen = check.update(
+        CheckState(frame.stamp_ns + 1, frames={"scene": dataclasses.replace(frame, stamp_ns=frame.stamp_ns + 1)})
+    )
+    assert seen.status is CheckStatus.RUNNING and seen.evidence.startswith("100.0 % of the ink left")
