@@ -50,7 +50,8 @@ class Recording:
     """Collects the frames of one episode; `on_tick` of the in-process loop."""
 
     def __init__(self, task: Task, robot: Robot, expert: Expert, config: DemoConfig):
-        self.task, self.arms, self.expert = task, [g.name for g in moved_arms(task, robot)], expert
+        self.task, self.arms, self.expert = task, [g.name for g in moved(task, robot, "arm")], expert
+        self.heads = [g.name for g in moved(task, robot, "head")]
         base = Kinematics(robot).group(self.arms[0]).base
         self.to_base = base.inverse().homogeneous
         self.size = config.image_size
@@ -64,10 +65,11 @@ class Recording:
             return
         states, commanded = ([groups[name] for name in self.arms] for groups in (tick.groups, tick.commanded))
         views = [self._view(tick.frames[c]) for c in self.task.cameras]
-        clean = {action.name: action for action in label.clean.groups}
-        clean = [clean[name] for name in self.arms]
+        said = {action.name: action for action in label.clean.groups}
+        clean = [said[name] for name in self.arms]
         self.rows.append(
-            {
+            self._heads(tick, said)
+            | {
                 "images": np.stack([v[0] for v in views]),
                 "depth": np.stack([v[1] for v in views]),
                 "intrinsics": np.stack([v[2] for v in views]),
@@ -89,6 +91,16 @@ class Recording:
             }
         )
 
+    def _heads(self, tick: Tick, said: dict) -> dict[str, np.ndarray]:
+        """What heads did and are to do; nothing of a robot without one."""
+        if not self.heads:
+            return {}
+        return {
+            "head": np.concatenate([tick.groups[name].positions for name in self.heads]),
+            "commanded_head": np.concatenate([tick.commanded[name].positions for name in self.heads]),
+            "label_head": np.concatenate([said[name].joints[1:] for name in self.heads], axis=1),
+        }
+
     def _view(self, frame):
         return make_view(frame.color, frame.depth, frame.intrinsics, self.size, self.crops[frame.name])
 
@@ -97,10 +109,11 @@ class Recording:
         return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
 
 
-def moved_arms(task: Task, robot: Robot) -> list[Group]:
-    """The arms that the expert moves in `task`, in the robot's order. Raises VipaError if it plays no such task."""
+def moved(task: Task, robot: Robot, kind: str) -> list[Group]:
+    """The groups of `kind` ("arm", "head") that the expert moves in `task`, in the robot's order. Raises VipaError if it plays no such
+    task."""
     scripts = scripts_of(task, robot)
-    return [arm for arm in robot.arms if arm.name in scripts]
+    return [group for group in robot.groups if group.kind == kind and group.name in scripts]
 
 
 def writer(config: DemoConfig) -> FrameStoreWriter:
@@ -112,12 +125,13 @@ def writer(config: DemoConfig) -> FrameStoreWriter:
         raise VipaError(f"crop of camera {', '.join(sorted(unknown))}; allowed: {', '.join(task.cameras)}")
     groups = [
         GroupConfig(name=arm.name, hand=len(arm.hand.joints) if arm.hand else 0, joints=len(arm.joints))
-        for arm in moved_arms(task, robot)
+        for arm in moved(task, robot, "arm")
     ]
+    heads = {head.name: len(head.joints) for head in moved(task, robot, "head")}
     crops = {c: Crop(*values) for c, values in config.crops.items()}
     names = [s.name for s in task.subtasks]
     try:
-        return FrameStoreWriter(config.out, task.cameras, config.image_size, groups, names, RATE_HZ, crops)
+        return FrameStoreWriter(config.out, task.cameras, config.image_size, groups, names, RATE_HZ, crops, heads)
     except ValueError as error:
         raise VipaError(str(error)) from None
 

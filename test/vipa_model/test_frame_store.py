@@ -29,6 +29,20 @@ def test_packs_and_repacks(tmp_path):
         assert np.isnan(again.arrays[name][:10]).all() and np.isfinite(again.arrays[name][10:]).all()
 
 
+def test_a_heads_joints_have_labels_too(tmp_path):
+    writer = FrameStoreWriter(tmp_path, ["scene", "wrist"], 16, [GroupConfig()], [], heads={"head": 2})
+    arrays = episode(np.random.default_rng(1), 16, 4) | {"subtask": np.full(4, -1)}
+    head = {"head": np.zeros((4, 2)), "commanded_head": np.ones((4, 2)), "label_head": np.full((4, 8, 2), 0.5)}
+    head |= {"label_pose": np.ones((4, 8, 7)), "label_hand": np.zeros((4, 8, 1))}
+    writer.add("with", arrays | head, "look")
+    store = FrameStore(tmp_path)
+    assert store.header["heads"] == [{"name": "head", "joints": 2}]
+    for name, value in head.items():
+        assert np.array_equal(store.arrays[name], value)
+    with pytest.raises(ValueError, match=r"head has shape \(4, 3\); allowed: \(4, 2\)"):
+        writer.add("wrong", arrays | head | {"head": np.zeros((4, 3))}, "look")
+
+
 def test_wrong_arrays_are_named(tmp_path):
     writer = FrameStoreWriter(tmp_path, ["scene", "wrist"], 16, [GroupConfig()], [])
     arrays = episode(np.random.default_rng(0), 16, 3)

@@ -4,7 +4,7 @@ A folder:
 
     store.json                 {"schema": "vipa/framestore/2", "rate_hz", "cameras": [...], "image_size", "groups":
                                [{"name", "hand", "joints"}], "subtasks": [names], "crops": {camera: {left, top, right,
-                               bottom}}}
+                               bottom}}, "heads": [{"name", "joints"}], left out where there is none}
     episodes/<name>.npz        one episode (uncompressed or compressed npz, no pickle), written whole or not at all
     packed/<digest>/           all episodes end to end, memory-mapped; made anew when ``episodes`` changed
 
@@ -28,6 +28,8 @@ written):
     label_pose, label_hand   optional, (T, H', 7 G) and (T, H', sum Hh): the expert's chunk as of each frame, step k due
                          (k + 1) / rate_hz after it. Given when the expert would have done otherwise than what was
                          executed (action noise, DAgger). Without them a frame's label is what was commanded after it.
+    head, commanded_head optional, (T, J): measured and commanded joints of the ``heads`` side by side, rad
+    label_head           optional, (T, H', J): as label_pose, of the heads' joints
     instruction          () str        meta () str: JSON with anything else (seed, success, variant)
 
 A frame's action step k is due at stamp + (k + 1) / rate_hz; past the episode's end the last command holds.
@@ -66,8 +68,8 @@ REQUIRED = (
     "target",
     "stamps",
 )
-LABELS = ("label_pose", "label_hand")
-OPTIONAL = ("tip", *LABELS)
+LABELS = ("label_pose", "label_hand", "label_head")
+OPTIONAL = ("tip", "head", "commanded_head", *LABELS)
 _TYPES = {"images": np.uint8, "depth": np.uint16, "subtask": np.int64, "stamps": np.int64}
 
 
@@ -85,7 +87,9 @@ class FrameStoreWriter:
         subtasks: list[str],
         rate_hz: float = 10.0,
         crops: dict[str, Crop] | None = None,
+        heads: dict[str, int] | None = None,
     ) -> None:
+        """heads: name → number of joints, of what turns a camera."""
         self.folder = Path(folder)
         (self.folder / "episodes").mkdir(parents=True, exist_ok=True)
         header = {
@@ -97,6 +101,8 @@ class FrameStoreWriter:
             "subtasks": list(subtasks),
             "crops": {k: asdict(v) for k, v in (crops or {}).items()},
         }
+        if heads:
+            header["heads"] = [{"name": name, "joints": joints} for name, joints in heads.items()]
         path = self.folder / STORE_FILE
         with (self.folder / ".lock").open("w", encoding="utf-8") as lock:  # two that begin at once agree on one header
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -233,6 +239,7 @@ class FrameStore:
 def _shapes(header: dict) -> dict[str, tuple]:
     """Shape of each array after its frame axis; None where any length is allowed."""
     views, size, groups = len(header["cameras"]), header["image_size"], header["groups"]
+    head = sum(h["joints"] for h in header.get("heads", []))
     pose, hand, joints = 7 * len(groups), sum(g["hand"] for g in groups), sum(g["joints"] for g in groups)
     return {
         "images": (views, size, size, 3),
@@ -251,6 +258,9 @@ def _shapes(header: dict) -> dict[str, tuple]:
         "stamps": (),
         "label_pose": (None, pose),
         "label_hand": (None, hand),
+        "head": (head,),
+        "commanded_head": (head,),
+        "label_head": (None, head),
     }
 
 
