@@ -13,28 +13,44 @@ SINGLE, OURS = URDF / "fr3_single" / "fr3_single.urdf", URDF / "fr3_inspire" / "
 
 HEADER = """<?xml version="1.0"?>
 <!-- The FR3-like arm of fr3_single.urdf with a six-joint hand like the Inspire RH56DFX (right): written by
-     scripts/compose_inspire_urdf.py. The hand's joints and their limits are the published ones (four fingers 0 to
-     1.47 rad, thumb bend 0 to 0.6 and rotation 0 to 1.308); how outer joints follow, and its shapes, are our own. At 0 the
-     fingers are stretched and the thumb lies beside the palm. Hand frame: z along the fingers, x out of the palm, y to the
-     thumb. Metres, radians, kilograms. -->
+     scripts/compose_inspire_urdf.py. Where the hand's joints sit, their limits and how outer joints follow are the published
+     figures, to the millimetre (four fingers 0 to 1.47 rad, thumb bend 0 to 0.6 and rotation 0 to 1.308); its shapes are our
+     own. At 0 the fingers are stretched and the thumb lies beside the palm. Hand frame: z along the fingers, x out of the palm,
+     y to the thumb. Tool frame: where fingertips and thumb meet, z on the way in, y from the fingertips to the thumb,
+     whose ends are then level. Metres, radians, kilograms. -->
 <robot name="fr3_inspire">
 """
 QUARTER = 1.570796326795
-FINGERS = {"pinky": -0.0288, "ring": -0.0096, "middle": 0.0096, "index": 0.0288}  # y in the palm
-PROXIMAL, TIP, RADIUS = 0.034, 0.042, 0.0078
+# of each finger: y and z of its joint in the palm, how it is splayed (radians about x), length of its outer bone
+FINGERS = {
+    "pinky": (-0.0315, 0.1357, 0.105, 0.037),
+    "ring": (-0.0123, 0.1369, 0.052, 0.045),
+    "middle": (0.0069, 0.1371, 0.0, 0.048),
+    "index": (0.0263, 0.1365, -0.035, 0.045),
+}
+PROXIMAL, FOLLOWS, RADIUS = 0.032, 1.064, 0.0078
+# the thumb's three bones, and the angles between each and the one before, the first against the plane of the palm's edge
+THUMB = {"proximal": (0.056, 0.014), "intermediate": (0.0227, 0.005), "distal": (0.0246, 0.005)}  # length, mass
+RISES = {"proximal": -0.906, "intermediate": -0.200, "distal": 0.141}
+PINCH, LEAN = (
+    "0.0763 0.0075 0.1637",
+    0.892,
+)  # of the tool frame in the palm's: position, and how z leans from the fingers to the palm's front
 
 
 def shapes(length: float, radius: float, tip: bool) -> str:
-    """A finger bone along z from its joint, with a round end. One cylinder around all of it is what is felt."""
+    """A finger bone along z from its joint, with a round end: at the next joint, or within the length. One cylinder around all of it
+    is what is felt."""
     paint = '<material name="dark"/>' if tip else '<material name="grey"/>'
+    straight = length - radius if tip else length
     seen = "".join(
         f'    <visual><origin xyz="0 0 {at:g}" rpy="0 0 0"/><geometry>{shape}</geometry>{paint}</visual>\n'
         for at, shape in (
-            (length / 2, f'<cylinder radius="{radius:g}" length="{length:g}"/>'),
-            (length, f'<sphere radius="{radius:g}"/>'),
+            (straight / 2, f'<cylinder radius="{radius:g}" length="{straight:g}"/>'),
+            (straight, f'<sphere radius="{radius:g}"/>'),
         )
     )
-    whole = length + radius + 0.0005
+    whole = straight + radius + 0.0005
     felt = f'<cylinder radius="{radius + 0.0005:g}" length="{whole:g}"/>'
     return (
         f'{seen}    <collision><origin xyz="0 0 {whole / 2:g}" rpy="0 0 0"/><geometry>{felt}</geometry></collision>\n'
@@ -58,19 +74,21 @@ def joint(
     axis: str,
     upper: float,
     mimic: tuple[str, float] | None = None,
-    roll: float = 0.0,
+    rpy: tuple[float, float, float] = (0, 0, 0),
 ) -> str:
     follow = f'\n    <mimic joint="{mimic[0]}" multiplier="{mimic[1]:g}"/>' if mimic else ""
+    turn = " ".join(f"{angle:g}" for angle in rpy)
     return (
-        f'  <joint name="{name}" type="revolute">\n    <origin xyz="{xyz}" rpy="{roll:g} 0 0"/><parent link="{parent}"/>'
+        f'  <joint name="{name}" type="revolute">\n    <origin xyz="{xyz}" rpy="{turn}"/><parent link="{parent}"/>'
         f'<child link="{child}"/><axis xyz="{axis}"/>\n    <limit lower="0" upper="{upper:g}" velocity="4.5" effort="1"/>'
         f'<dynamics damping="0.01" friction="0"/>{follow}\n  </joint>\n'
     )
 
 
-def fixed(name: str, parent: str, child: str, xyz: str, yaw: float) -> str:
+def fixed(name: str, parent: str, child: str, xyz: str, rpy: tuple[float, float, float]) -> str:
+    turn = " ".join(f"{angle:.13g}" for angle in rpy)
     return (
-        f'  <joint name="{name}" type="fixed">\n    <origin xyz="{xyz}" rpy="0 0 {yaw:.13g}"/>'
+        f'  <joint name="{name}" type="fixed">\n    <origin xyz="{xyz}" rpy="{turn}"/>'
         f'<parent link="{parent}"/><child link="{child}"/>\n  </joint>\n'
     )
 
@@ -79,57 +97,45 @@ PALM = """  <link name="hand_base">
     <inertial><origin xyz="0 0 0.07" rpy="0 0 0"/><mass value="0.42"/>
       <inertia ixx="0.00062" ixy="0" ixz="0" iyy="0.00046" iyz="0" izz="0.00026"/></inertial>
     <visual><origin xyz="0 0 0.0115" rpy="0 0 0"/><geometry><cylinder radius="0.03" length="0.023"/></geometry><material name="dark"/></visual>
-    <visual><origin xyz="0 0 0.08" rpy="0 0 0"/><geometry><box size="0.03 0.078 0.114"/></geometry><material name="grey"/></visual>
+    <visual><origin xyz="0 0 0.076" rpy="0 0 0"/><geometry><box size="0.03 0.08 0.108"/></geometry><material name="grey"/></visual>
     <collision><origin xyz="0 0 0.012" rpy="0 0 0"/><geometry><cylinder radius="0.031" length="0.026"/></geometry></collision>
-    <collision><origin xyz="0 0 0.08" rpy="0 0 0"/><geometry><box size="0.032 0.08 0.116"/></geometry></collision>
+    <collision><origin xyz="0 0 0.076" rpy="0 0 0"/><geometry><box size="0.032 0.082 0.11"/></geometry></collision>
   </link>
 """
 THUMB_BASE = """  <link name="thumb_proximal_base">
-    <inertial><origin xyz="0 0.008 0" rpy="0 0 0"/><mass value="0.012"/>
+    <inertial><origin xyz="0.005 0.004 -0.004" rpy="0 0 0"/><mass value="0.012"/>
       <inertia ixx="1.5e-06" ixy="0" ixz="0" iyy="1.5e-06" iyz="0" izz="1.5e-06"/></inertial>
-    <visual><origin xyz="0 0.015 0" rpy="1.570796326795 0 0"/><geometry><cylinder radius="0.009" length="0.03"/></geometry><material name="grey"/></visual>
-    <collision><origin xyz="0 0.015 0" rpy="1.570796326795 0 0"/><geometry><cylinder radius="0.0095" length="0.032"/></geometry></collision>
+    <visual><origin xyz="0.005 0.004 -0.004" rpy="0 0 0"/><geometry><sphere radius="0.012"/></geometry><material name="grey"/></visual>
+    <collision><origin xyz="0.005 0.004 -0.004" rpy="0 0 0"/><geometry><sphere radius="0.0125"/></geometry></collision>
   </link>
 """
 
 
 def hand() -> str:
     links, joints = [PALM, THUMB_BASE], []
-    for name, y in FINGERS.items():
-        links += [bone(f"{name}_proximal", PROXIMAL, 0.009), bone(f"{name}_intermediate", TIP, 0.008, tip=True)]
+    for name, (y, z, splay, tip) in FINGERS.items():
+        inner, outer = f"{name}_proximal", f"{name}_intermediate"
+        leader = f"{inner}_joint"
+        links += [bone(inner, PROXIMAL, 0.009), bone(outer, tip, 0.008, tip=True)]
         joints += [
-            joint(f"{name}_proximal_joint", "hand_base", f"{name}_proximal", f"0 {y:g} 0.147", "0 1 0", 1.47),
-            joint(
-                f"{name}_intermediate_joint",
-                f"{name}_proximal",
-                f"{name}_intermediate",
-                f"0 0 {PROXIMAL:g}",
-                "0 1 0",
-                1.47,
-                (f"{name}_proximal_joint", 1.0),
-            ),
+            joint(leader, "hand_base", inner, f"0 {y:g} {z:g}", "0 1 0", 1.47, rpy=(splay, 0, 0)),
+            joint(f"{outer}_joint", inner, outer, f"0 0 {PROXIMAL:g}", "0 1 0", 1.57, (leader, FOLLOWS)),
         ]
-    for name, length, mass in (("proximal", 0.044, 0.012), ("intermediate", 0.022, 0.006), ("distal", 0.022, 0.006)):
+    for name, (length, mass) in THUMB.items():
         links.append(bone(f"thumb_{name}", length, mass, 0.0085, tip=name == "distal"))
-    bend = "thumb_proximal_pitch_joint"
+    base, bend = "thumb_proximal_base", "thumb_proximal_pitch_joint"
+    turned = {name: (rise, 0, -0.283 if name == "proximal" else 0) for name, rise in RISES.items()}
+    knuckles = [f"0 0 {length:g}" for length, _ in THUMB.values()]
     joints += [
-        joint("thumb_proximal_yaw_joint", "hand_base", "thumb_proximal_base", "0.024 0.0345 0.05", "0 0 -1", 1.308),
-        joint(bend, "thumb_proximal_base", "thumb_proximal", "0 0.034 0", "1 0 0", 0.6, roll=-0.9),
-        joint(
-            "thumb_intermediate_joint",
-            "thumb_proximal",
-            "thumb_intermediate",
-            "0 0 0.044",
-            "1 0 0",
-            0.8004,
-            (bend, 1.334),
-        ),
-        joint("thumb_distal_joint", "thumb_intermediate", "thumb_distal", "0 0 0.022", "1 0 0", 0.4002, (bend, 0.667)),
-    ]
-    mount = fixed(
-        "hand_joint", "fr3_link8", "hand_base", "0 0 0", QUARTER / 2
-    )  # as the gripper: the grasp closes along tool y
-    tool = fixed("hand_tcp_joint", "hand_base", "hand_tcp", "0.03 0.01 0.16", -QUARTER)
+        joint("thumb_proximal_yaw_joint", "hand_base", base, "0.017 0.0204 0.0691", "0 0 -1", 1.308),
+        joint(bend, base, "thumb_proximal", "0.011 0.0089 -0.0092", "1 0 0", 0.6, rpy=turned["proximal"]),
+        joint("thumb_intermediate_joint", "thumb_proximal", "thumb_intermediate", knuckles[0], "1 0 0", 0.8004,
+              (bend, 1.334), turned["intermediate"]),
+        joint("thumb_distal_joint", "thumb_intermediate", "thumb_distal", knuckles[1], "1 0 0", 0.4002,
+              (bend, 0.667), turned["distal"]),
+    ]  # fmt: skip
+    mount = fixed("hand_joint", "fr3_link8", "hand_base", "0 0 0", (0, 0, QUARTER / 2))
+    tool = fixed("hand_tcp_joint", "hand_base", "hand_tcp", PINCH, (-LEAN, 0, -QUARTER))
     return "".join([*links, '  <link name="hand_tcp"/>\n', "\n", mount, tool, *joints])
 
 

@@ -118,6 +118,9 @@ class SimCell:
         self._joint_names = tuple(names)
         self._qpos = np.array([model.joint(j).qposadr[0] for j in names])
         self._dofs = np.array([model.joint(j).dofadr[0] for j in names])
+        self._screws = {
+            g.hand.controller: drive for g in self.robot.arms if (drive := robot_model.screws(model, g)) is not None
+        }
         self._follower = Follower(self.following, model.opt.timestep)
         self._lead = -model.actuator_biasprm[:, 2] / model.actuator_gainprm[:, 0]
         self._link_ids = [(name, model.body(name).id) for name in self._links]
@@ -221,6 +224,8 @@ class SimCell:
 
     def _hold(self, controller: str, joints: Sequence[str], positions: Sequence[float]) -> None:
         self._controllers[controller].reset(np.array(positions))
+        if controller in self._screws:
+            self._screws[controller].reset(np.array(positions))
         self._data.qpos[[self.model.joint(j).qposadr[0] for j in joints]] = positions
         self._data.ctrl[self._servos[controller]] = positions
 
@@ -258,6 +263,9 @@ class SimCell:
         weight = 1.0 - np.exp(-2.0 * np.pi * SENSOR_HZ * timestep)
         for row in ctrl:
             self._data.ctrl[:] = self._follower.follow(row)
+            for name, screws in self._screws.items():
+                servos, joints = self._servos[name], self._data.qpos[self._qpos[self._columns[name]]]
+                self._data.ctrl[servos] = screws.follow(self._data.ctrl[servos], joints)
             mujoco.mj_step(self.model, self._data)
             self._sensed += weight * (self._data.sensordata - self._sensed)
         self.scene.advance(self.model, self._data)

@@ -10,14 +10,15 @@ from vipa.errors import VipaError
 from vipa.robot import urdf
 from vipa.robot.description import Camera, Group, Robot
 from vipa_sim import contacts, geometry, textures
+from vipa_sim.screw_drive import ScrewDrive
 
 VISUAL, HIDDEN = 1, 3  # geom groups: drawn, and collision shapes that are not
 
 ARMATURE = 0.1  # kg m², reflected inertia of an arm's motors
 STIFFNESS_PER_EFFORT = 120.0  # (N m / rad) per N m: an acceleration at the torque limit costs 8 mrad
 # of a hand's joints by its kind: stiffness, and reflected inertia of the motor. N/m and kg where fingers slide: a squeeze of a
-# few mm past contact already presses with full force. N m/rad and kg m² where they turn: likewise of 2 degrees
-HANDS = {"parallel": (1.0e4, 0.1), "six_joint": (20.0, 1.0e-3)}
+# few mm past contact already presses with full force. N m/rad and kg m² where they turn: likewise of a degree
+HANDS = {"parallel": (1.0e4, 0.1), "six_joint": (100.0, 2.0e-3)}
 
 _COMPILER = '<mujoco><compiler strippath="true" discardvisual="false" fusestatic="false" balanceinertia="true" meshdir="{}"/></mujoco>'
 
@@ -72,11 +73,21 @@ def add_servos(spec: mujoco.MjSpec, robot: Robot) -> None:
                 fingers = 1 + len(followers)
                 # one motor drives all fingers: each presses with hand.force
                 damping = 2.0 * np.sqrt(hand_stiffness * armature * fingers)
-                _add_servo(spec, joint, hand_stiffness, damping, group.hand.force * fingers)
+                _add_servo(spec, joint, hand_stiffness, damping, (group.hand.holds or group.hand.force) * fingers)
             for link in group.hand.fingers:
                 for geom in spec.body(link).geoms:
                     if geom.group == HIDDEN:
                         contacts.set_finger(geom)
+
+
+def screws(model: mujoco.MjModel, group: Group) -> ScrewDrive | None:
+    """The screws that drive the hand of `group`, None: it has none that lock."""
+    if group.hand is None or group.hand.holds is None:
+        return None
+    followed = [model.joint(joint).id for joint in group.hand.joints]
+    coupled = [int(joint) for joint in model.eq_obj2id[model.eq_type == mujoco.mjtEq.mjEQ_JOINT]]
+    force = [group.hand.force * (1 + coupled.count(joint)) for joint in followed]
+    return ScrewDrive(HANDS[group.hand.kind][0], np.array(force))
 
 
 def add_wrench_sensor(spec: mujoco.MjSpec, group: Group) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+
 from vipa import config, resources
 from vipa.config import Name, Range, Token
 from vipa.errors import unknown
@@ -11,6 +13,14 @@ from vipa.robot import calibrated
 from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity
 
 FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all finger links, what is held, the task's boxes
+
+
+@dataclass(frozen=True)
+class Grip:
+    """How a hand of many joints is used as a gripper: openings of its joints, at 0 and at 1 of the gripper's."""
+
+    closed: list[Share]
+    open: list[Share]
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,9 @@ class Hand:
         max_velocity: full strokes a second.
         force: newtons (or newton metres) that a joint can press with.
         fingers: links that may touch what is grasped.
+        sides: of those, the ones that press against each other; empty: every link for itself.
+        grip: how one opening drives all of its joints, None: each goes all the way.
+        holds: newton metres that a joint keeps against what presses on it from outside (a screw locks itself), None: force.
         kind: "parallel" has one joint, "six_joint" six.
         binary: a parallel gripper that is only ever sent to open or closed: wishes below `close_below` close it, above
             `open_above` open it, in between it stays as it was told last.
@@ -44,6 +57,9 @@ class Hand:
     binary: bool = False
     close_below: Share = 0.4
     open_above: Share = 0.6
+    sides: list[list[str]] = field(default_factory=list)
+    grip: Grip | None = None
+    holds: Annotated[float, Range(above=0, high=1000)] | None = None
 
     def __post_init__(self):
         if not len(self.joints) == len(self.closed) == len(self.open):
@@ -59,6 +75,28 @@ class Hand:
             raise ValueError(
                 f"hand: close_below {self.close_below} must lie below open_above {self.open_above}, both in 0 .. 1"
             )
+        if stray := [link for side in self.sides for link in side if link not in self.fingers]:
+            raise ValueError(f"hand: sides: {', '.join(stray)}; allowed: links of fingers, {', '.join(self.fingers)}")
+        if self.grip and not len(self.grip.closed) == len(self.grip.open) == len(self.joints):
+            raise ValueError(f"hand: grip: closed and open want {len(self.joints)} openings each")
+        if self.grip and self.grip.closed == self.grip.open:
+            raise ValueError("hand: grip: closed and open must differ")
+
+    def gripping(self, opening: np.ndarray) -> np.ndarray:
+        """Openings (..., H) of the joints for one `opening` (...) of the hand as a gripper, 0 .. 1."""
+        closed, opened = self._grip
+        return closed + np.asarray(opening)[..., None] * (opened - closed)
+
+    def opening_of(self, joints: np.ndarray) -> float:
+        """The opening as a gripper, 0 .. 1, whose `gripping` is nearest to the openings `joints` (H,)."""
+        closed, opened = self._grip
+        way = opened - closed
+        return float(np.clip((joints - closed) @ way / (way @ way), 0.0, 1.0))
+
+    @property
+    def _grip(self) -> tuple[np.ndarray, np.ndarray]:
+        grip = self.grip or Grip([0.0] * len(self.joints), [1.0] * len(self.joints))
+        return np.asarray(grip.closed, float), np.asarray(grip.open, float)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ class Task:
         tip: body of the scene, the working end of what is handled, which a policy learns to see beside the sub-task's object; or
             empty.
         expert: module in vipa.commanders.expert.scripts; empty: that of the scene's name.
+        hands: kind of hand → thing that the script takes → what differs of its grasp from a parallel hand's.
         needs: of the robot, whichever is named.
 
     Raises:
@@ -130,6 +131,7 @@ class Task:
     fixtures: list[Fixture] = field(default_factory=list)
     tip: str = ""
     expert: str = ""
+    hands: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self):

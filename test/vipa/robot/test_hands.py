@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vipa import resources
-from vipa.commanders.expert.commander import Expert
-from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.motion.hand import HandBuffer
 from vipa.motion.motion import Motion
-from vipa.robot.description import load_robot
+from vipa.robot.description import Grip, load_robot
 from vipa.tasks.task import load_task
 from vipa_sim.cell import SimCell
 
@@ -33,7 +31,7 @@ def test_the_urdf_is_what_the_script_makes():
 @pytest.mark.parametrize("opening", [
     [0.5] * 6,                             # half closed
     [0.0, 0.0, 0.0, 0.0, 1.0, 1.0],        # four fingers closed, thumb open
-    [1.0, 1.0, 1.0, 0.3, 0.3, 0.0],        # thumb before the palm, index bent towards it
+    [1.0, 1.0, 1.0, 0.7, 0.9, 0.0],       # thumb before the palm, index bent towards it, 5 cm apart
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
 ])  # fmt: skip
 def test_a_chunk_moves_the_six_joints_and_those_that_follow(cell, opening):
@@ -59,7 +57,7 @@ def test_a_chunk_moves_the_six_joints_and_those_that_follow(cell, opening):
     assert not motion.stop_reasons
     data = cell._data
     index, outer = (float(data.joint(f"index_{part}_joint").qpos[0]) for part in ("proximal", "intermediate"))
-    assert outer == pytest.approx(index, abs=0.03)
+    assert outer == pytest.approx(1.064 * index, abs=0.03)
     bend, tip = (float(data.joint(f"thumb_{part}_joint").qpos[0]) for part in ("proximal_pitch", "distal"))
     assert tip == pytest.approx(0.667 * bend, abs=0.03)
 
@@ -121,8 +119,28 @@ def test_only_a_parallel_gripper_can_be_binary():
         dataclasses.replace(load_robot("fr3_inspire").arms[0].hand, binary=True)
 
 
-def test_the_expert_says_that_it_cannot_use_the_hand():
-    with pytest.raises(
-        VipaError, match="its skills grasp with a parallel hand; robot 'fr3_inspire' has six_joint hand"
-    ):
-        Expert(load_robot("fr3_inspire"), load_task("water_plant"))
+@given(st.floats(0, 1))
+def test_six_joints_are_one_gripper_and_back(opening):
+    hand = load_robot("fr3_inspire").arms[0].hand
+    joints = hand.gripping(np.array([opening, 1.0]))
+    assert joints.shape == (2, 6) and hand.opening_of(joints[0]) == pytest.approx(opening, abs=1e-9)
+    np.testing.assert_allclose(joints[1], hand.grip.open)
+    assert hand.opening_of(np.ones(6)) == 1.0  # wider than the gripper's widest
+
+
+def test_a_parallel_hand_is_its_own_gripper():
+    hand = load_robot("fr3_single").arms[0].hand
+    assert hand.gripping(np.array([0.3]))[0] == [0.3] and hand.opening_of(np.array([0.3])) == 0.3
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"grip": Grip([0.0], [1.0])}, "grip: closed and open want 6 openings each"),
+        ({"grip": Grip([0.5] * 6, [0.5] * 6)}, "grip: closed and open must differ"),
+        ({"sides": [["thumb_distal"], ["palm"]]}, "sides: palm; allowed: links of fingers"),
+    ],
+)
+def test_a_grip_that_cannot_be_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(load_robot("fr3_inspire").arms[0].hand, **change)

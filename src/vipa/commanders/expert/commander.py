@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.expert.part import DT_S, ArmPart, HeadPart, Part, Script
-from vipa.commanders.expert.scripts import scripts_of
+from vipa.commanders.expert.scripts import grasps_of, scripts_of
 from vipa.commanders.expert.view import View, World
 from vipa.errors import VipaError
 from vipa.motion.chunk import ActionChunk, Mode
@@ -58,6 +58,7 @@ class Expert:
         self.task, self.robot, self.seed = task, robot, seed
         task.check_robot(robot)
         scripts = scripts_of(task, robot)
+        self.grasps = {group.name: grasps_of(task, group) for group in robot.groups if group.name in scripts}
         turn = KICK_TURN_RAD_M * noise if turn is None else turn
         for name, value, unit in (("noise", noise, "metres"), ("turn", turn, "radians")):
             if not value >= 0:
@@ -115,7 +116,7 @@ class Expert:
         scorer = EpisodeScorer(self.task, time_limit=float("inf"))
         scorer.setup(state)
         self.world = World(now, seen.truth, seen.groups, scorer)
-        self.world.views = {n: View(self.world, p.group, p.kinematics) for n, p in self.parts.items()}
+        self.world.views = {n: View(self.world, p.group, p.kinematics, self.grasps[n]) for n, p in self.parts.items()}
         for name, part in self.parts.items():
             part.begin(self.world.views[name])
 
@@ -139,9 +140,8 @@ def _part(robot: Robot, group: Group, kinematics: Kinematics, script: Script) ->
     own = kinematics.group(group.name)
     if group.kind == "head":
         return HeadPart(group, own, script)
-    if group.hand is None or group.hand.kind != "parallel":
-        kind = group.hand.kind if group.hand else "no"
-        raise VipaError(f"expert: its skills grasp with a parallel hand; robot '{robot.name}' has {kind} hand")
+    if group.hand is None:
+        raise VipaError(f"expert: its skills grasp; group '{group.name}' of robot '{robot.name}' has no hand")
     return ArmPart(group, own, script)
 
 

@@ -55,5 +55,5 @@ class DaggerCommander:
         if self.sent is None:
             return {}
         step = round((now_ns - self.sent.start_ns) / 1e9 / self.sent.dt)
-        hands = {g.name: g.hand[:, 0] for g in self.sent.groups if g.hand is not None}
-        return {name: float(opening[np.clip(step, 0, len(opening) - 1)]) for name, opening in hands.items()}
+        hands = {g.name: g.hand[np.clip(step, 0, len(g.hand) - 1)] for g in self.sent.groups if g.hand is not None}
+        return {name: self.expert.robot.group(name).hand.opening_of(hand) for name, hand in hands.items()}

@@ -89,7 +89,7 @@ class Part:
 
 
 class ArmPart(Part):
-    """An arm with a parallel hand."""
+    """An arm with a hand that it uses as a gripper."""
 
     def begin_kicks(self, random: np.random.Generator) -> None:
         """Draws the episode's disturbances from `random`."""
@@ -167,7 +167,7 @@ class ArmPart(Part):
             tip_frame=self.group.tool_frame,
             poses=poses,
             hand_joint_names=joints,
-            hand=np.repeat(hand[:, None], len(joints), axis=1),
+            hand=self.group.hand.gripping(hand),
         )
 
 

@@ -1,6 +1,7 @@
 """What the expert sees: the world, and one named group in it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -35,15 +36,18 @@ class View:
     """The world as the skills of one group see it: an arm with its hand, or a head.
 
     name: of the group. base: pose (7,) of its base frame in the world frame. fingers: names of the links that grasp.
-    kinematics: of the group.
+    kinematics: of the group. hand: of the arm, or None. grasps: how its hand takes what the script handles, by name.
     """
 
-    def __init__(self, world: World, group: Group, kinematics: GroupKinematics):
+    def __init__(self, world: World, group: Group, kinematics: GroupKinematics, grasps: dict[str, Any] | None = None):
         self.world, self.name, self.kinematics = world, group.name, kinematics
         base = kinematics.base
         self.base = np.concatenate([base.translation, rotation.from_matrix(base.rotation)])
         self._to_base = poses.inverse(self.base)
+        self.hand, self.grasps = group.hand, grasps or {}
         self.fingers = frozenset(group.hand.fingers if group.hand else ())
+        sides = (group.hand.sides or [[finger] for finger in group.hand.fingers]) if group.hand else []
+        self._sides = [frozenset(side) for side in sides]
 
     def other(self, name: str) -> "View":
         """The view of the group `name`, which the script moves, too."""
@@ -66,8 +70,8 @@ class View:
 
     @property
     def opening(self) -> float:
-        """Opening of the arm's hand, 0..1."""
-        return float(self.state.hand[0])
+        """Opening of the arm's hand as a gripper, 0..1."""
+        return self.hand.opening_of(self.state.hand)
 
     def body(self, name: str) -> np.ndarray:
         """Pose (7,) of a body in the group's base frame."""
@@ -78,8 +82,9 @@ class View:
         return self.world.truth.scalars[name]
 
     def grasped(self, name: str) -> bool:
-        """All fingers of the hand touch the body."""
-        return self.fingers <= touching(self.world.truth, name)
+        """All sides of the hand touch the body."""
+        touched = touching(self.world.truth, name)
+        return all(side & touched for side in self._sides)
 
     def touched(self, name: str) -> bool:
         """A finger of the hand touches the body."""

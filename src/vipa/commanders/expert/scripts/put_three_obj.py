@@ -1,9 +1,12 @@
 """Script: open the drawer, put apple, banana and plum into it, close it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from vipa.commanders.expert.goal import Skill
 from vipa.commanders.expert.skills import drawer, grasp, place
+from vipa.commanders.expert.skills.drawer import Bar
 from vipa.commanders.expert.skills.reach import raise_tool, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry import poses
@@ -14,43 +17,64 @@ USABLE = 0.15  # metres of opening below which it is pulled again
 SUBTASKS = ("open drawer", "pick & place apple", "pick & place banana", "pick & place plum", "close drawer")
 ROUNDS = 3  # tries for everything that did not work
 
-# where each fruit goes, metres in the drawer's frame (x along its width, y into the cabinet), and how wide the hand
-# lets go
-SPOTS = {"apple": (-0.075, -0.03, 1.0), "banana": (0.0, -0.02, 0.8), "plum": (0.080, -0.03, 0.8)}
-DEPTH = {"apple": -0.006, "banana": 0.002, "plum": 0.0}  # metres of the tool below the fruit: the apple fills the hand
-RELEASE = 0.066  # metres of the tool over the drawer's floor: the hand's body passes over the side walls
+
+@dataclass(frozen=True)
+class Fruit:
+    """How a hand takes a fruit and puts it down. spot: where it goes, metres in the drawer's frame (x along its width, y into the
+    cabinet). depth: metres of the tool below the fruit; lowest: of the tool above the table at least. opening: 0..1 before the grasp;
+    release: to let go. over: metres of the tool over the drawer's floor at which it lets go: the hand's body passes over the side walls.
+    across: radians from the drawer's depth to the tool's x axis there."""
+
+    spot: tuple[float, float] = (0.0, 0.0)
+    depth: float = 0.0
+    lowest: float = 0.018
+    opening: float = 1.0
+    release: float = 0.8
+    over: float = 0.066
+    across: float = np.pi / 2
+
+
+GRASPS = {
+    "handle": Bar(),
+    "apple": Fruit(spot=(-0.075, -0.03), depth=-0.006, release=1.0),  # it fills the hand
+    "banana": Fruit(spot=(0.0, -0.02), depth=0.002),
+    "plum": Fruit(spot=(0.080, -0.03)),
+}
+FRUITS = ("apple", "banana", "plum")
 
 
 def script(view: View) -> Skill:
     """Everything that is not done yet, in the task's order, and again what failed."""
     for _ in range(ROUNDS):
-        for fruit in SPOTS:
+        for fruit in FRUITS:
             if view.done(f"pick & place {fruit}"):
                 continue
             if view.scalar(JOINT) < USABLE:
-                yield from drawer.open_by_handle(view, HANDLE, JOINT, OPEN)
+                yield from drawer.open_by_handle(view, HANDLE, JOINT, OPEN, view.grasps["handle"])
             yield from _put(view, fruit)
-        if all(view.done(f"pick & place {fruit}") for fruit in SPOTS):
+        if all(view.done(f"pick & place {fruit}") for fruit in FRUITS):
             break
     for _ in range(ROUNDS):
-        if (yield from drawer.push_shut(view, HANDLE, JOINT, SHUT)):
+        if (yield from drawer.push_shut(view, HANDLE, JOINT, SHUT, view.grasps["handle"])):
             return True
     return False
 
 
 def _put(view: View, fruit: str) -> Skill:
-    held = yield from grasp.from_above(view, fruit, lambda v: _grasp_yaw(v, fruit), DEPTH[fruit])
+    taken: Fruit = view.grasps[fruit]
+    held = yield from grasp.from_above(
+        view, fruit, lambda v: _grasp_yaw(v, fruit), taken.depth, taken.opening, taken.lowest
+    )
     if not held:
         yield from raise_tool(view, 1.0)
         return False
-    x, y, opening = SPOTS[fruit]
 
     def spot(view: View) -> np.ndarray:
-        return poses.transform(view.body("drawer"), [x, y, RELEASE])
+        return poses.transform(view.body("drawer"), [*taken.spot, taken.over])
 
     # fingers close along the drawer's width: the hand is broad in that direction only
-    across = yaw_of(view.body("drawer")) + np.pi / 2
-    return (yield from place.from_above(view, fruit, spot, across, 0.0, opening))
+    across = yaw_of(view.body("drawer")) + taken.across
+    return (yield from place.from_above(view, fruit, spot, across, 0.0, taken.release))
 
 
 def _grasp_yaw(view: View, fruit: str) -> float:

@@ -13,18 +13,20 @@ CLOSING = 0.6  # full strokes a second: the finger that comes first shall push t
 CAUGHT = 0.02  # metres that an object must have come up to count as lifted
 
 
-def from_above(view: View, name: str, yaw: Callable[[View], float], depth: float = 0.0, opening: float = 1.0) -> Skill:
+def from_above(
+    view: View, name: str, yaw: Callable[[View], float], depth: float = 0.0, opening: float = 1.0, lowest: float = 0.018
+) -> Skill:
     """Grasps the body `name` from above and lifts it. Returns whether it hangs in the hand.
 
     yaw: angle of the tool's x axis in the base frame (or half a turn more). depth: metres of the tool below the body's
-    origin. opening: 0..1 before the grasp.
+    origin, lowest: and not below this. opening: 0..1 before the grasp.
     """
     turn = best_yaw(view, view.body(name)[:3], yaw(view))
 
     def over(height: float):
         def goal(view: View) -> np.ndarray:
             at = view.body(name)[:3]
-            return top_down([at[0], at[1], max(at[2] - depth, 0.018) + height], turn)
+            return top_down([at[0], at[1], max(at[2] - depth, lowest) + height], turn)
 
         return goal
 

@@ -3,6 +3,7 @@ from it can follow, and what was undone is done again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class Take:
     low: float = 0.015
     beside: float = 0.025
     turned: float = 0.25
+
+    STEPS: ClassVar[tuple[str, ...]] = ("raise", "reach", "descend", "open", "close")
 
     def held(self, view: View) -> bool:
         """The body is in the hand."""
