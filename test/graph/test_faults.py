@@ -195,7 +195,7 @@ def test_fault_with_an_arm_that_lags(graphs, fault, record_property):
 
 
 def play(graphs, graph, fault, record):
-    """record: gets seconds of ROS time from the fault to rest, where it rests; `pytest --junitxml FILE` writes them."""
+    """record: gets seconds of ROS time from the fault to rest, where it rests; `pytest --junitxml FILE -o junit_family=xunit1` writes them."""
     try:
         undergo(graph, fault, *graph.begin())
         limits_held(graph.wires)
