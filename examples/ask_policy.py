@@ -28,7 +28,9 @@ def main() -> ActionChunk:
         robot = load_robot("fr3_single")
         commander = RemoteCommander(robot, parse(address))
         commander.reset(EpisodeStart("example", "water_plant", "water the plant", 0, ""))
-        chunk = commander.step(at_home(robot, commander.cameras))  # in an episode: what cameras and joints say
+        chunk = commander.step(
+            at_home(robot, commander.cameras, "water the plant")
+        )  # in an episode: what cameras and joints say
         commander.close()
     finally:
         server.terminate()

@@ -90,7 +90,9 @@ def killed(name: str) -> bool:
             "-p",
             "no:cacheprovider",
         ]
-        result = subprocess.run([*command, TESTS + tests], cwd=copy, env=env, capture_output=True, text=True)
+        result = subprocess.run(
+            [*command, TESTS + tests], cwd=copy, env=env, capture_output=True, text=True, encoding="utf-8"
+        )
         if result.returncode not in (0, 1):
             raise ValueError(
                 f"{name}: pytest ended with {result.returncode}:\n{result.stdout[-2000:]}{result.stderr[-1000:]}"

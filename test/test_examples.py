@@ -51,7 +51,12 @@ def test_a_bag_in_numpy(run_folder):
 
 def test_a_policy_is_asked_by_another_process():
     done = subprocess.run(
-        [sys.executable, EXAMPLES / "ask_policy.py"], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, EXAMPLES / "ask_policy.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        encoding="utf-8",
     )
     assert "arm: 16 poses, 0.1 s apart" in done.stdout
 

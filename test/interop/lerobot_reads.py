@@ -29,7 +29,7 @@ def collate():
 
 
 def load(root: Path) -> None:
-    info = json.loads((root / "meta/info.json").read_text())
+    info = json.loads((root / "meta/info.json").read_text(encoding="utf-8"))
     fps = info["fps"]
     chunk = {"action": [k / fps for k in range(8)]}
     dataset = LeRobotDataset("local/set", root=root, delta_timestamps=chunk, video_backend="pyav")
@@ -98,7 +98,7 @@ def edit(root: Path, vipa: str | None) -> None:
 
 def check(vipa: str, root: Path) -> None:
     command = [vipa, "dataset", "check", str(root)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     print("   ", found.stdout.strip().splitlines()[-1])
     assert found.returncode == 0, found.stdout + found.stderr
 
@@ -108,7 +108,7 @@ def visualise(root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [tool, "--repo-id", "local/set", "--root", root, "--episode-index", "0", "--save", "1"]
         found = subprocess.run(
-            [*map(str, command), "--output-dir", folder], capture_output=True, text=True, check=False
+            [*map(str, command), "--output-dir", folder], capture_output=True, text=True, encoding="utf-8", check=False
         )
         made = list(Path(folder).glob("*.rrd"))
         print("  visualised:", f"{made[0].stat().st_size >> 10} kB" if made else found.stderr.strip().splitlines()[-1:])

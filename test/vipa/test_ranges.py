@@ -29,7 +29,7 @@ NOT_FINITE = [float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 10**400]
 SIGNED = {  # keys whose numbers may be negative
     "closed", "open", "min", "max", "home", "position", "rpy", "turn", "threshold", "target_offset", "origin", "axis", "tip", "rim",
     "fruit_min", "fruit_max", "can_min", "can_max", "plant_min", "plant_max", "holder_min", "holder_max", "vase_min", "vase_max",
-    "cloth_min", "cloth_max", "face", "along", "across", "low", "high", "above", "below", "above_rim",
+    "cloth_min", "cloth_max", "face", "along", "across", "low", "high", "above", "below", "above_rim", "height", "middle",
 }  # fmt: skip
 
 

@@ -187,7 +187,7 @@ def test_latency_from_a_bag(tmp_path, capsys):
 
 def test_another_robots_calibration_is_refused(tmp_path, capsys):
     (tmp_path / "c").mkdir()
-    (tmp_path / "c/calibration.yaml").write_text("robot: ur5e_single\n")
+    (tmp_path / "c/calibration.yaml").write_text("robot: ur5e_single\n", encoding="utf-8")
     status, _, err = vipa(capsys, "latency", "wrist", tmp_path / "no", "--out", tmp_path / "c")
     assert status == 2 and "is of robot 'ur5e_single'; allowed: fr3_single" in err
 

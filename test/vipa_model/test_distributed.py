@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers.hand3d_files import write_hand3d
-
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
 from helpers import two_processes  # noqa: E402
+from helpers.hand3d_files import write_hand3d  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
 
 
@@ -37,7 +36,7 @@ def runs(tmp_path_factory):
         str(out),
     ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    result = subprocess.run(launch, capture_output=True, text=True, timeout=240, env=env, check=False)
+    result = subprocess.run(launch, capture_output=True, text=True, encoding="utf-8", timeout=240, env=env, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
     said = [json.loads((out / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
     two_processes.run(data, out / "one")

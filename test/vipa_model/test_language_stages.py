@@ -6,13 +6,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from helpers.hand3d_files import write_hand3d
-from helpers.tiny_internvl import make_internvl, small_parts
-from helpers.tiny_model import random_batch, tiny_config
-
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
+from helpers.hand3d_files import write_hand3d  # noqa: E402
+from helpers.tiny_internvl import make_internvl, small_parts  # noqa: E402
+from helpers.tiny_model import random_batch, tiny_config  # noqa: E402
 from vipa_model.cli import train_main  # noqa: E402
 from vipa_model.configuration_vipa import VipaConfig  # noqa: E402
 from vipa_model.data.hand3d import VISUAL, Hand3DSource, moves, open_records, scale_factor  # noqa: E402

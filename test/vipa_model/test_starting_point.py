@@ -5,14 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from helpers.hand3d_files import write_hand3d
-from helpers.synthetic_frames import episode
-from helpers.tiny_internvl import make_internvl, small_parts
-from helpers.tiny_model import tiny_config
-
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
+from helpers.hand3d_files import write_hand3d  # noqa: E402
+from helpers.synthetic_frames import episode  # noqa: E402
+from helpers.tiny_internvl import make_internvl, small_parts  # noqa: E402
+from helpers.tiny_model import tiny_config  # noqa: E402
 from vipa_model.cli import train_main  # noqa: E402
 from vipa_model.configuration_vipa import GroupConfig, VipaConfig  # noqa: E402
 from vipa_model.data.frame_source import prepare_frames  # noqa: E402

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from helpers.hand3d_files import K, write_hand3d
-from helpers.running_server import WAIT, Running
-from helpers.synthetic_frames import make_store, observation
-from helpers.tiny_internvl import make_internvl, small_parts
-from vipa import resources
-from vipa.commanders.inference import InferenceOptions
-from vipa.commanders.policy.commander import load_policy
-from vipa.serving.protocols import openpi_wire
-from vipa.serving.protocols.vipa import ServedPolicy
-from vipa_cli import cli
-
 pytestmark = pytest.mark.train
 pytest.importorskip("torch")
+
+from helpers.hand3d_files import K, write_hand3d  # noqa: E402
+from helpers.running_server import WAIT, Running  # noqa: E402
+from helpers.synthetic_frames import make_store, observation  # noqa: E402
+from helpers.tiny_internvl import make_internvl, small_parts  # noqa: E402
+from vipa import resources  # noqa: E402
+from vipa.commanders.inference import InferenceOptions  # noqa: E402
+from vipa.commanders.policy.commander import load_policy  # noqa: E402
+from vipa.serving.protocols import openpi_wire  # noqa: E402
+from vipa.serving.protocols.vipa import ServedPolicy  # noqa: E402
+from vipa_cli import cli  # noqa: E402
 
 
 def commands() -> list[list[str]]:

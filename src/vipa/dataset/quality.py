@@ -9,7 +9,8 @@ import numpy as np
 from vipa.dataset.check import Finding, stamp_names
 from vipa.dataset.reader import Dataset, DatasetEpisode
 from vipa.errors import VipaError
-from vipa.robot.camera_watch import MAX_MOVED_PX, MIN_BRIGHTNESS, view_shift
+from vipa.robot.camera_watch import MAX_MOVED_PX, view_shift
+from vipa.robot.captures import MIN_BRIGHTNESS
 from vipa.tasks.task import load_task
 
 MAX_GAP_PERIODS = 2.0  # between the joint states of two frames

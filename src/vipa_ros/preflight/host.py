@@ -44,7 +44,7 @@ def versions() -> Finding:
 def gpu(run: Callable = subprocess.run) -> Finding:
     """GPU, driver and free memory. None is no error: policies run on the CPU."""
     try:
-        done = run(GPU_QUERY, capture_output=True, text=True, timeout=20, check=False)
+        done = run(GPU_QUERY, capture_output=True, text=True, encoding="utf-8", timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         kind = "no nvidia-smi" if isinstance(error, FileNotFoundError) else f"nvidia-smi: {error}"
         return Finding("gpu", OK, f"{kind}: policies run on the CPU")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE, GRASP, LEAVES, NOZZLE, PLANT
+from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE, GRASPS, LEAVES, NOZZLE, PLANT
 from vipa.geometry import poses
 from vipa.tasks.task import Task
 
@@ -98,7 +98,7 @@ def _half(angle: float) -> float:
     return float((angle + np.pi / 2) % np.pi - np.pi / 2)
 
 
-_CAN = Thing("watering can", "can", (0.0, 0.0, GRASP))
+_CAN = Thing("watering can", "can", (0.0, 0.0, GRASPS["can"].height))
 _FRUITS = ("apple", "banana", "plum")
 _VOCABULARIES = {
     "water_plant": Vocabulary(

@@ -70,17 +70,17 @@ def test_meshes_are_read_from_every_form(tmp_path):
             "endloop",
             "endfacet",
         ]
-    (tmp_path / "b.STL").write_text("\n".join(lines))
+    (tmp_path / "b.STL").write_text("\n".join(lines), encoding="utf-8")
     corners = ELL.reshape(-1, 3)
     obj = [f"v {x} {y} {z}" for x, y, z in corners] + [
         f"f {k + 1}/1 {k + 2}/1 {k + 3}/1" for k in range(0, len(corners), 3)
     ]
-    (tmp_path / "c.obj").write_text("\n".join(obj))
+    (tmp_path / "c.obj").write_text("\n".join(obj), encoding="utf-8")
     for name in ("a.stl", "b.STL", "c.obj"):
         assert np.allclose(meshes.read(tmp_path / name), ELL, atol=1e-6)
-    (tmp_path / "d.dae").write_text("<x/>")
+    (tmp_path / "d.dae").write_text("<x/>", encoding="utf-8")
     (tmp_path / "e.stl").write_bytes(b"nothing")
-    (tmp_path / "f.obj").write_text("v 0 0 0\nf 1 2 9\n")
+    (tmp_path / "f.obj").write_text("v 0 0 0\nf 1 2 9\n", encoding="utf-8")
     for name, words in (
         ("d.dae", "kind '.dae'; allowed: .stl, .obj"),
         ("e.stl", "no readable STL"),
@@ -156,7 +156,7 @@ def test_what_is_no_robot_is_refused_and_nothing_is_left(tmp_path, change, said)
 
 def test_what_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "robots").mkdir()
-    (tmp_path / "robots/note").write_text("mine")
+    (tmp_path / "robots/note").write_text("mine", encoding="utf-8")
     with pytest.raises(VipaError, match="holds files already"):
         robot_add.add(meshed(tmp_path), "mine", tmp_path / "robots")
 
