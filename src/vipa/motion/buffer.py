@@ -110,7 +110,6 @@ class ChunkBuffer:
 
     def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH_RAD_S):
         self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
-        self.fading = acceleration  # (tangent,) that bridging an offset may use: less where the arm gives the tool less
         self.lag = 3 / bandwidth
         self._step = 0.0
         self.clear()
@@ -226,7 +225,7 @@ class ChunkBuffer:
             MIN_BLEND_S,
             float(np.max(1.875 * offset / self.speed)),
             float(np.max(3.94 * rate / self.acceleration)),
-            float(np.sqrt(np.max(5.77 * offset / self.fading))),
+            float(np.sqrt(np.max(5.77 * offset / self.acceleration))),
         )
 
     def advance(self, now: float, dt: float) -> Reference:

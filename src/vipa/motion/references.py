@@ -89,7 +89,7 @@ class References:
         q, v = state.q[columns], state.v[columns]
         if pose:
             placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
-            buffer.fading = self._agility(name, jacobian)
+            buffer.acceleration = self._agility(name, jacobian)
             if not buffer.active:
                 buffer.restart(pose_of(placement), jacobian @ v)
         elif not buffer.active:
