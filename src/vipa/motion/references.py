@@ -12,10 +12,6 @@ from vipa.robot.kinematics import Kinematics, pose_of
 BLEND_SPEED_SHARE = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
 # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
 BLEND_ACCELERATION = (4.0, 10.0)
-MIN_BLEND_ACCELERATION = (
-    0.5,
-    1.25,
-)  # m/s², rad/s² of the tool, likewise, where the joints give less: near a singularity
 BLEND_JOINT_SHARE = 0.5  # share of the joints' acceleration limits, likewise
 
 
@@ -86,24 +82,16 @@ class References:
         columns, buffer = self.kinematics.columns[name], buffers[name]
         if name in other:
             other[name].clear()
-        q, v = state.q[columns], state.v[columns]
-        if pose:
-            placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
-            buffer.acceleration = self._agility(name, jacobian)
-            if not buffer.active:
+        if not buffer.active:
+            q, v = state.q[columns], state.v[columns]
+            if pose:
+                placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
                 buffer.restart(pose_of(placement), jacobian @ v)
-        elif not buffer.active:
-            buffer.restart(q, v)
+            else:
+                buffer.restart(q, v)
         times = start + dt * np.arange(len(values))
         buffer.splice(times, values, dt, now)
         self.horizon = max(self.horizon, float(times[-1]) - now)
-
-    def _agility(self, name: str, jacobian: np.ndarray) -> np.ndarray:
-        """(6,) m/s² and rad/s² along each axis of the base frame that fading out a splice may use: what BLEND_JOINT_SHARE of the
-        joints' limits gives the tool where `jacobian` (6, J) was taken. More, and the arm would shoot past where the fade ends."""
-        limits = np.asarray(self.kinematics.robot.group(name).max_acceleration, float)
-        given = BLEND_JOINT_SHARE * np.min(limits[:, None] / np.maximum(np.abs(np.linalg.pinv(jacobian)), 1e-9), axis=0)
-        return np.clip(given, np.repeat(MIN_BLEND_ACCELERATION, 3), np.repeat(BLEND_ACCELERATION, 3))
 
     def advance(self, now: float, dt: float) -> dict[str, Target]:
         """What every moving group should do until now + dt. Once a tick."""

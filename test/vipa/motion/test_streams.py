@@ -219,21 +219,3 @@ def test_quaternion_flips_are_one_rotation():
     log = drive(motion, cell, 1.0, follow(motion, flipping))
     assert not any(log.answers)
     assert max(np.linalg.norm(rotation.difference(p[3:], home[3:])) for p in log.tool["arm"]) < 1e-3
-
-
-@pytest.mark.parametrize("drop", [0.03, 0.07])
-def test_a_chunk_that_wants_to_be_elsewhere_is_not_shot_past(drop):
-    """A late answer of a policy: the arm waits above a thing and is to be lower at once. Fading out the difference was planned with
-    twice the acceleration that the joints give the tool there, and the hand went 20 mm further, into the thing."""
-    motion, cell = start()
-    home, seq = tool(motion), 0
-    lows = []
-    for k in range(150):
-        chunks = []
-        if k % 80 == 0:
-            seq += 1
-            low = home + np.array([0, 0, -drop if k else 0.0, 0, 0, 0, 0])
-            chunks = [pose_chunk(motion, "arm", np.tile(low, (16, 1)), cell.now_ns, 0.1, seq)]
-        drive(motion, cell, motion.dt, lambda time, now_ns, c=chunks: c)
-        lows.append(tool(motion)[2] - home[2])
-    assert min(lows) > -drop - 0.002 and abs(lows[-1] + drop) < 1e-3
