@@ -108,6 +108,7 @@ PLAN = Plan(
 )
 
 
+@pytest.mark.slow
 def test_a_set_is_led_on_a_phone(tmp_path, monkeypatch, tab):
     common = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}
     sim = ProcessSpec("sim", "sim", {**common, "seed": 2, "variant": "cobalt", "fixed_cameras": True})
