@@ -1,12 +1,17 @@
 """What a policy sees, live and in a dataset: one function makes a capture, one makes the observation of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vipa.robot.captures import capture_fault
-from vipa.robot.measured import GroupReader
 from vipa.robot.state import CameraFrame, JointState, Observation
+
+if TYPE_CHECKING:  # MoveIt's processes convert captures and want none of our kinematics
+    from vipa.robot.measured import GroupReader
 
 
 def capture(
