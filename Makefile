@@ -18,11 +18,11 @@ SAFETY = geometry robot motion planning tasks
 SAFETY_TESTS = $(addprefix test/vipa/,robot motion planning tasks)
 coverage: setup
 	.venv/bin/python -m pytest $(SAFETY_TESTS) --ignore=test/vipa/motion/test_properties.py $(SAFETY:%=--cov=vipa.%) \
-	  --cov-report=term:skip-covered
+	  --cov-report=term:skip-covered --cov-fail-under=92
 
 # All tests of `make test` and all packages but vipa_model; nodes in processes of their own count, too. 60 % more CPU.
 coverage-all: setup
-	.venv/bin/python -m pytest --cov --cov-report=term:skip-covered
+	.venv/bin/python -m pytest --cov=vipa --cov=vipa_sim --cov=vipa_ros --cov=vipa_cli --cov-report=term:skip-covered
 
 # Known vulnerabilities of what the lock file pins, by pip-audit in an environment of its own: wants the network.
 audit:

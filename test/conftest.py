@@ -9,10 +9,10 @@ from hypothesis import settings
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.supervisor import remove_dead_shared_memory
 
-# The same cases every time in CI; new ones at every run elsewhere.
+# The same cases every time in CI; new ones at every run elsewhere. A case may take as long as a busy machine wants.
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("here", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 # The tests' own nodes speak as those of a graph do. Before any of them is made: Fast DDS reads its profile once a process.
