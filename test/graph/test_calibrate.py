@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
+from helpers.standing_cell import domain_of, standing_cell
 from vipa import resources
 from vipa.robot import calibrated
 
@@ -20,30 +20,11 @@ WALL = 400  # seconds after which a test gives up; nothing is measured by it
 def standing(tmp_path):
     """The ROS domain of a cell with a board on the table, whose arms lag by 40 ms."""
     task = resources.root() / "examples/tasks/board_on_table.yaml"
-    line = [
-        sys.executable,
-        "-m",
-        "vipa_cli.cli",
-        "cell",
-        "--task",
-        str(task),
-        "--following",
-        "lag=0.04",
-        "--out",
-        str(tmp_path / "cell"),
-    ]
-    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    process = subprocess.Popen(
-        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    )
-    killer = threading.Timer(WALL, process.kill)
-    killer.start()
-    first = process.stdout.readline()
-    assert "ROS domain" in first, first + process.stdout.read()
-    yield first.split("ROS domain ")[1].split(";")[0]
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
-    killer.cancel()
+    line = ["--task", str(task), "--following", "lag=0.04", "--out", str(tmp_path / "cell")]
+    with standing_cell(tmp_path, *line, says="ROS domain", wall=WALL) as (process, said):
+        yield domain_of(said)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
 
 
 def vipa(domain, *words):

@@ -3,8 +3,6 @@ on a phone."""
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 import cv2
@@ -13,6 +11,7 @@ import pytest
 from helpers import browser
 from helpers.browser import Browser
 from helpers.graph_world import World
+from helpers.standing_cell import standing_cell
 from vipa.evaluation import trial_file
 from vipa.evaluation.plan import CommanderEntry, Plan
 from vipa.evaluation.trial_set import TrialSet, begun
@@ -35,33 +34,12 @@ def tab():
 @pytest.fixture
 def cell(tmp_path):
     """The console's address of `vipa cell --console`."""
-    line = [
-        sys.executable,
-        "-m",
-        "vipa_cli.cli",
-        "cell",
-        "--task",
-        "water_plant",
-        "--out",
-        str(tmp_path),
-        "--console",
-        "localhost:0",
-    ]
-    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    process = subprocess.Popen(
-        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    )
-    killer = threading.Timer(WALL, process.kill)
-    killer.start()
-    said = []
-    while not (said and said[-1].startswith("console: ")):
-        said.append(process.stdout.readline())
-        assert said[-1], said
-    yield said[-1].split()[1]
-    process.send_signal(signal.SIGINT)
-    status = process.wait(WALL)
-    assert status == 0, process.stdout.read()
-    killer.cancel()
+    line = ["--task", "water_plant", "--out", str(tmp_path), "--console", "localhost:0"]
+    with standing_cell(tmp_path, *line, says="console: ", wall=WALL) as (process, said):
+        yield said.split()[1]
+        process.send_signal(signal.SIGINT)
+        status = process.wait(WALL)
+        assert status == 0, process.stdout.read()
 
 
 def test_a_phone_watches_stops_rearms_and_homes(cell, tab):

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from helpers.processes import processes_of
+from helpers.standing_cell import domain_of, standing_cell
 from vipa_ros.common import lifeline
 
 pytestmark = pytest.mark.graph
@@ -25,20 +25,12 @@ def operator(domain, ask):
 @pytest.fixture
 def standing(tmp_path):
     """(`vipa cell` as a process, its ROS domain, the pids of its nodes)."""
-    line = [sys.executable, "-m", "vipa_cli.cli", "cell", "--task", "water_plant", "--out", str(tmp_path)]
-    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    process = subprocess.Popen(
-        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-    )
-    killer = threading.Timer(WALL, process.kill)
-    killer.start()
-    first = process.stdout.readline()
-    assert "ROS domain" in first, first + process.stdout.read()
-    (folder,) = tmp_path.iterdir()
-    yield process, first.split("ROS domain ")[1].split(";")[0], processes_of(folder.resolve())
-    killer.cancel()
-    process.kill()
-    process.wait()
+    with standing_cell(tmp_path, "--task", "water_plant", "--out", str(tmp_path), says="ROS domain", wall=WALL) as (
+        process,
+        said,
+    ):
+        (folder,) = tmp_path.iterdir()
+        yield process, domain_of(said), processes_of(folder.resolve())
 
 
 def test_an_emergency_stop_does_not_end_it(standing):

@@ -53,6 +53,11 @@ def aligned(tmp_path_factory):
     return folder
 
 
+def stage3(store, start, out):
+    """The words of `vipa train` for stage 3 from `start`, without its steps."""
+    return [str(store.folder), "--recipe", "stage3", "--start", str(start), "--out", str(out), "--quiet"]
+
+
 @pytest.mark.parametrize(
     "hand, joints, cameras, rate, arms",
     [(6, 7, ("scene",), 20.0, 1), (1, 6, ("scene", "wrist", "side"), 10.0, 1), (6, 7, ("scene", "wrist"), 15.0, 2)],
@@ -60,18 +65,7 @@ def aligned(tmp_path_factory):
 def test_stage_three_fits_another_robot(aligned, tmp_path, hand, joints, cameras, rate, arms):
     store = robot(tmp_path / "store", hand, joints, cameras, rate, arms=arms)
     out = tmp_path / "out"
-    command = [
-        str(store.folder),
-        "--recipe",
-        "stage3",
-        "--start",
-        str(aligned),
-        "--out",
-        str(out),
-        "--quiet",
-        "--steps",
-        "2",
-    ]
+    command = [*stage3(store, aligned, out), "--steps", "2"]
     assert train_main([*command, "--set", "batch=4", "--set", "precision=fp32", "--model", "head.horizon=6"]) == 0
     config, before = VipaConfig.from_pretrained(out), VipaForActionPrediction.from_pretrained(aligned).state_dict()
     assert (config.cameras, config.rate_hz, config.head.horizon) == (list(cameras), rate, 6)
@@ -108,16 +102,7 @@ def test_what_was_learnt_is_not_changed_in_passing(store, trained, key):
 def test_crops_travel_from_the_data_to_the_policy(aligned, tmp_path):
     crops = {"scene": Crop(0.1, 0.0, 0.9, 1.0)}
     store = robot(tmp_path / "store", 1, 7, ("scene", "wrist"), 20.0, crops)
-    command = [
-        str(store.folder),
-        "--recipe",
-        "stage3",
-        "--start",
-        str(aligned),
-        "--out",
-        str(tmp_path / "out"),
-        "--quiet",
-    ]
+    command = stage3(store, aligned, tmp_path / "out")
     assert train_main([*command, "--steps", "1", "--set", "batch=4", "--set", "precision=fp32"]) == 0
     assert VipaProcessor.from_pretrained(tmp_path / "out").crops == crops
     other = robot(tmp_path / "other", 1, 7, ("scene", "wrist"), 20.0, {"scene": Crop(0.2, 0.0, 0.9, 1.0)})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording.topic_names import JOINT_STATES
@@ -12,8 +13,6 @@ from vipa.robot.description import Camera, Robot
 from vipa.robot.kinematics import Kinematics
 
 RATE = 0.8  # of a camera's rate, at least
-SKEW_S = 0.12  # seconds between cameras, as an observation allows
-STALE_S = 0.3  # seconds that a picture may be old when it comes
 EARLY_S = 0.005  # seconds that a stamp may lie in this host's future: more is another host's clock
 JOINT_OFFSET_S = 0.05  # seconds that joint states may be old when they come, as motion allows
 JOINT_RATE = 30.0  # Hz, at least
@@ -103,8 +102,8 @@ def skew(cameras: Sequence[str], heard: Heard) -> Finding:
             if a < b and len(inside):
                 off = float(np.max(np.min(np.abs(inside[:, None] - theirs[None]), axis=1))) / 1e9
                 worst = max(worst, off)
-                if off > SKEW_S:
-                    faults.append(f"{a} and {b} are {off:.2f} s apart; allowed: {SKEW_S:g}")
+                if off > MAX_SKEW_S:
+                    faults.append(f"{a} and {b} are {off:.2f} s apart; allowed: {MAX_SKEW_S:g}")
             elif a < b:
                 faults.append(f"{a} and {b} never showed the same time")
     fix = "check rates and clocks of the cameras' hosts; sync_mode of our driver, docs/install.md"
@@ -185,7 +184,7 @@ def clocks(heard: Heard) -> Finding:
     if heard.joint_offsets:
         sources[JOINT_STATES] = heard.joint_offsets
     for name, offsets in sources.items():
-        offset, allowed = float(np.median(offsets)), JOINT_OFFSET_S if name == JOINT_STATES else STALE_S
+        offset, allowed = float(np.median(offsets)), JOINT_OFFSET_S if name == JOINT_STATES else MAX_AGE_S
         seen.append(f"{name} {1e3 * offset:.0f} ms")
         if offset < -EARLY_S:
             faults.append(f"{name}: stamped {-1e3 * offset:.0f} ms in this host's future; allowed: {1e3 * EARLY_S:g}")

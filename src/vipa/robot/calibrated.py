@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from vipa import config
 from vipa.config import Name, Range
 from vipa.errors import VipaError, unknown
-from vipa.robot.quantities import Angle, Latency, Point
+from vipa.robot.quantities import Angle, Latency, Point, check_vectors
 
 if TYPE_CHECKING:  # which imports this
     from vipa.robot.description import Robot
@@ -31,8 +31,7 @@ class Mount:
     date: str = ""
 
     def __post_init__(self):
-        if len(self.position) != 3 or len(self.rpy) != 3:
-            raise ValueError("position and rpy want three numbers each")
+        check_vectors("", position=self.position, rpy=self.rpy)
 
 
 @dataclass(frozen=True)

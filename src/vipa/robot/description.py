@@ -10,7 +10,7 @@ from vipa import config, resources
 from vipa.config import Name, Range, Token
 from vipa.errors import unknown
 from vipa.robot import calibrated
-from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity
+from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity, check_vectors
 
 FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all finger links, what is held, the task's boxes
 
@@ -202,8 +202,7 @@ class Camera:
     latency: Latency = 0.0
 
     def __post_init__(self):
-        if len(self.position) != 3 or len(self.rpy) != 3:
-            raise ValueError(f"camera {self.name}: position and rpy want three numbers each")
+        check_vectors(f"camera {self.name}", position=self.position, rpy=self.rpy)
         if len(self.depth_range) != 2 or not self.depth_range[0] < self.depth_range[1]:
             raise ValueError(
                 f"camera {self.name}: depth_range {self.depth_range}; allowed: [near, far], near below far"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from vipa.config import Range
+from vipa.robot.quantities import check_vectors
 
 Place = Annotated[float, Range(-100, 100)]  # metres
 Length = Annotated[float, Range(above=0, high=100)]  # metres
@@ -21,5 +22,4 @@ class Fixture:
     rpy: list[Angle] = field(default_factory=lambda: [0.0, 0.0, 0.0])
 
     def __post_init__(self):
-        if not len(self.position) == len(self.size) == len(self.rpy) == 3:
-            raise ValueError(f"fixture {self.name}: position, size and rpy want three numbers each")
+        check_vectors(f"fixture {self.name}", position=self.position, size=self.size, rpy=self.rpy)

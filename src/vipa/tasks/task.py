@@ -9,6 +9,7 @@ from vipa.config import Name, Range
 from vipa.errors import VipaError
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
+from vipa.robot.quantities import check_vectors
 from vipa.tasks import checks
 
 
@@ -35,8 +36,7 @@ class Held:
     group: str = ""
 
     def __post_init__(self):
-        if not len(self.position) == len(self.size) == len(self.rpy) == 3:
-            raise ValueError(f"held {self.name}: position, size and rpy want three numbers each")
+        check_vectors(f"held {self.name}", position=self.position, size=self.size, rpy=self.rpy)
         if not self.name or self.name.split() != [self.name]:
             raise ValueError(f"held: name '{self.name}'; allowed: one word")
 

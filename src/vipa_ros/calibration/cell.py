@@ -5,8 +5,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from vipa_msgs.srv import SetAuthority
@@ -101,12 +99,7 @@ def run(make: Callable[[], Cell], act: Callable[[Cell], Coroutine[Any, Any, Any]
     box: list[Any] = []
 
     def spin(cell: Cell) -> None:
-        executor = SingleThreadedExecutor()
-        executor.add_node(cell)
-        task = executor.create_task(act(cell))
-        while rclpy.ok() and not task.done():
-            executor.spin_once(timeout_sec=0.1)
-        if task.done():
+        if (task := node.play(cell, act(cell))).done():
             box.append(_outcome(task))
 
     node.run(make, spin)

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Task
 
 from vipa import output
 from vipa.errors import VipaError
@@ -55,6 +56,16 @@ def run(make: Callable[[], Node], spin: Callable[[Node], None] | None = None) ->
     if status:
         sys.exit(status)
     return node
+
+
+def play(node: Node, coroutine: Coroutine) -> Task:
+    """The task of `coroutine`, spun on `node` until it is done, or rclpy has ended: then it may not be. Main thread."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    task = executor.create_task(coroutine)
+    while rclpy.ok() and not task.done():
+        executor.spin_once(timeout_sec=0.1)
+    return task
 
 
 class _Asked:

@@ -11,6 +11,7 @@ from vipa_msgs.msg import EpisodeStatus, SafetyStatus, SubTaskStatus
 from vipa_msgs.srv import EStop, JudgeSubTask, ReArm
 
 from vipa.recording import topics
+from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.node import steady_clock
 from vipa_ros.common.qos import PROFILES
@@ -115,7 +116,13 @@ class OperatorRequests:
     def _on_safety(self, msg):
         self.known = replace(self.known, safety=msg)
 
+    @property
+    def episode(self) -> EpisodeStatus | None:
+        """The newest of an episode; `convert.checklist` takes it."""
+        return self.known.episode
+
     def _on_episode(self, msg):
+        convert.checklist(msg)  # refuses what is none
         self.known = replace(self.known, episode=msg)
 
     def press(self, key: str) -> None:

@@ -5,7 +5,7 @@ import math
 from vipa_msgs.msg import EpisodeStatus, RobotStatus, SafetyStatus
 
 from vipa.motion.chunk import Mode, MotionStatus
-from vipa.terminal.checklist import Row
+from vipa_ros.common import convert
 
 
 def motion(status: MotionStatus | None) -> dict | None:
@@ -51,11 +51,11 @@ def robot(msg: RobotStatus | None) -> dict | None:
     return {"ready": msg.ready, "estop": msg.estop, "mode": msg.mode, "message": msg.message}
 
 
-def episode(heard: tuple[EpisodeStatus, tuple[str, list[Row]]] | None) -> dict | None:
+def episode(msg: EpisodeStatus | None) -> dict | None:
     """The episode with its sub-tasks; None: not heard."""
-    if heard is None:
+    if msg is None:
         return None
-    msg, (phase, rows) = heard
+    phase, rows = convert.checklist(msg)
     return {"phase": phase, "episode_id": msg.episode_id, "task": msg.task, "commander": msg.commander, "seed": msg.seed,
             "elapsed_s": msg.elapsed, "time_limit_s": msg.time_limit, "outcome": msg.outcome,
             "subtasks": [{"name": r.name, "status": r.status, "t_done_s": finite(r.t_done), "progress": r.progress, "evidence": r.evidence} for r in rows],

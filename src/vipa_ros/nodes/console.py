@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
-from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
+from vipa_msgs.msg import MotionStatus, RobotStatus
 
 from vipa.console.board import Board
 from vipa.console.history import History
@@ -57,12 +57,11 @@ class ConsoleNode(Node):
         self.pictures = Pictures(self, self.board)
         self.requests = OperatorRequests(self, lambda done, words: None)
         self.placement_clients = {a: self.create_client(Trigger, placement_service(a)) for a in PLACEMENT}
-        self.motion = self.robot = self.episode = self.placement = None
+        self.motion = self.robot = self.placement = None
         self.jitter_ms = self.heard = 0.0
         listen = Listener(self).on
         listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
         listen(RobotStatus, topics.ROBOT_STATUS, self.on_robot, PROFILES["latched"])
-        listen(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, PROFILES["latched"])
         listen(DiagnosticStatus, PLACEMENT_STATUS, self.on_placement, PROFILES["latched"])
         self.server = WebServer(allowed, port, Served(self.board, self.asked, history).service)
         self.server.open()
@@ -80,9 +79,6 @@ class ConsoleNode(Node):
 
     def on_robot(self, msg):
         self.robot = msg
-
-    def on_episode(self, msg):
-        self.episode = msg, convert.checklist(msg)
 
     def on_placement(self, msg):
         self.placement = {
@@ -130,7 +126,7 @@ class ConsoleNode(Node):
 
     def tell(self):
         motion = self.motion if time.monotonic() - self.heard < SILENT_S else None
-        episode = operator_state.episode(self.episode)
+        episode = operator_state.episode(self.requests.episode)
         state = {
             "motion": operator_state.motion(motion), "chunk": operator_state.chunk(motion), "jitter_ms": self.jitter_ms if motion else None,
             "safety": operator_state.safety(self.requests.safety) if motion else None, "robot": operator_state.robot(self.robot),

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
-from vipa_msgs.msg import EpisodeStatus, MotionStatus, RobotStatus
+from vipa_msgs.msg import MotionStatus, RobotStatus
 
 from vipa.errors import VipaError, unknown
 from vipa.motion.chunk import Mode
@@ -28,9 +28,8 @@ from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
 FIND_TIMEOUT_S = 5.0  # wall seconds for a service or the motion node to be found
 PUBLISHERS_KNOWN_S = 1.0  # wall seconds without another publisher being found, after which all are known
-LATCHED_WAIT_S = (
-    3.0  # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
-)
+# wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
+LATCHED_WAIT_S = 3.0
 SLOWNESS = 3.0  # times as long as it took to find the newest publisher that another one is waited for
 ANSWER_TIMEOUT_S = 120.0  # wall seconds for its answer: homing takes its time
 STATUS_TIMEOUT_S = 1.0  # wall seconds without a status after which motion counts as gone
@@ -48,7 +47,7 @@ class OperatorNode(Node):
         self.wanted = node.parameter(self, "ask", "")
         if self.wanted and self.wanted not in (STATE, *ACTIONS):
             raise unknown("action", self.wanted, (STATE, *ACTIONS))
-        self.motion = self.robot = self.episode = None
+        self.motion = self.robot = None
         self.heard = 0.0
         self.last: tuple[bool, str] | None = None
         self.quit = False
@@ -56,16 +55,12 @@ class OperatorNode(Node):
         listen = Listener(self).on
         listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, PROFILES["stream"])
         listen(RobotStatus, topics.ROBOT_STATUS, self.on_robot, PROFILES["latched"])
-        listen(EpisodeStatus, topics.EPISODE_STATUS, self.on_episode, PROFILES["latched"])
 
     def on_motion(self, msg):
         self.motion, self.heard = convert.motion_status(msg), time.monotonic()
 
     def on_robot(self, msg):
         self.robot = msg
-
-    def on_episode(self, msg):
-        self.episode = msg, convert.checklist(msg)
 
     def on_answer(self, done, words):
         self.last = (done, words)
@@ -112,7 +107,7 @@ class OperatorNode(Node):
 
     def unheard(self, publishers: dict[str, int]) -> bool:
         """Whether a topic that somebody publishes has said nothing yet."""
-        heard = (self.motion, self.requests.safety, self.robot, self.episode)
+        heard = (self.motion, self.requests.safety, self.robot, self.requests.episode)
         return any(publishers[topic] and said is None for topic, said in zip(STATE_TOPICS, heard, strict=True))
 
     def document(self) -> dict:
@@ -121,7 +116,7 @@ class OperatorNode(Node):
             done, words = self.last or (False, "")
             return {"ask": self.wanted, "done": done, "message": words}
         return {"motion": operator_state.motion(self.motion), "safety": operator_state.safety(self.requests.safety),
-                "robot": operator_state.robot(self.robot), "episode": operator_state.episode(self.episode)}  # fmt: skip
+                "robot": operator_state.robot(self.robot), "episode": operator_state.episode(self.requests.episode)}  # fmt: skip
 
     def ask_once(self):
         deadline = time.monotonic() + FIND_TIMEOUT_S
@@ -147,8 +142,8 @@ class OperatorNode(Node):
         if self.robot is not None:
             ready = "ready" if self.robot.ready else f"not ready: {self.robot.message}"
             lines.append(Text(f"robot   {ready}", "" if self.robot.ready else "red"))
-        if self.episode is not None:
-            e, (phase, rows) = self.episode
+        if (e := self.requests.episode) is not None:
+            phase, rows = convert.checklist(e)
             lines.append(render(e.instruction, phase, e.elapsed, e.time_limit, rows))
         return lines
 

@@ -10,8 +10,6 @@ import dataclasses
 import json
 import sys
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from vipa.errors import VipaError, unknown
@@ -63,12 +61,7 @@ class Preflight(Node):
 
 def spin(preflight: Preflight) -> None:
     """Until it has looked."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(preflight)
-    task = executor.create_task(preflight.look())
-    while rclpy.ok() and not task.done():
-        executor.spin_once(timeout_sec=0.1)
-    if task.done():
+    if (task := node.play(preflight, preflight.look())).done():
         try:
             findings = task.result()
         except VipaError as error:

@@ -153,7 +153,7 @@ class TeleopSession(TeleopNode):
     def episode(self):
         if not self.session.running:
             return None
-        e = self.session.episode
+        e = self.session.requests.episode
         phase, rows = convert.checklist(e)
         return render_checklist(e.instruction, phase, e.elapsed, e.time_limit, rows)
 

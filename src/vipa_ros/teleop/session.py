@@ -66,16 +66,10 @@ class Session:
         self.folder: run_folder.RunFolder | None = None
         self.demo: Demonstration | None = None
         self.done = {"success": 0, "stopped": 0, "discarded": 0, "": 0}  # demonstrations by verdict
-        self.episode: EpisodeStatus | None = None
         self.intervention: Intervention | None = None
         self.over = False
         listen = Listener(node).on
-        listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, PROFILES["latched"])
         listen(Intervention, topics.INTERVENTION, self._on_intervention, PROFILES["latched"])
-
-    def _on_episode(self, msg):
-        convert.checklist(msg)  # refuses what is none
-        self.episode = msg
 
     def _on_intervention(self, msg):
         self.intervention = msg
@@ -83,7 +77,10 @@ class Session:
     @property
     def running(self) -> bool:
         """An episode is being prepared or runs, whoever began it."""
-        return self.episode is not None and self.episode.state in (EpisodeStatus.RESETTING, EpisodeStatus.RUNNING)
+        return (episode := self.requests.episode) is not None and episode.state in (
+            EpisodeStatus.RESETTING,
+            EpisodeStatus.RUNNING,
+        )
 
     def wish(self, event: str) -> None:
         """One of the device's session events."""

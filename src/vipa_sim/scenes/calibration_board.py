@@ -12,6 +12,7 @@ import numpy as np
 
 from vipa.calibration.board import Board
 from vipa.errors import VipaError
+from vipa.robot.quantities import check_vectors
 from vipa.tasks.task import Task
 from vipa_sim import geometry, tabletop, textures
 from vipa_sim.objects.board import add_board
@@ -34,8 +35,7 @@ class Ranges:
     light: list[Light] = field(default_factory=lambda: [0.92, 1.06])
 
     def __post_init__(self):
-        if len(self.position) != 3 or len(self.rpy) != 3:
-            raise ValueError("position and rpy want three numbers each")
+        check_vectors("", position=self.position, rpy=self.rpy)
         check_light(self.light)
 
 
