@@ -14,6 +14,7 @@ from vipa.recording import metadata
 from vipa.recording.decoding import Undecodable, decoder
 from vipa.recording.jumps import Jump, Seen, find_jump
 from vipa.recording.skipped import SkipLog
+from vipa.recording.small_messages import SmallMessages
 from vipa.recording.storage import McapStorage, RosbagsStorage
 from vipa.recording.topic_names import camera_topics
 
@@ -62,6 +63,7 @@ class BagReader:
         self.custom_data: dict[str, str] = custom if isinstance(custom, dict) else {}
         self._storage = _storage(self.folder, information)
         self.skipped = SkipLog()
+        self._small: SmallMessages | None = None
         self._decoders: dict[Any, Callable[[bytes], Any] | None] = {}
         self.topics = _topics(self._storage.connections.values())
         self.start_ns: int = self._storage.start_ns
@@ -84,12 +86,16 @@ class BagReader:
     @cached_property
     def jump(self) -> Jump | None:
         """The first jump of time in the bag, found by going through it once; None if time runs on as it should."""
-        storage = self._storage
+        storage, small = self._storage, SmallMessages()
         jump = find_jump(
-            Seen(storage.connections[m.connection].topic, m.log_ns, m.position, m.data) for m in storage.in_file_order()
+            Seen(storage.connections[m.connection].topic, m.log_ns, m.position, m.data)
+            for m in small.watched(storage.in_file_order())
         )
         if jump is not None and jump.back:
             storage.cut = jump.position
+            small.end(jump.position)
+        if jump is None or jump.back:
+            self._small = small
         return jump
 
     def messages(
@@ -138,7 +144,11 @@ class BagReader:
             return
         wanted = {key for key, info in self._storage.connections.items() if topics is None or info.topic in topics}
         _ = self.jump  # finding it ends the bag there
-        for message in self._storage.in_time_order(wanted, start_ns, stop_ns):
+        if self._small is not None and self._small.has(wanted):
+            found = self._small.in_time_order(wanted, start_ns, stop_ns)
+        else:
+            found = self._storage.in_time_order(wanted, start_ns, stop_ns)
+        for message in found:
             yield message.connection, message.log_ns, message.data
 
     def camera_names(self) -> list[str]:
