@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vipa.calibration.board import Board
 from vipa.config import Match, Range
+from vipa.dataset.import_mapping import ImportMapping
 from vipa.evaluation.plan import Plan
 from vipa.robot.calibrated import Calibration
 from vipa.robot.description import Robot
@@ -26,6 +27,7 @@ FILES = {
     "Task files, tasks/*.yaml": Task,
     "Calibration files": Calibration,
     "Plans of trials": Plan,
+    "Mappings of datasets, config/imports/*.yaml": ImportMapping,
     "Calibration boards, in a scene's randomisation": Board,
 }
 

@@ -1,6 +1,9 @@
-"""Files that are whole or absent: written beside their place, synced, and renamed into it; and who may write alone."""
+"""Files and folders that are whole or absent: written beside their place, and renamed into it; and who may write alone."""
 
+import ctypes
+import errno
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -97,3 +100,64 @@ def locked(path: Path) -> Iterator[None]:
     with open(path, "a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def new_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+    """A folder beside `path` that takes its place when the block ends; an error or a kill leaves what was there before.
+
+    replace: `path` may be there; it is exchanged in one step and what it was is removed. What killed calls have left is removed.
+    Raises VipaError if `path` is there and not empty, or the disk takes no more (disk_error's).
+    """
+    path = Path(path)
+    if not replace and path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise VipaError(f"{path}: is there already; allowed: the name of a new folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new-"))
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder
+        folder.chmod(0o755)  # mkdtemp gives 0700
+        if replace and path.exists():
+            os.sync()  # what was there is removed: what comes must be on the disk
+            _exchange(folder, path)
+        else:
+            os.rename(folder, path)
+    except OSError as error:
+        raise disk_error(path, error) from None
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Removes folders that killed calls of `new_folder` have left."""
+    for name in path.parent.glob(f".{glob.escape(path.name)}.new-*"):
+        try:
+            lock = os.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # has just taken its place
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(name, ignore_errors=True)
+        except BlockingIOError:
+            pass  # is being written
+        finally:
+            os.close(lock)
+
+
+def _exchange(a: Path, b: Path) -> None:
+    """Gives each of two folders the other's name: in one step where the file system can (renameat2), else in three."""
+    at_cwd, exchange = -100, 2
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        if libc.renameat2(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), exchange) == 0:
+            return
+        if (number := ctypes.get_errno()) not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(number, os.strerror(number), str(b))
+    aside = b.with_name(f".{b.name}.old-{os.getpid()}")
+    os.rename(b, aside)
+    os.rename(a, b)
+    os.rename(aside, a)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vipa import files
 from vipa.dataset import language, tables
 from vipa.dataset.depth import quantized
 from vipa.dataset.features import IMAGES, depth_feature
+from vipa.dataset.segment import Segment
 from vipa.dataset.spec import DEPTH, DatasetSpec, check_frame
 from vipa.dataset.stats import ImageStats, vector_stats
 from vipa.dataset.video import VideoWriter
@@ -147,13 +149,41 @@ def sweep(staging: Path) -> None:
         pass  # is not there, or not empty
 
 
-def staged(staging: Path) -> list[dict[str, Any]]:
-    """Records (episode.json) of the complete episodes in `staging`, each with its `folder`, in the order in which they were
-    recorded (meta: recorded), else of their keys."""
-    records = []
+@dataclass
+class StagedEpisode:
+    """A complete episode in a staging folder. `vipa.dataset.layout.Layout` lays out whatever has these fields and methods."""
+
+    folder: Path
+    key: str
+    instruction: str
+    length: int
+    subtasks: list[str]
+    meta: dict[str, Any]
+    stats: dict[str, dict[str, Any]]
+
+    def table(self) -> pa.Table:
+        """Its rows, without the columns that LeRobot numbers; subtask_index counts `subtasks`."""
+        return tables.read(self.folder / "data.parquet")
+
+    def table_size(self) -> int:
+        """Bytes of `table` on disk, about."""
+        return (self.folder / "data.parquet").stat().st_size
+
+    def video(self, feature: str) -> list[Segment]:
+        """A feature's frames, as segments of one form that begin at key frames."""
+        return [Segment(video_path(self.folder, feature), 0, self.length)]
+
+    def depth(self, camera: str) -> list[Segment]:
+        """The camera's depth without loss, likewise."""
+        return [Segment(self.folder / f"{camera}.mkv", 0, self.length)]
+
+
+def staged(staging: Path) -> list[StagedEpisode]:
+    """The complete episodes in `staging`, in the order in which they were recorded (meta: recorded), else of their keys."""
+    found = []
     for path in sorted(Path(staging).glob(f"[!.]*/{RECORD}")):
         try:
-            records.append(json.loads(path.read_text(encoding="utf-8")) | {"folder": path.parent})
+            found.append(StagedEpisode(path.parent, **json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             pass  # another process has just made it part of the dataset
-    return sorted(records, key=lambda r: (str(r["meta"].get("recorded", "")), r["key"]))
+    return sorted(found, key=lambda e: (str(e.meta.get("recorded", "")), e.key))

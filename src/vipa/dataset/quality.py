@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa.dataset.check import Finding, stamp_names
+from vipa.dataset.excerpt import relabelled
 from vipa.dataset.reader import Dataset, DatasetEpisode
 from vipa.errors import VipaError
 from vipa.robot.camera_watch import MAX_MOVED_PX, view_shift
@@ -105,7 +106,7 @@ def _instruction(episode: DatasetEpisode, say) -> None:
         wanted = load_task(name).instruction if name else None
     except VipaError:
         return  # a task from elsewhere
-    if wanted and wanted != episode.instruction:
+    if wanted and wanted != episode.instruction and not relabelled(episode.meta):
         say(f"instruction '{episode.instruction}'; task {name} says '{wanted}'")
 
 

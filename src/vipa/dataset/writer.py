@@ -48,7 +48,7 @@ class DatasetWriter:
 
     def keys(self) -> set[str]:
         """Keys of all episodes, staged or part of the dataset: what a resumed run need not make again."""
-        return {r["key"] for r in staged(self.staging)} | {row["vipa/key"] for row in episode_rows(self.root)}
+        return {e.key for e in staged(self.staging)} | {row["vipa/key"] for row in episode_rows(self.root)}
 
     def episode_writer(self, key: str) -> EpisodeWriter:
         """A writer of one episode, for use in another process or thread too (then of its own DatasetSpec)."""
@@ -85,14 +85,14 @@ class DatasetWriter:
             rows = episode_rows(self.root)
             known = {row["vipa/key"] for row in rows}
             found = staged(self.staging)
-            records = [r for r in found if r["key"] not in known]
-            if records:
-                Layout(self.root, self.spec, rows).add(records, progress)
+            new = [episode for episode in found if episode.key not in known]
+            if new:
+                Layout(self.root, self.spec, rows).add(new, progress)
             derive(self.root, self.spec)
-            for record in found:
-                shutil.rmtree(record["folder"])
+            for episode in found:
+                shutil.rmtree(episode.folder)
             sweep(self.staging)
-            return len(records)
+            return len(new)
 
     def remove_if_empty(self, root_too: bool) -> bool:
         """Removes the dataset if it has no episode and nobody writes one, and its folder for `root_too` if there is nothing beside

@@ -1,13 +1,15 @@
-"""Builds a LeRobotDataset v3.0 from run folders, checks one, or shows what one holds; draws alignment data (stages 1 and 2)."""
+"""Builds a LeRobotDataset v3.0 from run folders, checks, edits or shows one; draws alignment data (stages 1 and 2)."""
 
 import json
-import sys
 from pathlib import Path
 
 from vipa_cli import exit_status, json_document, parsers
+from vipa_cli.commands import dataset_edit, dataset_import
+from vipa_cli.progress import Progress
 
 ACTIONS = ("commanded", "executed")  # vipa.dataset.spec's, which is slow to load
 LEROBOT = ("0.6", "0.4")
+SHOWN = 5  # episodes of a page
 
 
 def arguments(parser):
@@ -32,14 +34,35 @@ def arguments(parser):
         help="oldest LeRobot that is to read it; 0.4: without language columns and depth maps, which it does not know",
     )  # fmt: skip
     check = parsers.verb(verbs, "check", "look for damage in a dataset; exit status 1 if there is any")
-    show = parsers.verb(verbs, "show", "say what a dataset holds: features, cameras, episodes")
+    show = parsers.verb(
+        verbs,
+        "show",
+        "say what a dataset holds: features, cameras, episodes; with --out as a page with video and plots on one clock",
+    )
     for verb in (check, show):
         verb.add_argument("dataset", type=Path, help="folder of the dataset")
         json_document.add(verb)
     check.add_argument(
         "--out", type=Path, default=None, metavar="FILE", help="write a page with every episode's verdict and pictures"
     )
+    show.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="write a page that plays episodes: every camera, depth, plots; needs nothing else",
+    )
+    show.add_argument(
+        "--episodes",
+        nargs="+",
+        default=None,
+        metavar="EPISODES",
+        help="of the page: 4, 2:5, 7: (default: the first five, for a page carries its videos)",
+    )
+    show.add_argument("--no-depth", action="store_true", help="a page without depth: smaller, and made faster")
     check.add_argument("--strict", action="store_true", help="exit status 1 for warnings, too")
+    dataset_edit.arguments(verbs)
+    dataset_import.arguments(verbs, LEROBOT)
     align = parsers.verb(verbs, "align", "draw alignment data (stages 1 and 2) from a task's simulated cell")
     align.add_argument("task", help="name in tasks/ or path of a task file")
     align.add_argument("--out", type=Path, default=None, help="folder; default: datasets/<task>_align")
@@ -56,7 +79,9 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    return {"build": build, "check": check, "show": show, "align": align}[args.action](args)
+    verbs = {"build": build, "check": check, "show": show, "align": align, "edit": dataset_edit.run}
+    verbs |= {"import": dataset_import.run}
+    return verbs[args.action](args)
 
 
 def build(args) -> int:
@@ -164,10 +189,22 @@ def show(args) -> int:
         )
     for text in dataset.lost:
         print(f"note: {text}")
+    if args.out:
+        _write_page(args, dataset)
     args.document = {"dataset": args.dataset, "robot": spec.robot_type, "fps": spec.fps, "frames": frames, "cameras": spec.cameras,
                      "features": {name: {"dtype": f.dtype, "size": f.size} for name, f in spec.features.items()},
                      "episodes": episodes, "notes": list(dataset.lost)}  # fmt: skip
     return exit_status.DONE
+
+
+def _write_page(args, dataset) -> None:
+    from vipa.dataset.edit_words import numbers
+    from vipa.reporting.dataset_show import write_page
+
+    wanted = numbers(args.episodes, len(dataset)) if args.episodes else range(min(SHOWN, len(dataset)))
+    chosen = list(dict.fromkeys(wanted))
+    write_page(dataset, chosen, args.out, not args.no_depth, Progress())
+    print(f"{args.out}: {len(chosen)} episodes, {args.out.stat().st_size / 1e6:.1f} MB")
 
 
 def run_folders(paths: list[Path]) -> list[Path]:
@@ -181,17 +218,3 @@ def run_folders(paths: list[Path]) -> list[Path]:
         for folder in inside or [path]:
             found.setdefault(folder.resolve(), folder)
     return list(found.values())
-
-
-class Progress:
-    """Says how far long work is, on stderr: in place on a terminal, else a line every tenth."""
-
-    def __init__(self):
-        self.said = 0
-
-    def __call__(self, part: float) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{100 * part:3.0f} %", end="\n" if part >= 1 else "", file=sys.stderr, flush=True)
-        elif int(10 * part) > self.said:
-            self.said = int(10 * part)
-            print(f"{10 * self.said} %", file=sys.stderr, flush=True)
