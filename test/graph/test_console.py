@@ -11,10 +11,11 @@ import pytest
 from helpers import browser
 from helpers.browser import Browser
 from helpers.graph_world import World
-from helpers.standing_cell import standing_cell
+from helpers.standing_cell import command, standing_cell
 from vipa.evaluation import trial_file
 from vipa.evaluation.plan import CommanderEntry, Plan
 from vipa.evaluation.trial_set import TrialSet, begun
+from vipa_cli.bench import console_hour
 from vipa_ros.bringup.process import ProcessSpec
 from vipa_ros.evaluation import real_cell
 from vipa_ros.evaluation.at_console import AtConsole
@@ -51,11 +52,12 @@ def test_a_phone_watches_stops_rearms_and_homes(cell, tab):
     page.click("#sound")
     page.click("#home")
     page.click("#confirm button[value=no]")
-    assert page.text("#said") == ""
+    assert page.text("#why") == ""
+    page.wait("document.querySelector('#shade').hidden")
 
     page.click("#estop", times=3)
     page.wait("document.querySelector('#mode').innerText === 'stopped'")
-    page.wait("document.querySelector('#said').innerText.includes('motion is stopped')")
+    page.wait("document.querySelector('#why').innerText.includes('motion is stopped')")
     page.wait("document.querySelector('#reasons').innerText.includes('e-stop: operator')")
     page.wait("vipa.sound.played.includes('estop')")
     assert page.run("document.querySelector('#home').disabled")
@@ -67,11 +69,12 @@ def test_a_phone_watches_stops_rearms_and_homes(cell, tab):
     page.click("#rearm")
     assert "e-stop: operator" in page.text("#confirm-text")
     page.click("#confirm-yes", times=2)
-    page.wait("document.querySelector('#said').innerText.includes('motion is armed')")
+    page.wait("document.querySelector('#why').innerText.includes('motion is armed')")
     other.wait("document.querySelector('#mode').innerText === 'holding'")
+    page.wait("document.querySelector('#shade').hidden")  # what was below the question takes no tap right after it
     page.click("#home")
     page.click("#confirm-yes")
-    page.wait("document.querySelector('#said').innerText === 'home the robot: done'")
+    page.wait("document.querySelector('#why').innerText === 'home the robot: done'")
     assert page.errors == [] and other.errors == []
 
 
@@ -86,7 +89,6 @@ PLAN = Plan(
 )
 
 
-@pytest.mark.slow
 def test_a_set_is_led_on_a_phone(tmp_path, monkeypatch, tab):
     common = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}
     sim = ProcessSpec("sim", "sim", {**common, "seed": 2, "variant": "cobalt", "fixed_cameras": True})
@@ -131,7 +133,7 @@ def lead(tab, world, log, folder, seen):
     page.wait("document.querySelector('#lead-text').innerText.startsWith('operator')")
     page.type("#answers input", "Ada")
     page.click("#answers .good")
-    page.wait("document.querySelector('#lead-title').innerText.startsWith('Trial 1 of 2')")
+    page.wait("document.querySelector('#task').innerText.startsWith('Trial 1 of 2')")
     page.wait("document.querySelector('#lead-text').innerText.startsWith('put the things')")
     page.wait(f"{LIVE} === 4")  # both cameras, and what is wanted over each
     assert page.run("document.querySelector('figcaption').innerText").startswith("placement scene")
@@ -147,7 +149,7 @@ def lead(tab, world, log, folder, seen):
     picture = cv2.imread(str(path))
     turn = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), 2.0, 1.0)
     cv2.imwrite(str(path), cv2.warpAffine(picture, turn, picture.shape[1::-1]))
-    page.wait("document.querySelector('#lead-title').innerText.startsWith('Trial 2 of 2')")
+    page.wait("document.querySelector('#task').innerText.startsWith('Trial 2 of 2')")
     page.click("#answers .good")
     page.wait("document.querySelector('#faults').innerText.includes('camera scene has moved')")
     page.click("#answers button:nth-child(3)")
@@ -157,3 +159,34 @@ def lead(tab, world, log, folder, seen):
     page.wait("document.querySelector('#lead-text').innerText.startsWith('notes')")
     page.click("#answers .good")
     assert page.errors == []
+
+
+SIMULATED = """
+tasks: [water_plant]
+variants: [cobalt]
+trials: 2
+commanders: {expert: {policy: expert}}
+"""
+
+
+@pytest.mark.slow  # two whole episodes over the graph
+def test_a_simulated_set_is_shown_from_its_first_trial_to_its_end(tmp_path, tab):
+    plan, folder = tmp_path / "plan.yaml", tmp_path / "set"
+    plan.write_text(SIMULATED, encoding="utf-8")
+    words = ["evaluate", str(plan), "--graph", "--console", "localhost:0", "--no-pictures", "--out", str(folder)]
+    with command(tmp_path, *words, says="console: ", wall=2 * WALL) as (process, said):
+        page = tab.open(said[said.index("console: ") :].split()[1], 1280, 800)
+        page.wait("document.querySelector('#task').innerText.startsWith('Trial 1 of 2')")
+        page.wait("document.querySelectorAll('#checklist li.done').length > 0")
+        page.wait(f"{LIVE} === 2")
+        page.wait("document.querySelector('#task').innerText.startsWith('Trial 2 of 2')")
+        page.wait("!document.querySelector('#alert').hidden")  # the set is over, and the console with it
+        assert process.wait(WALL) == 0, process.stdout.read()
+    assert [r.verdict for r in trial_file.read(folder / "trials.jsonl")] == ["success", "success"]
+
+
+@pytest.mark.slow  # half a minute of two cores
+def test_many_frames_leave_the_memory_as_it_was():
+    found = console_hour.measure(4000)
+    _, second, _, last = console_hour.quarters(found)
+    assert found["frames"] >= 4000 and last < second + 2.0, found["memory_mb"]

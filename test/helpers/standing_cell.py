@@ -1,4 +1,4 @@
-"""`vipa cell` as a process, for what joins a cell that stands."""
+"""`vipa cell`, and other commands that stay, as processes, for what joins them."""
 
 import os
 import subprocess
@@ -11,10 +11,17 @@ from pathlib import Path
 
 @contextmanager
 def standing_cell(folder: Path, *options: str, says: str, wall: float) -> Iterator[tuple[subprocess.Popen, str]]:
-    """The process of `vipa cell OPTIONS` in `folder`, whose runs are its history, and its first line in which `says` stands. It is killed
+    """As `command`, of `vipa cell OPTIONS`."""
+    with command(folder, "cell", *options, says=says, wall=wall) as found:
+        yield found
+
+
+@contextmanager
+def command(folder: Path, *words: str, says: str, wall: float) -> Iterator[tuple[subprocess.Popen, str]]:
+    """The process of `vipa WORDS` in `folder`, whose runs are its history, and its first line in which `says` stands. It is killed
     after `wall` seconds, and at the end."""
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
-    line = [sys.executable, "-m", "vipa_cli.cli", "cell", *options]
+    line = [sys.executable, "-m", "vipa_cli.cli", *words]
     process = subprocess.Popen(
         line, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )

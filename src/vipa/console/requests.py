@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -31,9 +32,10 @@ class Request:
 
 
 class Requests:
-    """From clients, on the server's thread, to who meets them, on another."""
+    """From clients, on the server's thread, to who meets them, on another, which `wake` tells that there is something."""
 
-    def __init__(self):
+    def __init__(self, wake: Callable[[], None] = lambda: None):
+        self._wake = wake
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Request] = OrderedDict()
         self._asked: queue.SimpleQueue[Request] = queue.SimpleQueue()
@@ -54,6 +56,7 @@ class Requests:
             for old in [i for i, r in self._known.items() if r.answer.done()][: max(len(self._known) - MAX_KEPT, 0)]:
                 del self._known[old]
         self._asked.put(request)
+        self._wake()
         return request
 
     def take(self) -> list[Request]:

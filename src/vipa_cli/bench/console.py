@@ -1,21 +1,23 @@
-"""What the web console costs control: a standing cell without it, with it, and with five clients that look, one of which has stalled."""
+"""What the web console costs control: a standing cell without it, with it, and with five clients that look, one of which has stalled, by
+turns, so that what else the machine does meets all three alike."""
 
 import json
 import statistics
-import struct
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from vipa.errors import VipaError
 from vipa.recording import topics
+from vipa_cli.bench.console_clients import WATCH
+from vipa_cli.bench.processes import cpu_s, memory_mb
 from vipa_ros.bringup import environment, episode_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig
 from vipa_ros.bringup.supervisor import Supervisor
@@ -23,77 +25,24 @@ from vipa_ros.bringup.supervisor import Supervisor
 TASK = "water_plant"
 CLIENTS = 5  # of which the last stalls
 BEGIN_TIMEOUT_S = 60.0  # wall seconds for a graph to begin
-SETTLE_S = 5.0  # wall seconds that are not measured after something has begun
-WATCH = ("scene", "wrist")
+END_TIMEOUT_S = 30.0  # wall seconds for clients to end
+SETTLE_S = 4.0  # wall seconds that are not measured after something has begun
+PHASES = "no console", "console, nobody looks", "five clients, one stalled"
 
 
 @dataclass(frozen=True)
-class Row:
-    """A phase. jitter_ms: 99th percentiles of the control step's jitter over a second each, wall time: their median, 95 % and greatest.
-    age_ms: of frames when they were shown, ROS time and the way: 50 and 95 %. rate: frames a second, client and camera. memory_mb: of
-    the console, after the first tenth and at the end."""
+class Round:
+    """One phase of one round. jitter_ms: 99th percentiles of the control step's jitter over a second each, wall time. cpu: share of a core
+    that the console took. age_ms: of frames when they were shown, ROS time and the way: 50 and 95 %. rate: frames a second, client and
+    camera. memory_mb: of the console at the end."""
 
     phase: str
     seconds: float
-    jitter_ms: tuple[float, float, float]
+    jitter_ms: tuple[float, ...]
+    cpu: float = 0.0
     age_ms: tuple[float, float] | None = None
     rate: float = 0.0
-    memory_mb: tuple[float, float] | None = None
-
-
-@dataclass
-class Clients:
-    """Clients of the console at `address`, each on a thread, until `end`."""
-
-    address: str
-    end: threading.Event = field(default_factory=threading.Event)
-    ages: list[float] = field(default_factory=list)
-    frames: int = 0
-
-    def begin(self, count: int) -> None:
-        """Opens `count` of them; the last one stalls."""
-        for number in range(count):
-            threading.Thread(target=self._stall if number == count - 1 else self._look, daemon=True).start()
-
-    def _open(self, path: str):
-        place, _, token = self.address.partition("/?")
-        return connect(
-            f"ws{place.removeprefix('http')}{path}?{token}",
-            origin=place,
-            compression=None,
-            max_size=None,
-            ping_interval=None,
-        )
-
-    def _look(self) -> None:
-        with self._open("/frames") as frames, self._open("/state") as state:
-            threading.Thread(target=_drain, args=(state,), daemon=True).start()
-            frames.send(json.dumps({"watch": WATCH}))
-            while not self.end.is_set():
-                try:
-                    data = frames.recv(1.0)
-                except TimeoutError:
-                    continue
-                (length,) = struct.unpack("<I", data[:4])
-                told = json.loads(data[4 : 4 + length])
-                frames.send(json.dumps({"got": told["camera"]}))
-                self.frames += 1
-                if told["age_ms"] is not None and told["shown_ms"] is not None:
-                    self.ages.append(told["age_ms"] + told["shown_ms"])
-
-    def _stall(self) -> None:
-        """Opens everything, asks for all, and never reads."""
-        with self._open("/frames") as frames, self._open("/state"):
-            frames.send(json.dumps({"watch": WATCH}))
-            self.end.wait()
-
-
-def _drain(socket) -> None:
-    try:
-        for _ in socket:
-            pass
-    except ConnectionClosed:
-        pass
+    memory_mb: float = 0.0
 
 
 class Jitter:
@@ -127,30 +76,53 @@ class Jitter:
     def _heard(self, msg) -> None:
         self.values.append(msg.jitter_ms_p99)
 
-    def over(self, seconds: float) -> tuple[float, float, float]:
-        """Median, 95 % and greatest over the next `seconds`. Raises VipaError if motion says nothing."""
-        time.sleep(SETTLE_S)
+    def over(self, seconds: float) -> tuple[float, ...]:
+        """All that is said in the next `seconds`. Raises VipaError if motion says nothing."""
         self.values.clear()
         time.sleep(seconds)
         if not self.values:
             raise VipaError("motion is not heard")
-        return statistics.median(self.values), float(np.quantile(self.values, 0.95)), max(self.values)
+        return tuple(self.values)
 
 
-def memory_mb(pid: int) -> float:
-    """Resident memory of the process."""
-    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(text.split("VmRSS:")[1].split()[0]) / 1024
+class ClientProcess:
+    """CLIENTS clients of the console at `address`, in a process of their own. frames: see vipa_cli.bench.console_clients."""
+
+    def __init__(self, address: str, settle_s: float = SETTLE_S, frames: int = 0):
+        told = [address, str(CLIENTS), str(settle_s), str(frames)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vipa_cli.bench.console_clients", *told],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        )  # fmt: skip
+
+    def __enter__(self) -> "ClientProcess":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def ended(self) -> bool:
+        """Whether they have seen what they were to see, or died."""
+        return self.process.poll() is not None
+
+    def found(self) -> dict:
+        """Ends them: what they saw. Raises VipaError."""
+        said, _ = self.process.communicate(timeout=END_TIMEOUT_S)
+        if self.process.returncode:
+            raise VipaError(f"the console's clients ended with exit status {self.process.returncode}")
+        return json.loads(said)
 
 
-def run(seconds: float, json_path: Path | None) -> None:
-    """Measures each phase for `seconds`, prints the table, writes it to `json_path` if given."""
-    config = EpisodeConfig(TASK).checked(commander=False)
-    rows = []
+def measure(seconds: float, rounds: int) -> list[Round]:
+    """Every phase `rounds` times for `seconds` of wall time, by turns, beside one standing cell."""
+    found = []
     with tempfile.TemporaryDirectory(prefix="vipa-bench-") as folder, ExitStack() as end:
         domain = environment.Domain()
         end.callback(domain.release)
         env = environment.child_environment(domain.id)
+        config = EpisodeConfig(TASK)
         end.enter_context(Supervisor(episode_graph.standing_graph(config), env, Path(folder) / "cell"))
         jitter = Jitter(domain.id)
         end.callback(jitter.thread.join, 5.0)
@@ -158,28 +130,40 @@ def run(seconds: float, json_path: Path | None) -> None:
         deadline = time.monotonic() + BEGIN_TIMEOUT_S
         while not jitter.values and time.monotonic() < deadline:
             time.sleep(0.1)
-        rows.append(Row("no console", seconds, jitter.over(seconds)))
-        specs = episode_graph.console_nodes("localhost:0")
-        console = end.enter_context(Supervisor(specs, env, Path(folder) / "console"))
-        clients = Clients(_address(console))
-        pid = console.processes["console"].pid
-        rows.append(Row("console, nobody looks", seconds, jitter.over(seconds)))
-        clients.begin(CLIENTS)
-        jitter.over(seconds / 10)
-        early = memory_mb(pid)
-        clients.frames, began = 0, time.monotonic()
-        clients.ages.clear()
-        found = jitter.over(seconds)
-        rate = clients.frames / (time.monotonic() - began) / (CLIENTS - 1) / len(WATCH)
-        p50, p95 = (float(np.quantile(clients.ages, q)) for q in (0.5, 0.95))
-        rows.append(Row("five clients, one stalled", seconds, found, (p50, p95), rate, (early, memory_mb(pid))))
-        clients.end.set()
-    print("\n".join(table(rows)))
+        for _ in range(rounds):
+            time.sleep(SETTLE_S)
+            found.append(Round(PHASES[0], seconds, jitter.over(seconds)))
+            with Supervisor(episode_graph.console_nodes("localhost:0"), env, Path(folder) / "console") as console:
+                found += _with_console(console, jitter, seconds)
+    return found
+
+
+def _with_console(console: Supervisor, jitter: Jitter, seconds: float) -> list[Round]:
+    address, pid = address_of(console), console.processes["console"].pid
+    time.sleep(SETTLE_S)
+    before = cpu_s(pid)
+    idle = Round(PHASES[1], seconds, jitter.over(seconds), (cpu_s(pid) - before) / seconds, memory_mb=memory_mb(pid))
+    with ClientProcess(address) as clients:
+        time.sleep(SETTLE_S)
+        before = cpu_s(pid)
+        values = jitter.over(seconds)
+        cpu, memory = (cpu_s(pid) - before) / seconds, memory_mb(pid)
+        seen = clients.found()
+    rate = seen["frames"] / seen["seconds"] / (CLIENTS - 1) / len(WATCH)
+    age = tuple(seen["age_ms"]) if seen["age_ms"] else None
+    return [idle, Round(PHASES[2], seconds, values, cpu, age, rate, memory)]
+
+
+def run(seconds: float, rounds: int, json_path: Path | None) -> None:
+    """Measures the phases, prints the table, writes it to `json_path` if given."""
+    found = measure(seconds, rounds)
+    print("\n".join(table(found)))
     if json_path is not None:
-        json_path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        json_path.write_text(json.dumps([asdict(row) for row in found], indent=2) + "\n", encoding="utf-8")
 
 
-def _address(console: Supervisor) -> str:
+def address_of(console: Supervisor) -> str:
+    """The page's. Raises VipaError if it does not begin."""
     deadline = time.monotonic() + BEGIN_TIMEOUT_S
     while time.monotonic() < deadline:
         for line in console.last_lines("console"):
@@ -189,16 +173,32 @@ def _address(console: Supervisor) -> str:
     raise VipaError(f"the console did not begin: {' / '.join(console.last_lines('console'))}")
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Markdown, a line a phase."""
-    lines = [
-        "| | s | control jitter p99: median, 95 %, greatest, ms | age of frames shown p50 / p95, ms | frames/s a camera and client | memory, MB |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        age = f"{row.age_ms[0]:.0f} / {row.age_ms[1]:.0f}" if row.age_ms else ""
-        memory = f"{row.memory_mb[0]:.1f} → {row.memory_mb[1]:.1f}" if row.memory_mb else ""
-        rate = f"{row.rate:.1f}" if row.rate else ""
-        jitter = ", ".join(f"{value:.1f}" for value in row.jitter_ms)
-        lines.append(f"| {row.phase} | {row.seconds:g} | {jitter} | {age} | {rate} | {memory} |")
+def table(found: list[Round]) -> list[str]:
+    """Markdown, a line a phase: figures over all of its rounds. beside none: the median of its jitter over that without a console, in the
+    same round: the median round, the least and the greatest."""
+    head = (
+        "",
+        "s",
+        "control jitter p99: median, 95 %, greatest, ms",
+        "beside none",
+        "console, % of a core",
+        "age of frames shown p50 / p95, ms",
+        "frames/s a camera and client",
+        "memory, MB",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    medians = {phase: [statistics.median(r.jitter_ms) for r in found if r.phase == phase] for phase in PHASES}
+    for phase in PHASES:
+        rounds = [row for row in found if row.phase == phase]
+        values = [value for row in rounds for value in row.jitter_ms]
+        jitter = f"{statistics.median(values):.1f}, {np.quantile(values, 0.95):.1f}, {max(values):.1f}"
+        ratios = sorted(mine / none for mine, none in zip(medians[phase], medians[PHASES[0]]))
+        beside = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        ages = [row.age_ms for row in rounds if row.age_ms]
+        age = " / ".join(f"{statistics.median(a[i] for a in ages):.0f}" for i in (0, 1)) if ages else ""
+        cpu, rate = (statistics.fmean(getattr(row, name) for row in rounds) for name in ("cpu", "rate"))
+        cells = [phase, f"{sum(row.seconds for row in rounds):g}", jitter, beside if phase != PHASES[0] else "1",
+                 f"{100 * cpu:.1f}" if cpu else "", age, f"{rate:.1f}" if rate else "",
+                 f"{max(row.memory_mb for row in rounds):.0f}" if rounds[0].memory_mb else ""]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return lines

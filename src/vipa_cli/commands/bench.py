@@ -53,7 +53,13 @@ def arguments(parser):
     sets.add_argument("--policies", default="expert,water_plant", help="commanders, with commas between")
     sets.add_argument("--count", type=int, default=5, help="scenes")
     page = parsers.verb(verbs, "console", "what the web console costs control, with five clients, one of which stalls")
-    page.add_argument("--seconds", type=float, default=60.0, help="wall time of each phase")
+    page.add_argument("--seconds", type=float, default=20.0, help="wall time of each phase")
+    page.add_argument("--rounds", type=int, default=3, help="times that the phases are gone through")
+    page.add_argument(
+        "--hour",
+        action="store_true",
+        help="instead: the frames of an hour as fast as they go, and what the memory does",
+    )
     for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets, page):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
@@ -105,9 +111,12 @@ def run(args) -> int:
         alignment.run(args.checkpoint, [args.data], args.count, args.out)
         return 0
     if args.action == "console":
-        from vipa_cli.bench import console
+        from vipa_cli.bench import console, console_hour
 
-        console.run(args.seconds, args.out)
+        if args.hour:
+            console_hour.run(console_hour.FRAMES, args.out)
+        else:
+            console.run(args.seconds, args.rounds, args.out)
         return 0
     from vipa_cli.bench import policy
 

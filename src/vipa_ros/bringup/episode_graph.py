@@ -173,7 +173,7 @@ def standing_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     return [*solved_by(config.motion_backend, specs, "motion"), *console_nodes(config.console)]
 
 
-def console_nodes(at: str, **parameters: str | bool | int) -> list[ProcessSpec]:
+def console_nodes(at: str, **parameters: str | bool | int | float) -> list[ProcessSpec]:
     """The web console at `at`, none for "". The graph does without it while it is started again."""
     return [ProcessSpec("console", "console", {"at": at, **parameters}, respawn=True, speaks=True)] if at else []
 

@@ -17,7 +17,7 @@ from vipa_ros.common.node import steady_clock
 from vipa_ros.common.qos import PROFILES
 
 WHO = "operator"
-KEY_PERIOD_S = 0.02  # wall seconds between two looks at the keys
+LOOK_PERIOD_S = 0.1  # wall seconds between two looks at what has not been answered
 RETRY_S = 0.5  # wall seconds without an answer after which what may be asked twice is asked again
 HEARD_S = 1.0  # wall seconds after which an episode that nobody has spoken of is taken not to be
 
@@ -106,7 +106,8 @@ class OperatorRequests:
         listen = Listener(node).on
         listen(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
         listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, PROFILES["latched"])
-        node.create_timer(KEY_PERIOD_S, self._look, clock=steady_clock())
+        self.pressed = node.create_guard_condition(self._press)
+        node.create_timer(LOOK_PERIOD_S, self._look, clock=steady_clock())
 
     @property
     def safety(self) -> SafetyStatus | None:
@@ -128,6 +129,7 @@ class OperatorRequests:
     def press(self, key: str) -> None:
         """From any thread: asks for what the key stands for; another key does nothing."""
         self.keys.put(key)
+        self.pressed.trigger()
 
     def ready(self, name: str) -> bool:
         """Whether the service behind the action is there, and what it is about is known."""
@@ -181,12 +183,14 @@ class OperatorRequests:
         for tell in said:
             tell(done, f"{ACTIONS[name].text}: {words}")
 
-    def _look(self):
+    def _press(self):
         while not self.keys.empty():
             key = self.keys.get()
             for name, action in ACTIONS.items():
                 if action.key == key:
                     self.ask(name)
+
+    def _look(self):
         for name, wish in list(self.open.items()):
             if time.monotonic() - wish.sent > RETRY_S:
                 self._ask_again(name, wish)

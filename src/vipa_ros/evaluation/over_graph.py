@@ -5,24 +5,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vipa.errors import VipaError
+from vipa.evaluation.desk import Desk
 from vipa.evaluation.plan import PlannedTrial
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import TrialSet
 from vipa.reporting import strip
 from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
+from vipa.tasks.task import load_task
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
 from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_scorecard
 from vipa_ros.preflight import run as preflight
 
 
-def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None]) -> str:
-    """Runs what is left of the set, each trial with its whole run folder. Returns "" or why it stopped early, in one line. Raises
+def run(
+    trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow], None], desk: Desk | None = None
+) -> str:
+    """Runs what is left of the set, each trial with its whole run folder. desk: where it is shown what is under way. Returns "" or why it stopped early, in one line. Raises
     VipaError, KeyboardInterrupt: the trial that was under way is run again by the same call."""
     faults: list[str] = []
     while todo := trials.todo():
         trial = todo[0]
+        if desk is not None:
+            desk.show(progress(trials, trial) | {"phase": "episode"})
         row, _ = run_trial(trials, trial, options)
         trials.record(trial, row)
         say(trial, row)
@@ -30,6 +36,13 @@ def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRo
         if len(faults) >= MAX_LIKE_FAULTS and len(set(faults[-MAX_LIKE_FAULTS:])) == 1:
             return f"two trials in a row met the same fault: {faults[-1]}"
     return ""
+
+
+def progress(trials: TrialSet, trial: PlannedTrial) -> dict[str, object]:
+    """What a desk shows of `trial`, without a word of who commands."""
+    done, left = len({row.trial_id for row in trials.rows}), len(trials.todo())
+    instruction = load_task(trial.card.task).instruction
+    return {"number": done + 1, "of": done + left, "trial_id": trial.trial_id, "instruction": instruction}
 
 
 def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[TrialRow, Scorecard]:

@@ -2,7 +2,7 @@
 of a set, the history of runs. It joins any graph, sees what is there, and is vital to none.
 
 Parameters: at (HOST[:PORT], loopback by default), name (host name that the page is opened by, where it differs), runs (folder of the
-history), blind (bool: who commands is not shown), line (descriptor of the socket to `vipa evaluate`, -1: none). The token is
+history), blind (bool: who commands is not shown), rate (pictures a second of a camera, at most; 0: all), line (descriptor of the socket to `vipa evaluate`, -1: none). The token is
 $VIPA_CONSOLE_TOKEN, else a new one; the page's address is printed.
 """
 
@@ -30,12 +30,11 @@ from vipa_ros.bringup.environment import CONSOLE_TOKEN
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
-from vipa_ros.console.pictures import Pictures
+from vipa_ros.console.pictures import MAX_RATE_HZ, Pictures
 from vipa_ros.episode import operator_state
 from vipa_ros.episode.operator_requests import OperatorRequests
 
 PORT = 8780
-ASK_PERIOD_S = 0.02  # wall seconds between two looks at what clients ask
 STATE_PERIOD_S = 0.2  # wall seconds between two states
 FIND_PERIOD_S = 1.0  # wall seconds between two looks at the graph's topics
 SILENT_S = 1.0  # wall seconds without a status after which motion counts as gone
@@ -52,9 +51,11 @@ class ConsoleNode(Node):
         self.blind, line = node.parameter(self, "blind", False), node.parameter(self, "line", -1)
         history = History(Path(node.parameter(self, "runs", "runs")), self.blind)
         allowed = access.Access(host, node.parameter(self, "name", ""), os.environ.get(CONSOLE_TOKEN, ""))
-        self.board, self.asked = Board(), Requests()
+        self.board = Board()
+        self.woken = self.create_guard_condition(self.meet)  # by the server, whenever somebody asks
+        self.asked = Requests(self.woken.trigger)
         self.lead = Lead(socket.socket(fileno=line) if line >= 0 else None)
-        self.pictures = Pictures(self, self.board)
+        self.pictures = Pictures(self, self.board, node.parameter(self, "rate", MAX_RATE_HZ))
         self.requests = OperatorRequests(self, lambda done, words: None)
         self.placement_clients = {a: self.create_client(Trigger, placement_service(a)) for a in PLACEMENT}
         self.motion = self.robot = self.placement = None
@@ -65,7 +66,7 @@ class ConsoleNode(Node):
         listen(DiagnosticStatus, PLACEMENT_STATUS, self.on_placement, PROFILES["latched"])
         self.server = WebServer(allowed, port, Served(self.board, self.asked, history).service)
         self.server.open()
-        for period, look in ((ASK_PERIOD_S, self.meet), (STATE_PERIOD_S, self.tell), (FIND_PERIOD_S, self.find)):
+        for period, look in ((STATE_PERIOD_S, self.tend), (FIND_PERIOD_S, self.find)):
             self.create_timer(period, look, clock=node.steady_clock())
         if port and self.server.port != port:
             print(f"port {port} is taken; the console listens at {self.server.port}", flush=True)
@@ -81,7 +82,9 @@ class ConsoleNode(Node):
         self.robot = msg
 
     def on_placement(self, msg):
+        trial = self.lead.trial
         self.placement = {
+            "trial": trial["trial_id"] if trial else "",
             "level": LEVELS.get(bytes(msg.level), "error"),
             "message": msg.message,
             "faults": [v.value for v in msg.values],
@@ -92,6 +95,7 @@ class ConsoleNode(Node):
         found = self.get_topic_names_and_types()
         self.pictures.find(found)
         simulated = any(name == topics.CLOCK for name, _ in found) and self.count_publishers(topics.CLOCK) > 0
+        simulated = simulated and bool(self.pictures.subscriptions)  # the clock is for their ages alone
         if simulated != self.get_parameter("use_sim_time").value:
             self.set_parameters([Parameter("use_sim_time", value=simulated)])
         if self.placement is not None and not self.count_publishers(PLACEMENT_STATUS):
@@ -100,10 +104,8 @@ class ConsoleNode(Node):
     # what it is asked
 
     def meet(self):
-        self.pictures.follow()
         for request in self.asked.take():
             self.meet_one(request)
-        self.asked.expire(time.monotonic())
 
     def meet_one(self, request):
         say = lambda done, words: self.asked.answered(request, done, words)  # noqa: E731
@@ -124,14 +126,29 @@ class ConsoleNode(Node):
 
     # what it shows
 
+    def tend(self):
+        self.pictures.follow()
+        self.asked.expire(time.monotonic())
+        self.tell()
+
+    def reset_led(self) -> dict | None:
+        """The reset that is under way. What node `placement` said last outlives it: of another trial, or once the scene was set, it counts
+        no more. ready: it can be answered."""
+        trial = self.lead.trial
+        if self.placement is None or (
+            trial and (self.placement["trial"], "reset") != (trial["trial_id"], trial["phase"])
+        ):
+            return None
+        return self.placement | {"ready": all(c.service_is_ready() for c in self.placement_clients.values())}
+
     def tell(self):
         motion = self.motion if time.monotonic() - self.heard < SILENT_S else None
         episode = operator_state.episode(self.requests.episode)
         state = {
             "motion": operator_state.motion(motion), "chunk": operator_state.chunk(motion), "jitter_ms": self.jitter_ms if motion else None,
             "safety": operator_state.safety(self.requests.safety) if motion else None, "robot": operator_state.robot(self.robot),
-            "episode": episode, "cameras": sorted(self.pictures.names), "placement": self.placement, "trial": self.lead.trial,
-            "question": self.lead.question, "blind": self.blind, "beat": int(time.monotonic()),
+            "episode": episode, "cameras": sorted(self.pictures.names), "placement": self.reset_led(), "trial": self.lead.trial,
+            "question": self.lead.question, "led": self.lead.line is not None and self.blind, "blind": self.blind, "beat": int(time.monotonic()),
         }  # fmt: skip
         if self.blind:
             for part in (state["motion"], episode):
