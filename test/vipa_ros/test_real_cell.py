@@ -37,10 +37,10 @@ def cell(monkeypatch):
     return cell
 
 
-def played(folder, answers, **options):
+def played(folder, answers, plan=PLAN, **options):
     """Runs the set with the person's `answers`, which must be all of them; returns its rows."""
     left = ["Ada", *answers]
-    with TrialSet(folder, PLAN, begun(PLAN, {})) as trials:
+    with TrialSet(folder, plan, begun(plan, {})) as trials:
         told = Told(trials)
         told.begin(True)
         real_cell.run(trials, Options(**options), told.trial, TerminalDesk(lambda prompt: left.pop(0)))
@@ -113,3 +113,11 @@ def test_a_preference_is_asked_where_two_trials_ended_alike(cell, tmp_path):
     assert "sign test p = 1" in said
     with pytest.raises(ValueError, match="preferred"):
         replace(found, preferred="9999")
+
+
+def test_of_three_commanders_every_two_that_ended_alike_are_compared(cell, tmp_path):
+    third = CommanderEntry("water_plant", precision="int8")
+    plan = replace(PLAN, commanders=PLAN.commanders | {"sigma": third}, trials=1)
+    cell.ends = {"0001": "success"}  # the first and the third ended alike
+    played(tmp_path, [*[""] * 6, "1", "it did not shake"], plan, preferences=True)
+    assert [(p.first, p.second, p.preferred) for p in preferences.read(tmp_path)] == [("0000", "0002", "0000")]

@@ -32,12 +32,10 @@ class Preference:
             raise ValueError(f"preferred: '{self.preferred}'; allowed: '{self.first}', '{self.second}', null")
 
 
-def alike(rows: Sequence[TrialRow]) -> bool:
-    """Whether `rows`, those of a pair, are two trials that count and that verdict and score do not tell apart."""
-    if len(rows) != 2 or not all(row.counts for row in rows):
-        return False
-    a, b = rows
-    return a.verdict == b.verdict and a.subtask_score == b.subtask_score
+def alike(a: TrialRow, b: TrialRow) -> bool:
+    """Whether `a` and `b`, of one scene, are two trials that count and that verdict and score do not tell apart."""
+    same = (a.verdict, a.subtask_score) == (b.verdict, b.subtask_score)
+    return a.trial_id != b.trial_id and a.counts and b.counts and same
 
 
 def append(folder: Path, preference: Preference) -> None:

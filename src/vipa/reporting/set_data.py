@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vipa import config, documents
 from vipa.errors import VipaError
-from vipa.evaluation import comparison, statistics, trial_file
+from vipa.evaluation import comparison, preferences, statistics, trial_file
 from vipa.evaluation import plan as plans
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import Begun
@@ -36,7 +36,7 @@ def of_set(folder: Path) -> dict:
         "planned": len(plans.expand(plan)) if plan else None,
         "commanders": {name: _commander(name, counted, plan, begun) for name in names},
         "columns": _columns(names, counted),
-        "comparisons": _comparisons(names, counted),
+        "comparisons": _comparisons(names, rows, preferences.read(folder)),
         "funnels": _funnels(names, counted, cards),
         "failures": _failures(names, counted),
         "times": _times(names, counted, plan),
@@ -53,7 +53,9 @@ def check_finished(folder: Path) -> None:
     plan = plans.load(path) if path.is_file() else None
     if plan is None or plan.cell != "real":
         return
-    done = {(row.pair_id, row.commander) for row in trial_file.read(Path(folder) / trial_file.NAME) if row.counts}
+    rows = trial_file.read(Path(folder) / trial_file.NAME)
+    # one that nobody could judge counts for nothing, and is over all the same
+    done = {(row.pair_id, row.commander) for row in rows if row.counts or row.verdict == "unscored"}
     if left := len(plans.expand(plan)) - len(done):
         raise VipaError(
             f"{folder}: {left} trials are left, and a report names the commanders; finish the set, or say --unblind"
@@ -108,12 +110,25 @@ def _columns(names, rows) -> dict:
     return found
 
 
-def _comparisons(names, rows) -> list[dict]:
+def _comparisons(names, rows, preferred) -> list[dict]:
     found = []
     for a, b in combinations(names, 2):
         result = comparison.compare(rows, a, b)
-        found.append({"names": [a, b], "says": comparison.conclusion(result, a, b), **result})
+        words = {"says": comparison.conclusion(result, a, b), "preference": preferences.words(preferred, rows, a, b)}
+        found.append({"names": [a, b], **words, **result})
     return found
+
+
+def several(comparisons: Sequence[dict]) -> str:
+    """What several comparisons in one report are worth, "" of one: each may err, so that some does more often."""
+    if len(comparisons) < 2:
+        return ""
+    alpha = comparisons[0]["sequential"]["alpha"]
+    count, worst = len(comparisons), min(1.0, len(comparisons) * alpha)
+    return (
+        f"{count} comparisons: each says a difference where there is none in at most {100 * alpha:.0f} % of sets, so that one of them does in "
+        f"up to {100 * worst:.0f} %; whoever wants {100 * alpha:.0f} % for all together waits for an e-value of {count / alpha:.0f}"
+    )
 
 
 def _funnels(names, rows, cards: dict[str, Scorecard]) -> dict:

@@ -49,6 +49,7 @@ def page(folder: Path, data: dict) -> str:
         interval_plot=Markup(set_plots.intervals(data["commanders"])),  # noqa: S704  its parts are escaped
         funnel_rows={task: set_plots.funnel(steps) for task, steps in data["funnels"].items()},
         curve_plots=[Markup(set_plots.curves(task, times, names)) for task, times in data["times"].items()],  # noqa: S704
+        several=set_data.several(data["comparisons"]),
         pairs=_by_pair(data["trials"]),
         strip=_strips(folder, embed),
     )
@@ -63,6 +64,9 @@ def markdown(data: dict) -> str:
         cells = [_cell(data["columns"][c].get(name)) for c in columns]
         lines.append(f"| {name} | {data['commanders'][name]['n']} | {' | '.join(cells)} |")
     lines += ["", *(f"- {one['says']}." for one in data["comparisons"])]
+    lines += [f"- {one['preference']}." for one in data["comparisons"] if one["preference"]]
+    if note := set_data.several(data["comparisons"]):
+        lines += ["", f"{note}."]
     if data["void"]:
         lines += ["", "Do not count: " + ", ".join(f"{v['trial_id']} ({v['verdict']})" for v in data["void"]) + "."]
     if data["cell"] == "sim":

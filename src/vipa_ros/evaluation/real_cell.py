@@ -32,12 +32,9 @@ def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRo
     Raises VipaError, KeyboardInterrupt: the trial that was under way is run again by the same call.
     """
     operator = desk.ask(Question("operator", "operator (your name, for the record)"))
-    total = len(trials.todo()) + len({row.trial_id for row in trials.rows})
     while todo := trials.todo():
         trial = todo[0]
-        told = {
-            "number": total - len(todo) + 1, "of": total, "trial_id": trial.trial_id, "instruction": load_task(trial.card.task).instruction,
-        }  # fmt: skip
+        told = over_graph.progress(trials, trial)
         desk.show(told | {"phase": "reset"})
         reset(trials, trial, options, keyed=isinstance(desk, TerminalDesk))
         desk.show(told | {"phase": "episode"})
@@ -55,19 +52,16 @@ def run(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRo
 
 
 def prefer(trials: TrialSet, row: TrialRow, desk: Desk, operator: str) -> None:
-    """Asks which trial of the pair of `row` was better, if two ended alike, and why."""
-    pair = [r for r in trials.rows if r.pair_id == row.pair_id and r.counts]
-    if not preferences.alike(pair):
-        return
-    first, second = sorted(pair, key=lambda r: r.order)
-    answers = {"": "neither", "1": f"the first ({first.trial_id})", "2": f"the second ({second.trial_id})"}
-    text = "both trials of this scene ended alike; which was better?"
-    chosen = {"": None, "1": first.trial_id, "2": second.trial_id}[
-        desk.ask(Question(f"preference-{row.trial_id}", text, answers))
-    ]
-    reason = desk.ask(Question(f"why-{row.trial_id}", "why", must=True)) if chosen else ""
-    found = preferences.Preference(row.pair_id, first.trial_id, second.trial_id, chosen, reason, operator)
-    preferences.append(trials.folder, found)
+    """Asks of every trial of the same scene that ended as `row` did which of the two was better, and why."""
+    for first in [r for r in trials.rows if r.pair_id == row.pair_id and preferences.alike(r, row)]:
+        chosen = {"": None, "1": first.trial_id, "2": row.trial_id}
+        answers = {"": "neither", "1": f"the earlier ({first.trial_id})", "2": f"the last ({row.trial_id})"}
+        text = f"trials {first.trial_id} and {row.trial_id} of this scene ended alike; which was better?"
+        asked = f"{first.trial_id}-{row.trial_id}"
+        preferred = chosen[desk.ask(Question(f"preference-{asked}", text, answers))]
+        reason = desk.ask(Question(f"why-{asked}", "why", must=True)) if preferred else ""
+        found = preferences.Preference(row.pair_id, first.trial_id, row.trial_id, preferred, reason, operator)
+        preferences.append(trials.folder, found)
 
 
 def reset(trials: TrialSet, trial: PlannedTrial, options: Options, keyed: bool = True) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.fake_trials import card_of
 from vipa.errors import VipaError
-from vipa.evaluation import trial_file
+from vipa.evaluation import preferences, trial_file
 from vipa.evaluation.plan import CommanderEntry, Plan
 from vipa.evaluation.trial_set import TrialSet, begun
 from vipa.reporting import set_data, set_report
@@ -151,6 +151,36 @@ def test_a_real_set_names_nobody_before_it_is_finished(folder, tmp_path, capsys)
     with pytest.raises(SystemExit) as end:
         main(["report", str(tmp_path), "--unblind"])
     assert end.value.code == 0
+
+
+def test_a_real_set_is_finished_when_every_trial_is_over_whoever_judged_it(tmp_path):
+    real = replace(PLAN, cell="real", driver="ur", trials=1)
+    with TrialSet(tmp_path, real, begun(real, {})) as trials:
+        for trial in trials.todo():
+            told = {"verdict": "unscored", "success": None, "subtask_score": None}
+            told = {"verdict": "failure", "success": False, "subtask_score": 0.0} if trial.order else told
+            trials.record(trial, trials.row(trial, **told, duration_s=3.0))
+    set_data.check_finished(tmp_path)
+
+
+def test_what_a_person_preferred_stands_beside_what_was_measured(tmp_path):
+    three = replace(PLAN, commanders=PLAN.commanders | {"third": CommanderEntry("expert")}, variants=["seen"], trials=2)
+    with TrialSet(tmp_path, three, begun(three, {})) as trials:
+        for trial in trials.todo():
+            row = trials.row(trial, verdict="failure", success=False, subtask_score=0.0, duration_s=3.0)
+            trials.record(trial, row)
+        first, second = trials.rows[:2]
+    preferences.append(
+        tmp_path,
+        preferences.Preference(first.pair_id, first.trial_id, second.trial_id, first.trial_id, "gentle", "Ada"),
+    )
+    for text in (
+        set_report.write(tmp_path).read_text(encoding="utf-8"),
+        (tmp_path / "report.md").read_text(encoding="utf-8"),
+    ):
+        assert "of 1 pairs that ended alike" in text
+        assert f"{first.commander} was preferred in 1" in text or f"{first.commander} in 1" in text
+        assert "3 comparisons" in text and "up to 15 %" in text and "e-value of 60" in text
 
 
 def test_a_set_without_a_trial_has_no_report(tmp_path):
