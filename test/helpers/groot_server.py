@@ -15,6 +15,21 @@ MODALITIES = {
     "language": {"delta_indices": [0], "modality_keys": ["annotation.language.language_instruction"]},
 }
 STEPS = 8
+AXES = ["x", "y", "z", "roll", "pitch", "yaw", "gripper"]
+LIBERO = {  # embodiment libero_sim
+    "video": {"delta_indices": [0], "modality_keys": ["image", "wrist_image"]},
+    "state": {"delta_indices": [0], "modality_keys": AXES},
+    "action": {"delta_indices": list(range(16)), "modality_keys": AXES},
+    "language": {"delta_indices": [0], "modality_keys": ["annotation.human.action.task_description"]},
+}
+
+
+def same_joints(observation):
+    """DROID's action that stays where it is."""
+    joints = np.repeat(observation["state"]["joint_position"], STEPS, axis=1)
+    return {
+        "joint_position": joints, "gripper_position": np.ones((1, STEPS, 1), np.float32), "eef_9d": np.zeros((1, STEPS, 9), np.float32),
+    }  # fmt: skip
 
 
 def decode(value):
@@ -48,10 +63,10 @@ def check_observation(observation, modalities):
 
 
 class GrootServer:
-    """Serves in a thread until closed. gate: closed, it does not answer get_action."""
+    """Serves in a thread until closed. gate: closed, it does not answer get_action. act: the action of an observation."""
 
-    def __init__(self, token=None, modalities=None, port=None):
-        self.token, self.modalities = token, modalities or MODALITIES
+    def __init__(self, token=None, modalities=None, port=None, act=same_joints):
+        self.token, self.modalities, self.act = token, modalities or MODALITIES, act
         self.asked, self.gate, self.began = [], threading.Event(), threading.Event()
         self.gate.set()
         self.context = zmq.Context()
@@ -99,10 +114,7 @@ class GrootServer:
         self.asked.append(observation)
         self.began.set()
         self.gate.wait(60)
-        joints = np.repeat(observation["state"]["joint_position"], STEPS, axis=1)
-        action = {"joint_position": joints, "gripper_position": np.ones((1, STEPS, 1), np.float32)}
-        action["eef_9d"] = np.zeros((1, STEPS, 9), np.float32)
-        return action, {}
+        return self.act(observation), {}
 
     def __enter__(self):
         return self

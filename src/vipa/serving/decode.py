@@ -45,6 +45,10 @@ def _columns(mapping, robot, answer) -> list[np.ndarray]:
     widths = [action_width(p, robot.group(p.group) if p.group else None) for p in mapping.actions]
     used, found, lengths = {}, [], set()
     for part, width in zip(mapping.actions, widths):
+        if part.keys:
+            found.append(_beside(answer, part.keys, width))
+            lengths.add(len(found[-1]))
+            continue
         start = used.get(part.key, 0)
         used[part.key] = start + width
         found.append(_array(answer, part.key)[:, start : start + width])
@@ -56,6 +60,18 @@ def _columns(mapping, robot, answer) -> list[np.ndarray]:
         wanted = "one number" if mapping.horizon is None else mapping.horizon
         raise ValueError(f"answer has {', '.join(map(str, sorted(lengths)))} steps; allowed: {wanted}")
     return found
+
+
+def _beside(answer, keys: list[str], width: int) -> np.ndarray:
+    """(T, width) float64, the arrays under `keys` side by side."""
+    arrays = [_array(answer, key) for key in keys]
+    if len({len(array) for array in arrays}) > 1:
+        raise ValueError(f"answer's {', '.join(keys)} have different numbers of steps; allowed: one number")
+    if (given := sum(array.shape[1] for array in arrays)) != width:
+        raise ValueError(
+            f"answer's {', '.join(keys)} have {given} columns; allowed: {width}, as the policy's file says"
+        )
+    return np.hstack(arrays)
 
 
 def _array(answer, key) -> np.ndarray:

@@ -84,6 +84,11 @@ def resized(image: np.ndarray, keys: CameraKeys) -> np.ndarray:
 
 def state_vector(part: StatePart, state: GroupState) -> np.ndarray:
     """(n,) float64, the quantity as the server has it."""
+    whole = _quantity(part, state)
+    return whole if part.columns is None else whole[part.columns]
+
+
+def _quantity(part: StatePart, state: GroupState) -> np.ndarray:
     match part.quantity:
         case "positions":
             return state.positions

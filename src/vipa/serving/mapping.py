@@ -53,7 +53,7 @@ class StatePart:
 
     axis_angle: a rotation vector whose angle is from 0 to 2π, by the sign of the quaternion, as robosuite's quat2axisangle; rotation_vector: from 0
     to π. closed, open: what a closed and an open hand are to the server; between them it is linear. turn: rpy, radians, of the
-    server's tool frame in ours.
+    server's tool frame in ours. columns: numbers of the quantity's elements that are sent, from 0 on; without it all.
     """
 
     group: str
@@ -61,15 +61,20 @@ class StatePart:
     closed: End = 0.0
     open: End = 1.0
     turn: list[Angle] | None = None
+    columns: list[Annotated[int, Range(0, 99)]] | None = None
 
     def __post_init__(self):
+        width = WIDTHS.get(self.quantity, 100)
+        if self.columns is not None and not (self.columns and max(self.columns) < width):
+            raise ValueError(f"columns {self.columns} of {self.quantity}; allowed: at least one, 0 to {width - 1}")
         _check_ends(self.closed, self.open)
         _check_turn(self.turn, self.quantity in ROTATIONS or self.quantity == "tool_pose")
 
 
 @dataclass(frozen=True)
 class ActionPart:
-    """Columns of the answer under `key`; parts with the same key take its columns in their order.
+    """Columns of the answer under `key`; parts with the same key take its columns in their order. keys: in its place, columns under several
+    keys side by side, which no other part reads.
 
     what: "joints" (radians), "pose" (tool position and `rotation`), "hand" (opening), or "unused": `width` columns that mean
     nothing here. reference: "absolute"; "observation": each step is relative to the state at the observation; "previous": to
@@ -81,6 +86,7 @@ class ActionPart:
     what: Literal["joints", "pose", "hand", "unused"]
     group: str = ""
     key: str = "actions"
+    keys: list[str] = field(default_factory=list)
     reference: Literal["absolute", "observation", "previous"] = "absolute"
     rotation: Literal["quaternion_xyzw", "quaternion_wxyz", "rotation_vector", "rpy", "six_columns", "six_rows"] = (
         "quaternion_xyzw"
@@ -102,8 +108,14 @@ class ActionPart:
             raise ValueError(f"{self.what} with reference '{self.reference}'; allowed: absolute")
         if self.turn_scale != 1.0 and self.rotation not in ("rotation_vector", "rpy"):
             raise ValueError(f"turn_scale with rotation {self.rotation}; allowed: with rotation_vector and rpy")
+        if self.keys and self.key != "actions":
+            raise ValueError("key together with keys; allowed: one of them")
         _check_ends(self.closed, self.open)
         _check_turn(self.turn, self.what == "pose" and self.reference == "absolute")
+
+    def read(self) -> list[str]:
+        """Keys of the answer that it reads."""
+        return self.keys or [self.key]
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,9 @@ class Mapping:
         moved = [(p.group, p.what) for p in self.actions if p.group]
         if len(set(moved)) < len(moved) or any((g, "joints") in moved and (g, "pose") in moved for g, _ in moved):
             raise ValueError("actions: a group is moved twice; allowed: joints or pose once, and hand once")
+        read = [key for part in self.actions for key in part.read()]
+        if shared := [key for part in self.actions for key in part.keys if read.count(key) > 1]:
+            raise ValueError(f"actions: keys: '{shared[0]}' is read twice; allowed: once, where it is one of several")
         if not any(what in ("joints", "pose") for _, what in moved):
             raise ValueError("actions move nothing; allowed: at least one part with what: joints or pose")
 
@@ -169,6 +184,10 @@ class Mapping:
             group = groups[part.group]
             if what == "hand" and group.hand is None:
                 raise VipaError(f"hand of group '{part.group}'; on robot '{robot.name}' it has none")
+            if isinstance(part, StatePart) and part.columns is not None and what in ("positions", "velocities", "hand"):
+                width = len(group.hand.joints if what == "hand" else group.joints)
+                if max(part.columns) >= width:
+                    raise VipaError(f"columns {part.columns} of {what} of '{part.group}'; allowed: 0 to {width - 1}")
             if what in ("pose", "wrench") and group.kind != "arm":
                 raise VipaError(f"{what} of group '{part.group}', which is a {group.kind}; allowed: of an arm")
 

@@ -3,7 +3,7 @@ stopped. Without a plan, --task and --policy make one of a single commander."""
 
 import os
 import tempfile
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from vipa.commanders import registry
@@ -38,7 +38,9 @@ def arguments(parser):
         help="real cell: ask which of two trials that ended alike was better, and why",
     )
     json_document.add(parser)
-    others = parser.add_argument_group("LIBERO, which `make libero-env` installs: with --policy and --out")
+    others = parser.add_argument_group(
+        "LIBERO, which `make libero-env` installs: with --policy (several: comma between) and --out"
+    )
     others.add_argument(
         "--benchmark",
         default="",
@@ -111,25 +113,27 @@ def _benchmark(args) -> int:
         raise VipaError(f"--trials {args.trials}; allowed: at least 1")
     interpreter()
     chosen = tuple(parse_seeds(args.tasks)) if args.tasks else ()
-    asked = benchmark.Benchmark(suites.parse(args.benchmark), args.policy, args.trials, chosen)
-    commander = benchmark.make_commander(args.policy, inference(args))
-    began = []
+    policies = tuple(dict.fromkeys(args.policy.split(",")))
+    asked = benchmark.Benchmark(suites.parse(args.benchmark), policies, args.trials, chosen)
 
     def say(episode, row):
-        began.append(row)
-        print(f"{episode.trial_id}  {episode.instruction[:60]:<60}  {row.duration_s:5.1f} s  {row.verdict}", flush=True)
+        who = f"{row.commander}  " if len(policies) > 1 else ""
+        print(
+            f"{row.trial_id}  {who}{episode.instruction[:60]:<60}  {row.duration_s:5.1f} s  {row.verdict}", flush=True
+        )
 
-    try:
-        rows = benchmark.run(asked, args.out, commander, say)
-    finally:
-        if hasattr(commander, "close"):
-            commander.close()
-    found = table.summary(rows, asked.suites)
-    text = table.markdown(found, args.policy)
-    files.write_json(args.out / "libero.json", {"policy": args.policy, **found})
+    with ExitStack() as end:
+        commanders = {}
+        for policy in policies:
+            commanders[policy] = benchmark.make_commander(policy, inference(args))
+            end.callback(getattr(commanders[policy], "close", lambda: None))
+        rows = benchmark.run(asked, args.out, commanders, say)
+    found = {p: table.summary([row for row in rows if row.commander == p], asked.suites) for p in policies}
+    text = table.markdown(found)
+    files.write_json(args.out / "libero.json", {"policies": found})
     files.write_bytes(args.out / "libero.md", text.encode())
     print(text, end="", flush=True)
-    args.document = {"policy": args.policy, **found}
+    args.document = {"policies": found}
     return exit_status.DONE
 
 
@@ -160,7 +164,7 @@ def _run(args, plan, folder: Path) -> int:
                 if plan.cell == "real":
                     stopped = real_cell.run(trials, options, told.trial, console.desk if console else TerminalDesk())
                 else:
-                    stopped = over_graph.run(trials, options, told.trial)
+                    stopped = over_graph.run(trials, options, told.trial, console.desk if console else None)
         else:
             stopped = session.run_in_process(trials, options, told.trial)
         told.end(stopped)

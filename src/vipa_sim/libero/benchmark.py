@@ -1,7 +1,7 @@
-"""A commander on suites of LIBERO: each task from its official initial states until its own check says that it is done, or time is over."""
+"""Commanders on suites of LIBERO: each task from its official initial states until its own check says that it is done, or time is over."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,18 +31,18 @@ TICK_NS = round(1e9 / RATE)
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is run. suites: of vipa_sim.libero.suites. policy: as of `vipa evaluate --policy`. trials: initial states a task, from the first on.
-    tasks: numbers of tasks in a suite, (): all."""
+    """What is run. suites: of vipa_sim.libero.suites. policies: each as of `vipa evaluate --policy`. trials: initial states a task, from the
+    first on. tasks: numbers of tasks in a suite, (): all."""
 
     suites: list[str]
-    policy: str
+    policies: tuple[str, ...]
     trials: int = 50
     tasks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One trial that is to be run. states: how many initial states its task has."""
+    """A task from an initial state, which every policy meets."""
 
     suite: str
     task: int
@@ -51,7 +51,7 @@ class Episode:
     init: int
 
     @property
-    def trial_id(self) -> str:
+    def pair_id(self) -> str:
         """Names it within the set."""
         return f"{self.suite}-{self.task:02d}-{self.init:02d}"
 
@@ -100,7 +100,7 @@ class Player:
         told, arrays = self.libero.ask(
             op="begin", suite=episode.suite, task=episode.task, init=episode.init, seed=SEED, size=SIZE
         )
-        start = EpisodeStart(episode.trial_id, episode.name, episode.instruction, episode.init, episode.suite)
+        start = EpisodeStart(episode.pair_id, episode.name, episode.instruction, episode.init, episode.suite)
         self.commander.reset(start)
         executor, took, limit, done = Executor(is_relative(self.commander)), [], suites.steps_of(episode.suite), 0
         while done < limit and not told["success"]:
@@ -133,38 +133,40 @@ class Player:
 
 
 def run(
-    benchmark: Benchmark, folder: Path, commander: Commander, say: Callable[[Episode, TrialRow], None]
+    benchmark: Benchmark, folder: Path, commanders: Mapping[str, Commander], say: Callable[[Episode, TrialRow], None]
 ) -> list[TrialRow]:
-    """Runs what is left of the benchmark in `folder`, and returns all of its rows. The same call goes on where one stopped.
+    """Runs what is left of the benchmark in `folder` with the commander of each policy, one episode by all of them after another, and returns
+    all of its rows. The same call goes on where one stopped.
 
     Raises VipaError; also for a folder that was begun with something else.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sha256 = getattr(commander, "sha256", None) or _sha256(benchmark.policy)
+    sha256 = {policy: getattr(of, "sha256", None) or _sha256(policy) for policy, of in commanders.items()}
     _refuse_other(folder, benchmark, sha256)
     path = folder / trial_file.NAME
     trial_file.repair(path)
     rows = trial_file.read(path) if path.exists() else []
-    done = {row.trial_id for row in rows}
+    done = {(row.pair_id, row.commander) for row in rows}
     with LiberoProcess() as libero:
-        player = Player(libero, commander)
-        for order, episode in enumerate(episodes(benchmark, libero)):
-            if episode.trial_id in done:
+        trials = [(episode, policy) for episode in episodes(benchmark, libero) for policy in benchmark.policies]
+        for order, (episode, policy) in enumerate(trials):
+            if (episode.pair_id, policy) in done:
                 continue
-            success, steps, why, took = player.play(episode)
-            row = _row(benchmark, episode, order, sha256, success, steps, why, took)
+            played = Player(libero, commanders[policy]).play(episode)
+            row = _row(benchmark, episode, policy, order, sha256[policy], *played)
             trial_file.append(path, row)
             rows.append(row)
             say(episode, row)
     return rows
 
 
-def _row(benchmark, episode, order, sha256, success, steps, why, took) -> TrialRow:
+def _row(benchmark, episode, policy, order, sha256, success, steps, why, took) -> TrialRow:
     p50, p99 = (round(float(q), 4) for q in np.quantile(took, (0.5, 0.99))) if took else (None, None)
     verdict = "success" if success else "failure" if why else "out_of_time"
+    number = benchmark.policies.index(policy)
     return TrialRow(
-        trial_id=episode.trial_id, pair_id=episode.trial_id, task=episode.suite, variant=episode.name, seed=episode.init,
-        commander=benchmark.policy, commander_sha256=sha256, order=order, verdict=verdict, success=success,
+        trial_id=f"{episode.pair_id}-{number}" if number else episode.pair_id, pair_id=episode.pair_id, task=episode.suite, variant=episode.name,
+        seed=episode.init, commander=policy, commander_sha256=sha256, order=order, verdict=verdict, success=success,
         subtask_score=float(success), duration_s=round(steps / RATE, 3), latency={"mode": "free", "p50_s": p50, "p99_s": p99},
         failure_class=None if success else (why[:200] or "timeout"),
     )  # fmt: skip
@@ -175,9 +177,9 @@ def _sha256(policy: str) -> str | None:
     return found.checkpoint_sha256 if found else None
 
 
-def _refuse_other(folder: Path, benchmark: Benchmark, sha256: str | None) -> None:
-    now = {"suites": benchmark.suites, "policy": benchmark.policy, "trials": benchmark.trials, "tasks": list(benchmark.tasks),
-           "commander_sha256": sha256}  # fmt: skip
+def _refuse_other(folder: Path, benchmark: Benchmark, sha256: Mapping[str, str | None]) -> None:
+    now = {"suites": benchmark.suites, "policies": list(benchmark.policies), "trials": benchmark.trials, "tasks": list(benchmark.tasks),
+           "commander_sha256": dict(sha256)}  # fmt: skip
     path = folder / FILE
     if path.exists():
         before = documents.read_json(path)

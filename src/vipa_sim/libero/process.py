@@ -14,13 +14,16 @@ from vipa import resources
 from vipa.errors import VipaError
 
 PYTHON = "VIPA_LIBERO_PYTHON"  # variable that names another interpreter
+STAMP = ".from"  # what scripts/libero_env.sh leaves when all is installed
 MAX_BYTES = 64 << 20  # of an answer
 
 
 def interpreter() -> Path:
     """The Python that has LIBERO. Raises VipaError."""
-    found = Path(os.environ.get(PYTHON) or resources.root() / ".vipa/libero/bin/python")
-    if not found.is_file():
+    ours = resources.root() / ".vipa/libero"
+    found = Path(os.environ.get(PYTHON) or ours / "bin/python")
+    whole = PYTHON in os.environ or (ours / STAMP).is_file()
+    if not (found.is_file() and whole):
         raise VipaError(f"LIBERO is not installed: no {found}; run: make libero-env, or name a Python by ${PYTHON}")
     return found
 

@@ -1,6 +1,6 @@
 """Results in the form of the paper's LIBERO table: success by suite, their average, and intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ RESAMPLES = 4000
 
 
 def summary(rows: Sequence[TrialRow], names: Sequence[str]) -> dict:
-    """By suite: n, successes, rate, ci95 (Clopper–Pearson). average: mean of the four suites that papers average, None where one is
+    """Of one policy's rows, by suite: n, successes, rate, ci95 (Clopper–Pearson). average: mean of the four suites that papers average, None where one is
     missing, with a bootstrap interval over trials within suites."""
     found = {}
     for name in names:
@@ -38,14 +38,16 @@ def average(found: dict) -> dict:
     return {"rate": float(np.mean([s["rate"] for s in found.values()])), "ci95": [float(low), float(high)]}
 
 
-def markdown(found: dict, policy: str) -> str:
-    """The table: percent, 95 % interval, successes of trials."""
-    names = list(found["suites"])
+def markdown(found: Mapping[str, dict]) -> str:
+    """The table, a line a policy: percent, 95 % interval, successes of trials. found: policy → its summary."""
+    names = list(dict.fromkeys(name for one in found.values() for name in one["suites"]))
     head = ["", *(suites.title(name) for name in names), "Average"]
-    cells = [_cell(found["suites"][name]) for name in names]
-    mean = found["average"]
-    cells.append(f"{100 * mean['rate']:.1f} ({_span(mean['ci95'])})" if mean else "–")
-    lines = [" | ".join(head), " | ".join(["---"] * len(head)), " | ".join([policy, *cells])]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    for policy, one in found.items():
+        cells = [_cell(one["suites"][name]) if name in one["suites"] else "–" for name in names]
+        mean = one["average"]
+        cells.append(f"{100 * mean['rate']:.1f} ({_span(mean['ci95'])})" if mean else "–")
+        lines.append(" | ".join([policy, *cells]))
     return "".join(f"| {line} |\n" for line in lines)
 
 

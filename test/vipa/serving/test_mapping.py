@@ -1,6 +1,7 @@
 """What a policy's server is shown and what its answers mean."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,21 @@ def test_what_ships_fits_the_robot(name):
         ({"cameras": {"scene": {"color": "i", "depth": "d", "size": [4, 4]}}}, "size or mirror together with depth"),
         ({"history": [1.0]}, "protocol groot alone"),
         ({"protocol": "groot", "prefix": "p"}, "allowed: colour and float32"),
+        (
+            {"state": {"s": [{"group": "arm", "quantity": "rpy", "columns": [3]}]}},
+            "columns [3] of rpy; allowed: at least one, 0 to 2",
+        ),
+        ({"state": {"s": [{"group": "arm", "quantity": "rpy", "columns": []}]}}, "columns [] of rpy"),
+        ({"actions": [{"what": "joints", "group": "arm", "key": "a", "keys": ["b", "c"]}]}, "key together with keys"),
+        (
+            {
+                "actions": [
+                    {"what": "joints", "group": "arm", "keys": ["a", "b"]},
+                    {"what": "hand", "group": "arm", "key": "b"},
+                ]
+            },
+            "'b' is read twice",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(change, said):
@@ -92,6 +108,10 @@ def test_a_wrong_file_is_refused(change, said):
             "hand of group 'left'; robot 'fr3_single' has: arm",
         ),
         ({"actions": [{"what": "pose", "group": "right"}]}, "pose of group 'right'"),
+        (
+            {"state": {"s": [{"group": "arm", "quantity": "positions", "columns": [7]}]}},
+            "columns [7] of positions of 'arm'; allowed: 0 to 6",
+        ),
     ],
 )
 def test_a_file_for_another_robot_is_refused(change, said):
@@ -101,7 +121,7 @@ def test_a_file_for_another_robot_is_refused(change, said):
 
 
 def test_an_unknown_file_names_those_there_are(tmp_path):
-    with pytest.raises(VipaError, match="unknown policy 'nope'; allowed: groot_droid, openpi_droid"):
+    with pytest.raises(VipaError, match="unknown policy 'nope'; allowed: groot_droid, groot_libero, openpi_droid"):
         load_mapping("nope")
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(MINIMAL), encoding="utf-8")
@@ -125,6 +145,41 @@ def test_droid_states_are_as_groots_own_client_makes_them():
     np.testing.assert_allclose(six, matrix[:2].reshape(6), atol=1e-12)
     closed = state_vector(StatePart("arm", "hand", closed=1.0, open=0.0), given)
     np.testing.assert_allclose(closed, [0.75])
+
+
+def test_groots_libero_is_shown_and_answers_what_its_own_environment_does():
+    found, seen = load_mapping("groot_libero"), state(0.75)
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[:, :100] = 200
+    shown = observation()
+    shown = replace(shown, cameras={n: replace(f, color=image) for n, f in shown.cameras.items()}, groups={"arm": seen})
+    request = RequestBuilder(found, np.eye(4)).build(shown)
+    x, y, z, w = seen.tool_pose[3:]  # robosuite's quat2axisangle
+    turn = np.array([x, y, z]) * 2 * np.arccos(w) / np.sqrt(1 - w * w)
+    wanted = dict(zip(("x", "y", "z", "roll", "pitch", "yaw"), (*seen.tool_pose[:3], *turn)))
+    assert set(request["state"]) == {*wanted, "gripper"}
+    for key, value in wanted.items():
+        assert request["state"][key].shape == (1, 1, 1) and request["state"][key][0, 0, 0] == pytest.approx(
+            value, abs=1e-6
+        )
+    np.testing.assert_allclose(request["state"]["gripper"][0, 0], [0.03, -0.03], rtol=1e-6)
+    assert set(request["video"]) == {"image", "wrist_image"}
+    assert (request["video"]["image"][0, 0] == image[:, ::-1]).all()
+    assert request["language"] == {"annotation.human.action.task_description": [["do it"]]}
+
+    answer = {key: np.full((8, 1), 0.1 * i, np.float32) for i, key in enumerate(wanted)}
+    answer["gripper"] = np.array([[1.0]] * 4 + [[0.0]] * 4, np.float32)  # 1 opens
+    arm = decode(found, ROBOT, answer, {"arm": seen})[0]
+    np.testing.assert_allclose(arm.poses[0, :3], seen.tool_pose[:3] + 0.05 * np.array([0, 0.1, 0.2]), atol=1e-8)
+    change = Rotation.from_quat(arm.poses[0, 3:]) * Rotation.from_quat(seen.tool_pose[3:]).inv()
+    np.testing.assert_allclose(change.as_rotvec(), 0.5 * np.array([0.3, 0.4, 0.5]), atol=1e-7)
+    assert arm.hand[:, 0].tolist() == [1] * 4 + [0] * 4
+    for wrong, said in (
+        ({"yaw": np.zeros((7, 1))}, "different numbers of steps"),
+        ({"yaw": np.zeros((8, 2))}, "have 7 columns; allowed: 6"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            decode(found, ROBOT, answer | wrong, {"arm": seen})
 
 
 def test_groot_gets_images_of_before():

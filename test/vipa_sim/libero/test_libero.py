@@ -1,17 +1,20 @@
 """LIBERO's adapter: conventions, suites, table; and a scripted pick that succeeds through the wire of openpi, where LIBERO is installed."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from helpers.groot_server import AXES, LIBERO, GrootServer
 from helpers.running_server import Running
 from vipa.errors import VipaError
 from vipa.evaluation import trial_file
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.serving.encode import axis_angle
+from vipa_cli import cli
 from vipa_sim.libero import benchmark, suites, table
 from vipa_sim.libero.adapter import METRES, RADIANS, RATE, Executor, move_between, observation
 from vipa_sim.libero.benchmark import Benchmark, Player, make_commander
@@ -89,10 +92,11 @@ def test_the_table_has_the_papers_columns_and_their_mean():
     )
     low, high = found["average"]["ci95"]
     assert 0.6 < low < 0.8 < high < 0.92
-    lines = table.markdown(found, "p").splitlines()
+    lines = table.markdown({"p": found, "q": found}).splitlines()
     assert lines[0] == "|  | Spatial | Object | Goal | Long | Average |" and lines[2].startswith(
         "| p | 100.0 (69.2 to 100.0), 10/10 |"
     )
+    assert lines[3].startswith("| q | 100.0")
     assert table.summary(rows[:30], suites.AVERAGED)["average"] is None
 
 
@@ -178,48 +182,79 @@ class ScriptedPick:
         return {"actions": steps}
 
 
-def test_a_scripted_pick_behind_openpis_wire_succeeds(libero, tmp_path):
+@contextmanager
+def openpi(pick):
+    """(policy, its requests) of `pick` behind openpi's wire."""
+    with Running(pick.infer) as server:
+        yield f"openpi_libero@127.0.0.1:{server.port}", pick.asked
+
+
+@contextmanager
+def groot(pick):
+    """The same behind GR00T's, with the keys and units of its own LIBERO environment."""
+    messages = []
+
+    def act(observation):
+        state = np.concatenate([observation["state"][key][0, 0] for key in AXES])
+        message = {"observation/state": state, "observation/image": observation["video"]["image"][0, 0],
+                   "prompt": observation["language"]["annotation.human.action.task_description"][0][0]}  # fmt: skip
+        messages.append(message)
+        steps = pick.infer(message)["actions"]
+        steps[:, 6] = (1 - steps[:, 6]) / 2  # 1 opens, 0 closes
+        return {key: steps[None, :, i : i + 1].astype(np.float32) for i, key in enumerate(AXES)}
+
+    with GrootServer(modalities=LIBERO, act=act) as server:
+        yield f"groot_libero@127.0.0.1:{server.port}", messages
+
+
+@pytest.mark.parametrize("wire, size", [(openpi, 224), (groot, 256)])
+def test_a_scripted_pick_behind_a_policys_wire_succeeds(libero, wire, size):
     told, pictures = begin(libero)
     thing = next(v for k, v in told["objects"].items() if "alphabet_soup" in k)
     basket = next(v for k, v in told["objects"].items() if "basket" in k)
     pick = ScriptedPick(thing, basket)
-    with Running(pick.infer) as server:
-        commander = make_commander(f"openpi_libero@127.0.0.1:{server.port}")
+    with wire(pick) as (policy, asked):
+        commander = make_commander(policy)
         try:
             pick.phase = pick.held = 0
-            pick.asked.clear()
+            asked.clear()
             player = Player(libero, commander)
-            (episode,) = benchmark.episodes(Benchmark(["libero_object"], "p", 1, (0,)), libero)
+            (episode,) = benchmark.episodes(Benchmark(["libero_object"], ("p",), 1, (0,)), libero)
             success, steps, why, _ = player.play(episode)
         finally:
             commander.close()
     assert success and not why, (steps, why, pick.phase)
-    first = pick.asked[0]
+    first = asked[0]
     assert first["prompt"] == episode.instruction
-    raw = Image.fromarray(pictures["image/scene"][:, ::-1]).resize((224, 224), Image.Resampling.BILINEAR)
-    assert np.abs(first["observation/image"].astype(int) - np.asarray(raw)).mean() < 3  # as openpi's client turns it
+    # as both clients turn it: robosuite's rows run upwards, so half a turn leaves it upright and mirrored
+    turned = np.asarray(
+        Image.fromarray(pictures["image/scene"][:, ::-1]).resize((size, size), Image.Resampling.BILINEAR)
+    )
+    shown = first["observation/image"].astype(int)
+    assert np.abs(shown - turned).mean() < 3
+    assert np.abs(shown[:, ::-1] - turned).mean() > 10 and np.abs(shown[::-1] - turned).mean() > 10  # it would be seen
     state = first["observation/state"]
-    assert (
-        np.allclose(state[:3], told["tool_position"], atol=0.01) and state[6] > 0.02 and state[7] < -0.02
-    )  # open fingers
+    assert np.allclose(state[:3], told["tool_position"], atol=0.01)
+    assert state[6] > 0.02 and state[7] < -0.02  # open fingers
     assert np.allclose(state[3:6], axis_angle(np.array(told["tool_quaternion"])), atol=0.05)
 
 
-@pytest.mark.slow  # two whole episodes that fail: 560 steps with two cameras
-def test_the_command_runs_a_suite_and_goes_on(libero, tmp_path):
-    from vipa_cli import cli
-
+@pytest.mark.slow  # four whole episodes that fail: 1120 steps with two cameras
+def test_the_command_runs_a_suite_with_two_policies_and_goes_on(libero, tmp_path, capsys):
     told, _ = begin(libero)
     pick = ScriptedPick(told["tool_position"], told["tool_position"])  # picks nothing
-    with Running(pick.infer) as server:
-        line = ["evaluate", "--benchmark", "object_swap", "--tasks", "0:2", "--trials", "1", "--policy",
-                f"openpi_libero@127.0.0.1:{server.port}", "--out", str(tmp_path / "set")]  # fmt: skip
+    with openpi(pick) as (first, _), groot(ScriptedPick(told["tool_position"], told["tool_position"])) as (second, _):
+        line = ["evaluate", "--benchmark", "object_swap", "--tasks", "0:2", "--trials", "1", "--policy", f"{first},{second}",
+                "--out", str(tmp_path / "set")]  # fmt: skip
         for _ in range(2):  # the second time nothing is left to do
             with pytest.raises(SystemExit) as end:
                 cli.main(line)
             assert end.value.code == 0
     rows = trial_file.read(tmp_path / "set/trials.jsonl")
-    assert [r.trial_id for r in rows] == ["libero_object_swap-00-00", "libero_object_swap-01-00"]
-    assert (
-        json.loads((tmp_path / "set/libero.json").read_text(encoding="utf-8"))["suites"]["libero_object_swap"]["n"] == 2
-    )
+    names = ["libero_object_swap-00-00", "libero_object_swap-01-00"]
+    assert [r.trial_id for r in rows] == [f"{name}{more}" for name in names for more in ("", "-1")]
+    found = json.loads((tmp_path / "set/libero.json").read_text(encoding="utf-8"))["policies"]
+    assert [found[p]["suites"]["libero_object_swap"]["n"] for p in (first, second)] == [2, 2]
+    with pytest.raises(SystemExit):
+        cli.main(["compare", str(tmp_path / "set"), "--a", first, "--b", second])
+    assert "2 pairs" in capsys.readouterr().out

@@ -154,7 +154,7 @@ def meet_groot(mapping: Mapping, modalities: dict) -> None:
         if times is not None and len(times) != count:
             raise ConnectionFailed(f"the server wants {name} of {len(times)} times; the policy's file sends {count}")
     given, _ = _modality(modalities, "action")
-    read = {p.key for p in mapping.actions}
+    read = {key for part in mapping.actions for key in part.read()}
     if given is not None and not read <= set(given):
         raise ConnectionFailed(
             f"the server gives {', '.join(given)}; the policy's file reads {', '.join(sorted(read))}"
