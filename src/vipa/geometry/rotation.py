@@ -27,6 +27,16 @@ def conjugate(q: np.ndarray) -> np.ndarray:
     return np.array([-q[0], -q[1], -q[2], q[3]])
 
 
+def rotate(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """The vector (3,) turned by the unit quaternion q (4,)."""
+    x, y, z, w = q.tolist()
+    a, b, c = vector
+    tx, ty, tz = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    return np.array(
+        [a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx], dtype=float
+    )
+
+
 def exp(vector: np.ndarray) -> np.ndarray:
     """The quaternion (4,) of the rotation vector (3,), radians."""
     x, y, z = vector

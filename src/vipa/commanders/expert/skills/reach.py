@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from vipa.commanders.expert.goal import Ended, Goal, Skill, still
 from vipa.commanders.expert.view import View
 from vipa.geometry import rotation
-from vipa.geometry.poses import pose
 
 CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
@@ -19,13 +17,13 @@ BESIDE, STEEP = 0.004, 8.0  # metres off the line that do not matter; metres up 
 def top_down(position, yaw: float) -> np.ndarray:
     """Tool pose (7,) that looks straight down; its x axis has the angle `yaw` in the base frame, the fingers close
     across."""
-    return pose(position, Rotation.from_euler("z", yaw) * Rotation.from_euler("x", np.pi))
+    return np.array([*position, np.cos(yaw / 2), np.sin(yaw / 2), 0.0, 0.0])  # half a turn about x, then the yaw
 
 
 def yaw_of(p: np.ndarray) -> float:
     """Angle of the x axis of the pose (7,) in the horizontal plane, radians."""
-    x = Rotation.from_quat(p[3:]).apply([1.0, 0.0, 0.0])
-    return float(np.arctan2(x[1], x[0]))
+    x, y, z, w = p[3:].tolist()
+    return float(np.arctan2(2 * (x * y + z * w), 1 - 2 * (y * y + z * z)))
 
 
 def wrap(angle: float) -> float:
