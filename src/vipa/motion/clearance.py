@@ -45,7 +45,9 @@ class Clearance:
 
     def verify(self, q: np.ndarray, path: np.ndarray) -> str:
         """'' if no pair comes nearer than its floor on the `path` (S, n) from `q` (n,), where `here` is; else which."""
-        steps = np.abs(np.diff(np.vstack([q, path]), axis=0))
+        steps = np.empty_like(path)
+        steps[0], steps[1:] = path[0] - q, path[1:] - path[:-1]
+        steps = np.abs(steps, out=steps)
         way = self._reach @ steps.sum(axis=0)
         # most pairs are further apart than the whole path can bring them
         near = np.flatnonzero((self._here.lower - way < self.margins) | (self._floors < self.margins))
@@ -57,16 +59,21 @@ class Clearance:
         self._floors[near] = floors
         keep = now - way[near] < floors
         near, floors, bound = near[keep], floors[keep], now[keep]
-        for sample, step in zip(path, steps, strict=True):
-            bound = bound - self._reach[near] @ step
-            doubtful = np.flatnonzero(bound < floors)
-            if not len(doubtful):
-                continue
-            self._ahead.move(self.collisions.kinematics.configuration(sample, self._hands))
-            bound[doubtful] = self._ahead.exact(near[doubtful])
+        nearer = steps @ self._reach[near].T  # (S, K): metres that a step may bring each pair together
+        sample = 0
+        while sample < len(path):
+            ahead = bound - nearer[sample:].cumsum(axis=0)
+            doubtful = ahead < floors
+            first = int(doubtful.any(axis=1).argmax())
+            if not doubtful[first].any():
+                break
+            sample, bound, asked = sample + first, ahead[first], np.flatnonzero(doubtful[first])
+            self._ahead.move(self.collisions.kinematics.configuration(path[sample], self._hands))
+            bound[asked] = self._ahead.exact(near[asked])
             worst = int(np.argmin(bound - floors))
             if bound[worst] < floors[worst] - TOLERANCE_M:
                 return "distance: " + "|".join(self.collisions.names[near[worst]])
+            sample += 1
         return ""
 
     def hands_pass(self, q: np.ndarray, hands: dict[str, np.ndarray]) -> bool:

@@ -51,6 +51,8 @@ class CollisionModel:
         self._supports = [frozenset(s) for s in self.model.supports]
         self.commanded = {int(self.model.getJointId(name)) for name in kinematics.joint_names}
         self._ignored = {frozenset(p) for p in robot.ignore_pairs}
+        self._parents = list(self.model.parents)
+        self._chain = [(False, 0, 0.0), *(self._links_of(joint) for joint in range(1, self.model.njoints))]
         self._radii: list[float] = []
         self.pairs: list[tuple[int, int]] = []
         self.names: list[tuple[str, str]] = []
@@ -143,17 +145,21 @@ class CollisionModel:
         for end, other, shape in ((ends[0], ends[1], i), (ends[1], ends[0], j)):
             length, joint = self._radii[shape], end
             while joint:
-                prismatic = "P" in self.model.joints[joint].shortname().removeprefix("JointModel")[:1]
-                if prismatic:  # its own travel lengthens the chain above it
-                    index = self.model.joints[joint].idx_q
-                    travel = max(abs(self.model.lowerPositionLimit[index]), abs(self.model.upperPositionLimit[index]))
+                prismatic, index, link = self._chain[joint]
                 if joint not in self._supports[other]:
-                    reach[self.model.joints[joint].idx_v] = 1.0 if prismatic else length
-                length += float(np.linalg.norm(self.model.jointPlacements[joint].translation)) + (
-                    travel if prismatic else 0
-                )
-                joint = self.model.parents[joint]
+                    reach[index] = 1.0 if prismatic else length
+                length += link
+                joint = self._parents[joint]
         return reach
+
+    def _links_of(self, joint: int) -> tuple[bool, int, float]:
+        """Of a joint: whether it is prismatic, its place among the velocities, and by how much the chain above it is longer, metres at
+        most: a prismatic one's own travel lengthens it."""
+        of = self.model.joints[joint]
+        prismatic = "P" in of.shortname().removeprefix("JointModel")[:1]
+        limits = self.model.lowerPositionLimit[of.idx_q], self.model.upperPositionLimit[of.idx_q]
+        length = float(np.linalg.norm(self.model.jointPlacements[joint].translation))
+        return prismatic, of.idx_v, length + (max(map(abs, limits)) if prismatic else 0.0)
 
     def _moved(self) -> np.ndarray:
         """(joints, nv) float64: 1 where a column of the Jacobian moves a joint's body."""
@@ -186,7 +192,8 @@ class DistanceField:
     def __init__(self, collisions: CollisionModel):
         self.collisions = collisions.base
         self.data = collisions.model.createData()
-        self.lower = np.full(len(collisions.base.pairs), -np.inf)
+        self._shared = len(collisions.base.pairs)
+        self.lower = np.full(self._shared, -np.inf)
         self.q: np.ndarray | None = None
         self._placed = False
         self._exact = np.zeros(len(self.lower), bool)
@@ -199,7 +206,7 @@ class DistanceField:
             raise ValueError("collisions have another base; allowed: what the hands hold is another")
         if collisions is self.collisions:
             return
-        shared, more = len(collisions.base.pairs), len(collisions.pairs) - len(collisions.base.pairs)
+        shared, more = self._shared, len(collisions.pairs) - self._shared
         self.collisions, self._placed, self._parts = collisions, False, self._parts[:1]
         if more:
             self._parts.append((collisions.geometry, collisions.geometry.createData()))
@@ -209,7 +216,7 @@ class DistanceField:
     def move(self, q: np.ndarray) -> None:
         """Go to the configuration `q` (nq,). Costs a product, no geometry."""
         if self.q is not None:
-            if np.array_equal(q, self.q):
+            if (q == self.q).all():
                 return
             self.lower = self.lower - self.collisions.reach @ np.abs(q - self.q)
         self._exact[:] = False
@@ -220,9 +227,8 @@ class DistanceField:
         doubtful = pairs[~self._exact[pairs]]
         if len(doubtful):
             self._place()
-            for k in doubtful.tolist():
-                geometry, data, pair = self._part(k)
-                self.lower[k] = pin.computeDistance(geometry, data, pair).min_distance
+            parts = map(self._part, doubtful.tolist())
+            self.lower[doubtful] = [pin.computeDistance(*part).min_distance for part in parts]
             self._exact[doubtful] = True
         return self.lower[pairs]
 
@@ -236,8 +242,8 @@ class DistanceField:
 
     def _part(self, k: int) -> tuple[pin.GeometryModel, pin.GeometryData, int]:
         """Where pair `k` is looked up, and its number there."""
-        shared = len(self.collisions.base.pairs)
-        return (*self._parts[0], k) if k < shared else (*self._parts[1], k - shared)
+        geometry, data = self._parts[k >= self._shared]
+        return geometry, data, k - self._shared if k >= self._shared else k
 
     def below(self, threshold) -> np.ndarray:
         """Indices of the pairs nearer than `threshold` (metres, or (K,)); their `lower` and witness points are exact."""

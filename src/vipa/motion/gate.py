@@ -350,17 +350,16 @@ class SafetyGate:
             ways = np.abs(np.diff(positions, axis=0, prepend=q[None])).cumsum(axis=0) @ group.reach
             room = min(float(np.min(here - box.min)), float(np.min(box.max - here)))
             doubtful |= ways > room
-            low, high = np.minimum(box.min, here) - TOLERANCE, np.maximum(box.max, here) + TOLERANCE
+            low = (np.minimum(box.min, here) - TOLERANCE).tolist()
+            high = (np.maximum(box.max, here) + TOLERANCE).tolist()
         if not doubtful.any():
             return ""
-        now = group.jacobian(q) @ self.state.v[self.kinematics.columns[spec.name]]
-        fast = max(spec.tool_speed, float(np.linalg.norm(now[:3]))) + TOLERANCE
-        turn = max(spec.tool_angular_speed, float(np.linalg.norm(now[3:]))) + TOLERANCE
-        for sample in np.flatnonzero(doubtful):
-            place, jacobian = group.forward_jacobian(positions[sample])
-            twist = jacobian @ velocities[sample]
-            if np.linalg.norm(twist[:3]) > fast or np.linalg.norm(twist[3:]) > turn:
+        _, speed_now, turn_now = group.tool_motion(q, self.state.v[self.kinematics.columns[spec.name]])
+        fast, turn = max(spec.tool_speed, speed_now) + TOLERANCE, max(spec.tool_angular_speed, turn_now) + TOLERANCE
+        for sample in np.flatnonzero(doubtful).tolist():
+            place, speed, turning = group.tool_motion(positions[sample], velocities[sample])
+            if not (speed <= fast and turning <= turn):
                 return f"tool speed: {spec.name}"
-            if box is not None and (np.any(place.translation < low) or np.any(place.translation > high)):
+            if box is not None and not all(a <= x <= b for a, x, b in zip(low, place, high)):
                 return f"workspace: {spec.name}"
         return ""

@@ -4,6 +4,7 @@ Pinocchio does the work. Nothing here is shared between threads: every thread ma
 """
 
 from collections.abc import Callable
+from math import hypot
 from xml.etree import ElementTree
 
 import numpy as np
@@ -143,7 +144,7 @@ class GroupKinematics:
         self.model = kinematics.model
         self.q_index, self.v_index = q_index, v_index
         self._data = self.model.createData()
-        self._q = pin.neutral(self.model)
+        self._q, self._v = pin.neutral(self.model), np.zeros(self.model.nv)
         where = f"{kinematics.robot.name}: group {group.name}"
         self.tool = kinematics._frame(group.tool_frame, f"{where}: tool_frame")
         base = kinematics._frame(group.base_frame, f"{where}: base_frame")
@@ -210,6 +211,15 @@ class GroupKinematics:
         placement, jacobian = self.forward_jacobian(q)
         return pose_of(placement), jacobian[:3] @ v
 
+    def tool_motion(self, q: np.ndarray, v: np.ndarray) -> tuple[list[float], float, float]:
+        """Where the tool is in the base frame, metres, how fast it goes, m/s, and turns, rad/s, when the joints are at `q` (J,) and
+        move at `v` (J,) rad/s. A third of what the Jacobian costs."""
+        self._q[self.q_index], self._v[self.v_index] = q, v
+        pin.forwardKinematics(self.model, self._data, self._q, self._v)
+        place = self._to_base * pin.updateFramePlacement(self.model, self._data, self.tool)
+        speed = pin.getFrameVelocity(self.model, self._data, self.tool, pin.ReferenceFrame.LOCAL)
+        return place.translation.tolist(), hypot(*speed.linear.tolist()), hypot(*speed.angular.tolist())
+
     def forward_jacobian(self, q: np.ndarray) -> tuple[pin.SE3, np.ndarray]:
         """`placement(q)` and `jacobian(q)` at the cost of one."""
         jacobian = self.jacobian(q)
@@ -218,7 +228,9 @@ class GroupKinematics:
     def _base_jacobian(self) -> np.ndarray:
         full = pin.getFrameJacobian(self.model, self._data, self.tool, pin.ReferenceFrame.LOCAL_WORLD_ALIGNED)
         columns = full[:, self.v_index]
-        return np.vstack([self._rotation @ columns[:3], self._rotation @ columns[3:]])
+        turned = np.empty_like(columns)
+        turned[:3], turned[3:] = self._rotation @ columns[:3], self._rotation @ columns[3:]
+        return turned
 
     def solve(
         self,
