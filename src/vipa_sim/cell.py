@@ -30,8 +30,8 @@ SETTLE_S = 0.3  # simulated seconds in which objects come to rest before an epis
 class SimCell:
     """A robot and a task's scene in MuJoCo. One thread at a time; only `Snapshot`s leave it for a render thread.
 
-    dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either. card: how the
-    current episode began. cameras: names of those that are built. mounted: every camera of the robot as it stands in the current
+    dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either. model: what is felt,
+    without what is only seen (`drawn_model`). card: how the current episode began. cameras: names of those that are built. mounted: every camera of the robot as it stands in the current
     episode, built or not.
 
     Args:
@@ -90,10 +90,15 @@ class SimCell:
         width = max((c.width for c in self.cameras.values()), default=16)
         height = max((c.height for c in self.cameras.values()), default=16)
         spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
+        self._spec = spec
         try:
-            return spec.compile()
+            return _felt(spec).compile()
         except ValueError as error:
             raise VipaError(f"scene '{self.task.scene}' with robot '{self.robot.name}': {error}") from None
+
+    def drawn_model(self) -> mujoco.MjModel:
+        """A new model of the same bodies and joints with all that is seen of them, which takes a `Snapshot`'s state."""
+        return self._spec.compile()
 
     def _exclude(self, spec: mujoco.MjSpec) -> None:
         """The robot file's pairs never touch here either. Neighbours and static bodies MuJoCo leaves out by itself."""
@@ -261,13 +266,18 @@ class SimCell:
             positions, velocities = controller.sample(times)
             ctrl[:, servos] = positions + self._lead[servos] * velocities
         weight = 1.0 - np.exp(-2.0 * np.pi * SENSOR_HZ * timestep)
+        model, data = self.model, self._data
+        sent, sensors = (
+            data.ctrl,
+            data.sensordata,
+        )  # views: to ask for them anew in every step costs as much as their use
         for row in ctrl:
-            self._data.ctrl[:] = self._follower.follow(row)
+            sent[:] = self._follower.follow(row)
             for name, screws in self._screws.items():
-                servos, joints = self._servos[name], self._data.qpos[self._qpos[self._columns[name]]]
-                self._data.ctrl[servos] = screws.follow(self._data.ctrl[servos], joints)
-            mujoco.mj_step(self.model, self._data)
-            self._sensed += weight * (self._data.sensordata - self._sensed)
+                servos, joints = self._servos[name], data.qpos[self._qpos[self._columns[name]]]
+                sent[servos] = screws.follow(sent[servos], joints)
+            mujoco.mj_step(model, data)
+            self._sensed += weight * (sensors - self._sensed)
         self.scene.advance(self.model, self._data)
         self._measure()
         self.stamp_ns += round(self.dt * 1e9)
@@ -327,6 +337,15 @@ def choose_cameras(robot: Robot, names: Sequence[str], size: tuple[int, int] | N
     return {name: replace(camera, width=int(size[0]), height=int(size[1])) for name, camera in chosen.items()}
 
 
+def _felt(spec: mujoco.MjSpec) -> mujoco.MjSpec:
+    """A copy of `spec` without what is only seen: every step would work out where each petal is, and none weighs anything."""
+    felt = spec.copy()
+    for geom in list(felt.geoms):
+        if not (geom.contype or geom.conaffinity):
+            felt.delete(geom)
+    return felt
+
+
 class _WristSensor:
     """Reads a group's force-torque sensor and takes the weight of the hand itself away."""
 
@@ -343,4 +362,5 @@ class _WristSensor:
         weight = rotation.T @ (model.body_subtreemass[self._body] * model.opt.gravity)
         arm = rotation.T @ (data.subtree_com[self._body] - data.site_xpos[self._site])
         # MuJoCo gives what the arm does to the hand: at rest it carries the hand's weight and what the world adds
-        return -measured - np.concatenate([weight, np.cross(arm, weight)])
+        (ax, ay, az), (wx, wy, wz) = arm, weight
+        return -measured - np.array([wx, wy, wz, ay * wz - az * wy, az * wx - ax * wz, ax * wy - ay * wx])

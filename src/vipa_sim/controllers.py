@@ -52,29 +52,22 @@ class TrajectoryController:
             points, velocities = points[:, order], velocities[:, order]
         if times[0] > 0:
             position, velocity = measured if measured is not None else self.sample(np.array([now]))
-            times = np.concatenate([[0.0], times])
-            points = np.vstack([position, points])
-            velocities = np.vstack([velocity, velocities])
+            times = _after(0.0, times)
+            points, velocities = _after(position, points), _after(velocity, velocities)
         self._times = self._since = times + now
         self._polynomial = _segments(times, points, velocities, cubic)
         return ""
 
     def sample(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Desired positions and velocities, each (S, J), at the absolute `times` (S,) seconds."""
-        segment = np.maximum(np.searchsorted(self._times, times, side="right") - 1, 0)
+        segment = np.maximum(self._times.searchsorted(times, side="right") - 1, 0)
         t = np.maximum(times - self._since[segment], 0.0)[:, None]
-        constant, linear, square, cube = self._polynomial[:, segment]
+        constant, linear, square, cube = self._polynomial.take(segment, axis=1)
         return constant + t * (linear + t * (square + t * cube)), linear + t * (2 * square + t * 3 * cube)
 
     def _reason_against(self, joints: tuple, times: np.ndarray, points: np.ndarray, velocities: np.ndarray) -> str:
-        unknown = [j for j in joints if j not in self.joint_names]
-        if unknown:
-            return f"unknown joint(s) {', '.join(unknown)}; allowed: {', '.join(self.joint_names)}"
-        missing = [j for j in self.joint_names if j not in joints]
-        if missing:
-            return f"joint(s) {', '.join(missing)} missing"
-        if len(set(joints)) != len(joints):
-            return "a joint is named twice"
+        if joints != self.joint_names and (why := self._wrong_names(joints)):
+            return why
         if times.size == 0:
             return "empty trajectory"
         want = (times.size, len(joints))
@@ -84,18 +77,34 @@ class TrajectoryController:
             return f"velocities have shape {velocities.shape}, want {want} or none"
         if not (np.isfinite(times).all() and np.isfinite(points).all() and np.isfinite(velocities).all()):
             return "a value is not finite"
-        if times[0] < 0 or np.any(times[1:] <= times[:-1]):
+        if times[0] < 0 or (times[1:] <= times[:-1]).any():
             return "times must be >= 0 and strictly increasing"
-        if velocities.size and np.any(np.abs(velocities[-1]) > END_VELOCITY):
+        if velocities.size and np.abs(velocities[-1]).max() > END_VELOCITY:
             return "velocity at the last point is not zero"
         return ""
+
+    def _wrong_names(self, joints: tuple) -> str:
+        unknown = [j for j in joints if j not in self.joint_names]
+        if unknown:
+            return f"unknown joint(s) {', '.join(unknown)}; allowed: {', '.join(self.joint_names)}"
+        missing = [j for j in self.joint_names if j not in joints]
+        if missing:
+            return f"joint(s) {', '.join(missing)} missing"
+        return "a joint is named twice" if len(set(joints)) != len(joints) else ""
+
+
+def _after(first, rows: np.ndarray) -> np.ndarray:
+    """`first` and then the rows (T, ...): (T + 1, ...)."""
+    out = np.empty((len(rows) + 1, *rows.shape[1:]))
+    out[0], out[1:] = first, rows
+    return out
 
 
 def _segments(times: np.ndarray, points: np.ndarray, velocities: np.ndarray, cubic: bool) -> np.ndarray:
     """Coefficients (4, T, J), lowest order first, of the way from each point to the next; at the last it holds."""
     out = np.zeros((4, *points.shape))
     out[0] = points
-    span, step = np.diff(times)[:, None], np.diff(points, axis=0)
+    span, step = (times[1:] - times[:-1])[:, None], points[1:] - points[:-1]
     if not cubic:
         out[1, :-1] = step / span
         return out

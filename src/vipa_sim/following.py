@@ -67,7 +67,9 @@ class Follower:
 
     def follow(self, row: np.ndarray) -> np.ndarray:
         """What the servo gets (n,) in the step in which `row` (n,) is commanded."""
-        self._late.append(row)
-        late = self._late.popleft()
+        if self._rows:
+            self._late.append(row)
+            row = self._late.popleft()
+        late = row
         self._value = late if self._share == 1.0 else self._value + self._share * (late - self._value)
         return self._value

@@ -1,6 +1,5 @@
 """Colour and depth images of a cell, drawn from snapshots on a thread of their own."""
 
-import copy
 import threading
 
 import mujoco
@@ -10,7 +9,7 @@ from vipa.errors import unknown
 from vipa.robot.description import Camera
 from vipa.robot.state import CameraFrame
 from vipa_sim import geometry, gl
-from vipa_sim.robot_model import VISUAL
+from vipa_sim.robot_model import HIDDEN, VISUAL
 from vipa_sim.snapshot import Appearance, Snapshot
 
 MAX_GEOMS = 500
@@ -31,7 +30,8 @@ class Renderer:
         self._thread = threading.get_ident()
         self._intrinsics = {name: cell.camera_info(name)[0] for name in cell.cameras}
         # a model and data of our own: the cell's go on moving meanwhile
-        self._model = copy.deepcopy(cell.model)
+        self._model = cell.drawn_model()
+        self._seen = self._model.geom_group == VISUAL
         self._mount(cell.cameras)
         self._data = mujoco.MjData(self._model)
         self._light = self._model.light_diffuse.copy()
@@ -66,6 +66,7 @@ class Renderer:
         view = mujoco.MjvCamera()
         view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         view.fixedcamid = self._model.camera(camera).id
+        self._model.geom_group[:] = np.where(self._seen & self._in_view(view.fixedcamid, described), VISUAL, HIDDEN)
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, self._data, self._option, None, view, everything, self._scene)
         rect = mujoco.MjrRect(0, 0, described.width, described.height)
@@ -129,6 +130,17 @@ class Renderer:
         self._model.light_diffuse[:] = self._light * appearance.light
         self._appearance = appearance
 
+    def _in_view(self, camera: int, described: Camera) -> np.ndarray:
+        """(G,) bool: which geoms' bounding balls reach into what `camera` sees. OpenGL would work out every corner of the others, too."""
+        model, data = self._model, self._data
+        right, up, back = ((data.geom_xpos - data.cam_xpos[camera]) @ data.cam_xmat[camera].reshape(3, 3)).T
+        half = np.radians(described.vertical_fov) / 2
+        aside = np.arctan(np.tan(half) * described.width / described.height)
+        beyond = np.maximum(
+            np.abs(right) * np.cos(aside) + back * np.sin(aside), np.abs(up) * np.cos(half) + back * np.sin(half)
+        )
+        return (np.maximum(beyond, back) <= model.geom_rbound) | (model.geom_rbound == 0)  # a plane has no ball
+
     def _extrinsics(self, camera: int) -> np.ndarray:
         matrix = np.eye(4)
         matrix[:3, :3] = self._data.cam_xmat[camera].reshape(3, 3) @ geometry.OPTICAL_FROM_MUJOCO
@@ -139,9 +151,11 @@ class Renderer:
         """(H, W) float32 distance along z from the buffer's values (1 near, 0 far); 0 outside `limits`."""
         near = self._model.vis.map.znear * self._model.stat.extent
         far = self._model.vis.map.zfar * self._model.stat.extent
-        metres = near * far / (near + depth.astype(np.float64) * (far - near))
-        inside = (metres >= limits[0]) & (metres <= limits[1])
-        return np.where(inside, metres, 0).astype(np.float32)
+        metres = depth * np.float32(far - near)  # 24 bits are enough: 0.3 µm at 2 m
+        metres += np.float32(near)
+        np.divide(np.float32(near * far), metres, out=metres)
+        metres[(metres < limits[0]) | (metres > limits[1])] = 0
+        return metres
 
     def _specular(self, rect: mujoco.MjrRect) -> np.ndarray:
         """(H, W) float32 0..1: how much of a mirror what is seen is, of the scene as it was drawn last."""

@@ -47,6 +47,19 @@ def revolve(profile: np.ndarray, sides: int = 28) -> tuple[np.ndarray, np.ndarra
     return vertices.reshape(-1, 3), faces, np.stack([u.ravel(), v.ravel()], axis=1)
 
 
+def placed(shape, position, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`shape`, what `tube` returns, at position (3,) and turned by rotation (3, 3)."""
+    vertices, faces, texture = shape
+    return vertices @ rotation.T + position, faces, texture
+
+
+def joined(shapes: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Several of what `tube` returns as one: OpenGL takes as long to begin to draw a mesh as to draw a hundred triangles of it."""
+    starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in shapes[:-1])])
+    faces = [faces + start for (_, faces, _), start in zip(shapes, starts, strict=True)]
+    return np.concatenate([s[0] for s in shapes]), np.concatenate(faces), np.concatenate([s[2] for s in shapes])
+
+
 def add_mesh(spec: mujoco.MjSpec, name: str, shape) -> None:
     """Mesh `name` from what `tube` or `revolve` returns. For looks only: nothing collides with it."""
     vertices, faces, texture = shape

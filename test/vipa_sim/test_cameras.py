@@ -13,6 +13,7 @@ from vipa_sim import geometry
 from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.cell import SimCell
 from vipa_sim.placement_ik import gripping
+from vipa_sim.render import Renderer
 from vipa_sim.robot_model import VISUAL
 
 
@@ -59,9 +60,10 @@ def test_depth_is_the_distance_along_z_within_a_millimetre(seeing, camera):
     cell.reset(4)
     frame = renderer.frame(cell.snapshot(), camera)
     assert frame.depth.dtype == np.uint16 and frame.depth.shape == frame.color.shape[:2]
-    data = mujoco.MjData(cell.model)
+    model = cell.drawn_model()
+    data = mujoco.MjData(model)
     data.qpos[:] = cell.snapshot().qpos
-    mujoco.mj_forward(cell.model, data)
+    mujoco.mj_forward(model, data)
     groups = np.zeros(6, np.uint8)
     groups[VISUAL] = 1
     origin = np.ascontiguousarray(frame.extrinsics[:3, 3])
@@ -74,19 +76,19 @@ def test_depth_is_the_distance_along_z_within_a_millimetre(seeing, camera):
 
         def cast(row, column):
             geom = np.array([-1], np.int32)
-            length = mujoco.mj_ray(cell.model, data, origin, directions[row, column], groups, 1, -1, geom, None)
+            length = mujoco.mj_ray(model, data, origin, directions[row, column], groups, 1, -1, geom, None)
             return int(geom[0]), length
 
         hit, z = cast(v, u)
         # at an outline the pixel may show either side
         same = all(cast(v + dv, u + du)[0] == hit for dv, du in ((1, 0), (-1, 0), (0, 1), (0, -1)))
-        if hit < 0 or not same or cell.model.geom_type[hit] not in flat:
+        if hit < 0 or not same or model.geom_type[hit] not in flat:
             continue
         if not near + 1e-3 < z < far - 1e-3:
             assert near - 1e-3 < z < far + 1e-3 or frame.depth[v, u] == 0
             continue
         checked += 1
-        assert abs(frame.depth[v, u] - z * 1000) <= 1.0, (cell.model.geom(hit).name, frame.depth[v, u], z)
+        assert abs(frame.depth[v, u] - z * 1000) <= 1.0, (model.geom(hit).name, frame.depth[v, u], z)
     assert checked > 1000
 
 
@@ -196,3 +198,31 @@ def test_image_size_and_camera_choice():
         SimCell(robot, task, cameras=("head",))
     with pytest.raises(VipaError, match="unknown camera 'scene'; allowed: wrist"):
         small.camera_info("scene")
+
+
+@pytest.mark.parametrize("task", ["put_three_obj", "insert_flower"])
+def test_what_is_out_of_view_is_not_drawn_and_is_not_missed(task, monkeypatch):
+    """The same pictures to the last bit, of fewer things."""
+    task = load_task(task)
+    cell = SimCell(load_robot(task.robot), task, image_size=(128, 96))
+    renderer = Renderer(cell)
+    in_view, hidden = renderer._in_view, []
+
+    def frames():
+        return [renderer.frame(cell.snapshot(), camera) for camera in cell.cameras]
+
+    def note(*args):
+        seen = in_view(*args)
+        hidden.append(int((renderer._seen & ~seen).sum()))
+        return seen
+
+    for seed in (0, 1):
+        cell.reset(seed)
+        monkeypatch.setattr(renderer, "_in_view", note)
+        found = frames()
+        monkeypatch.setattr(renderer, "_in_view", lambda *_: True)
+        for one, whole in zip(found, frames(), strict=True):
+            np.testing.assert_array_equal(one.color, whole.color)
+            np.testing.assert_array_equal(one.depth, whole.depth)
+    renderer.close()
+    assert max(hidden) > 20

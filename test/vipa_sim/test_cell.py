@@ -3,6 +3,7 @@
 import json
 import time
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -118,3 +119,21 @@ def test_speed_is_printed(cell):
         cell.reset(seed)
     print(f"physics {rate:.0f} steps/s, reset {(time.process_time() - start) * 100:.1f} ms")
     assert rate > 4000
+
+
+@pytest.mark.parametrize("task", ["water_plant", "insert_flower"])
+def test_what_is_only_seen_changes_nothing_that_is_felt(task):
+    """The drawn model has petals and leaves, the cell's has none, and both move alike to the last bit."""
+    task = load_task(task)
+    cell = SimCell(load_robot(task.robot), task, cameras=())
+    drawn = cell.drawn_model()
+    assert drawn.ngeom > 2 * cell.model.ngeom and drawn.nq == cell.model.nq
+    states = []
+    for model in (cell.model, drawn):
+        data = mujoco.MjData(model)
+        data.qpos[:], data.ctrl[:] = cell.snapshot().qpos, cell._data.ctrl
+        data.ctrl[0] += 0.3
+        mujoco.mj_step(model, data, 200)
+        states.append(data.qpos.copy())
+    assert np.ptp(states[0] - cell.snapshot().qpos) > 0.1
+    np.testing.assert_array_equal(*states)

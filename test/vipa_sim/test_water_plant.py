@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import mujoco
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay
@@ -140,7 +141,10 @@ def test_what_counts_as_watering_is_what_is_seen(plant):
 
 def _drawn(cell, body, name, truth) -> np.ndarray:
     """Points (N, 3) of the body's drawn shapes whose mesh or material is called `name`…, in its frame."""
-    model, data, found = cell.model, cell._data, []
+    model, found = cell.drawn_model(), []
+    data = mujoco.MjData(model)
+    data.qpos[:] = cell.snapshot().qpos
+    mujoco.mj_kinematics(model, data)
     frame = geometry.inverse(truth.poses[body])
     for geom in np.flatnonzero(model.geom_bodyid == model.body(body).id):
         material = model.mat(model.geom_matid[geom]).name if model.geom_matid[geom] >= 0 else ""

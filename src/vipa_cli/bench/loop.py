@@ -35,14 +35,15 @@ class Shares:
         setattr(owner, method, timed)
 
 
-def measure(name: str, seeds: list[int]) -> dict:
-    """Plays task `name` by its expert: simulated and processor seconds, and the parts' shares."""
+def measure(name: str, seeds: list[int], cameras: int) -> dict:
+    """Plays task `name` by its expert with the first `cameras` of its cameras: simulated and processor seconds, and the parts' shares."""
     task = load_task(name)
     robot = load_robot(task.robot)
     shares = Shares()
     simulated = spent = 0.0
-    with Loop(task, robot, task.cameras, SIZE, RATE_HZ) as loop:
-        shares.watch("rendering", loop.renderer, "frame")
+    with Loop(task, robot, task.cameras[:cameras], SIZE, RATE_HZ) as loop:
+        if loop.renderer:
+            shares.watch("rendering", loop.renderer, "frame")
         shares.watch("physics", loop.cell, "step")
         for seed in seeds:
             expert = Expert(robot, task, seed)
@@ -63,17 +64,17 @@ def measure(name: str, seeds: list[int]) -> dict:
             loop.reset = reset
     shares.seconds["other"] = spent - sum(shares.seconds.values())
     parts = {part: seconds / spent for part, seconds in shares.seconds.items()}
-    return {"task": name, "cameras": len(task.cameras), "simulated_s": simulated, "processor_s": spent,
+    return {"task": name, "cameras": len(loop.cameras), "simulated_s": simulated, "processor_s": spent,
             "times_real": simulated / spent, "shares": parts}  # fmt: skip
 
 
-def run(tasks: list[str], seeds: list[int], out: Path | None) -> None:
+def run(tasks: list[str], seeds: list[int], cameras: int, out: Path | None) -> None:
     """Prints the table; `out`: JSON file for the figures."""
     print(f"{SIZE[0]} x {SIZE[1]} pixels at {RATE_HZ:g} Hz with depth, processor time of one core; seeds {seeds}")
     print(f"{'task':<16}{'cameras':>8}{'× real time':>12}   share of the time")
     rows = []
     for name in tasks:
-        rows.append(row := measure(name, seeds))
+        rows.append(row := measure(name, seeds, cameras))
         parts = sorted(row["shares"].items(), key=lambda item: -item[1])
         told = ", ".join(f"{part} {100 * share:.0f} %" for part, share in parts)
         print(f"{name:<16}{row['cameras']:>8}{row['times_real']:>12.1f}   {told}", flush=True)

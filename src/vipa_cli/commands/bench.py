@@ -48,6 +48,7 @@ def arguments(parser):
     )
     loop.add_argument("tasks", nargs="*", metavar="TASK", help="names in tasks/ or paths; none: all that ship")
     loop.add_argument("--seeds", default="0:2", help="of the episodes: 7, 0:10 or 1,5,9")
+    loop.add_argument("--cameras", type=int, default=2, help="how many of each task's cameras are rendered")
     sets = parsers.verb(verbs, "evaluate", "trials an hour a core, simulated over wall time, what recording costs")
     sets.add_argument("--task", default="water_plant", help="name in tasks/ or path")
     sets.add_argument("--policies", default="expert,water_plant", help="commanders, with commas between")
@@ -93,7 +94,7 @@ def run(args) -> int:
         from vipa_cli.bench import loop
         from vipa_sim.trials import parse_seeds
 
-        loop.run(args.tasks or resources.names("tasks"), parse_seeds(args.seeds), args.out)
+        loop.run(args.tasks or resources.names("tasks"), parse_seeds(args.seeds), args.cameras, args.out)
         return 0
     if args.action == "evaluate":
         from vipa_cli.bench import evaluate

@@ -27,14 +27,13 @@ def add_flowers(spec: mujoco.MjSpec) -> None:
         textures.add_material(spec, name, rgba, specular=0.1, shininess=0.1)
     textures.add_texture(spec, "holder_wood", textures.wood(), cube=True)
     textures.add_material(spec, "holder", [0.70, 0.48, 0.30, 1], "holder_wood")
-    shapes.add_mesh(spec, "petal", _petal())
     _holder(spec)
     flower = spec.worldbody.add_body(name="flower")
     flower.add_freejoint(name="flower_free")
     flower.explicitinertial = True
     flower.mass, flower.ipos, flower.inertia = MASS, [0, 0, 0.20], [4.0e-4, 4.0e-4, 1.0e-5]
     _stem(flower, [0.0, 0.0], STEM_RADIUS, STEM)
-    _head(flower, [0.0, 0.0], STEM, "flower_red")
+    _head(spec, flower, [0.0, 0.0], STEM, "flower_red")
 
 
 def _holder(spec) -> None:
@@ -69,7 +68,7 @@ def _holder(spec) -> None:
     _seen(holder, mujoco.mjtGeom.mjGEOM_BOX, "foam", **foam)
     for place, top, petals in OTHERS:
         _stem(holder, place, 0.004, top, height - 0.01)
-        _head(holder, place, top, petals)
+        _head(spec, holder, place, top, petals)
 
 
 def _stem(body, place, radius, top, bottom=0.0) -> None:
@@ -80,18 +79,19 @@ def _stem(body, place, radius, top, bottom=0.0) -> None:
     _seen(body, mujoco.mjtGeom.mjGEOM_CAPSULE, "stem", **ends)
 
 
-def _head(body, place, height, petals) -> None:
+def _head(spec, body, place, height, petals) -> None:
     """A gerbera's head: two rings of petals about a dark heart, and the green cup under it."""
     disc = {"pos": [*place, height], "size": [HEAD_RADIUS - 0.004, 0.006, 0]}
     geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, group=HIDDEN, mass=0, **disc)
     contacts.set_object(geom, rolling=0.001)
     geom.condim = 4
+    petal, found = _petal(), []
     for ring, lift in ((0, 0.15), (1, 0.45)):
         for k in range(PETALS):
-            yaw = 2 * np.pi * (k + 0.5 * ring) / PETALS
-            quat = geometry.matrix_quat(geometry.rpy_matrix([0, -lift, yaw]))
-            at = [*place, height + 0.002 * ring]
-            _seen(body, mujoco.mjtGeom.mjGEOM_MESH, petals, meshname="petal", pos=at, quat=quat)
+            turn = geometry.rpy_matrix([0, -lift, 2 * np.pi * (k + 0.5 * ring) / PETALS])
+            found.append(shapes.placed(petal, [*place, height + 0.002 * ring], turn))
+    shapes.add_mesh(spec, petals, shapes.joined(found))
+    _seen(body, mujoco.mjtGeom.mjGEOM_MESH, petals, meshname=petals)
     _seen(
         body, mujoco.mjtGeom.mjGEOM_ELLIPSOID, "flower_heart", pos=[*place, height + 0.005], size=[0.011, 0.011, 0.006]
     )

@@ -45,18 +45,21 @@ def _pot(spec, plant) -> None:
 
 def _leaves(spec, plant) -> None:
     """Whorls of leaves that rise from the stem and droop outwards, always the same."""
-    shapes.add_mesh(spec, "leaf", _leaf())
+    leaves: dict[str, list] = {"leaf_light": [], "leaf_dark": []}
     rng = np.random.default_rng(31)
     for whorl, (height, count, length, lift) in enumerate(
         ((0.105, 6, 1.10, 0.35), (0.135, 6, 1.05, 0.70), (0.165, 5, 0.90, 1.00), (0.185, 4, 0.70, 1.30))
     ):
-        shapes.add_mesh(spec, f"leaf{whorl}", _leaf(length))
+        leaf = _leaf(length)
         for k in range(count):
             yaw = 2 * np.pi * (k + 0.5 * (whorl % 2)) / count + rng.uniform(-0.2, 0.2)
             pitch = -lift + rng.uniform(-0.12, 0.12)
-            quat = geometry.matrix_quat(geometry.rpy_matrix([rng.uniform(-0.2, 0.2), pitch, yaw]))
+            turn = geometry.rpy_matrix([rng.uniform(-0.2, 0.2), pitch, yaw])
             material = "leaf_light" if (k + whorl) % 2 else "leaf_dark"
-            _seen(plant, mujoco.mjtGeom.mjGEOM_MESH, material, meshname=f"leaf{whorl}", pos=[0, 0, height], quat=quat)
+            leaves[material].append(shapes.placed(leaf, [0, 0, height], turn))
+    for material, found in leaves.items():
+        shapes.add_mesh(spec, material, shapes.joined(found))
+        _seen(plant, mujoco.mjtGeom.mjGEOM_MESH, material, meshname=material)
 
 
 def _leaf(length: float = 1.0, count: int = 12):
