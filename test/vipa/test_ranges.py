@@ -10,6 +10,10 @@ import pytest
 import yaml
 
 from vipa import config, documents, resources
+from vipa.commanders.expert.scripts import grasps_by
+from vipa.commanders.expert.scripts.put_three_obj import Fruit
+from vipa.commanders.expert.scripts.water_plant import Grasp
+from vipa.commanders.expert.skills.drawer import Bar
 from vipa.errors import VipaError
 from vipa.robot import urdf
 from vipa.robot.description import Robot, load_robot
@@ -21,7 +25,7 @@ from vipa_sim.scenes import load_scene
 
 LOADERS = {
     "config/robots": load_robot,
-    "tasks": lambda path: load_scene(load_task(path)),
+    "tasks": lambda path: take_task(load_task(path)),
     "config/policies": load_mapping,
 }
 FILES = [(folder, name) for folder in LOADERS for name in resources.names(folder)]
@@ -31,6 +35,13 @@ SIGNED = {  # keys whose numbers may be negative
     "fruit_min", "fruit_max", "can_min", "can_max", "plant_min", "plant_max", "holder_min", "holder_max", "vase_min", "vase_max",
     "cloth_min", "cloth_max", "face", "along", "across", "low", "high", "above", "below", "above_rim", "middle",
 }  # fmt: skip
+
+
+def take_task(task):
+    """As whoever plays it does: its scene, and how the expert takes things with each kind of hand."""
+    load_scene(task)
+    for kind in task.hands:
+        grasps_by(task, kind)
 
 
 def numbers(data, path=()):
@@ -58,7 +69,9 @@ def spoilt(data, path, value):
 def wrong_values(path):
     """What may not stand at `path`."""
     key = next(k for k in reversed(path) if isinstance(k, str))
-    return NOT_FINITE + ([] if key in SIGNED or "hands" in path else [-0.5, -3])  # hands: an expert's own, of any sign
+    return NOT_FINITE + (
+        [] if key in SIGNED and "hands" not in path else [-0.5, -3]
+    )  # no hand is so far beside a grasp
 
 
 @pytest.mark.parametrize("folder, name", FILES)
@@ -194,7 +207,9 @@ def bare_numbers(cls, where):
 
 
 @pytest.mark.parametrize(
-    "cls", [Robot, Task, Mapping, *(check.Params for check in REGISTRY.values())], ids=lambda cls: cls.__name__
+    "cls",
+    [Robot, Task, Mapping, Bar, Fruit, Grasp, *(check.Params for check in REGISTRY.values())],
+    ids=lambda cls: cls.__name__,
 )
 def test_every_number_of_a_file_declares_its_range(cls):
     assert list(bare_numbers(cls, cls.__name__)) == []

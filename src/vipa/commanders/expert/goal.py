@@ -3,10 +3,17 @@
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
 import numpy as np
 
 from vipa.commanders.expert.view import View
+from vipa.config import Range
+
+# what a task file may say of a grasp: metres beside what is grasped, share of a hand's opening, radians
+Offset = Annotated[float, Range(-0.3, 0.3)]
+Opening = Annotated[float, Range(0, 1)]
+Angle = Annotated[float, Range(-2 * np.pi, 2 * np.pi)]
 
 
 class Ended(Enum):

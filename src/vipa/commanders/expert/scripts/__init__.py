@@ -39,19 +39,25 @@ def scripts_of(task: Task, robot: Robot) -> dict[str, Script]:
 def grasps_of(task: Task, group: Group) -> dict[str, Any]:
     """How the hand of `group` takes what the task's script handles, by name. Raises VipaError where neither the script nor the task file
     says so, or the task file says something else."""
-    grasps = getattr(_module(task), "GRASPS", {})
     kind = group.hand.kind if group.hand else "parallel"
+    if kind != "parallel" and kind not in task.hands:
+        known = ", ".join(["parallel", *task.hands])
+        raise VipaError(f"expert: task '{task.name}': hands: group '{group.name}' has a {kind} hand; allowed: {known}")
+    return grasps_by(task, kind)
+
+
+def grasps_by(task: Task, kind: str) -> dict[str, Any]:
+    """How a hand of `kind`, which the task file names unless it is parallel, takes what the task's script handles, by name. Raises VipaError
+    for what the task file says of it and the script does not know, or out of range."""
+    grasps = getattr(_module(task), "GRASPS", {})
     if kind == "parallel":
         return grasps
-    where = f"expert: task '{task.name}': hands"
-    if kind not in task.hands:
-        known = ", ".join(["parallel", *task.hands])
-        raise VipaError(f"{where}: group '{group.name}' has a {kind} hand; allowed: {known}")
+    where = f"expert: task '{task.name}': hands: {kind}"
     differs = task.hands[kind]
     if stray := [name for name in differs if name not in grasps]:
-        raise unknown(f"{where}: {kind}: grasp", stray[0], grasps)
+        raise unknown(f"{where}: grasp", stray[0], grasps)
     return {
-        name: config.build(_plain(grasp) | differs.get(name, {}), type(grasp), f"{where}: {kind}: {name}")
+        name: config.build(_plain(grasp) | differs.get(name, {}), type(grasp), f"{where}: {name}")
         for name, grasp in grasps.items()
     }
 

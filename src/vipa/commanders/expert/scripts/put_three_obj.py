@@ -1,14 +1,16 @@
 """Script: open the drawer, put apple, banana and plum into it, close it."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Skill
+from vipa.commanders.expert.goal import Angle, Offset, Opening, Skill
 from vipa.commanders.expert.skills import drawer, grasp, place
 from vipa.commanders.expert.skills.drawer import Bar
 from vipa.commanders.expert.skills.reach import raise_tool, yaw_of
 from vipa.commanders.expert.view import View
+from vipa.config import Range
 from vipa.geometry import poses
 
 HANDLE, JOINT = "drawer_handle", "drawer"
@@ -25,13 +27,17 @@ class Fruit:
     release: to let go. over: metres of the tool over the drawer's floor at which it lets go: the hand's body passes over the side walls.
     across: radians from the drawer's depth to the tool's x axis there."""
 
-    spot: tuple[float, float] = (0.0, 0.0)
-    depth: float = 0.0
-    lowest: float = 0.018
-    opening: float = 1.0
-    release: float = 0.8
-    over: float = 0.066
-    across: float = np.pi / 2
+    spot: tuple[Offset, Offset] = (0.0, 0.0)
+    depth: Offset = 0.0
+    lowest: Annotated[float, Range(0, 0.3)] = 0.018
+    opening: Opening = 1.0
+    release: Opening = 0.8
+    over: Annotated[float, Range(0, 0.3)] = 0.066
+    across: Angle = np.pi / 2
+
+    def __post_init__(self):
+        if len(self.spot) != 2:
+            raise ValueError(f"spot: {list(self.spot)}; allowed: two numbers")
 
 
 GRASPS = {

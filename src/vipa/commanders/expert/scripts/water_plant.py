@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Goal, Skill
+from vipa.commanders.expert.goal import Angle, Goal, Offset, Opening, Skill
 from vipa.commanders.expert.skills.reach import stay, top_down, wrap, yaw_of
 from vipa.commanders.expert.skills.take import Take
 from vipa.commanders.expert.view import View
@@ -38,13 +38,13 @@ class Grasp:
     pressed. open: above this the hand is open. yaw: radians from the can's x axis to the tool's.
     """
 
-    height: float = 0.160
-    gripped: float = 0.66
-    light: float = 0.545
-    squeeze: float = 0.08
-    pressing: float = 0.5
-    open: float = 0.9
-    yaw: float = -np.pi / 2
+    height: Offset = 0.160
+    gripped: Opening = 0.66
+    light: Opening = 0.545
+    squeeze: Opening = 0.08
+    pressing: Opening = 0.5
+    open: Opening = 0.9
+    yaw: Angle = -np.pi / 2
 
     def take(self) -> Take:
         """The skill's part of it."""

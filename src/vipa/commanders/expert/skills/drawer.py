@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vipa.commanders.expert.goal import Ended, Goal, Skill
+from vipa.commanders.expert.goal import Angle, Ended, Goal, Offset, Opening, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry.poses import rotation
@@ -26,11 +26,11 @@ class Bar:
     against the bar, None: there or half a turn on, whichever the arm reaches with less motion.
     """
 
-    height: float = 0.004
-    opening: float = 0.55
-    grip: float = 0.14
-    push: float = 0.0
-    turn: float | None = None
+    height: Offset = 0.004
+    opening: Opening = 0.55
+    grip: Opening = 0.14
+    push: Opening = 0.0
+    turn: Angle | None = None
 
     def yaw(self, view: View, at, yaw: float) -> float:
         """Angle of the tool's x axis at a bar at `at` (3,) whose own is `yaw`."""
