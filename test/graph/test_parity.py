@@ -17,6 +17,7 @@ PAIRS = [
     ("water_plant", "expert"),
     ("water_plant", "water_plant"),
     ("put_three_obj", "expert"),
+    ("wipe_board", "expert"),
     ("insert_flower", "expert"),
 ]
 

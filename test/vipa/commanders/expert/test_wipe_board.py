@@ -157,7 +157,7 @@ def test_it_has_no_memory_and_picks_the_cloth_up_again(loop):
 def test_fifty_seeds_a_variant(loop, noise, turn, least):
     """The level of the expert and the force of every episode."""
     scores, stops, press = [], 0, []
-    for variant in loop.task.variants:
+    for variant in ("lemon", "red"):  # a seen and an unseen look
         for seed in range(50):
             trace, record = play(loop, seed, variant=variant, noise=noise, turn=turn)
             scores.append(record.scorecard.subtask_score)
