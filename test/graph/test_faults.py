@@ -28,6 +28,10 @@ STALE = (
 FROZEN = 0.2  # seconds in which motion notices that a wrench never changes
 BLEND = 0.25  # seconds in which motion fades out what one chunk and the next disagree about
 ARM = "arm"
+CLASSES = {
+    "commander": "commander_failure",
+    "safety stop": "safety_stop",
+}  # failure's type → class of what was under way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,6 +228,7 @@ def undergo(graph, fault, handle, result):
     if fault.ends:
         assert (card["outcome"], card["failure"]["type"]) == fault.ends[:2], card["failure"]
         assert re.search(fault.ends[2], card["failure"]["detail"]), card["failure"]
+        assert failure_classes(card) == {CLASSES.get(card["failure"]["type"], "cell_fault")}
     elif fault.scored:
         if fault.do is not flood:
             w.wait(lambda: result.done() or w.speed() > 0.1, "the arm to move again")
@@ -231,11 +236,17 @@ def undergo(graph, fault, handle, result):
         w.ask(handle.cancel_goal_async, "the cancel")
         card = json.loads(w.answer(result, "the result").result.scorecard)
         assert card["outcome"] == "stopped" and card["failure"]["type"] == "cancelled"
+        assert failure_classes(card) == {None}
     if fault.do is estop:
         w.wait(lambda: w.speed(20) < REST, "rest")
         assert not w.ask(lambda: w.rearm.call_async(ReArm.Request(latch=w.safety.latch)), "a nameless re-arm").armed
         request = ReArm.Request(operator_id="test", latch=w.safety.latch)
         assert w.ask(lambda: w.rearm.call_async(request), "the re-arm").armed
+
+
+def failure_classes(card):
+    """Of the sub-tasks that failed."""
+    return {s["failure_class"] for s in card["subtasks"] if s["status"] == "failed"}
 
 
 def rests(w, fault, began, epoch, killed):

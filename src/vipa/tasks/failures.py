@@ -18,7 +18,8 @@ from vipa.robot.kinematics import Kinematics
 from vipa.tasks.checks import CheckState, touching
 from vipa.tasks.task import SubTask
 
-NEAR_M = 0.06  # metres from the tool to a body's origin, within which a hand that closes means that body
+NEAR_M = 0.06  # metres from the tool to a body, within which a hand that closes means that body
+TALL_M = 0.20  # metres that a body is taken to stand over its origin, which is the foot of what stands
 CLOSED_SHARE = 0.25  # of the hand's opening by which it closes when it acts
 LIFTED_M = 0.02  # metres that a body must have come up, touched by a finger, to count as carried
 LET_GO_SHARE = 0.10  # of the opening by which a hand that lets go has opened, within RECENT_S
@@ -85,13 +86,12 @@ class Moment:
 class Trace:
     """What happened while one sub-task might be worked on.
 
-    nearest: metres from a tool to the thing that is handled. acted: a hand closed or touched something. meant: it did so at the thing.
+    acted: a hand closed or touched something. meant: it did so at the thing.
     carried; lost: how it was lost since, "dropped" or "released". peak: newtons on a tool. pressed_s: seconds of contact that should
     press. beside: metres from the thing to where it is wanted.
     """
 
     spec: SubTask
-    nearest: float = np.inf
     acted: bool = False
     meant: bool = False
     carried: bool = False
@@ -127,8 +127,7 @@ class Trace:
         if truth is None or self.thing not in truth.poses:
             return
         thing, touches = truth.poses[self.thing][:3], touching(truth, self.thing)
-        away = {name: float(np.linalg.norm(tool - thing)) for name, tool in moment.tools.items()}
-        self.nearest = min(self.nearest, *away.values()) if away else self.nearest
+        away = {name: _away(tool, thing) for name, tool in moment.tools.items()}
         fingered = bool(touches & state.fingers)
         self.meant |= fingered or any(away[name] < NEAR_M for name in closed)
         self.acted |= any(set(pair) & state.fingers and not set(pair) <= state.fingers for pair in truth.contacts)
@@ -153,6 +152,13 @@ class Trace:
                 self._off_since = now
             if now - self._off_since >= LOST_S - 1e-9:
                 self.lost = "released" if _opened(history, self._off_since) else "dropped"
+
+
+def _away(tool: np.ndarray, origin: np.ndarray) -> float:
+    """Metres from the tool to what stands up from `origin`, TALL_M at most."""
+    off = tool - origin
+    off[2] -= np.clip(off[2], 0.0, TALL_M)
+    return float(np.linalg.norm(off))
 
 
 def _opened(history: deque[Moment], since: float) -> bool:

@@ -91,6 +91,7 @@ STORIES = {
     "stands still with it beside the plant": (AIM, lambda s: s.grasp().go(2, PLANT + [0.0, 0.0, 0.25]).go(6), "wrong_region"),
     "presses down on it": (LIFT, lambda s: s.go(2, CAN).go(0.3, force=EXCESSIVE_N + 1).go(1, HOME, force=0.0), "wrong_depth"),
     "closes beside it": (LIFT, lambda s: s.go(2, CAN + [0.04, 0, 0]).go(1, hand=0.0).go(2, HOME), "grasp_misaligned"),
+    "closes over it": (LIFT, lambda s: s.go(2, CAN + [0, 0, 0.12]).go(1, hand=0.0).go(2, HOME), "grasp_misaligned"),
     "closes beside the handle": (PULL, lambda s: s.go(2, CAN + [0.04, 0, 0]).go(1, hand=0.0).go(2, HOME), "grasp_misaligned"),
     "touches it and goes on": (LIFT, lambda s: s.go(2, CAN, held=True).go(1, HOME, held=False), "grasp_misaligned"),
     "presses too lightly": (PRESS, lambda s: s.go(2, CAN).go(3, hand=0.5, held=True, spray=0.004), "insufficient_pressure"),
