@@ -3,7 +3,7 @@ stopped. Without a plan, --task and --policy make one of a single commander."""
 
 import os
 import tempfile
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from vipa.commanders import registry
@@ -122,12 +122,7 @@ def _benchmark(args) -> int:
             f"{row.trial_id}  {who}{episode.instruction[:60]:<60}  {row.duration_s:5.1f} s  {row.verdict}", flush=True
         )
 
-    with ExitStack() as end:
-        commanders = {}
-        for policy in policies:
-            commanders[policy] = benchmark.make_commander(policy, inference(args))
-            end.callback(getattr(commanders[policy], "close", lambda: None))
-        rows = benchmark.run(asked, args.out, commanders, say)
+    rows = benchmark.run(asked, args.out, say, inference(args))
     found = {p: table.summary([row for row in rows if row.commander == p], asked.suites) for p in policies}
     text = table.markdown(found)
     files.write_json(args.out / "libero.json", {"policies": found})

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from vipa.evaluation.trial_file import TrialRow
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
+from vipa.tasks.task import Task
 from vipa_sim.libero import suites
 from vipa_sim.libero.adapter import GROUP, RATE, Executor, observation
 from vipa_sim.libero.process import LiberoProcess
@@ -73,13 +76,21 @@ def episodes(benchmark: Benchmark, libero: LiberoProcess) -> list[Episode]:
     return found
 
 
-def make_commander(policy: str, inference: InferenceOptions = BEST_FIT) -> Commander:
-    """The commander `policy`. Raises VipaError for one that lives on the ground truth of our own scenes, or that asks for depth."""
+@dataclass(frozen=True)
+class Told:
+    """What who looks through cameras reads of a task."""
+
+    instruction: str
+
+
+def make_commander(policy: str, instruction: str, inference: InferenceOptions = BEST_FIT) -> Commander:
+    """The commander `policy`; a served one has answered once to `instruction`. Raises VipaError for one that lives on the ground truth of our
+    own scenes, or does not answer."""
     kind, robot = registry.kind_of(policy), load_robot(ROBOT)
     if not kind.wants_cameras or kind.wants_truth:
         allowed = ", or ".join(k.form for k in registry.KINDS if k.wants_cameras)
         raise VipaError(f"policy '{policy}' knows our own scenes alone; allowed with LIBERO: {allowed}")
-    return kind.make(CommanderRequest(policy, inference), robot, None)
+    return kind.make(CommanderRequest(policy, inference), robot, cast(Task, Told(instruction)))
 
 
 def is_relative(commander: Commander) -> bool:
@@ -133,13 +144,26 @@ class Player:
 
 
 def run(
-    benchmark: Benchmark, folder: Path, commanders: Mapping[str, Commander], say: Callable[[Episode, TrialRow], None]
+    benchmark: Benchmark,
+    folder: Path,
+    say: Callable[[Episode, TrialRow], None],
+    inference: InferenceOptions = BEST_FIT,
 ) -> list[TrialRow]:
-    """Runs what is left of the benchmark in `folder` with the commander of each policy, one episode by all of them after another, and returns
-    all of its rows. The same call goes on where one stopped.
+    """Runs what is left of the benchmark in `folder`, one episode by every policy after another, and returns all of its rows. The same call goes
+    on where one stopped.
 
     Raises VipaError; also for a folder that was begun with something else.
     """
+    with ExitStack() as end:
+        libero = end.enter_context(LiberoProcess())
+        wanted = episodes(benchmark, libero)
+        commanders = {p: make_commander(p, wanted[0].instruction, inference) for p in benchmark.policies}
+        for commander in commanders.values():
+            end.callback(getattr(commander, "close", lambda: None))
+        return _run(benchmark, folder, wanted, libero, commanders, say)
+
+
+def _run(benchmark, folder, wanted, libero, commanders, say) -> list[TrialRow]:
     folder.mkdir(parents=True, exist_ok=True)
     sha256 = {policy: getattr(of, "sha256", None) or _sha256(policy) for policy, of in commanders.items()}
     _refuse_other(folder, benchmark, sha256)
@@ -147,16 +171,15 @@ def run(
     trial_file.repair(path)
     rows = trial_file.read(path) if path.exists() else []
     done = {(row.pair_id, row.commander) for row in rows}
-    with LiberoProcess() as libero:
-        trials = [(episode, policy) for episode in episodes(benchmark, libero) for policy in benchmark.policies]
-        for order, (episode, policy) in enumerate(trials):
-            if (episode.pair_id, policy) in done:
-                continue
-            played = Player(libero, commanders[policy]).play(episode)
-            row = _row(benchmark, episode, policy, order, sha256[policy], *played)
-            trial_file.append(path, row)
-            rows.append(row)
-            say(episode, row)
+    trials = [(episode, policy) for episode in wanted for policy in benchmark.policies]
+    for order, (episode, policy) in enumerate(trials):
+        if (episode.pair_id, policy) in done:
+            continue
+        played = Player(libero, commanders[policy]).play(episode)
+        row = _row(benchmark, episode, policy, order, sha256[policy], *played)
+        trial_file.append(path, row)
+        rows.append(row)
+        say(episode, row)
     return rows
 
 

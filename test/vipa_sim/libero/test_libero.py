@@ -102,7 +102,7 @@ def test_the_table_has_the_papers_columns_and_their_mean():
 
 def test_a_commander_of_our_own_scenes_is_refused():
     with pytest.raises(VipaError, match="knows our own scenes alone"):
-        make_commander("expert")
+        make_commander("expert", "do it")
 
 
 # with LIBERO itself
@@ -157,7 +157,8 @@ def test_images_are_upright_and_not_mirrored(libero):
 class ScriptedPick:
     """Behind openpi's wire: sees the state that LIBERO's policies see, and knows where the object and its basket are."""
 
-    def __init__(self, thing, basket):
+    def __init__(self, thing, basket, executed=5):
+        self.executed = executed  # steps of an answer
         self.thing, self.basket, self.phase, self.asked = np.array(thing), np.array(basket), 0, []
         self.held = 0
 
@@ -176,10 +177,10 @@ class ScriptedPick:
             self.phase, self.held = self.phase + 1, 0
         turn = np.zeros(3)
         assert len(state) == 8
-        steps = np.zeros((10, 7))
-        move = np.clip((goal - at) / 5 / 0.05 * 1.6, -1, 1)
-        steps[:5, :3], steps[:, 3:6], steps[:, 6] = move, turn, hand
-        return {"actions": steps}
+        steps = np.zeros((16, 7))
+        move = np.clip((goal - at) / self.executed / 0.05 * 1.6, -1, 1)
+        steps[: self.executed, :3], steps[:, 3:6], steps[:, 6] = move, turn, hand
+        return {"actions": steps[: 2 * self.executed]}
 
 
 @contextmanager
@@ -212,9 +213,9 @@ def test_a_scripted_pick_behind_a_policys_wire_succeeds(libero, wire, size):
     told, pictures = begin(libero)
     thing = next(v for k, v in told["objects"].items() if "alphabet_soup" in k)
     basket = next(v for k, v in told["objects"].items() if "basket" in k)
-    pick = ScriptedPick(thing, basket)
+    pick = ScriptedPick(thing, basket, 5 if wire is openpi else 8)
     with wire(pick) as (policy, asked):
-        commander = make_commander(policy)
+        commander = make_commander(policy, "pick it up")
         try:
             pick.phase = pick.held = 0
             asked.clear()
