@@ -169,3 +169,13 @@ def test_nothing_is_said_of_a_robot_that_was_seen_too_long_ago(wires):
     assert wires.chunks == [] and wires.slow.steps == 0
     wires.behind = 0.0
     wires.until(lambda: wires.chunks)
+
+
+def test_an_answer_is_held_back_for_as_long_as_is_asked(wires):
+    wires.node.delay_ns = 300_000_000
+    wires.until(lambda: len(wires.chunks) > 1)
+    first, second = (c.observation_stamp.sec * 10**9 + c.observation_stamp.nanosec for c in wires.chunks[:2])
+    assert second - first >= 300_000_000  # it was not asked again before its answer had arrived
+    wires.node.delay_ns = 0
+    asked = wires.slow.steps
+    wires.until(lambda: wires.slow.steps > asked + 1 and wires.node.later is None)

@@ -5,12 +5,15 @@ import dataclasses
 import pytest
 
 from vipa import resources
+from vipa.commanders import registry
 from vipa.errors import VipaError
+from vipa.evaluation.plan import CommanderEntry, Plan, expand
 from vipa.recording.topic_names import camera_topics
 from vipa.robot.description import load_robot
 from vipa_ros.bringup import camera_nodes
 from vipa_ros.bringup import episode_graph as graph_module
 from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
+from vipa_ros.evaluation import session
 
 
 @pytest.mark.parametrize("config, commander, message", [
@@ -126,3 +129,18 @@ def test_realsense2_camera_publishes_what_the_table_says():
     given = spec.given
     assert given["serial_no"] == "_0123" and given["align_depth.enable"] and given["enable_sync"]
     assert given["rgb_camera.color_profile"] == given["depth_module.depth_profile"] == "640x480x30"
+
+
+def test_a_plans_weakened_commanders_are_weakened_over_the_graph_too():
+    plan = Plan(
+        {"shaky": CommanderEntry("expert", noise=0.02), "slow": CommanderEntry("water_plant", delay=0.5)},
+        ["water_plant"],
+        trials=1,
+    )
+    found = {}
+    for trial in expand(plan):
+        config = session.episode_config(plan, trial).checked()
+        spec = next(s for s in episode_graph(config) if s.name == registry.kind_of(config.policy).commander_id)
+        found[trial.commander] = {k: v for k, v in spec.parameters.items() if k in ("noise", "seed", "delay")}
+    seed = expand(plan)[0].card.seed
+    assert found == {"shaky": {"noise": 0.02, "seed": seed}, "slow": {"delay": 0.5}}

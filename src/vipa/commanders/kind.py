@@ -17,12 +17,14 @@ class CommanderRequest:
         inference: how a checkpoint runs.
         seed: of a scripted commander's disturbances.
         noise: metres, standard deviation of those disturbances.
+        delay: seconds of ROS time from what a policy sees until its answer is sent, at least.
     """
 
     name: str
     inference: InferenceOptions = BEST_FIT
     seed: int = 0
     noise: float = 0.0
+    delay: float = 0.0
 
 
 class CommanderKind:

@@ -45,6 +45,7 @@ class EpisodeConfig:
         run_folder: empty: nothing is written.
         policy_sha256: what the server of a served policy says of its checkpoint.
         blind: the person at the cell does not read who commands.
+        noise, delay: of the commander, see CommanderRequest.
 
     Raises:
         VipaError: by `checked`, for what cannot be run.
@@ -66,6 +67,8 @@ class EpisodeConfig:
     require_success: bool = argument(False, "exit 1 unless every sub-task is done")
     policy_sha256: str = ""
     blind: bool = False
+    noise: Annotated[float, Range(0, 1)] = 0.0
+    delay: Annotated[float, Range(0, 60)] = 0.0
     runtime: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
     precision: str = argument("", "fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
     device: str = argument("auto", "of torch: cpu, cuda, or auto: cuda where there is one")
@@ -130,7 +133,7 @@ class EpisodeConfig:
     @property
     def commander_request(self) -> CommanderRequest:
         """What the registry is asked for. Raises VipaError."""
-        return CommanderRequest(self.policy, self.inference)
+        return CommanderRequest(self.policy, self.inference, self.seed, self.noise, self.delay)
 
 
 def arguments_of(names=None) -> list[Field]:

@@ -3,6 +3,8 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from rclpy.timer import Timer
+
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.errors import NoChunk
 from vipa.motion.validation import MAX_OBSERVATION_AGE_S
@@ -14,12 +16,17 @@ class AsyncCommanderNode(CommanderNode):
 
     A step that falls due while the worker is busy begins when it is done, with what is newest then. An answer to a former
     epoch, a former episode or an observation that motion would refuse is dropped, and the reason published.
+
+    delay_ns: ROS time from what the commander sees until its answer is sent, at least; it is not asked again meanwhile.
     """
+
+    delay_ns = 0
 
     def __init__(self, name, make):
         super().__init__(name, make)
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="commander")
         self.done = self.create_guard_condition(self.finish)
+        self.later: Timer | None = None  # when an answer that is held back is due
         self.work: Future | None = None
         self.asked: tuple[CommanderInput, str, float] | None = None  # what it saw, in which episode, monotonic seconds
         self.start: EpisodeStart | None = None  # an episode that the commander does not know of yet
@@ -57,7 +64,10 @@ class AsyncCommanderNode(CommanderNode):
 
     def finish(self):
         """The worker is done: sends what is still true."""
-        if self.work is None or not self.work.done():
+        if self.later is not None:
+            self.destroy_timer(self.later)
+            self.later = None
+        if self.work is None or not self.work.done() or self.hold_back():
             return
         work, self.work = self.work, None
         seen, episode_id, started = self.asked
@@ -72,6 +82,14 @@ class AsyncCommanderNode(CommanderNode):
                 self.send(chunk, started)
         if self.due:
             self.step()
+
+    def hold_back(self) -> bool:
+        """Whether the answer has not been under way for long enough; then `finish` is called again when it has."""
+        left = self.asked[0].now_ns + self.delay_ns - self.get_clock().now().nanoseconds
+        if not 0 < left <= self.delay_ns:  # it has, or ROS time has jumped
+            return False
+        self.later = self.create_timer(left / 1e9, self.finish)
+        return True
 
     def outdated(self, seen, episode_id) -> str:
         """Why an answer to `seen` must not be sent any more; "" if it may be."""

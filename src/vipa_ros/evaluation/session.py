@@ -57,7 +57,7 @@ def episode_config(plan: Plan, trial: PlannedTrial) -> EpisodeConfig:
     return EpisodeConfig(
         card.task, entry.policy, plan.robot, plan.cell, card.seed, card.variant, driver=plan.driver, camera_driver=plan.camera_driver, runtime=entry.runtime,
         precision=entry.precision, device=entry.device, following=plan.following,
-        fixed_cameras=plan.fixed_cameras, camera_noise=plan.camera_noise,
+        fixed_cameras=plan.fixed_cameras, camera_noise=plan.camera_noise, noise=entry.noise, delay=entry.delay or 0.0,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Node `expert`: the scripted commander, from the simulated cell's ground truth.
 
-Parameters: robot, task (names or paths).
+Parameters: robot, task (names or paths); noise (metres, of disturbances that are added; default none), seed (of theirs).
 """
 
 from vipa.commanders.expert.commander import Expert
@@ -13,7 +13,8 @@ from vipa_ros.common import node
 def make(self):
     """The expert for the node's robot and task."""
     robot = load_robot(node.parameter(self, "robot", str))
-    return robot, Expert(robot, load_task(node.parameter(self, "task", str))), None
+    task = load_task(node.parameter(self, "task", str))
+    return robot, Expert(robot, task, node.parameter(self, "seed", 0), node.parameter(self, "noise", 0.0)), None
 
 
 def main():

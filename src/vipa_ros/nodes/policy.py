@@ -2,10 +2,8 @@
 
 Parameters: robot, task (names or paths); checkpoint (folder) or remote (NAME@HOST[:PORT]); of a checkpoint: runtime
 (onnxruntime|torch), precision (fp32|int8|bf16, empty: the best fit), device (auto|cpu|cuda), period (seconds of ROS time
-between steps, default 0.8).
+between steps, default 0.8); delay (seconds of ROS time from what it sees until its answer is sent, at least; default 0).
 """
-
-from rclpy.node import Node
 
 from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
@@ -19,13 +17,14 @@ from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.common import node
 
 
-def make(self: Node):
+def make(self: AsyncCommanderNode):
     """The policy for the node's robot and task, and how it looks."""
     robot = load_robot(node.parameter(self, "robot", str))
     task = load_task(node.parameter(self, "task", str))
     checkpoint, remote = node.parameter(self, "checkpoint", ""), node.parameter(self, "remote", "")
     runtime, precision = node.parameter(self, "runtime", "onnxruntime"), node.parameter(self, "precision", "")
     device, period = node.parameter(self, "device", "auto"), node.parameter(self, "period", 0.8)
+    self.delay_ns = round(1e9 * node.parameter(self, "delay", 0.0))
     if bool(checkpoint) == bool(remote):
         raise VipaError("policy: parameters 'checkpoint' and 'remote'; allowed: one of them")
     if remote:

@@ -18,6 +18,9 @@ class ExpertKind(CommanderKind):
     def matches(self, name: str) -> bool:
         return name == "expert"
 
+    def parameters(self, request: CommanderRequest):
+        return {"seed": request.seed, "noise": request.noise} if request.noise else {}
+
     def make(self, request: CommanderRequest, robot: Robot, task: Task):
         from vipa.commanders.expert.commander import Expert
 

@@ -39,6 +39,7 @@ class CheckpointKind(CommanderKind):
             "runtime": options.runtime,
             "precision": options.precision,
             "device": options.device,
+            **_delay(request),
         }
 
     def make(self, request: CommanderRequest, robot: Robot, task: Task):
@@ -66,9 +67,13 @@ class ServedKind(CommanderKind):
         return commander.sha256 or ""
 
     def parameters(self, request: CommanderRequest):
-        return {"remote": request.name}
+        return {"remote": request.name, **_delay(request)}
 
     def make(self, request: CommanderRequest, robot: Robot, task: Task):
         from vipa.commanders.policy.remote import connect  # Pinocchio and sockets, for these policies alone
 
         return connect(robot, request.name, task.instruction)
+
+
+def _delay(request: CommanderRequest) -> dict:
+    return {"delay": request.delay} if request.delay else {}
