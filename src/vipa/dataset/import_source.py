@@ -172,7 +172,7 @@ class SourceDataset:
         try:
             there = pq.read_schema(path).names
         except (OSError, pa.ArrowException) as error:
-            raise VipaError(f"{path}: {error}") from None
+            raise VipaError(f"{path}: {' '.join(str(error).split())}") from None
         if lost := [n for n in (*names, "episode_index") if n not in there]:
             raise VipaError(f"{path}: no column {', '.join(lost)}; allowed: {', '.join(there)}")
         table = tables.read(path, list(dict.fromkeys([*names, "episode_index"])))

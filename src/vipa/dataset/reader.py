@@ -171,8 +171,12 @@ class Dataset:
     @cached_property
     def stats(self) -> dict[str, dict[str, np.ndarray]]:
         """stats.json: by feature and kind."""
-        data = json.loads((self.root / "meta" / "stats.json").read_text(encoding="utf-8"))
-        return {name: {kind: np.array(value) for kind, value in entry.items()} for name, entry in data.items()}
+        path = self.root / "meta" / "stats.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return {name: {kind: np.array(value) for kind, value in entry.items()} for name, entry in data.items()}
+        except (OSError, ValueError, RecursionError, AttributeError) as error:
+            raise VipaError(f"{path}: {error}") from None
 
     def __len__(self) -> int:
         return len(self.rows)

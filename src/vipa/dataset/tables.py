@@ -45,7 +45,7 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        raise VipaError(f"{path}: {error}") from None
+        raise VipaError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 def names_table(names: list[str], number: str) -> pa.Table:

@@ -1,6 +1,7 @@
 """Measures on this machine: `motion` (tracking, stops, a step), `policy` (a checkpoint's time to act), `device` (a GPU at full size),
 `graph` (what load does to the graph of processes), `teleop` (from a key to its chunk), `statistics` (the sequential test's errors and price), `evaluate` (trials an hour), `alignment` (how well
-checkpoints say where things are), `loop` (the in-process loop with cameras), `console` (what the web console costs control)."""
+checkpoints say where things are), `loop` (the in-process loop with cameras), `console` (what the web console costs control), `data`
+(recording, conversion to a dataset, random reads)."""
 
 from pathlib import Path
 
@@ -61,7 +62,16 @@ def arguments(parser):
         action="store_true",
         help="instead: the frames of an hour as fast as they go, and what the memory does",
     )
-    for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets, page):
+    data = parsers.verb(
+        verbs,
+        "data",
+        "recording at 3 cameras of 640x480 with depth, beside rosbags; conversion and random reads, beside LeRobot",
+    )
+    data.add_argument("runs", type=Path, nargs="*", metavar="RUN", help="run folders to convert; none: recording alone")
+    data.add_argument("--seconds", type=float, default=10.0, help="that each writer records")
+    data.add_argument("--lerobot", default=None, metavar="PYTHON", help="of an environment with LeRobot 0.6.1")
+    data.add_argument("--frames", type=int, default=100, help="that are written as a dataset, beside LeRobot")
+    for verb in (motion, policy, device, graph, typed, tests, aligned, loop, sets, page, data):
         verb.add_argument(
             "--out", type=Path, default=None, help="JSON file that gets the figures, too; default: none is kept"
         )
@@ -110,6 +120,12 @@ def run(args) -> int:
         from vipa_cli.bench import alignment
 
         alignment.run(args.checkpoint, [args.data], args.count, args.out)
+        return 0
+    if args.action == "data":
+        from vipa_cli.bench import data
+
+        python = Path(args.lerobot) if args.lerobot else None
+        data.run(args.runs, args.seconds, python, args.frames, args.out)
         return 0
     if args.action == "console":
         from vipa_cli.bench import console, console_hour

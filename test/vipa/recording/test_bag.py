@@ -2,16 +2,20 @@
 
 import threading
 
+import numpy as np
 import pytest
 import yaml
+from mcap import writer
 from mcap.reader import make_reader
 from rosbags.rosbag2 import Reader
 
 from helpers.synthetic_bag import EPISODE_ID, Messages, write_episode
 from vipa.errors import VipaError
-from vipa.recording import definitions
+from vipa.recording import bag as bag_module
+from vipa.recording import chunk_level, definitions
 from vipa.recording.bag import BagWriter
 from vipa.recording.metadata import Qos
+from vipa.recording.reader import BagReader
 
 STRING = "std_msgs/msg/String"
 
@@ -173,3 +177,37 @@ def test_an_empty_bag_is_a_bag(tmp_path):
         pass
     with Reader(tmp_path / "bag") as reader:
         assert reader.message_count == 0
+
+
+def test_a_queue_that_fills_is_written_at_a_faster_level(tmp_path, monkeypatch):
+    """The level is the writer's own at first, the fast one while much waits, and what is written reads back either way."""
+    used = []
+    use = chunk_level.use
+    monkeypatch.setattr(chunk_level, "use", lambda level: (used.append(level), use(level)))
+    monkeypatch.setattr(bag_module, "LOOK_PERIOD_S", 100.0)  # the thread looks when it is woken, not when it is time
+    noise = np.random.default_rng(0).integers(0, 16, 1 << 20, dtype=np.uint8).tobytes()
+    message = b"\0\1\0\0" + (len(noise) + 1).to_bytes(4, "little") + noise + b"\0"
+    with BagWriter(tmp_path / "bag", queue_bytes=8 << 20, flush_period=200.0) as bag:
+        topic = bag.add_topic("/words", "std_msgs/msg/String")
+        for k in range(7):
+            assert bag.write(topic, k + 1, k + 1, message)
+        bag.flush()
+        bag.write(topic, 100, 100, message)
+        bag.flush()
+    assert used[-1] == chunk_level.SMALL and used[0] < 0  # much waited, then little
+    with BagReader(tmp_path / "bag") as read:
+        assert [(at, data) for _, at, data in read.raw()] == [(k, message) for k in (1, 2, 3, 4, 5, 6, 7, 100)]
+
+
+def test_the_fuller_the_queue_the_faster_the_level():
+    assert [chunk_level.level_for(share) for share in (0.0, 0.2, 0.3, 0.5, 0.6, 1.0)] == [3, 3, 1, 1, -50, -50]
+
+
+def test_the_librarys_writer_compresses_at_the_level_of_its_thread():
+    data = np.random.default_rng(0).normal(0, 3, 200_000).astype(np.int8).tobytes()
+    sizes = {}
+    for level in (1, 19):
+        chunk_level.use(level)
+        sizes[level] = len(writer.zstandard.compress(data))
+    chunk_level.use(chunk_level.SMALL)
+    assert sizes[19] < sizes[1]
