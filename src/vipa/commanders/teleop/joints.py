@@ -6,6 +6,7 @@ from vipa.commanders.teleop.track import DT_S, Track
 from vipa.robot.description import Group
 
 SPEED_SHARE = 0.4  # of the robot file's joint speeds
+ACCELERATION_SHARE = 0.4  # likewise of its accelerations, for a head's steps
 MAX_LEAD_RAD = 0.3  # radians that the track may lead the measured joints
 NEAR_RAD = 0.02  # radians: a head's step is done
 
@@ -16,9 +17,11 @@ class JointDrive:
     def __init__(self, group: Group, align: float):
         self.group, self.align = group, align
         self.reach = SPEED_SHARE * DT_S * np.asarray(group.max_velocity, float)
+        self.acceleration = ACCELERATION_SHARE * np.asarray(group.max_acceleration, float)
         self.track = Track()
         self.note = ""
         self._goal: np.ndarray | None = None
+        self._by = np.zeros(len(group.joints))  # the last knot's displacement on the way to it
 
     @property
     def engaged(self) -> bool:
@@ -62,10 +65,22 @@ class JointDrive:
             return None
         if not self.engaged:
             self.track.begin(now_ns, measured)
-        found = self._extend(now_ns, self._goal, measured)
+            self._by[:] = 0
+        goal = self._goal
+        found = (
+            self.track.steps(now_ns) if self.track.extend(now_ns, lambda value: self._towards(goal, value)) else None
+        )
         if np.all(np.abs(self.track.end - self._goal) < 1e-9):
             self._goal = None
         return found
+
+    def _towards(self, goal: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """The next knot (J,) on the way from `value` to `goal`, no joint faster or starting and stopping harder than allowed: motion
+        would swing past the goal of a way that ends more suddenly than the joints can."""
+        off, change = goal - value, self.acceleration * DT_S * DT_S
+        most = np.minimum(self.reach, DT_S * np.sqrt(self.acceleration * np.abs(off)))
+        self._by = np.clip(np.clip(off, -most, most), self._by - change, self._by + change)
+        return value + self._by
 
     def _misaligned(self, leader: np.ndarray, measured: np.ndarray) -> str:
         off = np.abs(leader - measured)

@@ -227,8 +227,18 @@ def test_both_arms_or_one_and_the_head():
     driven.run(1.0, keys(0, 0, 1, 0, 0, 0), events=("head_left", "head_down"))
     assert (driven.tool("left") - before["left"])[2] == pytest.approx(0.01, abs=3e-4)
     assert (driven.tool("right") - before["right"])[2] == pytest.approx(0.02, abs=5e-4)
-    driven.run(1.0)  # the head swings past its step first
     np.testing.assert_allclose(driven.motion.groups()["head"].positions, [0.05, 0.80], atol=1e-3)
+
+
+def test_a_heads_step_ends_where_it_leads_without_swinging_past():
+    driven = Driven("fr3_dual", deadman=False)
+    track = [driven.motion.groups()["head"].positions]
+    driven.run(0.02, events=("head_left", "head_down"))
+    for _ in range(50):
+        driven.run(0.02)
+        track.append(driven.motion.groups()["head"].positions)
+    assert np.max(track, axis=0)[0] <= 0.056  # 0.118 where the way ends all at once
+    np.testing.assert_allclose(track[25:], np.tile([0.05, 0.80], (26, 1)), atol=1e-3)  # from 0.5 s on
 
 
 def test_two_hands_drive_two_arms():
