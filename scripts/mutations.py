@@ -27,7 +27,7 @@ MUTATIONS = {
         "recipes.py", 'Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-5',
         'Recipe("stage1", "1", "hand3d-visual", epochs=1, batch=32, lr=1e-3', "test_recipes.py"),
     "the rate is never applied": (
-        "training/loop.py", 'group["lr"] = learning_rate(recipe, step, total)', "learning_rate(recipe, step, total)", "test_recipes.py"),
+        "training/loop.py", 'group["lr"] = learning_rate(recipe, step, self.total)', "learning_rate(recipe, step, self.total)", "test_recipes.py"),
     "no weight decay": (
         "training/optimizer.py", '"weight_decay": recipe.weight_decay', '"weight_decay": 0.0', "test_recipes.py"),
     "stage 3 with another batch and length": (
@@ -42,7 +42,7 @@ MUTATIONS = {
         "training/loop.py", 'accelerator.backward(losses["loss"] / len(batches))', 'accelerator.backward(losses["loss"])',
         "test_distributed.py"),
     "all processes see the same samples": (
-        "training/loop.py", "[rank::world]", "[0::world]", "test_distributed.py"),
+        "training/loop.py", "[self.rank :: world]", "[0::world]", "test_distributed.py"),
     "CUT3R's pictures are not scaled": (
         "network/spatial_cut3r.py", "antialias=True) * 2 - 1", "antialias=True)", "test_cut3r.py"),
     "fusion leaves alpha out": (
@@ -50,7 +50,7 @@ MUTATIONS = {
     "spatial encoder random and frozen": (
         "training/stages.py", "+ new_here(model, stage)", "", "test_starting_point.py"),
     "dropout hangs on what came before": (
-        "training/loop.py", "torch.manual_seed(_seed(recipe.seed, step, rank, 1))", "pass", "test_training.py"),
+        "training/loop.py", "torch.manual_seed(_seed(recipe.seed, step, self.rank, 1))", "pass", "test_training.py"),
     "untied output does not train": (
         "training/stages.py", '("model.fusion", "model.language", "model.output")', '("model.fusion", "model.language")', "test_internvl.py"),
     "cache forgets where it is": (

@@ -4,9 +4,7 @@ alone.
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.recipes import Recipe
 from vipa_model.training.adapters import add_lora, merged
 from vipa_model.training.checkpointing import StateWriter, load_state
+from vipa_model.training.log import TrainingLog
 from vipa_model.training.optimizer import make_optimizer
 from vipa_model.training.sharding import clip, local, shard, share_numbers, whole_state
 from vipa_model.training.stages import set_stage
@@ -57,106 +56,136 @@ def train(
 ) -> dict[str, float]:
     """Train ``model`` on ``source``; resume when ``out`` holds a training state.
 
-    Writes ``out/log.jsonl`` (one line a log or validation), TensorBoard events in ``out/tensorboard`` when that
-    package is installed, ``out/training-state`` and, at each save and at the end, the policy checkpoint (config,
-    processor, weights:
-    averaged ones when ``ema``). ``stop_after``: leave after that many steps of this call, as a kill would, but saved.
+    Writes what ``TrainingLog`` does, ``out/training-state`` and, at each save and at the end, the policy checkpoint (config, processor,
+    weights: averaged ones when ``ema``). ``stop_after``: leave after that many steps of this call, as a kill would, but saved.
     Returns the last validation's measures.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(
-        mixed_precision="bf16" if use_bf16(recipe.precision) else "no",
-        cpu=not torch.cuda.is_available(),
-        # of a recurrent encoder that trains, the state of the last view reaches no loss
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters="model.spatial" in model.new_parts)],
-    )
-    rank, world = accelerator.process_index, accelerator.num_processes
-    trained = set_stage(model, recipe.stage, recipe.train_fusion)
-    if recipe.lora:
-        trained = add_lora(model, recipe.lora, recipe.seed)
-    set_recompute(model, recipe.checkpointing)
-    if recipe.shard:
-        model.to(accelerator.device)
-        shard(model, accelerator.device)
-        trained = [p for p in model.parameters() if p.requires_grad]
-    shards = world if recipe.shard else 1
-    optimizer = make_optimizer(trained, recipe)
-    ema = {k: p.detach().clone() for k, p in model.named_parameters() if p.requires_grad} if recipe.ema else {}
-    progress = load_state(out, model, optimizer, ema, rank, shards) or {"step": 0}
-    wrapped: nn.Module = model
-    if not recipe.shard:
-        model.to(accelerator.device)
-        wrapped, optimizer = accelerator.prepare(model, optimizer)
-        ema = {k: v.to(accelerator.device) for k, v in ema.items()}
-    step_of = torch.compile(wrapped) if recipe.compiled else wrapped
-    if recipe.on_device:
-        source = OnDevice(source, accelerator.device, processor.tokenizer.pad, model.config.spatial.stride)
-    total = recipe.steps or max(1, math.ceil(recipe.epochs * len(source.train) / recipe.batch))
-    log = _Log(out, accelerator.is_main_process, total, progress["step"], quiet)
-    last = progress["step"] + stop_after if stop_after else total
-    measures: dict[str, float] = {}
+    run = _Training(recipe, model, processor, source, Path(out))
+    return run.play(stop_after, quiet)
 
-    def fetch(step: int) -> list[dict[str, Tensor]]:
-        """This device's micro-batches of a step."""
-        indices = _indices(source.train, step, recipe)[rank::world]
-        size = recipe.micro_batch or len(indices)
-        rng = np.random.default_rng((recipe.seed, step, rank))
-        return [source.batch(indices[i : i + size], rng) for i in range(0, len(indices), size)]
 
-    with ThreadPoolExecutor(1) as pool:
-        step, ahead = progress["step"], pool.submit(fetch, progress["step"])
-        wrapped.train()
-        while step < min(total, last):
-            batches, ahead = ahead.result(), pool.submit(fetch, step + 1)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step, total)
-            # dropout draws from torch's own generators: they, too, depend on seed and step alone
-            torch.manual_seed(_seed(recipe.seed, step, rank, 1))
-            generator = torch.Generator(accelerator.device).manual_seed(_seed(recipe.seed, step, rank))
-            sums: dict[str, Tensor] = {}
-            for i, batch in enumerate(batches):
-                with _gathering(accelerator, wrapped, recipe.shard, last=i == len(batches) - 1):
-                    with accelerator.autocast():
-                        losses = step_of(send_to_device(batch, accelerator.device), generator)
-                    accelerator.backward(losses["loss"] / len(batches))
-                for key, value in losses.items():
-                    sums[key] = sums.get(key, 0) + value.detach() / len(batches)
-            norm = _clipped(accelerator, trained, recipe)
-            optimizer.step()
-            optimizer.zero_grad()
-            step += 1
-            if ema:
-                blend = 1 - min(recipe.ema, (1 + step) / (10 + step))
-                current = [p for p in model.parameters() if p.requires_grad]
-                torch._foreach_lerp_([local(v) for v in ema.values()], [local(p.detach()) for p in current], blend)
-            log.step(step, recipe.batch, sums, norm, optimizer.param_groups[0]["lr"])
-            if step % recipe.log_every == 0 or step == total:
-                log.write(step)
-            if step % recipe.save_every == 0 or step in (total, last):
-                accelerator.wait_for_everyone()
-                main, writer = accelerator.is_main_process, StateWriter(out, rank, shards)
-                if main:
-                    writer.begin()
-                accelerator.wait_for_everyone()
-                if main or recipe.shard:  # a sharded model takes all processes to run
-                    model.eval()
-                    with averaged(model, ema), accelerator.autocast():
-                        measures = source.validate(model, lambda b: send_to_device(b, accelerator.device))
-                        tensors = whole_state(model) if recipe.shard else merged(model) if recipe.lora else None
-                        if main:
-                            model.save_pretrained(out, tensors)
-                            processor.save_pretrained(out)
-                            checksums.write(out, graphs=False)
-                    model.train()
-                    writer.part(model, getattr(optimizer, "optimizer", optimizer), ema)
-                accelerator.wait_for_everyone()
-                if main:
-                    writer.finish({"step": step, "recipe": asdict(recipe)})
+class _Training:
+    """One training on this process: the model made ready, the state to resume from, one step, one save."""
+
+    def __init__(
+        self, recipe: Recipe, model: VipaForActionPrediction, processor: VipaProcessor, source: Source, out: Path
+    ):
+        out.mkdir(parents=True, exist_ok=True)
+        self.recipe, self.model, self.processor, self.source, self.out = recipe, model, processor, source, out
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if use_bf16(recipe.precision) else "no",
+            cpu=not torch.cuda.is_available(),
+            # of a recurrent encoder that trains, the state of the last view reaches no loss
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters="model.spatial" in model.new_parts)],
+        )
+        device, self.rank = self.accelerator.device, self.accelerator.process_index
+        self.shards = self.accelerator.num_processes if recipe.shard else 1
+        self.trained = self._made_trainable()
+        self.optimizer = make_optimizer(self.trained, recipe)
+        trains = {k: p for k, p in model.named_parameters() if p.requires_grad}
+        self.ema = {k: p.detach().clone() for k, p in trains.items()} if recipe.ema else {}
+        self.progress = load_state(out, model, self.optimizer, self.ema, self.rank, self.shards) or {"step": 0}
+        self.wrapped: nn.Module = model
+        if not recipe.shard:
+            model.to(device)
+            self.wrapped, self.optimizer = self.accelerator.prepare(model, self.optimizer)
+            self.ema = {k: v.to(device) for k, v in self.ema.items()}
+        self.forward = torch.compile(self.wrapped) if recipe.compiled else self.wrapped
+        if recipe.on_device:
+            self.source = OnDevice(source, device, processor.tokenizer.pad, model.config.spatial.stride)
+        self.total = recipe.steps or max(1, math.ceil(recipe.epochs * len(self.source.train) / recipe.batch))
+
+    def _made_trainable(self) -> list[nn.Parameter]:
+        """Make the model what the recipe trains: stage, LoRA, recomputation, shards. The parameters that train."""
+        model, recipe = self.model, self.recipe
+        trained = set_stage(model, recipe.stage, recipe.train_fusion)
+        if recipe.lora:
+            trained = add_lora(model, recipe.lora, recipe.seed)
+        set_recompute(model, recipe.checkpointing)
+        if recipe.shard:
+            model.to(self.accelerator.device)
+            shard(model, self.accelerator.device)
+            trained = [p for p in model.parameters() if p.requires_grad]
+        return trained
+
+    def play(self, stop_after: int | None, quiet: bool) -> dict[str, float]:
+        """All steps that are left, or ``stop_after`` of them; the last validation's measures."""
+        recipe, step, measures = self.recipe, self.progress["step"], {}
+        log = TrainingLog(self.out, self.accelerator.is_main_process, self.total, step, quiet)
+        last = min(self.total, step + stop_after if stop_after else self.total)
+        self.wrapped.train()
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self._fetch, step)
+            while step < last:
+                batches, ahead = ahead.result(), pool.submit(self._fetch, step + 1)
+                losses, norm = self._step(step, batches)
+                step += 1
+                log.step(recipe.batch, losses, norm, self.optimizer.param_groups[0]["lr"])
+                if step % recipe.log_every == 0 or step == self.total:
+                    log.write(step)
+                if step % recipe.save_every == 0 or step == last:
+                    measures = self._save(step)
                     log.validation(step, measures)
-                accelerator.wait_for_everyone()
-    log.close()
-    return measures
+        log.close()
+        return measures
+
+    def _fetch(self, step: int) -> list[dict[str, Tensor]]:
+        """This device's micro-batches of a step."""
+        world = self.accelerator.num_processes
+        indices = _indices(self.source.train, step, self.recipe)[self.rank :: world]
+        size = self.recipe.micro_batch or len(indices)
+        rng = np.random.default_rng((self.recipe.seed, step, self.rank))
+        return [self.source.batch(indices[i : i + size], rng) for i in range(0, len(indices), size)]
+
+    def _step(self, step: int, batches: list[dict[str, Tensor]]) -> tuple[dict[str, Tensor], Tensor]:
+        """Train on the micro-batches of a step; their mean losses, and the norm of the gradients before it was clipped."""
+        recipe, accelerator = self.recipe, self.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step, self.total)
+        # dropout draws from torch's own generators: they, too, depend on seed and step alone
+        torch.manual_seed(_seed(recipe.seed, step, self.rank, 1))
+        generator = torch.Generator(accelerator.device).manual_seed(_seed(recipe.seed, step, self.rank))
+        sums: dict[str, Tensor] = {}
+        for i, batch in enumerate(batches):
+            with _gathering(accelerator, self.wrapped, recipe.shard, last=i == len(batches) - 1):
+                with accelerator.autocast():
+                    losses = self.forward(send_to_device(batch, accelerator.device), generator)
+                accelerator.backward(losses["loss"] / len(batches))
+            for key, value in losses.items():
+                sums[key] = sums.get(key, 0) + value.detach() / len(batches)
+        norm = _clipped(accelerator, self.trained, recipe)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.ema:
+            blend = 1 - min(recipe.ema, (2 + step) / (11 + step))
+            current = [p for p in self.model.parameters() if p.requires_grad]
+            torch._foreach_lerp_([local(v) for v in self.ema.values()], [local(p.detach()) for p in current], blend)
+        return sums, norm
+
+    def _save(self, step: int) -> dict[str, float]:
+        """Validate, and write the checkpoint and the training state after ``step`` steps. All processes call it; the measures."""
+        main, recipe, device = self.accelerator.is_main_process, self.recipe, self.accelerator.device
+        writer, measures = StateWriter(self.out, self.rank, self.shards), {}
+        self.accelerator.wait_for_everyone()
+        if main:
+            writer.begin()
+        self.accelerator.wait_for_everyone()
+        if main or recipe.shard:  # a sharded model takes all processes to run
+            self.model.eval()
+            with averaged(self.model, self.ema), self.accelerator.autocast():
+                measures = self.source.validate(self.model, lambda batch: send_to_device(batch, device))
+                tensors = whole_state(self.model) if recipe.shard else merged(self.model) if recipe.lora else None
+                if main:
+                    self.model.save_pretrained(self.out, tensors)
+                    self.processor.save_pretrained(self.out)
+                    checksums.write(self.out, graphs=False)
+            self.model.train()
+            writer.part(self.model, getattr(self.optimizer, "optimizer", self.optimizer), self.ema)
+        self.accelerator.wait_for_everyone()
+        if main:
+            writer.finish({"step": step, "recipe": asdict(recipe)})
+        self.accelerator.wait_for_everyone()
+        return measures
 
 
 @contextmanager
@@ -223,62 +252,3 @@ def _indices(train: Sequence[int], step: int, recipe: Recipe) -> np.ndarray:
 
 def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
-
-
-class _Log:
-    """JSONL, TensorBoard when installed, and a progress bar; only on the main process."""
-
-    def __init__(self, out: Path, main: bool, total: int, start: int, quiet: bool) -> None:
-        self.main, self.sums, self.count, self.samples, self.since = main, {}, 0, 0, time.monotonic()
-        if not main:
-            return
-        from tqdm import tqdm
-
-        self.file = (out / "log.jsonl").open("a", encoding="utf-8")
-        self.bar = tqdm(total=total, initial=start, unit="step", disable=quiet)
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(out / "tensorboard"))
-        except ImportError:
-            self.board = None
-
-    def step(self, step: int, batch: int, losses: dict[str, Tensor], norm: Tensor | float, lr: float) -> None:
-        for key, value in (losses | {"grad_norm": norm}).items():
-            self.sums[key] = self.sums.get(key, 0) + value
-        self.count, self.samples, self.lr = self.count + 1, self.samples + batch, lr
-        if self.main:
-            self.bar.update()
-
-    def write(self, step: int) -> None:
-        now = time.monotonic()
-        row = {k: float(v) / self.count for k, v in self.sums.items()}
-        row |= {"lr": self.lr, "samples_per_s": self.samples / max(now - self.since, 1e-9)}
-        if not math.isfinite(row["loss"]):
-            raise FloatingPointError(
-                f"loss is {row['loss']} near step {step}; allowed: finite. Lower the learning rate or check the data"
-            )
-        self.sums, self.count, self.samples, self.since = {}, 0, 0, now
-        self._emit(step, row)
-        if self.main:
-            self.bar.set_postfix({"loss": f"{row['loss']:.4f}", "samples/s": f"{row['samples_per_s']:.0f}"})
-
-    def validation(self, step: int, measures: dict[str, float]) -> None:
-        self._emit(step, {f"val_{k}": v for k, v in measures.items()})
-        self.since = time.monotonic()
-
-    def _emit(self, step: int, row: dict[str, float]) -> None:
-        if not self.main:
-            return
-        self.file.write(json.dumps({"step": step} | row) + "\n")
-        self.file.flush()
-        if self.board is not None:
-            for key, value in row.items():
-                self.board.add_scalar(key, value, step)
-
-    def close(self) -> None:
-        if self.main:
-            self.bar.close()
-            self.file.close()
-            if self.board is not None:
-                self.board.close()
