@@ -38,7 +38,7 @@ class EmbeddedPlanning:
                 found = search.to_joints(group.name, start, goal, hands)
             else:
                 found = search.to_pose(group.name, start, np.asarray(request.pose, float), hands)
-        except rrt_connect.NoPlan as error:
+        except rrt_connect.NoPath as error:
             raise NoPlan(str(error)) from None
         here = start[self.kinematics.columns[group.name]]
         steps = np.vstack([here, found.path.steps(STEP_S)]) if found.path.duration else here[None]

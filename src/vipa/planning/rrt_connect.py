@@ -24,7 +24,7 @@ DETOUR_RATIO = 2.0
 CORNERS_RAD = (0.12, 0.05, 0.02)
 
 
-class NoPlan(Exception):
+class NoPath(Exception):
     """Why there is no path: what was asked, and what stands in its way."""
 
 
@@ -57,30 +57,30 @@ class Planner:
     ) -> Plan:
         """A plan from the joints `start` (n,) of the whole robot to the tool pose `pose` (7,) of `group`, its base frame.
 
-        Raises NoPlan.
+        Raises NoPath.
         """
         columns = self.kinematics.columns[group]
         goal = self.kinematics.group(group).solve(
             pose, start[columns], accept=lambda q: not self._why_not(group, start, q, hands)
         )
         if goal is None:
-            raise NoPlan(f"{group}: no joints within the limits reach {np.round(pose, 3).tolist()} without a collision")
+            raise NoPath(f"{group}: no joints within the limits reach {np.round(pose, 3).tolist()} without a collision")
         return self.to_joints(group, start, goal, hands)
 
     def to_joints(
         self, group: str, start: np.ndarray, goal: np.ndarray, hands: dict[str, np.ndarray] | None = None
     ) -> Plan:
-        """A plan from the joints `start` (n,) of the whole robot to `goal` (J,) of `group`. hands: openings. Raises NoPlan."""
+        """A plan from the joints `start` (n,) of the whole robot to `goal` (J,) of `group`. hands: openings. Raises NoPath."""
         start, goal = np.asarray(start, float), np.asarray(goal, float)
         spec = self.kinematics.group(group)
         if np.any(goal < spec.lower) or np.any(goal > spec.upper):
-            raise NoPlan(
+            raise NoPath(
                 f"{group}: goal {goal.round(3).tolist()} leaves the limits {spec.lower.round(3).tolist()} .. "
                 f"{spec.upper.round(3).tolist()}"
             )
         why = self._why_not(group, start, goal, hands)
         if why:
-            raise NoPlan(f"{group}: at the goal {why}")
+            raise NoPath(f"{group}: at the goal {why}")
         columns = self.kinematics.columns[group]
         thresholds = self._thresholds(group, start, goal, hands)
         first = start[columns]
@@ -102,7 +102,7 @@ class Planner:
             ):
                 break
         if best is None:
-            raise NoPlan(f"{group}: no path found in {MAX_ATTEMPTS} attempts of {ATTEMPT_TIME_S} s")
+            raise NoPath(f"{group}: no path found in {MAX_ATTEMPTS} attempts of {ATTEMPT_TIME_S} s")
         return best
 
     def _curve(self, group: str, start: np.ndarray, waypoints: np.ndarray, thresholds: np.ndarray, hands):

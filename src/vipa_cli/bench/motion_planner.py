@@ -6,7 +6,7 @@ import numpy as np
 
 from vipa.geometry import rotation
 from vipa.motion.collision import CollisionModel, DistanceField
-from vipa.planning.rrt_connect import NoPlan, Planner
+from vipa.planning.rrt_connect import NoPath, Planner
 from vipa.planning.time_parameterization import TimedPath
 from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
@@ -74,7 +74,7 @@ def planner(robot: Robot, queries: int = 20) -> dict[str, float]:
         clock = time.perf_counter()
         try:
             path = Planner(table.collisions, seed=query + 1).to_joints(table.name, start, goal).path
-        except NoPlan:
+        except NoPath:
             continue
         walls.append(time.perf_counter() - clock)
         seconds.append(path.duration)

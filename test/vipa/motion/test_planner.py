@@ -6,7 +6,7 @@ import pytest
 from vipa.geometry import rotation
 from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.motion.motion import Motion
-from vipa.planning.rrt_connect import NoPlan, Planner
+from vipa.planning.rrt_connect import NoPath, Planner
 from vipa.planning.time_parameterization import smooth_curve, time_path
 from vipa.robot.description import load_robot
 from vipa.robot.fixture import Fixture
@@ -97,12 +97,12 @@ def test_a_pose_goal_is_reached(model):
 
 def test_what_cannot_be_is_said(model):
     planner, home = Planner(model), model.kinematics.home
-    with pytest.raises(NoPlan, match=r"arm: no joints within the limits reach \[2.0"):
+    with pytest.raises(NoPath, match=r"arm: no joints within the limits reach \[2.0"):
         planner.to_pose("arm", home, down(2.0, 0, 0.3))
-    with pytest.raises(NoPlan, match="arm: goal .* leaves the limits"):
+    with pytest.raises(NoPath, match="arm: goal .* leaves the limits"):
         planner.to_joints("arm", home, home + 5)
     inside = model.kinematics.group("arm").solve(down(0.55, 0.1, 0.2), home)
-    with pytest.raises(NoPlan, match=r"at the goal .*\|post are .* m apart"):
+    with pytest.raises(NoPath, match=r"at the goal .*\|post are .* m apart"):
         planner.to_joints("arm", home, inside)
 
 
