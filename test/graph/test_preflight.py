@@ -36,10 +36,10 @@ def test_a_cell_passes_and_its_faults_are_found(tmp_path, monkeypatch):
     with World(tmp_path, specs, monkeypatch) as world:
         found = preflight(world.domain.id, tmp_path, estop=True, dry_run=True)
         wrong = {n: f for n, f in found.items() if f["level"] == "error"}
-        # a busy machine renders fewer pictures a second of stamps than of wall time, never fewer of its own
         assert not wrong, wrong
         assert found["e-stop"]["level"] == "ok" and found["dry run"]["level"] in ("ok", "warning")
-        assert "15.0 Hz" in found["camera scene"]["detail"]
+        # by stamps, so that a busy machine tells no lower rate: within what 2 ms of a physics step make of few pictures
+        assert float(found["camera scene"]["detail"].split(" Hz")[0]) == pytest.approx(15.0, rel=0.05)
         assert found["frames"]["level"] == "ok"
         found = preflight(world.domain.id, tmp_path, hardware=True)
         assert found["controllers"]["level"] == "error" and "does not answer" in found["controllers"]["detail"]

@@ -8,7 +8,7 @@ from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording.topic_names import JOINT_STATES
-from vipa.robot.captures import intrinsics_fault
+from vipa.robot.captures import MIN_BRIGHTNESS, intrinsics_fault
 from vipa.robot.description import Camera, Robot
 from vipa.robot.kinematics import Kinematics
 
@@ -17,7 +17,6 @@ EARLY_S = 0.005  # seconds that a stamp may lie in this host's future: more is a
 JOINT_OFFSET_S = 0.05  # seconds that joint states may be old when they come, as motion allows
 JOINT_RATE = 30.0  # Hz, at least
 WRENCH_RATE = 50.0
-DARK = 12.0  # mean of a picture, of 255
 USB = "3"  # what a RealSense's connection begins with
 
 
@@ -63,8 +62,8 @@ def camera_finding(camera: Camera, heard: Heard) -> Finding:
         faults.append("no CameraInfo")
     elif seen.size and (why := intrinsics_fault(seen.k, seen.size, seen.info_size or (0, 0))):
         faults.append(why)
-    if seen.mean < DARK:
-        faults.append(f"dark: {seen.mean:.0f} of 255; allowed: {DARK:g} or more")
+    if seen.mean < MIN_BRIGHTNESS:
+        faults.append(f"dark: {seen.mean:.0f} of 255; allowed: {MIN_BRIGHTNESS:g} or more")
     said = seen.facts.get("serial", "")
     if camera.serial and said and said != camera.serial:
         faults.append(f"it is {said}; the robot file says {camera.serial}")
