@@ -4,7 +4,7 @@ Three steps, each of them continuous in position and velocity:
 
 1. The *path*: timed knots, linear in between. A chunk replaces what lies after the committed time; the offset between the
    old and the new path at that time fades out along a quintic that starts with their difference in velocity.
-2. The *playout clock* reads the path. It runs ahead of time by the lag of the filter, so that a commander who sends its
+2. The *playout clock* reads the path. It runs ahead of time by the lag of the filter and of what follows, so that a commander who sends its
    future is followed without lag; where the future is not known (single poses at 30 Hz) it plays one step late instead,
    as an audio player buffers jitter, and catches up when there is more in hand than was needed lately.
 3. The *filter*: third order, critically damped, on R^n or on R^3 x SO(3). It bounds what a corner of the path costs in jerk.
@@ -106,11 +106,20 @@ class ChunkBuffer:
         space: of poses or of joints.
         speed, acceleration: (tangent,) that fading out a splice may add to the path's own, m/s and rad/s, m/s² and rad/s².
         bandwidth: rad/s of the filter behind the path, a triple pole: 3 / bandwidth seconds of lag.
+        behind_s: seconds of lag of what follows the reference.
     """
 
-    def __init__(self, space: Space, speed: np.ndarray, acceleration: np.ndarray, bandwidth: float = BANDWIDTH_RAD_S):
+    def __init__(
+        self,
+        space: Space,
+        speed: np.ndarray,
+        acceleration: np.ndarray,
+        bandwidth: float = BANDWIDTH_RAD_S,
+        behind_s: float = 0.0,
+    ):
         self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
-        self.lag = 3 / bandwidth
+        self.fading = acceleration  # (tangent,) that bridging an offset may use: less where the arm gives the tool less
+        self.lag = 3 / bandwidth + behind_s
         self._step = 0.0
         self.clear()
 
@@ -225,7 +234,7 @@ class ChunkBuffer:
             MIN_BLEND_S,
             float(np.max(1.875 * offset / self.speed)),
             float(np.max(3.94 * rate / self.acceleration)),
-            float(np.sqrt(np.max(5.77 * offset / self.acceleration))),
+            float(np.sqrt(np.max(5.77 * offset / self.fading))),
         )
 
     def advance(self, now: float, dt: float) -> Reference:

@@ -61,9 +61,9 @@ class ControlStep:
         self.limits = limits.Drawn(robot)
         self.kinematics, self._contacts = Kinematics(robot), Contacts(robot)
         self.dt = 1.0 / robot.control_rate  # seconds until the next tick
-        self.references = References(self.kinematics)
-        self.start_guard = StartGuard(self.kinematics, self.references)
         self.servo = backend(self.kinematics, self.dt)
+        self.references = References(self.kinematics, self.servo.lag_s)
+        self.start_guard = StartGuard(self.kinematics, self.references)
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.tracking = Tracking(self.kinematics.joint_names, self.gate.velocity)
         self.clock = TickClock(self.dt)

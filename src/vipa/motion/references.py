@@ -12,16 +12,22 @@ from vipa.robot.kinematics import Kinematics, pose_of
 BLEND_SPEED_SHARE = 0.8  # share of the tool's and the joints' speed limits that fading out a splice may use
 # m/s², rad/s² of the tool, likewise: what 10 rad/s² in the joints give at arm's length
 BLEND_ACCELERATION = (4.0, 10.0)
+MIN_BLEND_ACCELERATION = (
+    0.5,
+    1.25,
+)  # m/s², rad/s² of the tool, likewise, where the joints give less: near a singularity
+# share of what the joints' limits give the tool, likewise: jerk, a turn at the same time and the servo's headroom take the rest
+BLEND_TOOL_SHARE = 0.5
 BLEND_JOINT_SHARE = 0.5  # share of the joints' acceleration limits, likewise
 
 
 class References:
     """The buffers of all groups. A group follows poses or joints, whichever its newest chunk brought. Seconds of one clock.
 
-    horizon: seconds that the newest chunk reached ahead when it was taken.
+    horizon: seconds that the newest chunk reached ahead when it was taken. pose_lag_s: that arms are behind the poses given here.
     """
 
-    def __init__(self, kinematics: Kinematics):
+    def __init__(self, kinematics: Kinematics, pose_lag_s: float = 0.0):
         self.kinematics = kinematics
         self.poses: dict[str, ChunkBuffer] = {}
         self.joints: dict[str, ChunkBuffer] = {}
@@ -30,7 +36,9 @@ class References:
         for group in kinematics.robot.groups:
             if group.kind == "arm":
                 speed = BLEND_SPEED_SHARE * np.array([group.tool_speed] * 3 + [group.tool_angular_speed] * 3)
-                self.poses[group.name] = ChunkBuffer(Space("pose", 0), speed, np.repeat(BLEND_ACCELERATION, 3))
+                self.poses[group.name] = ChunkBuffer(
+                    Space("pose", 0), speed, np.repeat(BLEND_ACCELERATION, 3), behind_s=pose_lag_s
+                )
             self.joints[group.name] = ChunkBuffer(
                 Space("joints", len(group.joints)),
                 BLEND_SPEED_SHARE * np.asarray(group.max_velocity, float),
@@ -82,16 +90,24 @@ class References:
         columns, buffer = self.kinematics.columns[name], buffers[name]
         if name in other:
             other[name].clear()
-        if not buffer.active:
-            q, v = state.q[columns], state.v[columns]
-            if pose:
-                placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
+        q, v = state.q[columns], state.v[columns]
+        if pose:
+            placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
+            buffer.fading = self._agility(name, jacobian)
+            if not buffer.active:
                 buffer.restart(pose_of(placement), jacobian @ v)
-            else:
-                buffer.restart(q, v)
+        elif not buffer.active:
+            buffer.restart(q, v)
         times = start + dt * np.arange(len(values))
         buffer.splice(times, values, dt, now)
         self.horizon = max(self.horizon, float(times[-1]) - now)
+
+    def _agility(self, name: str, jacobian: np.ndarray) -> np.ndarray:
+        """(6,) m/s² and rad/s² along each axis of the base frame that bridging an offset may use: what BLEND_TOOL_SHARE of the
+        joints' limits gives the tool where `jacobian` (6, J) was taken. More, and the arm shoots past where the fade ends."""
+        limits = np.asarray(self.kinematics.robot.group(name).max_acceleration, float)
+        given = BLEND_TOOL_SHARE * np.min(limits[:, None] / np.maximum(np.abs(np.linalg.pinv(jacobian)), 1e-9), axis=0)
+        return np.clip(given, np.repeat(MIN_BLEND_ACCELERATION, 3), np.repeat(BLEND_ACCELERATION, 3))
 
     def advance(self, now: float, dt: float) -> dict[str, Target]:
         """What every moving group should do until now + dt. Once a tick."""

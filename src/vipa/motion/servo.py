@@ -45,7 +45,12 @@ class Target:
 
 
 class Servo:
-    """Joint velocities that follow the groups' targets. Not for several threads."""
+    """Joint velocities that follow the groups' targets. Not for several threads.
+
+    lag_s: seconds that the tool is behind the poses it is given; references run ahead by as much.
+    """
+
+    lag_s = 0.0
 
     def __init__(self, kinematics: Kinematics, dt: float):
         self.kinematics, self.dt = kinematics, dt

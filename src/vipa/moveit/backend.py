@@ -13,6 +13,7 @@ from vipa.motion.servo import Servo, Target
 from vipa.moveit.servo_dialogue import ServoDialogue
 from vipa.robot.kinematics import Kinematics
 
+SERVO_LAG_S = 0.09  # seconds that the tool is behind the poses that Servo is sent: 0.08 to 0.1, docs/moveit.md
 MIN_RATE_HZ = 50.0  # Hz: Servo halts for poses older than 0.1 s, so they are stamped anew well above 10 Hz
 
 
@@ -24,6 +25,8 @@ class MoveItBackend(Servo):
     dialogues: by group; whoever carries messages tells them what came, sends `dialogue.requests` and `dialogue.command` after every tick,
     and sets `present`, the arms whose node is there.
     """
+
+    lag_s = SERVO_LAG_S
 
     def __init__(self, kinematics: Kinematics, dt: float):
         super().__init__(kinematics, dt)

@@ -124,6 +124,26 @@ def test_a_cut_stream_comes_to_rest_sooner_than_servo():
     np.testing.assert_allclose(tool(motion)[:3], line(home, [0, 1, 0], 0.2)(29 / 30)[:3], atol=1e-3)
 
 
+def test_a_late_chunk_is_caught_up_without_passing_its_end():
+    """Caught up faster than the joints can brake, the tool went 27 mm beyond the lowest step."""
+    motion, cell = start()
+
+    def down(way, seconds, late):
+        """A chunk, the next time it is asked for one, that leads `way` metres down in `seconds` and comes `late` seconds late."""
+        share, poses = np.clip(0.1 * np.arange(20) / seconds, 0, 1), np.tile(tool(motion), (20, 1))
+        poses[:, 2] -= way * share**3 * (10 - 15 * share + 6 * share**2)
+        begin, seq = cell.now_ns, int(1 + 10 * cell.time)
+        chunk = pose_chunk(motion, "arm", poses, begin - round(late * 1e9), 0.1, seq)
+        return lambda time, now_ns: [chunk] if now_ns == begin else []
+
+    drive(motion, cell, 3.0, down(0.1, 1.5, late=0.0))
+    before = tool(motion)[2]
+    log = drive(motion, cell, 1.2, down(0.05, 0.6, late=0.3))
+    assert set(log.answers) == {""}
+    z = np.array(log.tool["arm"])[:, 2]
+    assert z.min() > before - 0.05 - 0.001 and z[-1] == pytest.approx(before - 0.05, abs=1e-3)
+
+
 # walls and limits
 
 
