@@ -56,6 +56,7 @@ setup(
         "teleop": ["evdev", "hidapi"],
         "ray": ["ray"],
         "view": ["foxglove-sdk"],
+        "human": ["h5py"],
         "finetune": ["peft", "bitsandbytes"],
     },
     entry_points={"console_scripts": scripts},

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from vipa_cli import exit_status, json_document, parsers
-from vipa_cli.commands import dataset_edit, dataset_import
+from vipa_cli.commands import dataset_edit, dataset_import, dataset_video
 from vipa_cli.progress import Progress
 
 ACTIONS = ("commanded", "executed")  # vipa.dataset.spec's, which is slow to load
@@ -76,11 +76,12 @@ def arguments(parser):
         help="part of a camera's image to keep, fractions of its width and height; default: all of it",
     )  # fmt: skip
     json_document.add(align)
+    dataset_video.arguments(verbs)
 
 
 def run(args) -> int:
     verbs = {"build": build, "check": check, "show": show, "align": align, "edit": dataset_edit.run}
-    verbs |= {"import": dataset_import.run}
+    verbs |= {"import": dataset_import.run, "align-video": dataset_video.run}
     return verbs[args.action](args)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from vipa.geometry.camera_turn import turn_words
 from vipa_model.processing.directions import direction_words, robot_view
 from vipa_sim.alignment.things import HAND, Motion, Vocabulary
 
@@ -101,14 +101,6 @@ def trajectory(words: Vocabulary, motion: Motion, still: Still) -> np.ndarray:
     along = np.concatenate([[0.0], np.linalg.norm(np.diff(corners, axis=0), axis=1).cumsum()])
     at = np.linspace(0.0, along[-1], STEPS + 1)[1:]
     return robot_view(np.stack([np.interp(at, along, corners[:, i]) for i in range(3)], -1))
-
-
-def turn_words(before: np.ndarray, after: np.ndarray) -> str:
-    """How a camera (rotations (3, 3), base from optical) turned, about the axis on which it turned most: ``left, 12.384 degrees``."""
-    pitch, yaw, _ = Rotation.from_matrix(before.T.astype(np.float64) @ after).as_rotvec(degrees=True)
-    if abs(yaw) >= abs(pitch):
-        return f"{'right' if yaw > 0 else 'left'}, {abs(yaw):.3f} degrees"
-    return f"{'up' if pitch > 0 else 'down'}, {abs(pitch):.3f} degrees"
 
 
 def _answered(kind: str, question: str, displacement: np.ndarray) -> dict:

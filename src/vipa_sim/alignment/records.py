@@ -12,6 +12,7 @@ import numpy as np
 
 from vipa.errors import VipaError
 from vipa.files import write_json
+from vipa.human.records import ACTION_FILE, PAPER_SHARES, REPORT_FILE, VISUAL_FILE, VISUAL_TYPES
 from vipa.tasks.task import load_task
 from vipa_model.processing.directions import AXES, directions
 from vipa_sim.alignment import questions
@@ -20,13 +21,6 @@ from vipa_sim.alignment.questions import Still
 from vipa_sim.alignment.scenes import SCENES_FILE
 from vipa_sim.alignment.things import Vocabulary, vocabulary
 from vipa_sim.scenes import load_scene
-
-VISUAL_FILE, ACTION_FILE, REPORT_FILE = "visual.jsonl", "action.jsonl", "report.json"
-VISUAL_TYPES = ("task_completion", "spatial_relationship", "hand_movement", "camera_movement")
-PAPER = {  # shares of types, tables 6 and 7 of the supplement
-    "task_completion": 0.687, "spatial_relationship": 0.249, "hand_movement": 0.062, "camera_movement": 0.001,
-    "instructional_motion_generation": 0.592, "contextual_motion_prediction": 0.272, "motion_translation": 0.136,
-}  # fmt: skip
 
 
 class Shard:
@@ -141,7 +135,7 @@ class Census:
         for name, count in self.types.items():
             kinds[name in VISUAL_TYPES] += count
         types = {
-            name: {"count": n, "share": round(n / kinds[name in VISUAL_TYPES], 4), "paper": PAPER[name]}
+            name: {"count": n, "share": round(n / kinds[name in VISUAL_TYPES], 4), "paper": PAPER_SHARES[name]}
             for name, n in self.types.items()
         }
         quantiles = {

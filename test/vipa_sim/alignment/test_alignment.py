@@ -8,13 +8,14 @@ import pytest
 
 from vipa.errors import VipaError
 from vipa.geometry import poses
+from vipa.geometry.camera_turn import turn_words
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_model.processing.directions import direction_words, directions, read_answer, robot_view, score
 from vipa_model.processing.images import lift_depth
 from vipa_sim.alignment import questions, records, scenes
 from vipa_sim.alignment.arrangement import Arranger
-from vipa_sim.alignment.questions import STEPS, Still, trajectory, turn_words
+from vipa_sim.alignment.questions import STEPS, Still, trajectory
 from vipa_sim.alignment.things import Thing, vocabulary
 from vipa_sim.cell import SimCell
 

@@ -1,0 +1,1 @@
+"""Videos of people's hands in published layouts, as alignment data."""

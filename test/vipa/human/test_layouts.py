@@ -1,0 +1,169 @@
+"""Every layout gives the same clip, and its records say what is true of it."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers import hand_videos as made
+from vipa.errors import VipaError
+from vipa.human import records
+from vipa.human.clip import LEFT, RIGHT
+from vipa.human.layouts import LAYOUTS, clips
+from vipa.human.scale import calibration_scale, metric_depth
+from vipa_cli import cli
+
+WORDS = {
+    "h2o": ("grab milk", "milk"),
+    "fpha": ("open juice bottle", "juice bottle"),
+    "dexycb": ("pick up the mug", "mustard bottle"),
+    "egodex": ("Close the bottle", None),
+}
+
+
+def build(layout, root):
+    if layout == "egodex":
+        pytest.importorskip("h5py")
+    getattr(made, layout)(root)
+    return root
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_is_read(layout, tmp_path):
+    (clip,) = clips(layout, build(layout, tmp_path))
+    instruction, thing = WORDS[layout]
+    assert clip.instruction == instruction and len(clip) == made.FRAMES and clip.fps == made.FPS
+    right, count = clip.hands[RIGHT], made.FRAMES - (layout == "dexycb")
+    np.testing.assert_allclose(right[:count, 0], [made.wrist(k) for k in range(count)], atol=1e-6)
+    assert right.shape[2] == 3 and right.shape[1] == (3 if layout == "egodex" else 21)
+    if layout == "dexycb":
+        assert np.isnan(right[-1]).all()  # not seen
+        assert (clip.depth(3) == 500).all()
+    if layout in ("h2o", "egodex"):
+        assert np.isnan(clip.hands[LEFT]).all()
+    if thing:
+        np.testing.assert_allclose(clip.things[thing], np.tile(made.THING, (made.FRAMES, 1)), atol=1e-6)
+    assert abs(float(clip.picture(50).mean()) - 100) < 4
+    assert clip.intrinsics.shape == (3, 3)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_records_say_what_is_true(layout, tmp_path):
+    root = build(layout, tmp_path / "source")
+    report = records.write(clips(layout, root), tmp_path / "out", seed=3)
+    visual, action = (
+        [json.loads(line) for line in (tmp_path / "out" / name).read_text("utf-8").splitlines()]
+        for name in (records.VISUAL_FILE, records.ACTION_FILE)
+    )
+    kinds = {record["type"] for record in visual}
+    assert kinds == {"task_completion", "hand_movement"} | ({"spatial_relationship"} if WORDS[layout][1] else set())
+    instruction, thing = WORDS[layout]
+    goal = next(r for r in visual if r["type"] == "task_completion")
+    assert goal["question"] == f"How should the right hand move to {instruction}?" and goal["answer"] == "right, 0.30m"
+    moved = [r for r in visual if r["type"] == "hand_movement"]
+    assert moved and all(r["answer"] == "right, 0.10m" and len(r["images"]) == 2 for r in moved)
+    if thing:
+        where = next(r for r in visual if r["type"] == "spatial_relationship" and thing in r["question"])
+        assert where["answer"] == "right and forward, 0.23m"  # 0.2, 0.05, 0.1 m
+    assert action
+    for record in action:
+        way = np.array(record.get("context", []) + record["trajectory"])
+        assert (
+            way.shape == (records.STEPS, 3) and (np.diff(way[:, 0]) > 0).all() and np.allclose(way[:, 1:], way[0, 1:])
+        )
+    for record in [*visual, *action]:
+        assert all(cv2.imread(str(tmp_path / "out" / p)) is not None for p in record["images"])
+        assert ("depths" in record) == (layout == "dexycb")
+    assert report["types"]["task_completion"]["count"] == sum(r["type"] == "task_completion" for r in visual)
+
+
+def test_records_are_what_training_takes(tmp_path):
+    hand3d = pytest.importorskip("vipa_model.data.hand3d", exc_type=ImportError)
+    made.dexycb(tmp_path / "source")
+    records.write(clips("dexycb", tmp_path / "source"), tmp_path / "out")
+    for name, kinds in ((records.VISUAL_FILE, hand3d.VISUAL), (records.ACTION_FILE, hand3d.ACTION)):
+        for line in (tmp_path / "out" / name).read_text("utf-8").splitlines():
+            record = json.loads(line)
+            hand3d.check(record, kinds)
+            hand3d.whole(record, tmp_path / "out")
+
+
+def test_a_camera_that_turns_is_taken_out_of_motions_and_asked_about(tmp_path):
+    made.h2o(tmp_path / "source", turned=True)
+    records.write(clips("h2o", tmp_path / "source"), tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / records.VISUAL_FILE).read_text("utf-8").splitlines()]
+    turns = [r["answer"] for r in lines if r["type"] == "camera_movement"]
+    assert turns and all(answer.startswith("right, ") and abs(float(answer.split()[1]) - 10) < 0.01 for answer in turns)
+    first = next(r for r in lines if r["type"] == "task_completion")
+    assert (
+        first["answer"] == "right, 0.30m"
+    )  # in the frame of the first picture; by later pictures' own frames it would be less
+
+
+def test_what_rests_is_not_asked_about(tmp_path, monkeypatch):
+    monkeypatch.setattr(made, "WAY_M", 0.01)
+    made.fpha(tmp_path / "source")
+    report = records.write(clips("fpha", tmp_path / "source"), tmp_path / "out")
+    assert {name for name, row in report["types"].items() if row["count"]} == {"spatial_relationship"}
+
+
+def test_scale_is_the_median_of_depth_over_estimate():
+    random = np.random.default_rng(0)
+    joints = made.joints(30) + random.normal(0, 0.02, (21, 3)) * [1, 1, 0]
+    joints[3] = np.nan
+    estimated = np.full(made.SIZE, 0.2)
+    estimated[:5] = np.nan
+    wanted = np.median(np.delete(joints, 3, 0)[:, 2] / 0.2)
+    assert calibration_scale(joints, estimated, made.K) == pytest.approx(wanted)
+    u, v, z = joints[0] @ made.K.T
+    estimated[int(v / z), int(u / z)] = 1e9  # one joint before a hole moves a mean, not the median
+    assert calibration_scale(joints, estimated, made.K) == pytest.approx(wanted, rel=0.01)
+    np.testing.assert_array_equal(metric_depth(np.array([[0.2, np.nan, -1.0, 1e6]]), 2.5), [[500, 0, 0, 0]])
+    with pytest.raises(VipaError, match="no joint is seen"):
+        calibration_scale(joints + [10, 0, 0], estimated, made.K)
+
+
+def test_estimated_depth_becomes_metric(tmp_path):
+    made.fpha(tmp_path / "source")
+    (clip,) = clips("fpha", tmp_path / "source")
+    (tmp_path / "depth").mkdir()
+    np.save(tmp_path / f"depth/{clip.key}-000000.npy", np.full((1080, 1920), 0.1))
+    records.write([clip], tmp_path / "out", depth=tmp_path / "depth")
+    image = cv2.imread(str(tmp_path / f"out/pictures/{clip.key}-000000.png"), cv2.IMREAD_UNCHANGED)
+    assert np.abs(image.astype(int) - 1000 * np.median(made.joints(0)[:, 2])).max() <= 1
+    lines = (tmp_path / "out" / records.ACTION_FILE).read_text("utf-8").splitlines()
+    assert sum("depths" in json.loads(line) for line in lines) == 1
+
+
+DAMAGE = [
+    ("h2o", "subject1/h1/0/cam4/hand_pose/000003.txt", b"1 2 3", "000003.txt: 3 numbers; allowed: 128"),
+    ("h2o", "subject1/h1/0/cam4/action_label/000003.txt", b"99", "99; allowed: 0 to 36"),
+    ("h2o", "subject1/h1/0/cam4/rgb/000000.png", b"", "no picture that OpenCV reads"),
+    ("fpha", "Hand_pose_annotation_v1/Subject_1/open_juice_bottle/1/skeleton.txt", b"1 2 nan", "rows of 64"),
+    ("dexycb", "20200709-subject-01/20200709_141754/meta.yml", b"serials: 3", "what DexYCB has there"),
+    ("dexycb", "20200709-subject-01/20200709_141754/836212060125/labels_000004.npz", b"PK", "labels_000004.npz"),
+]
+
+
+@pytest.mark.parametrize("layout, path, data, said", DAMAGE)
+def test_damage_is_one_line_and_leaves_nothing(layout, path, data, said, tmp_path):
+    build(layout, tmp_path / "source")
+    (tmp_path / "source" / path).write_bytes(data)
+    with pytest.raises(VipaError, match=said):
+        records.write(clips(layout, tmp_path / "source"), tmp_path / "out")
+    assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_the_command(tmp_path, capsys):
+    made.fpha(tmp_path / "source")
+    (tmp_path / "captions.json").write_text('{"Subject_1-open_juice_bottle-1": "unscrew the cap"}', encoding="utf-8")
+    words = ["dataset", "align-video", "fpha", str(tmp_path / "source"), "--out", str(tmp_path / "out"), "--json"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--captions", str(tmp_path / "captions.json")])
+    assert ended.value.code == 0 and json.loads(capsys.readouterr().out)["clips"] == 1
+    assert "move to unscrew the cap?" in (tmp_path / "out" / records.VISUAL_FILE).read_text("utf-8")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["dataset", "align-video", "h2o", str(tmp_path / "empty"), "--out", str(tmp_path / "none")])
+    assert ended.value.code == 2 and "no clip is there" in capsys.readouterr().err
