@@ -2,6 +2,7 @@
 turns, so that what else the machine does meets all three alike."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -33,13 +34,14 @@ PHASES = "no console", "console, nobody looks", "five clients, one stalled"
 @dataclass(frozen=True)
 class Round:
     """One phase of one round. jitter_ms: 99th percentiles of the control step's jitter over a second each, wall time. cpu: share of a core
-    that the console took. age_ms: of frames when they were shown, ROS time and the way: 50 and 95 %. rate: frames a second, client and
+    that the console took. sent_ms, age_ms: of frames when they left the console, and when they were shown: ROS time, and the way: 50 and 95 %. rate: frames a second, client and
     camera. memory_mb: of the console at the end."""
 
     phase: str
     seconds: float
     jitter_ms: tuple[float, ...]
     cpu: float = 0.0
+    sent_ms: tuple[float, float] | None = None
     age_ms: tuple[float, float] | None = None
     rate: float = 0.0
     memory_mb: float = 0.0
@@ -122,7 +124,8 @@ def measure(seconds: float, rounds: int) -> list[Round]:
         domain = environment.Domain()
         end.callback(domain.release)
         env = environment.child_environment(domain.id)
-        config = EpisodeConfig(TASK)
+        os.environ.update(env)  # this process hears motion as the graph's do
+        config = EpisodeConfig(TASK).checked(commander=False)
         end.enter_context(Supervisor(episode_graph.standing_graph(config), env, Path(folder) / "cell"))
         jitter = Jitter(domain.id)
         end.callback(jitter.thread.join, 5.0)
@@ -150,8 +153,8 @@ def _with_console(console: Supervisor, jitter: Jitter, seconds: float) -> list[R
         cpu, memory = (cpu_s(pid) - before) / seconds, memory_mb(pid)
         seen = clients.found()
     rate = seen["frames"] / seen["seconds"] / (CLIENTS - 1) / len(WATCH)
-    age = tuple(seen["age_ms"]) if seen["age_ms"] else None
-    return [idle, Round(PHASES[2], seconds, values, cpu, age, rate, memory)]
+    sent, shown = (tuple(seen[name]) if seen[name] else None for name in ("sent_ms", "age_ms"))
+    return [idle, Round(PHASES[2], seconds, values, cpu, sent, shown, rate, memory)]
 
 
 def run(seconds: float, rounds: int, json_path: Path | None) -> None:
@@ -182,7 +185,8 @@ def table(found: list[Round]) -> list[str]:
         "control jitter p99: median, 95 %, greatest, ms",
         "beside none",
         "console, % of a core",
-        "age of frames shown p50 / p95, ms",
+        "age of frames sent p50 / p95, ms",
+        "shown",
         "frames/s a camera and client",
         "memory, MB",
     )
@@ -194,11 +198,16 @@ def table(found: list[Round]) -> list[str]:
         jitter = f"{statistics.median(values):.1f}, {np.quantile(values, 0.95):.1f}, {max(values):.1f}"
         ratios = sorted(mine / none for mine, none in zip(medians[phase], medians[PHASES[0]]))
         beside = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        ages = [row.age_ms for row in rounds if row.age_ms]
-        age = " / ".join(f"{statistics.median(a[i] for a in ages):.0f}" for i in (0, 1)) if ages else ""
+        ages = [_middle([getattr(row, name) for row in rounds]) for name in ("sent_ms", "age_ms")]
         cpu, rate = (statistics.fmean(getattr(row, name) for row in rounds) for name in ("cpu", "rate"))
         cells = [phase, f"{sum(row.seconds for row in rounds):g}", jitter, beside if phase != PHASES[0] else "1",
-                 f"{100 * cpu:.1f}" if cpu else "", age, f"{rate:.1f}" if rate else "",
+                 f"{100 * cpu:.1f}" if cpu else "", *ages, f"{rate:.1f}" if rate else "",
                  f"{max(row.memory_mb for row in rounds):.0f}" if rounds[0].memory_mb else ""]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _middle(pairs) -> str:
+    """Medians over the rounds of 50 and 95 %."""
+    found = [pair for pair in pairs if pair]
+    return " / ".join(f"{statistics.median(pair[i] for pair in found):.0f}" for i in (0, 1)) if found else ""

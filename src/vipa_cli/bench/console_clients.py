@@ -1,8 +1,8 @@
 """Clients of a web console in a process of their own: all but the last look at two cameras, the last one asks for everything and never reads.
 
 Run as `python -m vipa_cli.bench.console_clients ADDRESS COUNT SETTLE_S [FRAMES]` until standard input ends, or FRAMES were shown in all; then
-it prints one line of JSON: `frames` of all clients after the first SETTLE_S seconds, `seconds` that they took, `age_ms` (50 and 95 % of how old
-frames were when they were shown). A phone takes nothing of the cell's machine: without FRAMES this process runs only where nobody else
+it prints one line of JSON: `frames` of all clients after the first SETTLE_S seconds, `seconds` that they took, `sent_ms` and
+`age_ms` (50 and 95 % of how old frames were when they were sent, and when they were shown). A phone takes nothing of the cell's machine: without FRAMES this process runs only where nobody else
 wants a core (SCHED_IDLE).
 """
 
@@ -28,7 +28,9 @@ class Clients:
 
     address: str
     end: threading.Event = field(default_factory=threading.Event)
-    ages: list[float] = field(default_factory=list)
+    ages: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # of each frame when it was sent and when it was shown, ms
     frames: int = 0
 
     def begin(self, count: int) -> list[threading.Thread]:
@@ -58,7 +60,7 @@ class Clients:
                 frames.send(json.dumps({"got": told["camera"]}))
                 self.frames += 1
                 if told["age_ms"] is not None and told["shown_ms"] is not None:
-                    self.ages.append(told["age_ms"] + told["shown_ms"])
+                    self.ages.append((told["age_ms"], told["age_ms"] + told["shown_ms"]))
 
     def _stall(self) -> None:
         with self._open("/frames") as frames, self._open("/state"):
@@ -76,9 +78,9 @@ class Clients:
         else:
             sys.stdin.read()
         self.end.set()
-        ages = self.ages[:]
-        age = [float(np.quantile(ages, q)) for q in (0.5, 0.95)] if ages else None
-        return {"frames": self.frames, "seconds": time.monotonic() - began, "age_ms": age}
+        seconds, ages = time.monotonic() - began, self.ages[:]
+        sent, shown = np.quantile(ages, (0.5, 0.95), axis=0).T.tolist() if ages else (None, None)
+        return {"frames": self.frames, "seconds": seconds, "sent_ms": sent, "age_ms": shown}
 
 
 def _drain(socket) -> None:

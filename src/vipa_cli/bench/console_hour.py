@@ -24,6 +24,10 @@ SOURCE = {"cameras": ",".join(WATCH), "width": 320, "height": 240, "rate": 120.0
 
 def run(frames: int, json_path: Path | None) -> None:
     """Measures, prints what the memory did, writes it to `json_path` if given."""
+    print(
+        f"{frames} frames of each of {len(WATCH)} cameras; some {frames / 60 / 60:.0f} minutes on two quiet cores",
+        flush=True,
+    )
     found = measure(frames)
     print("\n".join(words(found)))
     if json_path is not None:
