@@ -56,7 +56,7 @@ def episode(msg: EpisodeStatus | None) -> dict | None:
     if msg is None:
         return None
     phase, rows = convert.checklist(msg)
-    return {"phase": phase, "episode_id": msg.episode_id, "task": msg.task, "commander": msg.commander, "seed": msg.seed,
+    return {"phase": phase, "episode_id": msg.episode_id, "task": msg.task, "instruction": msg.instruction, "commander": msg.commander, "seed": msg.seed,
             "elapsed_s": msg.elapsed, "time_limit_s": msg.time_limit, "outcome": msg.outcome,
             "subtasks": [{"name": r.name, "status": r.status, "t_done_s": finite(r.t_done), "progress": r.progress, "evidence": r.evidence} for r in rows],
             }  # fmt: skip

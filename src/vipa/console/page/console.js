@@ -52,7 +52,7 @@ function show(next) {
   cameras.set(state.cameras);
   $("no-cameras").hidden = state.cameras.length > 0;
   enable("rearm", safety && !safety.armed);
-  enable("home", safety && safety.armed);
+  enable("home", safety && safety.armed && !motion.authority);  // refused while somebody drives
   enable("recover", state.robot && !state.robot.ready);
   lead();
   sounds(episode, safety);
