@@ -20,6 +20,11 @@ from vipa import documents
 from vipa.errors import VipaError
 
 
+def _plain(value: float) -> str:
+    """A bound for people: whole numbers with all their digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 @dataclass(frozen=True)
 class Range:
     """What a number may be: from `low` to `high`, both allowed, and greater than `above`."""
@@ -35,8 +40,8 @@ class Range:
 
     def __str__(self) -> str:
         if self.above >= self.low:
-            return f"above {self.above:g}, to {self.high:g}"
-        return f"{self.low:g} to {self.high:g}"
+            return f"above {_plain(self.above)}, to {_plain(self.high)}"
+        return f"{_plain(self.low)} to {_plain(self.high)}"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,23 @@
 """Errors that people read: one clear line."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class VipaError(Exception):
     """What was wrong, where it was found, and what is allowed, in one line."""
 
 
 def unknown(kind: str, value: object, allowed) -> VipaError:
-    """`VipaError` for a value that is not one of `allowed`, which it lists."""
-    return VipaError(f"unknown {kind} '{value}'; allowed: {', '.join(sorted(map(str, allowed)))}")
+    """`VipaError` for a value that is not one of `allowed`, which it lists; the one that is most like it first."""
+    names = sorted(map(str, allowed))
+    return VipaError(f"unknown {kind} '{value}'{meant(str(value), names)}; allowed: {', '.join(names)}")
+
+
+def meant(given: str, names: Iterable[str]) -> str:
+    """ " (did you mean …?)" of the name that is like what was `given`; "" if none is."""
+    like = difflib.get_close_matches(given, list(names), 1, 0.7)
+    return f" (did you mean '{like[0]}'?)" if like else ""
 
 
 class NoChunk(Exception):

@@ -73,6 +73,8 @@ def create(base: Path, task: str, episode_id: str, now: datetime) -> RunFolder:
     Keeps space for the scorecard. Raises VipaError if `base` can't be written.
     """
     base = Path(base)
+    if base.exists() and not base.is_dir():
+        raise VipaError(f"{base}: is a file; allowed: a folder, which is made where there is none")
     path = base / f"{now:%Y%m%d-%H%M%S}-{task}-{episode_id[:8]}"
     try:
         path.mkdir(parents=True, exist_ok=False)
@@ -99,7 +101,7 @@ def check_space(base: Path, robot, cell: str, seconds: float) -> None:
     if free < wanted:
         raise VipaError(
             f"{base}: disk {place} has {files.megabytes(free)} free; an episode of {seconds:g} s with {len(robot.cameras)} cameras may "
-            f"take {files.megabytes(wanted)}; allowed: that much, another --runs, or a shorter --time-limit"
+            f"take {files.megabytes(wanted)}; allowed: that much, another --out, or a shorter --time-limit"
         )
 
 

@@ -26,7 +26,7 @@ VERBS = {
         "teleop": "drive by hand, record demonstrations, take over from a policy",
         "operator": "watch a running graph; e-stop, re-arm, home, judge sub-tasks",
         "calibrate": "print the board, measure cameras, their mounts and delays",
-        "console": "the same and the cameras on a web page, for a phone at the cell",
+        "console": "a running graph on a web page, for a phone at the cell: cameras, checklist, e-stop",
         "view": "show a running graph in 3D: Foxglove, Lichtblick, RViz",
         "doctor": "check this machine and say what to install",
     },
@@ -60,7 +60,7 @@ VERBS = {
 
 def parser() -> argparse.ArgumentParser:
     """The parser, with every verb's arguments."""
-    top = argparse.ArgumentParser(
+    top = parsers.Parser(
         prog="vipa",
         description="Run VIPA-VLA on robots, simulated or real.",
         formatter_class=parsers.Formatter,
@@ -91,12 +91,13 @@ def _epilog() -> str:
 def main(argv: list[str] | None = None) -> None:
     """Parses, runs, exits."""
     output.settle()
-    args = parser().parse_args(argv)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background had them ignored
         signal.signal(number, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # the terminal has closed; nohup has it ignored
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+    args = argparse.Namespace(verb="")
     try:
+        parser().parse_args(argv, args)
         with json_document.standard_output(args):
             status = args.run(args)
     except VipaError as error:

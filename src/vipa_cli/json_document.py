@@ -28,8 +28,12 @@ def add(parser: argparse.ArgumentParser, file: bool = False) -> None:
 
 @contextlib.contextmanager
 def standard_output(args: argparse.Namespace) -> Iterator[None]:
-    """With --json: what is printed meanwhile, by child processes too, goes to standard error; at the end `args.document`, if there is
-    one, is printed on standard output. With --json FILE it goes there and nothing else changes."""
+    """Keeps standard output for the one document that --json promises.
+
+    With --json, whatever a verb prints in this context, and its child processes, goes to standard error; when the verb is done,
+    `args.document` (if it set one) is printed on standard output. With --json FILE the document goes to the file and nothing else
+    changes.
+    """
     wanted = getattr(args, "json", False)
     if isinstance(wanted, str):  # a FILE
         yield

@@ -1,7 +1,10 @@
 """Help texts of one form for all verbs: paragraphs are refilled, indented lines are kept, defaults that say something are shown."""
 
 import argparse
+import re
 import textwrap
+
+from vipa.errors import meant
 
 
 class Formatter(argparse.HelpFormatter):
@@ -22,6 +25,26 @@ class Formatter(argparse.HelpFormatter):
         if silent or action.required or "default:" in text or not (action.option_strings or action.nargs in ("?", "*")):
             return text
         return f"{text} (default: %(default)s)"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and what was meant where a name is nearly right; argparse prints all options first."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        self._given = args
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message):
+        """Prints why and exits with 2."""
+        options = [name for name in self._option_string_actions if name.startswith("--")]
+        given = [text.partition("=")[0] for text in self._given or () if str(text).startswith("--")]
+        strange = [text for text in given if text != "--" and not any(name.startswith(text) for name in options)]
+        if strange:
+            message = f"unknown option {strange[0]}{meant(strange[0], options)}"
+        elif found := re.match(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)$", message):
+            names = re.findall(r"'([^']*)'", found[3])
+            message = f"argument {found[1]}: unknown '{found[2]}'{meant(found[2], names)}; allowed: {', '.join(names)}"
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
 def subverbs(parser: argparse.ArgumentParser, metavar: str = "ACTION"):

@@ -74,7 +74,7 @@ def test_what_is_not_yaml_is_refused(tmp_path):
         ({"robot": "nope"}, "unknown robot"),
         ({"cell": "moon"}, "unknown cell 'moon'; allowed: real, sim"),
         ({"variant": "pink"}, "unknown variant 'pink'; allowed: crimson"),
-        ({"policy": "nowhere"}, "unknown policy 'nowhere'; allowed: .*; names here: expert, water_plant"),
+        ({"policy": "nowhere"}, "unknown policy 'nowhere'; names here: expert, water_plant.*; allowed: "),
         ({"speed": -1.0}, "speed: -1.0; allowed: 0 to 1000"),
     ],
 )

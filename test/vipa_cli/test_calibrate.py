@@ -148,7 +148,7 @@ def test_what_a_bag_does_not_show_is_refused(recorded, tmp_path, capsys):
         ),
         (("hand-eye", "nope", folder), "unknown camera of robot fr3_single 'nope'"),
         (("hand-eye", "wrist", folder, "--board", "7x5"), "allowed: COLUMNSxROWS"),
-        (("hand-eye", "wrist", tmp_path / "no"), "no readable metadata.yaml"),
+        (("hand-eye", "wrist", tmp_path / "no"), "no such folder"),
         (
             ("camera", "wrist", folder, "--board", "9x6,0.03,0.022,DICT_5X5_100"),
             "pictures with the board; wanted: 8 or more",

@@ -20,7 +20,7 @@ from vipa_ros.evaluation import session
     ({}, True, "unknown driver of the real cell ''; allowed: franka, ur"),
     ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, ur"),
     ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
-    ({"driver": "ur", "policy": "models/x"}, True, "unknown policy 'models/x'; allowed: 'expert' .*, or NAME@HOST.*, or a checkpoint"),
+    ({"driver": "ur", "policy": "models/x"}, True, "unknown policy 'models/x'; names here: .*; allowed: 'expert' .*, or NAME@HOST.*, or a checkpoint"),
     ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),
     ({"driver": "ur", "following": "lag=0.1"}, False, "following 'lag=0.1' is for cell sim"),
     ({"cell": "sim", "following": "lag=9"}, True, "following: lag 9.0; allowed: 0 .. 0.5"),

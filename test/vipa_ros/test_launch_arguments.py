@@ -43,7 +43,9 @@ def test_a_value_of_another_type_is_refused_by_name(name, kind, value, message):
 
 def test_a_typo_is_refused_by_name_where_ours_is_the_file_that_is_launched():
     line = ["/opt/ros/jazzy/bin/ros2", "launch", "vipa_ros", "episode.launch.py", "tsk:=water_plant"]
-    with pytest.raises(VipaError, match="unknown launch argument 'tsk'; allowed: seed, task"):
+    with pytest.raises(
+        VipaError, match=r"unknown launch argument 'tsk' \(did you mean 'task'\?\); allowed: seed, task"
+    ):
         launch_arguments.refuse_unknown("episode.launch.py", ("task", "seed"), ["tsk:=water_plant"], line)
     launch_arguments.refuse_unknown("episode.launch.py", ("task",), ["task:=water_plant", "launch-prefix:=gdb"], line)
     included = ["ros2", "launch", "mine", "all.launch.py", "rviz:=true"]

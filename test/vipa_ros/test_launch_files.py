@@ -143,7 +143,7 @@ def test_every_argument_changes_what_is_started(name, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_typo_is_refused_by_name(name):
-    with pytest.raises(VipaError, match="unknown launch argument 'tsk'; allowed: "):
+    with pytest.raises(VipaError, match=r"unknown launch argument 'tsk'( \(did you mean 'task'\?\))?; allowed: "):
         Launched(name, WANTED.get(name, {}), ("tsk:=water_plant",))
 
 

@@ -6,7 +6,7 @@ from vipa.commanders.kind import CommanderKind, CommanderRequest
 from vipa.commanders.policy.kinds import CheckpointKind, ServedKind
 from vipa.commanders.replay.kind import ReplayKind
 from vipa.commanders.teleop.kind import TeleopKind
-from vipa.errors import VipaError
+from vipa.errors import VipaError, meant
 from vipa.robot.description import Robot
 from vipa.tasks.task import Task
 
@@ -26,8 +26,8 @@ def kind_of(name: str) -> CommanderKind:
     for kind in KINDS:
         if kind.matches(name):
             return kind
-    here = ", ".join(known for kind in KINDS for known in kind.names())
-    raise VipaError(f"unknown policy '{name}'; allowed: {HELP}; names here: {here}")
+    here = [known for kind in KINDS for known in kind.names()]
+    raise VipaError(f"unknown policy '{name}'{meant(name, here)}; names here: {', '.join(here)}; allowed: {HELP}")
 
 
 def make(request: CommanderRequest, robot: Robot, task: Task) -> Commander:

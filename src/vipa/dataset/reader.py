@@ -220,5 +220,7 @@ def read_info(path: Path) -> dict[str, Any]:
     """meta/info.json. Raises VipaError if it is no JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise VipaError(f"{path}: {error}; want the folder of a dataset") from None
+    except OSError as error:
+        raise VipaError(f"{path}: {error.strerror}; allowed: the folder of a dataset, with meta/info.json") from None
+    except (ValueError, RecursionError) as error:
+        raise VipaError(f"{path}: {error}; allowed: the folder of a dataset, with meta/info.json") from None

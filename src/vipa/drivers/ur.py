@@ -16,7 +16,10 @@ POWER, BRAKES, PROGRAM = "power_on", "brake_release", "resend_robot_program"
 
 
 class Ur:
-    """robot_mode, safety_mode: of the newest messages; program: the robot runs the driver's program. None: not heard yet."""
+    """A UR robot as its driver tells of it: is it ready, and what leads back when it is not.
+
+    robot_mode, safety_mode: of the newest messages. program: whether the robot runs the driver's program. None: not heard yet.
+    """
 
     def __init__(self):
         self.robot_mode: int | None = None

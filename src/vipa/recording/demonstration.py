@@ -24,8 +24,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """verdict: the person's word on the whole, "" while it runs and when he said nothing. operator: who drove. marks: in order.
-    interventions: how often a person took over from the commander."""
+    """What a person said of one recorded demonstration: demonstration.json beside the bag.
+
+    verdict: the person's word on the whole, "" while it runs and when he said nothing. operator: who drove. marks: in order.
+    interventions: how often a person took over from the commander.
+    """
 
     schema: Literal["vipa/demonstration/1"]
     episode_id: str

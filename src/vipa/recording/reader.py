@@ -58,7 +58,7 @@ class BagReader:
         self.folder = Path(folder)
         information = metadata.read_metadata(self.folder)
         if information is None:
-            raise VipaError(f"bag {self.folder}: no readable metadata.yaml; `vipa bag repair` makes it anew")
+            raise VipaError(_no_bag(self.folder))
         custom = information.get("custom_data")
         self.custom_data: dict[str, str] = custom if isinstance(custom, dict) else {}
         self._storage = _storage(self.folder, information)
@@ -168,6 +168,17 @@ def _storage(folder: Path, information: dict) -> McapStorage | RosbagsStorage:
     if missing:
         raise VipaError(f"bag {folder}: {', '.join(missing)} of metadata.yaml is not there")
     return McapStorage(paths)
+
+
+def _no_bag(folder: Path) -> str:
+    """Why a folder without readable metadata is no bag, and what to do."""
+    if not folder.exists():
+        return f"bag {folder}: no such folder"
+    if not folder.is_dir():
+        return f"bag {folder}: is a file; allowed: the folder of a bag"
+    if not any(path.suffix in (".mcap", ".db3", ".zstd") for path in folder.iterdir()):
+        return f"bag {folder}: no bag; allowed: a folder with metadata.yaml and *.mcap or *.db3"
+    return f"bag {folder}: no readable metadata.yaml; `vipa bag repair` makes it anew"
 
 
 def _topics(connections) -> dict[str, TopicInfo]:

@@ -40,7 +40,9 @@ MISSING = Reply(b"no such page\n", "text/plain", http.HTTPStatus.NOT_FOUND)
 
 @dataclass(frozen=True)
 class Service:
-    """What is served. answer: path → the reply, or None, on a worker thread. sockets: path → coroutine that talks until the end.
+    """What a web server offers: the parts that a page, an API or a socket adds to it.
+
+    answer: path → the reply, or None, on a worker thread. sockets: path → coroutine that talks until the end.
     max_bytes: of a message that comes in. ping: seconds between two looks whether a client is there, and for its answer."""
 
     answer: Callable[[str], Reply | None]

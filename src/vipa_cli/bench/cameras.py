@@ -23,7 +23,7 @@ def number(data) -> int:
 
 
 class Cameras(Node):
-    """All cameras in one process, as realsense2_camera's composed nodes are."""
+    """Publishes noise as the pictures of several cameras, all from one process, as realsense2_camera's composed nodes do."""
 
     def __init__(self):
         super().__init__("cameras")

@@ -75,9 +75,10 @@ def run(args) -> int:
     if bool(args.plan) == bool(args.task):
         raise VipaError("name either a plan or --task")
     if args.plan:
+        plan = plans.load(args.plan)
         if args.out is None:
             raise VipaError("name the folder of the set: --out DIR")
-        return _run(args, plans.load(args.plan), args.out)
+        return _run(args, plan, args.out)
     if args.out is not None:
         return _run(args, short_form(args), args.out)
     with tempfile.TemporaryDirectory(prefix="vipa-set-") as folder:

@@ -29,6 +29,8 @@ def arguments(parser):
 def run(args) -> int:
     if args.json and not args.ask:
         raise VipaError(f"--json is of one answer; allowed with one of {', '.join(ASKS)}")
+    if not args.ask and not sys.stdin.isatty():
+        raise VipaError(f"no terminal to type at; allowed: a terminal, or one of {', '.join(ASKS)}")
     domain = environment.Domain(args.domain or os.environ.get("ROS_DOMAIN_ID") or str(environment.running_domain()))
     os.environ.update(environment.child_environment(domain.id))
     from vipa_ros.nodes import operator

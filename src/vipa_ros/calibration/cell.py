@@ -28,7 +28,10 @@ SILENT = 10.0  # wall seconds for the first picture and the first joint states
 
 
 class Cell(Node):
-    """Single thread. on_joints(stamp, q, v), on_picture(camera, stamp, RGB): called with what comes, may be replaced at any time."""
+    """The running cell as calibration uses it: hears joints and pictures, and moves the robot to poses through the gate.
+
+    Single thread. on_joints(stamp, q, v), on_picture(camera, stamp, RGB): called with what comes, may be replaced at any time.
+    """
 
     def __init__(self, robot: Robot, cameras: list[str]):
         super().__init__("calibrate")

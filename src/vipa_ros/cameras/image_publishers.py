@@ -11,7 +11,7 @@ KINDS = {"color": Image, "color_info": CameraInfo, "depth": Image, "depth_info":
 
 
 def image_publishers(node: Node, camera: str) -> dict[str, Publisher]:
-    """Of the camera called `camera`, by the keys of `topics.camera_topics`."""
+    """Makes the publishers of one camera: colour, depth, their CameraInfo. Returns them by the keys of `topics.camera_topics`."""
     return {
         key: node.create_publisher(KINDS[key], name, PROFILES["camera"])
         for key, name in topics.camera_topics(camera).items()

@@ -77,8 +77,11 @@ class OperatorNode(Node):
             self.say_state() if self.wanted == STATE else self.ask_once()
             return
         with keyboard.single_keys() as typing, Live(console=Console(), auto_refresh=False) as live:
-            if typing:
-                keyboard.listen(self.on_key)
+            if not typing:
+                raise VipaError(
+                    f"no terminal to type at; allowed: a terminal, or one of {', '.join((STATE, *ACTIONS))}"
+                )
+            keyboard.listen(self.on_key)
             shown = 0.0
             while rclpy.ok() and not self.quit:
                 rclpy.spin_once(self, timeout_sec=0.05)

@@ -219,7 +219,10 @@ def shared_memory() -> Finding:
     if dead:
         size = sum(path.stat().st_size for path in dead if path.exists())
         what = f"{len(dead)} files of killed processes take {size / 1e6:.0f} MB of {folder}"
-        return Finding("shared memory", ERROR, what, f"rm -f {' '.join(map(str, dead))}")
+        level = WARNING if shutil.disk_usage(folder).free >= 0.9 * MIN_SHM_BYTES else ERROR
+        first = ", ".join(path.name for path in dead[:2])
+        fix = f"no process holds their locks ({first}, …); with no ROS graph running: rm -f {folder}/fastrtps_* {folder}/sem.fastrtps_*"
+        return Finding("shared memory", level, what, fix)
     free = shutil.disk_usage(folder).free
     return Finding(
         "shared memory",

@@ -21,7 +21,10 @@ NEAR = 0.02  # radians from the goal that count as there
 
 
 class Moves:
-    """Coroutines on the node's executor. commander: its name; what: how it calls itself in messages."""
+    """Moves the robot along planned paths, as a commander of its own: home, a reset, the poses of a calibration.
+
+    Coroutines on the node's executor. commander: the id that asks for the authority. what: the movement, as messages name it.
+    """
 
     def __init__(self, node: Node, robot: Robot, services: Services, commander: str, what: str):
         self.node, self.robot, self.services, self.commander, self.what = node, robot, services, commander, what

@@ -250,4 +250,7 @@ def test_the_command(tmp_path, capsys):
     assert said["added"] == ["droid-000001", "droid-000002"] and said["failed"] == {}
     with pytest.raises(SystemExit) as ended:
         cli.main(["dataset", "import", str(root), "droids", "--out", str(tmp_path / "set")])
-    assert ended.value.code == 2 and "unknown mapping 'droids'; allowed: droid, " in capsys.readouterr().err
+    assert (
+        ended.value.code == 2
+        and "unknown mapping 'droids' (did you mean 'droid'?); allowed: droid, " in capsys.readouterr().err
+    )

@@ -20,9 +20,9 @@ class Bar:
     """How a hand takes a bar handle from above.
 
     height: metres of the tool over the bar's centre: the hand's body stays clear of the cabinet's top. opening: of the hand around
-    the bar: wide open, a finger would not fit between bar and panel. grip: opening asked for around the 14 mm bar, some 10 N: the bar
-    has a line of its own and the arm is stiff, and where the two disagree there is force, up to what the grip carries; enough to
-    follow, little enough to slide along the bar. push: opening of the hand that pushes. turn: radians of the tool about the vertical
+    the bar: wide open, a finger would not fit between bar and panel. grip: opening asked for around the 14 mm bar, which presses with
+    some 10 N. The drawer runs on its own straight line, and a stiff arm never quite on it: a firmer grip would turn the difference into
+    force on the wrist, this one slides along the bar and still pulls. push: opening of the hand that pushes. turn: radians of the tool about the vertical
     against the bar, None: there or half a turn on, whichever the arm reaches with less motion.
     """
 
