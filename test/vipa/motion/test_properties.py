@@ -61,7 +61,8 @@ def test_every_limit_holds_with_joint_states_at_30_hz(slow_cell, seed, script):
     assert slow_cell[0].dt > 0.03
 
 
-@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**32 - 1), script=script)
-def test_every_limit_holds_whatever_arrives(cell, seed, script):
-    play(cell, seed, script)
+@pytest.mark.parametrize("half", [0, 1])  # one for each of two workers
+@settings(max_examples=CASES // 2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31 - 1), script=script)
+def test_every_limit_holds_whatever_arrives(cell, half, seed, script):
+    play(cell, 2 * seed + half, script)
