@@ -18,6 +18,7 @@ from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa_cli import cli
+from vipa_model.data.lerobot_import import import_lerobot
 
 FRAMES = 12
 K = np.arange(FRAMES)[:, None]
@@ -254,3 +255,13 @@ def test_the_command(tmp_path, capsys):
         ended.value.code == 2
         and "unknown mapping 'droids' (did you mean 'droid'?); allowed: droid, " in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("name, version, joints", [("libero", "v3.0", 0), ("droid", "v2.1", 7)])
+def test_training_takes_what_was_imported(tmp_path, name, version, joints):
+    import_dataset(source(tmp_path, name, version), load_mapping(name), tmp_path / "set")
+    store, dataset = import_lerobot(tmp_path / "set", tmp_path / "frames", 32), Dataset(tmp_path / "set")
+    assert len(store) == 2 * FRAMES and [(g.name, g.hand, g.joints) for g in store.groups] == [("arm", 1, joints)]
+    whole = np.concatenate([e["observation.tool_pose"] for e in dataset])
+    np.testing.assert_allclose(store.arrays["tool_pose"], whole, atol=1e-6)
+    assert np.isnan(store.arrays["target"]).all() and store.arrays["images"].shape[1] == len(dataset.spec.cameras)
