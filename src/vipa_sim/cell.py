@@ -12,7 +12,7 @@ from vipa.errors import VipaError, unknown
 from vipa.robot.description import Camera, Robot
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
 from vipa.tasks.task import Task
-from vipa_sim import contacts, geometry, robot_model, tabletop
+from vipa_sim import contacts, drawn, geometry, robot_model, tabletop
 from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.camera_noise import CameraNoise
 from vipa_sim.controllers import TrajectoryController
@@ -44,7 +44,7 @@ class SimCell:
         camera_noise: cameras see as a RealSense does (`camera_noise`).
 
     Raises:
-        VipaError: for unknown cameras or scenes, or a robot that does not fit.
+        VipaError: for unknown cameras or scenes, a robot that does not fit, or a body of the scene that no camera sees.
     """
 
     def __init__(
@@ -87,6 +87,8 @@ class SimCell:
         self.scene.build(spec)
         tabletop.add_fixtures(spec, self.task.fixtures, self.scene.materials)
         self._exclude(spec)
+        fixtures = [fixture.name for fixture in self.task.fixtures]
+        drawn.check(spec, self.scene.bodies, fixtures, f"scene '{self.task.scene}'")
         width = max((c.width for c in self.cameras.values()), default=16)
         height = max((c.height for c in self.cameras.values()), default=16)
         spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from vipa import resources
@@ -41,6 +43,7 @@ def checkout(tmp_path_factory):
     for page in TUTORIALS.glob("*.md"):
         for name, text in FILE.findall(page.read_text(encoding="utf-8")):
             assert not (root / name).exists(), f"{name} ships"
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
     return root
 
@@ -61,6 +64,64 @@ def test_what_the_pages_say_is_printed(checkout):
         said = re.search(rf"^\$ \.venv/bin/vipa {words}\n(.*?)^```", text, re.MULTILINE | re.DOTALL).group(1)
         status, out, err = vipa(checkout, *words.split())
         assert status == 0 and out.startswith(said), out + err
+
+
+def test_the_cameras_see_the_own_task(checkout):
+    """Where a red and a blue scene differ is the cube: the same seed, the same light, nothing else has the variant's colour."""
+    pictures = []
+    for variant in ("red", "blue"):
+        out = checkout / f"{variant}.png"
+        status, _, err = vipa(checkout, "task", "show", "lift_cube", "--variant", variant, "--out", str(out))
+        assert status == 0, err
+        pictures.append(cv2.imread(str(out)).astype(int)[30:])  # below the titles, which say the variant
+    cube = np.abs(pictures[0] - pictures[1]).max(axis=2) > 60
+    assert cube[:, :640].sum() > 150, "the scene camera does not see the cube"
+    assert cube[:, 640:].sum() > 150, "the wrist camera does not see the cube"
+    assert cube.sum() < 0.2 * cube.size
+
+
+def test_a_picture_goes_below_runs(checkout):
+    assert vipa(checkout, "task", "show", "lift_cube")[1].startswith("runs/scenes.png: 1280 x 480 pixels")
+    assert (checkout / "runs/scenes.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "file, before, after, said",
+    [
+        ("src/vipa_sim/scenes/lift_cube.py", ", group=VISUAL", "", "no camera sees body 'cube'"),
+        ("src/vipa_sim/scenes/lift_cube.py", '("cube",)', '("cube", "lid")', "unknown body 'lid'; allowed: "),
+        ("tasks/lift_cube.yaml", "object: cube", "object: kube", "params: object: unknown body 'kube'; allowed: cube"),
+    ],
+)
+def test_check_refuses_a_task_that_could_not_run(checkout, file, before, after, said):
+    path = checkout / file
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+    try:
+        status, _, err = vipa(checkout, "task", "check", "lift_cube")
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert status == 2 and said in err and len(err.splitlines()) == 1, err
+
+
+def test_the_own_test_passes_and_notices(checkout):
+    """The test of the page passes, and fails once the script does nothing."""
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={checkout}"]
+    env = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+    script = checkout / "src/vipa/commanders/expert/scripts/lift_cube.py"
+    text = script.read_text(encoding="utf-8")
+    idle = text.replace("    while not (", "    return True\n    while not (")
+    try:
+        for content, status, passed in ((text, 0, 4), (idle, 1, 1)):
+            script.write_text(content, encoding="utf-8")
+            done = subprocess.run(
+                [*line, "test/vipa_sim/test_lift_cube.py"],
+                env=env, cwd=checkout, capture_output=True, text=True, timeout=240, check=False, encoding="utf-8",
+            )  # fmt: skip
+            assert done.returncode == status and f"{passed} passed" in done.stdout, done.stdout + done.stderr
+    finally:
+        script.write_text(text, encoding="utf-8")
 
 
 def test_the_own_task_plays_and_scores(checkout):
