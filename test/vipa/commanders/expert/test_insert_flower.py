@@ -99,6 +99,18 @@ def test_the_right_arm_waits_while_the_vase_has_slipped_and_nobody_remembers_it(
     assert slipped and waited
 
 
+@pytest.mark.parametrize("seed", [18, 21])
+def test_a_disturbed_reach_does_not_turn_the_elbow_over(loop, seed):
+    """In these scenes a hand that turned the shortest way to the neck ended with its arm stretched, at the limits of its joints."""
+    elbows = []
+
+    def on_step(expert, tick):
+        elbows.append(tick.groups["left"].positions[3])
+
+    check(*play(loop, seed, on_step, noise=0.02, turn=0.2), "right")
+    assert max(elbows) < -1.0  # radians; stretched at 0, at -0.6 before
+
+
 @pytest.mark.parametrize("point", [(0.5, 0.3, 0.2), (0.55, -0.05, 0.18), (0.7, -0.4, 0.0)])
 def test_a_head_looks_at_a_point(point):
     kinematics = Kinematics(ROBOT).group("head")

@@ -14,6 +14,8 @@ BEFORE = 0.10  # metres behind the grasp, where the hand is lined up
 BACK = 0.05  # metres behind the grasp, nearer than which a hand that is not lined up goes back first
 STEEP = 5.0  # metres back for every metre beside the line
 FINGER = 0.05  # metres from the tool's axis to the open fingers
+AHEAD = 0.6  # radians of the joint that has the longest way, by which a reach is led
+LED = 0.6  # radians that the hand is turned from the grasp, from where on a reach is led
 OPEN = 0.9  # opening above which the hand is open
 
 
@@ -62,9 +64,14 @@ class Slant:
         if view.opening < OPEN:
             return "open"
         beside = float(np.hypot(up, side))
-        if beside < self.over and turned < 2 * self.turned and -2 * BEFORE < ahead < 2 * self.along:
+        lined_up = beside < self.over and turned < 2 * self.turned and -2 * BEFORE < ahead < 2 * self.along
+        if lined_up and self._folded(view) is not None:
             return "go in"
         return "back" if ahead > -BACK and beside < 2 * BEFORE else "reach"
+
+    def _folded(self, view: View) -> np.ndarray | None:
+        """Joints (J,) at the grasp, as the arm is folded now; None: their limits bar the way, the elbow has turned over."""
+        return view.kinematics.solve(self.pose(view), view.state.positions, restarts=0)
 
     def goal(self, step: str, view: View, until: Callable[[View], bool]) -> Goal:
         """The goal of `step`, until another is due."""
@@ -81,9 +88,23 @@ class Slant:
         return np.concatenate([poses.transform(pose, [0.0, 0.0, -by]), pose[3:]])
 
     def _reach(self, view: View, until) -> Goal:
-        return Goal(
-            lambda v: self._behind(v, BEFORE), speed=0.45, angular_speed=1.6, near=0.0, until=until, target=self.target
-        )
+        """To behind the grasp, along the line of the joints that lead to the fold which is nearest to home: a straight way of the tool
+        may turn the elbow over."""
+        arm, home = view.kinematics, np.asarray(view.kinematics.spec.home)
+        folded = arm.solve(self.pose(view), home)
+        start = home if folded is None else folded
+
+        def pose(view: View) -> np.ndarray:
+            behind = self._behind(view, BEFORE)
+            turns = self.off(view)[1] > LED or self._folded(view) is None
+            joints = arm.solve(behind, start, restarts=0) if turns else None
+            if joints is None:
+                return behind
+            way = joints - view.state.positions
+            led = arm.forward(view.state.positions + way * min(1.0, AHEAD / max(float(np.abs(way).max()), 1e-9)))
+            return np.concatenate([behind[:3], led[3:]])
+
+        return Goal(pose, speed=0.45, angular_speed=1.6, near=0.0, until=until, target=self.target)
 
     def _go_in(self, view: View, until) -> Goal:
         def pose(view: View) -> np.ndarray:
