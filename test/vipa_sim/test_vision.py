@@ -229,3 +229,22 @@ def test_a_hidden_board_is_not_judged():
         CheckState(frame.stamp_ns + 1, frames={"scene": dataclasses.replace(frame, stamp_ns=frame.stamp_ns + 1)})
     )
     assert seen.status is CheckStatus.RUNNING and seen.evidence.startswith("100.0 % of the ink left")
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3, 4, 5))])
+def test_a_noisy_camera_judges_a_whole_episode(seed):
+    """Arm, hand and cloth hide the board and show their sides above it: nothing is called wiped before it is, and in the end all is."""
+    task = load_task("wipe_board")
+    specs = [dataclasses.replace(s, evidence="vision") if s.vision else s for s in task.subtasks]
+    task, ink = dataclasses.replace(task, subtasks=specs), []
+
+    def watch(tick):
+        if tick.truth is not None:
+            ink.append((loop.runner.scorer.elapsed, tick.truth.scalars["ink"]))
+
+    with Loop(task, ROBOT, camera_noise=True) as loop:
+        card = run_episode(task, ROBOT, Expert(ROBOT, task, seed), seed, loop=loop, on_tick=watch).scorecard
+    assert card.success, card.failure
+    for judged, most in zip(card.subtasks[1:], (0.5, 0.02), strict=True):
+        left = next(left for time, left in ink if time >= judged.t_done_s)
+        assert left < most * ink[0][1], judged

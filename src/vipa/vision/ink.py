@@ -14,6 +14,11 @@ Size = Annotated[float, Range(above=0, high=10)]
 CELL_M = 0.002  # metres, edge of the cells that are looked at
 FAINT = 24.0  # distance in RGB, 0..255, below which a difference is noise or shading
 MIN_SEEN_SHARE = 0.98  # share of the board that must have been seen
+BESIDE_M = 0.030  # metres beside something on the board that are not judged
+TOLERANCE_M, GROWTH = (
+    0.010,
+    0.006,
+)  # metres over the board that are still the board, and more a square metre of distance
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class InkWatch:
     def look(self, sight: Sight) -> Judgement:
         """Share 0..1 of the ink that was there when the whole board had been seen for the first time."""
         pixels, _ = sight.project(self._cells)
-        seen = _eroded(sight, self._cells)
+        seen = _bare(sight, self._cells)
         if seen.any():
             colours = cv2.remap(
                 sight.color, *(pixels[:, i].astype(np.float32)[:, None] for i in (0, 1)), cv2.INTER_LINEAR
@@ -63,16 +68,18 @@ class InkWatch:
         return Judgement(share, f"{100 * share:.1f} % of the ink left")
 
 
-def _eroded(sight: Sight, cells: np.ndarray) -> np.ndarray:
-    """(N,) bool: cells on the board of which the neighbours in the picture are seen, too: at the edge of what hides it colours mix."""
+def _bare(sight: Sight, cells: np.ndarray) -> np.ndarray:
+    """(N,) bool: cells on the board with nothing upon them or close by: what lies on a board shows its sides, which are as low as the
+    board is and of another colour. Nothing is said of pixels without depth and those beside them."""
     pixels, z = sight.project(cells)
     height, width = sight.frame.depth.shape
     inside = (z > 0) & (pixels > 1).all(axis=1) & (pixels[:, 0] < width - 2) & (pixels[:, 1] < height - 2)
-    away = np.full(sight.frame.depth.shape, np.inf, np.float32)
-    plane = cells[0, 2]
-    away[sight.valid] = np.abs(sight.points[sight.valid][:, 2] - plane)
-    worst = cv2.dilate(away, np.ones((3, 3)))
+    above = np.where(sight.valid, sight.points[..., 2] - cells[0, 2], -np.inf)
+    tall = above > TOLERANCE_M + GROWTH * np.square(sight.frame.depth / 1000.0)
+    reach = int(np.ceil(BESIDE_M * sight.frame.intrinsics[0, 0] / np.median(z)))  # pixels
+    near = cv2.dilate(tall.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1)))
+    near |= cv2.dilate((~sight.valid).astype(np.uint8), np.ones((3, 3)))
     u, v = np.rint(pixels[inside]).astype(int).T
     found = inside.copy()
-    found[inside] = worst[v, u] < 0.010 + 0.006 * z[inside] ** 2
+    found[inside] = near[v, u] == 0
     return found

@@ -44,10 +44,10 @@ def _due(view: View) -> str:
     """The step that is due."""
     if not TAKE.held(view):
         return TAKE.due(view)
-    if not _is_over_board(view):
-        return "lift" if view.body(CLOTH)[2] < LIFTED else "carry"
     if view.scalar("ink") < CLEAN:
         return "leave"
+    if not _is_over_board(view):
+        return "lift" if view.body(CLOTH)[2] < LIFTED else "carry"
     if _height(view) < CONTACT:
         return "wipe"
     if _height(view) < LOW:
@@ -174,10 +174,12 @@ def _wipe(view: View, until: Callable[[View], bool]) -> Goal:
 
 
 def _leave(view: View, until: Callable[[View], bool]) -> Goal:
-    """Nothing is left to wipe: up from the board."""
-    here = view.tool.copy()
+    """Nothing is left to wipe: up from the board, and out of the sight of who looks at it."""
+    here, home = view.tool.copy(), view.kinematics.forward(np.asarray(view.kinematics.spec.home))
 
     def pose(view: View) -> np.ndarray:
+        if not _is_over_board(view) or _height(view) > HOVER / 2:
+            return home
         return np.array([*here[:2], view.tool[2] + _surface(view) + HOVER - view.body(CLOTH)[2], *here[3:]])
 
     return Goal(pose, hand=TAKE.hand, speed=0.1, acceleration=SLOW, near=0.0, until=until, target=CLOTH)
