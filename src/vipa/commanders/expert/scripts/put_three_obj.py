@@ -25,7 +25,8 @@ class Fruit:
     """How a hand takes a fruit and puts it down. spot: where it goes, metres in the drawer's frame (x along its width, y into the
     cabinet). depth: metres of the tool below the fruit; lowest: of the tool above the table at least. opening: 0..1 before the grasp;
     release: to let go. over: metres of the tool over the drawer's floor at which it lets go: the hand's body passes over the side walls.
-    across: radians from the drawer's depth to the tool's x axis there."""
+    across: radians from the drawer's depth to the tool's x axis there. turn: radians from the fruit's x axis to the tool's in the
+    grasp, None: there or half a turn on, whichever the arm reaches with less motion."""
 
     spot: tuple[Offset, Offset] = (0.0, 0.0)
     depth: Offset = 0.0
@@ -34,6 +35,7 @@ class Fruit:
     release: Opening = 0.8
     over: Annotated[float, Range(0, 0.3)] = 0.066
     across: Angle = np.pi / 2
+    turn: Angle | None = None
 
     def __post_init__(self):
         if len(self.spot) != 2:
@@ -69,8 +71,9 @@ def script(view: View) -> Skill:
 def _put(view: View, fruit: str) -> Skill:
     taken: Fruit = view.grasps[fruit]
     held = yield from grasp.from_above(
-        view, fruit, lambda v: _grasp_yaw(v, fruit), taken.depth, taken.opening, taken.lowest
-    )
+        view, fruit, lambda v: _grasp_yaw(v, fruit) + (taken.turn or 0.0), taken.depth, taken.opening, taken.lowest,
+        half=taken.turn is None,
+    )  # fmt: skip
     if not held:
         yield from raise_tool(view, 1.0)
         return False

@@ -14,14 +14,18 @@ CAUGHT = 0.02  # metres that an object must have come up to count as lifted
 
 
 def from_above(
-    view: View, name: str, yaw: Callable[[View], float], depth: float = 0.0, opening: float = 1.0, lowest: float = 0.018
-) -> Skill:
+    view: View, name: str, yaw: Callable[[View], float], depth: float = 0.0, opening: float = 1.0, lowest: float = 0.018,
+    half: bool = True,
+) -> Skill:  # fmt: skip
     """Grasps the body `name` from above and lifts it. Returns whether it hangs in the hand.
 
-    yaw: angle of the tool's x axis in the base frame (or half a turn more). depth: metres of the tool below the body's
+    yaw: angle of the tool's x axis in the base frame; half: or half a turn more, as it does where the arm
+    cannot turn its hand so. depth: metres of the tool below the body's
     origin, lowest: and not below this. opening: 0..1 before the grasp.
     """
-    turn = best_yaw(view, view.body(name)[:3], yaw(view))
+    turn, at = yaw(view), view.body(name)[:3]
+    if half or view.kinematics.solve(top_down(at, turn), view.state.positions, restarts=0) is None:
+        turn = best_yaw(view, at, turn)
 
     def over(height: float):
         def goal(view: View) -> np.ndarray:
