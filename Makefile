@@ -24,10 +24,11 @@ coverage: setup
 coverage-all: setup
 	.venv/bin/python -m pytest --cov=vipa --cov=vipa_sim --cov=vipa_ros --cov=vipa_cli --cov-report=term:skip-covered
 
-# Known vulnerabilities of what the lock file pins, by pip-audit in an environment of its own: wants the network.
+# Known vulnerabilities of what the lock file pins, by pip-audit in an environment of its own: wants PyPI itself, a mirror knows none.
+# strict: a package that could not be looked up is a failure.
 audit:
 	python3 -m venv .audit && .audit/bin/pip install --quiet pip-audit==2.*
-	.audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+	.audit/bin/pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 # Tests that need torch; everything else runs without it.
 test-train: train-env
