@@ -5,6 +5,10 @@ from pathlib import Path
 
 from vipa.errors import VipaError, unknown
 
+OWN = {
+    "config/robots": "robots"
+}  # where `vipa robot add` puts what a user adds, a folder each, in the working directory
+
 
 @cache
 def root() -> Path:
@@ -43,14 +47,25 @@ def checkpoint(policy: str) -> Path:
     return ships if not Path(policy).is_dir() and (ships / "config.json").is_file() else Path(policy)
 
 
-def absolute(name: str) -> str:
-    """The whole path of `name` if it is that of a YAML file, else `name`: processes elsewhere find the same."""
+def own(folder: str) -> dict[str, Path]:
+    """The user's own files of the kind that ships in `folder`, by name: ./robots/NAME/NAME.yaml. What ships goes before."""
+    where = OWN.get(folder)
+    found = {p.stem: p for p in sorted(Path(where).glob("*/*.yaml")) if p.stem == p.parent.name} if where else {}
+    return {name: path for name, path in found.items() if not (root() / folder / f"{name}.yaml").is_file()}
+
+
+def absolute(name: str, folder: str = "") -> str:
+    """The whole path of `name` if it is that of a YAML file, or names one of the user's own of `folder`; else `name`: processes elsewhere
+    find the same."""
     given = Path(name)
-    return str(given.resolve()) if given.suffix in (".yaml", ".yml") and given.is_file() else name
+    if given.suffix in (".yaml", ".yml") and given.is_file():
+        return str(given.resolve())
+    mine = own(folder).get(name)
+    return str(mine.resolve()) if mine else name
 
 
 def find(folder: str, name: str) -> Path:
-    """The file `folder`/`name`.yaml, or `name` itself if it is the path of a YAML file.
+    """The file `folder`/`name`.yaml, the user's own of that name, or `name` itself if it is the path of a YAML file.
 
     Raises VipaError that lists what exists.
     """
@@ -59,7 +74,10 @@ def find(folder: str, name: str) -> Path:
         return given
     path = root() / folder / f"{name}.yaml"
     if not path.is_file():
+        mine = own(folder)
+        if name in mine:
+            return mine[name]
         plural = folder.rstrip("/").split("/")[-1]
         kind = plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
-        raise unknown(kind, name, names(folder))
+        raise unknown(kind, name, [*names(folder), *mine])
     return path

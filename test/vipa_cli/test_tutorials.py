@@ -131,6 +131,12 @@ def test_the_own_task_plays_and_scores(checkout):
     assert found["successes"] == found["n"] == 3
 
 
+def test_tasks_are_looked_at_with_their_scenes_own_ranges(checkout):
+    """lift_cube's file names none."""
+    status, out, err = vipa(checkout, "robot", "check", "my_arm", "--task", "lift_cube")
+    assert status == 0 and "arm reaches lift_cube: cube 100%" in out, out + err
+
+
 def test_the_own_robot_plays(checkout):
     line = [
         "episode",

@@ -1,4 +1,4 @@
-"""A first robot file from a URDF: groups, hands, limits, a home that touches nothing, meshes as convex pieces."""
+"""A first robot file from a URDF: groups, hands, limits, a bent home that touches nothing, meshes as convex pieces."""
 
 import os
 import re
@@ -13,14 +13,14 @@ import pinocchio as pin
 
 from vipa import documents, files
 from vipa.errors import VipaError
-from vipa.preflight import meshes
+from vipa.preflight import meshes, robot_home
 
 MARGIN = 0.01  # metres between links
 POSITION_MARGIN = 0.02  # radians from the limits
 ACCELERATION, JERK = 5.0, 200.0  # a radian a second less than any arm that is sold
 MAX_SPEED = 2.0  # rad/s, of a first file
 SAMPLES = 300  # configurations in which links are looked at
-HOMES = 400  # configurations among which a home is looked for
+HOMES = 400  # configurations in which the search for a home begins
 MOVING = ("revolute", "continuous", "prismatic")
 
 
@@ -234,11 +234,12 @@ def _described(name: str, chain: _Chain, path: Path, notes: list[str]) -> dict:
     groups = [
         _group(chain, arm, f"arm{i + 1}" if len(chain.arms) > 1 else "arm", notes) for i, arm in enumerate(chain.arms)
     ]
-    ignore, home = _sampled(model, path, [j for g in groups for j in g["joints"]])
-    if home is None:
+    ignore, free, clear = _sampled(model, path, [j for g in groups for j in g["joints"]])
+    if not free:
         raise VipaError(
             f"{path.name}: no configuration of {HOMES} keeps all links {MARGIN} m apart; are its collision shapes right?"
         )
+    home = robot_home.best(model, groups, free, clear)
     at = {joint: float(q) for joint, q in zip([j for g in groups for j in g["joints"]], home, strict=True)}
     for group in groups:
         group["home"] = [round(at[j], 4) for j in group["joints"]]
@@ -287,8 +288,10 @@ def _group(chain: _Chain, arm: list[str], name: str, notes: list[str]) -> dict:
     return group
 
 
-def _sampled(model: pin.Model, path: Path, joints: list[str]) -> tuple[list[tuple[str, str]], np.ndarray | None]:
-    """Pairs of links that touch in every sample, and the quietest of the samples in which no others do."""
+def _sampled(
+    model: pin.Model, path: Path, joints: list[str]
+) -> tuple[list[tuple[str, str]], list[np.ndarray], Callable[[np.ndarray], bool]]:
+    """Pairs of links that touch in every sample, the samples in which no others do, and whether none do in a configuration."""
     shapes = pin.buildGeomFromUrdf(model, str(path), pin.GeometryType.COLLISION, package_dirs=[str(path.parent)])
     if not shapes.ngeoms:
         raise VipaError(f"{path.name}: no collision shapes; the gate needs one a link at least")
@@ -314,23 +317,27 @@ def _sampled(model: pin.Model, path: Path, joints: list[str]) -> tuple[list[tupl
     rng, seen = np.random.default_rng(0), []
     always = {frozenset((links[i], links[j])) for i, j in pairs}
     middle = np.clip(np.zeros(len(index)), low, high)
-    for sample in range(HOMES):
+
+    def touching(here: np.ndarray) -> set[frozenset[str]]:
         q = pin.neutral(model)
+        q[index] = here
+        pin.computeCollisions(model, data, shapes, answer, q, False)
+        return {
+            frozenset((links[i], links[j]))
+            for k, (i, j) in enumerate(pairs)
+            if answer.collisionResults[k].isCollision()
+        }
+
+    for sample in range(HOMES):
         spread = min(1.0, sample / 60)
         here = (
             middle
             if not sample
             else np.clip(rng.uniform(low, high) * spread + (low + high) / 2 * (1 - spread), low, high)
         )
-        q[index] = here
-        pin.computeCollisions(model, data, shapes, answer, q, False)
-        touching = {
-            frozenset((links[i], links[j]))
-            for k, (i, j) in enumerate(pairs)
-            if answer.collisionResults[k].isCollision()
-        }
+        touches = touching(here)
         if sample < SAMPLES:
-            always &= touching
-        seen.append((here, touching))
-    free = next((here for here, touching in seen if not touching - always), None)
-    return sorted(tuple(sorted(p)) for p in always), free
+            always &= touches
+        seen.append((here, touches))
+    free = [here for here, touches in seen if not touches - always]
+    return sorted(tuple(sorted(p)) for p in always), free, lambda here: not touching(here) - always

@@ -8,10 +8,11 @@ from scipy.spatial.transform import Rotation
 
 from vipa.geometry import rotation
 from vipa.motion.collision import CollisionModel, DistanceField
+from vipa.preflight.conditioning import NEAR_SINGULAR, conditioning
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding
 from vipa.robot.cameras import CameraPoses
 from vipa.robot.description import Group, Robot
-from vipa.robot.kinematics import Kinematics
+from vipa.robot.kinematics import GroupKinematics, Kinematics
 from vipa.tasks.task import Task
 
 HEIGHTS = 0.03, 0.15, 0.30  # metres above a task's table
@@ -89,6 +90,8 @@ def findings(robot: Robot, tasks: list[Task]) -> tuple[list[Finding], dict[str, 
     found, reached = [_limits(robot, kinematics), _shapes(robot, collisions)], {}
     for group in robot.arms:
         base = kinematics.group(group.name).base.homogeneous
+        found.append(home := _home(kinematics.group(group.name), group))
+        singular = home.level != OK
         if group.workspace is None:
             found.append(
                 Finding(
@@ -110,12 +113,19 @@ def findings(robot: Robot, tasks: list[Task]) -> tuple[list[Finding], dict[str, 
                 local = (np.column_stack([world, np.ones(len(world))]) @ np.linalg.inv(base).T)[:, :3]
                 got = reached[f"{group.name}: {task.name}, {name}"] = reach(robot, group, local)
                 rates.append((name, got))
-            if rates:
+            if not rates:
+                fix = "randomisation in the task file: AREA_min and AREA_max, two metres each"
+                found.append(
+                    Finding(f"{group.name} reaches {task.name}", WARNING, "no ranges in its file, not checked", fix)
+                )
+            else:
                 said = ", ".join(f"{name} {got.rate:.0%}" for name, got in rates)
                 poor = min(got.rate for _, got in rates)
                 # with two arms one of them may do
                 level = OK if poor >= GOOD else WARNING if poor >= POOR or len(robot.arms) > 1 else ERROR
                 fix = "" if level == OK else "move the base, or name other places: randomisation in the task file"
+                if level != OK and singular:
+                    fix = "bend home first (above): the search begins there"
                 found.append(Finding(f"{group.name} reaches {task.name}", level, said, fix))
     return found, reached
 
@@ -143,6 +153,17 @@ def _limits(robot: Robot, kinematics: Kinematics) -> Finding:
         "; ".join(faults) or f"{len(kinematics.joint_names)} joints, home inside",
         fix if faults else "",
     )
+
+
+def _home(at: GroupKinematics, group: Group) -> Finding:
+    """Whether the arm is bent at home: where it is stretched, no solver gets far from there."""
+    even = conditioning(at.jacobian(np.asarray(group.home, float)), float(at.reach.max()))
+    if even < NEAR_SINGULAR:
+        said = f"near-singular: conditioning {even:.3f}, at least {NEAR_SINGULAR:g} is wanted"
+        return Finding(
+            f"{group.name} home", WARNING, said, "robot file: groups: home: bend the arm, the hand over the table"
+        )
+    return Finding(f"{group.name} home", OK, f"conditioning {even:.2f} (0: singular, 1: even)")
 
 
 def _shapes(robot: Robot, collisions: CollisionModel) -> Finding:

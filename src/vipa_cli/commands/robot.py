@@ -7,9 +7,9 @@ from vipa_cli import exit_status, json_document, parsers
 
 def arguments(parser):
     verbs = parsers.subverbs(parser)
-    list_ = parsers.verb(verbs, "list", "the robots in config/robots/")
+    list_ = parsers.verb(verbs, "list", "the robots in config/robots/, and your own in robots/")
     check = parsers.verb(verbs, "check", "load a robot with its kinematics and collision shapes, and say what it is")
-    check.add_argument("robot", help="name in config/robots/ or path")
+    check.add_argument("robot", help="name in config/robots/ or robots/, or path")
     check.add_argument(
         "--task",
         default="",
@@ -50,7 +50,9 @@ def run(args) -> int:
     from vipa.robot.description import load_robot
 
     if args.action == "list":
-        robots = {name: load_robot(name) for name in resources.names("config/robots")}
+        robots = {
+            name: load_robot(name) for name in (*resources.names("config/robots"), *resources.own("config/robots"))
+        }
         for name, robot in robots.items():
             print(f"{name:<14} {', '.join(_group(g) for g in robot.groups)}")
         args.document = {"robots": [_described(name, robot) for name, robot in robots.items()]}
@@ -102,6 +104,7 @@ def _checked(args, robot) -> int:
     from vipa.preflight import robot_check
     from vipa.tasks.task import load_task
     from vipa_ros.preflight.run import lines
+    from vipa_sim import scenes
 
     described = _check(robot)
     if args.task == "none":
@@ -114,7 +117,7 @@ def _checked(args, robot) -> int:
     else:
         every = [load_task(name) for name in resources.names("tasks")]
         tasks = [task for task in every if not task.needs.refusal(robot)]
-    found, reached = robot_check.findings(robot, tasks)
+    found, reached = robot_check.findings(robot, [scenes.with_ranges(task) for task in tasks])
     print("\n".join(lines(found)))
     rates = {name: round(got.rate, 3) for name, got in reached.items()}
     args.document = described | {"findings": found, "ik_success": rates, "picture": args.out}
@@ -141,6 +144,7 @@ def _draw(path, robot, reached) -> None:
 
 
 def _add(args) -> int:
+    from vipa import resources
     from vipa.errors import VipaError
     from vipa.preflight import robot_add
     from vipa.robot.description import load_robot
@@ -152,11 +156,14 @@ def _add(args) -> int:
             raise VipaError(f"--package {given}; allowed: NAME=FOLDER, a folder that is there")
         packages[name] = Path(folder)
     name = args.name or source.stem
+    if name in resources.names("config/robots"):
+        raise VipaError(f"--name {name}: a robot that ships is called so; name it otherwise")
     added = robot_add.add(source, name, args.out or Path("robots") / name, packages.get)
     print(f"{added.file}")
     print("\n".join(f"  {note}" for note in added.notes))
     args.document = {"file": added.file, "notes": added.notes} | {"check": _check(load_robot(str(added.file)))}
-    print(f"next: vipa robot check {added.file} --out robot.png")
+    called = name if resources.own("config/robots").get(name) == added.file else added.file
+    print(f"next: vipa robot check {called} --out runs/robot.png")
     return exit_status.DONE
 
 

@@ -53,7 +53,7 @@ class EpisodeConfig:
 
     task: str = field(metadata={"help": "name in tasks/ or path of a task file"})
     policy: str = argument(registry.DEFAULT, registry.HELP)
-    robot: str = argument("", "name in config/robots/ or path; empty: the task's")
+    robot: str = argument("", "name in config/robots/ or robots/, or path; empty: the task's")
     cell: str = argument("sim", "sim or real")
     seed: Annotated[int, Range(0, 2**31 - 1)] = argument(0, "initial scene")
     variant: str = argument("", "appearance; empty: drawn by the seed from the seen ones")
@@ -120,7 +120,8 @@ class EpisodeConfig:
             raise VipaError(
                 f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1"
             )
-        filled = {"task": resources.absolute(self.task), "robot": resources.absolute(self.robot or task.robot)}
+        named = resources.absolute(self.robot or task.robot, "config/robots")
+        filled = {"task": resources.absolute(self.task), "robot": named}
         if commander:
             filled["policy_sha256"] = registry.kind_of(self.policy).check(request, robot, task)
         return replace(self, **filled)

@@ -48,7 +48,9 @@ def checked(plan: Plan) -> tuple[Plan, dict[str, str]]:
             policy = scorecard.policy_id(entry.policy, asked.policy_sha256)
             checkpoints[name] = policy.checkpoint_sha256 if policy else ""
     whole = [resources.absolute(task) for task in plan.tasks]
-    return replace(plan, tasks=whole, robot=resources.absolute(plan.robot) if plan.robot else ""), checkpoints
+    return replace(
+        plan, tasks=whole, robot=resources.absolute(plan.robot, "config/robots") if plan.robot else ""
+    ), checkpoints
 
 
 def episode_config(plan: Plan, trial: PlannedTrial) -> EpisodeConfig:

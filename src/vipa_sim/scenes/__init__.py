@@ -1,5 +1,6 @@
 """Scenes by name: each module here has a class `Scene` that builds on a MuJoCo specification and randomises it."""
 
+import dataclasses
 from typing import Annotated, Protocol
 
 import mujoco
@@ -71,6 +72,15 @@ def first_arm(reach: dict[str, Reach]) -> Reach:
 def pick(task: Task, ranges: type):
     """`task.randomisation` as the dataclass `ranges`, which has the defaults. Raises VipaError."""
     return config.build(task.randomisation, ranges, f"task {task.name}: randomisation")
+
+
+def with_ranges(task: Task) -> Task:
+    """`task` with every range of its scene in `randomisation`: what its file leaves out is the scene's default (its module's `Ranges`).
+    Raises VipaError."""
+    module = named_modules.find(__name__, task.scene, "Scene", f"scene (task {task.name})")
+    if not hasattr(module, "Ranges"):
+        return task
+    return dataclasses.replace(task, randomisation=dataclasses.asdict(pick(task, module.Ranges)))
 
 
 def check_span(key: str, low: list[float], high: list[float]) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from vipa import resources
 from vipa.errors import VipaError
-from vipa.motion.collision import CollisionModel
+from vipa.motion.collision import CollisionModel, DistanceField
 from vipa.preflight import meshes, robot_add
+from vipa.preflight.conditioning import conditioning
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 
@@ -123,6 +124,24 @@ def test_a_urdf_with_meshes_becomes_a_robot(tmp_path):
         0.3, abs=1e-3
     )
     assert any("first guesses" in note for note in added.notes)
+
+
+@pytest.mark.parametrize("shipped", ["ur5e_single", "fr3_single", "fr3_dual"])
+def test_the_home_is_bent_in_front_of_the_base_with_the_hand_down(tmp_path, shipped):
+    urdf = resources.root() / f"urdf/{shipped}/{shipped}.urdf"
+    robot = load_robot(str(robot_add.add(urdf, "mine", tmp_path / "mine").file))
+    kinematics = Kinematics(robot)
+    field = DistanceField(collisions := CollisionModel(kinematics))
+    field.move(kinematics.configuration(kinematics.home))
+    assert not len(field.below(collisions.margins))
+    for group in robot.arms:
+        arm, home = kinematics.group(group.name), np.array(group.home)
+        # the arms that ship have 0.10 to 0.11; of random configurations half have less than 0.05
+        assert conditioning(arm.jacobian(home), float(arm.reach.max())) > 0.08
+        assert np.all(np.minimum(home - arm.lower, arm.upper - home) > 0.05)
+        tool = arm.base.homogeneous @ arm.placement(home).homogeneous
+        assert tool[0, 3] - arm.base.translation[0] > 0.2 and tool[2, 2] < -0.7
+        assert np.abs(home).max() < np.pi  # not wound up
 
 
 def test_the_gate_measures_meshes_as_solid(tmp_path):

@@ -58,3 +58,20 @@ def test_areas_of_tasks_are_found():
     assert [name for name, *_ in robot_check.areas(load_task("water_plant"))] == ["can", "plant"]
     grid = robot_check.places(np.array([0.0, 0.0]), np.array([1.0, 2.0]), (0.1, 0.2), 8)
     assert grid[:, :2].min() == 0 and grid[:, 1].max() == 2 and set(grid[:, 2]) == {0.1, 0.2}
+
+
+def test_a_stretched_home_is_told_and_blamed_for_what_is_not_reached(monkeypatch):
+    monkeypatch.setattr(robot_check, "RESTARTS", 1)
+    arm = replace(ROBOT.groups[0], workspace=None)
+    straight = replace(arm, home=[0.0, 0.0, 0.0, -0.18, 0.0, 0.9, 0.0])
+    far = replace(load_task("water_plant"), randomisation={"can_min": [1.4, -0.3], "can_max": [1.5, -0.1]})
+    bent, stretched = (levels(replace(ROBOT, groups=[group]), [far]) for group in (arm, straight))
+    assert bent["arm home"].level == "ok" and "move the base" in bent["arm reaches water_plant"].fix
+    assert stretched["arm home"].level == "warning" and "near-singular" in stretched["arm home"].detail
+    assert "bend home first" in stretched["arm reaches water_plant"].fix
+
+
+def test_a_task_without_ranges_is_not_left_out_in_silence():
+    task = replace(load_task("water_plant"), randomisation={})
+    found = levels(replace(ROBOT, groups=[replace(ROBOT.groups[0], workspace=None)]), [task])["arm reaches water_plant"]
+    assert (found.level, found.detail) == ("warning", "no ranges in its file, not checked") and found.fix
