@@ -90,7 +90,12 @@ def test_a_picture_goes_below_runs(checkout):
     [
         ("src/vipa_sim/scenes/lift_cube.py", ", group=VISUAL", "", "no camera sees body 'cube'"),
         ("src/vipa_sim/scenes/lift_cube.py", '("cube",)', '("cube", "lid")', "unknown body 'lid'; allowed: "),
-        ("tasks/lift_cube.yaml", "object: cube", "object: kube", "params: object: unknown body 'kube'; allowed: cube"),
+        (
+            "tasks/lift_cube.yaml",
+            "object: cube",
+            "object: block",
+            "params: object: unknown body 'block'; allowed: cube",
+        ),
     ],
 )
 def test_check_refuses_a_task_that_could_not_run(checkout, file, before, after, said):
