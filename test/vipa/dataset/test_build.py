@@ -42,7 +42,7 @@ def built(tmp_path_factory):
         runs.append(run)
     (base / "empty").mkdir()
     report = build_from_bags([*runs, base / "empty"], base / "set")
-    assert len(report.added) == 2 and "metadata.yaml" in report.failed[str(base / "empty")]
+    assert len(report.added) == 2 and "no such folder" in report.failed[str(base / "empty")]
     return base / "set", runs
 
 

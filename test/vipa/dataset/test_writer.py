@@ -193,7 +193,7 @@ def test_refusals_name_what_is_wrong(tmp_path):
     (tmp_path / "full" / "file").write_text("", encoding="utf-8")
     with pytest.raises(VipaError, match="no dataset"):
         DatasetWriter(tmp_path / "full", SPEC)
-    with pytest.raises(VipaError, match="want the folder of a dataset"):
+    with pytest.raises(VipaError, match="allowed: the folder of a dataset"):
         Dataset(tmp_path / "full")
 
 
