@@ -325,9 +325,15 @@ class SafetyGate:
         low, high = np.minimum(self.kinematics.lower, now.q), np.maximum(self.kinematics.upper, now.q)
         if np.any(positions < low - TOLERANCE) or np.any(positions > high + TOLERANCE):
             return "position: " + self._worst_joint(positions, low, high)
+        way, speeds = positions, velocities
+        if (
+            self.dt % self.sample > TOLERANCE
+        ):  # slow joint states: where the tick ends and braking begins lies between two samples
+            at = int(self.dt / self.sample)
+            way, speeds = np.insert(positions, at, end.q, axis=0), np.insert(velocities, at, end.v, axis=0)
         for name, group in self.kinematics.groups.items():
             columns = self.kinematics.columns[name]
-            why = self._verify_tool(group, now.q[columns], positions[:, columns], velocities[:, columns])
+            why = self._verify_tool(group, now.q[columns], way[:, columns], speeds[:, columns])
             if why:
                 return why
         if self.clearance is None or self.behind is None:

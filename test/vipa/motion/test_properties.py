@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from helpers.hostile import CASES, EVENTS, Adversary, arms, starts
@@ -55,6 +55,7 @@ def test_the_gate_alone_holds_every_limit(cell, seed, script):
 
 
 @settings(max_examples=CASES // 4, deadline=None, suppress_health_check=list(HealthCheck))
+@example(seed=499, script=[("joints", 9), ("hand", 19), ("rearm", 21), ("authority", 11), ("joints", 19)])
 @given(seed=st.integers(0, 2**32 - 1), script=script)
 def test_every_limit_holds_with_joint_states_at_30_hz(slow_cell, seed, script):
     play(slow_cell, seed, script, 0.033)
