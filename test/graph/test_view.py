@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -18,6 +19,9 @@ from vipa_ros.bringup.process import ProcessSpec
 
 CELL = {"robot": "fr3_single", "task": "water_plant", "use_sim_time": True}
 SUBPROTOCOLS = ["foxglove.sdk.v1", "foxglove.websocket.v1"]
+# seconds between an advertisement and what a viewer makes of it. foxglove-sdk 0.30.3 knows a channel a moment after it has advertised it,
+# and drops a subscription that comes before
+A_VIEWER_TAKES_S = 0.2
 DATA = 1  # opcode of a message, see foxglove's ws-protocol: subscription (uint32), time (uint64), payload
 
 
@@ -52,6 +56,7 @@ class Viewer:
     def subscribe(self, topic):
         while topic not in self.channels:
             self.read()
+        time.sleep(A_VIEWER_TAKES_S)
         number = len(self.numbers)
         self.numbers[number] = topic
         asked = {"op": "subscribe", "subscriptions": [{"id": number, "channelId": self.channels[topic]["id"]}]}

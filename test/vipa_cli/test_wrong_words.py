@@ -38,5 +38,7 @@ def test_ctrl_c_before_a_verb_has_begun_leaves_no_traceback():
         "cli.parser = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
         "cli.main(['episode'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+    )
     assert done.returncode == exit_status.INTERRUPTED and "Traceback" not in done.stderr, done

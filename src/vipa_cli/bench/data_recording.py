@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vipa.recording.topic_names import camera_topics
+
 WIDTH, HEIGHT, RATE_HZ, CAMERAS = 640, 480, 30, 3
+TOPICS = [camera_topics(f"c{k}")[kind] for k in range(CAMERAS) for kind in ("color", "depth")]
 PICTURES = 15  # different ones, in turn
 WRITERS = ("vipa", "rosbags", "rosbags zstd")
 
@@ -57,10 +60,7 @@ def _vipa(folder: Path) -> tuple[Callable, Callable]:
     from vipa.recording.bag import BagWriter
 
     writer = BagWriter(folder)
-    ids = [
-        writer.add_topic(f"/camera/c{k // 2}/{('color', 'depth')[k % 2]}", "sensor_msgs/msg/Image")
-        for k in range(2 * CAMERAS)
-    ]
+    ids = [writer.add_topic(topic, "sensor_msgs/msg/Image") for topic in TOPICS]
 
     def close() -> int:
         return sum(writer.close().dropped.values())
@@ -76,12 +76,7 @@ def _rosbags(folder: Path, compressed: bool) -> tuple[Callable, Callable]:
     if compressed:
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     writer.open()
-    topics = [
-        writer.add_connection(
-            f"/camera/c{k // 2}/{('color', 'depth')[k % 2]}", "sensor_msgs/msg/Image", typestore=store
-        )
-        for k in range(2 * CAMERAS)
-    ]
+    topics = [writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=store) for topic in TOPICS]
 
     def close() -> int:
         writer.close()
