@@ -39,10 +39,10 @@ class Browser:
         return self
 
     def __exit__(self, *_) -> None:
+        self.process.kill()  # first: Chromium answers no socket's farewell, which is waited for
+        self.process.wait()
         for page in self.pages:
             page.socket.close()
-        self.process.kill()
-        self.process.wait()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def open(self, url: str, width: int = 390, height: int = 844, dark: bool = False) -> "Page":
@@ -75,7 +75,7 @@ class Page:
     """A tab. errors: what its console said went wrong."""
 
     def __init__(self, address: str):
-        self.socket = connect(address, max_size=None, compression=None, legacy=True)
+        self.socket = connect(address, max_size=None, compression=None, legacy=True, close_timeout=0.5)
         self.numbers = itertools.count(1)
         self.errors: list[str] = []
 
