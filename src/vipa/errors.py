@@ -16,7 +16,7 @@ def unknown(kind: str, value: object, allowed) -> VipaError:
 
 def meant(given: str, names: Iterable[str]) -> str:
     """ " (did you mean …?)" of the name that is like what was `given`; "" if none is."""
-    like = difflib.get_close_matches(given, list(names), 1, 0.7)
+    like = difflib.get_close_matches(given, list(names), 1, 0.76)
     return f" (did you mean '{like[0]}'?)" if like else ""
 
 
