@@ -10,6 +10,7 @@ from helpers.groot_server import GrootServer
 from helpers.running_server import Echo, Running
 from vipa.errors import NoChunk
 from vipa.serving.connection import FIRST_RETRY_S, LONGEST_RETRY_S, Connection, ConnectionFailed
+from vipa.serving.protocols import openpi_wire
 from vipa.serving.protocols.groot_client import GrootTransport
 from vipa.serving.protocols.openpi_client import OpenpiTransport
 
@@ -136,7 +137,7 @@ def test_an_openpi_server_that_does_not_speak_or_read_ends_in_time():
         client = openpi(server.port)
         client.open(PATIENT)
         for _ in range(3):
-            client._socket.send(b"\x80" + bytes(2**20))
+            client._socket.send(openpi_wire.pack({"x": np.zeros(2**20, np.uint8)}))
         with pytest.raises(ConnectionFailed, match="no answer within|connection lost"):
             client.ask({"x": np.zeros(2**22)}, SHORT)
         stop.set()
