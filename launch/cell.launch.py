@@ -3,11 +3,10 @@
 from vipa_ros.bringup import launching
 from vipa_ros.bringup.episode_graph import CELL_ARGUMENTS, standing_graph
 
-NAMES = [name for name in CELL_ARGUMENTS if name != "motion_backend"]  # moveit.launch.py
-
 
 def generate_launch_description():
     def make(config, more):
-        return launching.actions(standing_graph(config.checked(commander=False)))
+        config = config.checked(commander=False)
+        return launching.actions([*launching.servo_nodes(config), *standing_graph(config)])
 
-    return launching.description(__file__, NAMES, {}, make)
+    return launching.description(__file__, CELL_ARGUMENTS, {}, make)

@@ -8,8 +8,6 @@ from dataclasses import replace
 from vipa_ros.bringup import launching, teleop_graph
 from vipa_ros.bringup.teleop_graph import TeleopConfig
 
-NAMES = [name for name in teleop_graph.NAMES if name != "motion_backend"]  # moveit.launch.py
-
 
 def generate_launch_description():
     def make(config, more):
@@ -17,6 +15,6 @@ def generate_launch_description():
         session = TeleopConfig(**more).checked(cell)
         if session.policy:
             replace(cell, policy=session.policy).checked()
-        return launching.actions(teleop_graph.teleop_graph(cell, session))
+        return launching.actions([*launching.servo_nodes(cell), *teleop_graph.teleop_graph(cell, session)])
 
-    return launching.description(__file__, NAMES, teleop_graph.table(), make)
+    return launching.description(__file__, teleop_graph.NAMES, teleop_graph.table(), make)

@@ -32,7 +32,7 @@ def test_what_is_missing_is_said(config, commander, message):
 
 
 @pytest.mark.parametrize("config, message", [
-    ({"motion_backend": "magic"}, "unknown motion backend 'magic'; allowed: embedded, moveit"),
+    ({"motion_backend": "magic"}, "unknown motion backend 'magic'; allowed: auto, embedded, moveit"),
     ({"motion_backend": "moveit", "speed": 0.0}, "speed 0 with motion backend moveit, which keeps wall time; allowed: above 0, to 1"),
     ({"motion_backend": "moveit", "speed": 2.0}, "speed 2 with motion backend moveit"),
 ])  # fmt: skip

@@ -8,8 +8,8 @@ from pathlib import Path
 from vipa.errors import VipaError
 from vipa_cli import exit_status
 from vipa_cli.commands import arguments as arguments_
-from vipa_ros.bringup import environment, episode_graph
-from vipa_ros.bringup.episode import ignore_ends, report_death, servo_nodes
+from vipa_ros.bringup import environment, episode_graph, motion_backend
+from vipa_ros.bringup.episode import ignore_ends, report_death
 from vipa_ros.bringup.supervisor import Supervisor
 
 
@@ -22,7 +22,7 @@ def arguments(parser):
 
 def run(args) -> int:
     config = arguments_.config(args, episode_graph.CELL_ARGUMENTS).checked(commander=False)
-    servos = servo_nodes(config)
+    servos = motion_backend.servo_nodes(config)
     logs = args.out / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}" / "logs"
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     try:
@@ -41,6 +41,7 @@ def stand(config, servos, logs, domain, verbose) -> int:
         raise VipaError(f"{logs}: {error.strerror}") from None
     with Supervisor([*episode_graph.standing_graph(config), *servos], env, logs, verbose, held=held) as graph:
         print(f"{config.task}, {config.robot}, cell {config.cell}; ROS domain {domain.id}; logs in {logs}", flush=True)
+        motion_backend.say(config)
         print("`vipa operator` in another terminal: state, e-stop, re-arm, home; Ctrl-C here: end", flush=True)
         try:
             name, status = graph.wait()

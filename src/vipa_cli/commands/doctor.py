@@ -53,6 +53,7 @@ def run(args) -> int:
 
 
 def _cell(args) -> list:
+    from vipa.preflight.finding import Finding
     from vipa.robot.description import load_robot
     from vipa.tasks.task import load_task
     from vipa_ros.bringup import environment
@@ -62,6 +63,10 @@ def _cell(args) -> list:
     config = arguments_.config(args, NAMES).checked(commander=False)
     robot, task = load_robot(config.robot), load_task(config.task)
     found = [host.checkpoint(config.policy, config.inference, robot, task)]
+    if config.motion_backend_why:
+        found.append(
+            Finding("motion backend", "ok", f"auto takes {config.motion_backend}: {config.motion_backend_why}")
+        )
     domain = environment.Domain(args.domain or os.environ.get("ROS_DOMAIN_ID") or str(environment.running_domain()))
     env = environment.child_environment(domain.id)
     cameras = ",".join(task.cameras)

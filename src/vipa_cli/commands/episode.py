@@ -21,8 +21,8 @@ def arguments(parser):
 
 
 def run(args) -> int:
-    from vipa_ros.bringup import environment
-    from vipa_ros.bringup.episode import make_report, prepare, print_paths, run_in_process, servo_nodes, supervise
+    from vipa_ros.bringup import environment, motion_backend
+    from vipa_ros.bringup.episode import make_report, prepare, print_paths, run_in_process, supervise
     from vipa_ros.preflight import run as preflight
 
     config = arguments_.config(args).checked()
@@ -32,7 +32,7 @@ def run(args) -> int:
         raise VipaError("--commander-elsewhere with --in-process; allowed: over the graph")
     if args.in_process and config.motion_backend != "embedded":
         raise VipaError(f"motion backend '{config.motion_backend}' with --in-process; allowed: embedded")
-    servos = servo_nodes(config)
+    servos = motion_backend.servo_nodes(config)
     folder, config = prepare(config, args.out)
     if args.in_process:
         status = run_in_process(config, folder)
@@ -43,6 +43,7 @@ def run(args) -> int:
         return status
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     print(f"{config.task}, {config.policy}, seed {config.seed}; ROS domain {domain.id}; {folder.path}", flush=True)
+    motion_backend.say(config)
     env = environment.child_environment(domain.id)
     try:
         preflight.gate(config, env)

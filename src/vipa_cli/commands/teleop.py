@@ -13,8 +13,8 @@ from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
 from vipa_cli import exit_status
 from vipa_cli.commands import arguments as arguments_
-from vipa_ros.bringup import environment, teleop_graph
-from vipa_ros.bringup.episode import ignore_ends, report_death, servo_nodes
+from vipa_ros.bringup import environment, motion_backend, teleop_graph
+from vipa_ros.bringup.episode import ignore_ends, report_death
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_ros.bringup.teleop_graph import TeleopConfig
@@ -63,7 +63,7 @@ def attach(cell, config, domain) -> int:
 
 def supervise(cell, config, verbose) -> int:
     """The session until the person quits or presses Ctrl-C (0), or until a node dies (1; 2: the request was wrong)."""
-    servos = servo_nodes(cell)
+    servos = motion_backend.servo_nodes(cell)
     logs = Path(config.out) / "sessions" / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}" / "logs"
     domain = environment.Domain(os.environ.get("ROS_DOMAIN_ID"))
     held = (domain.handle,) if domain.handle is not None else ()
@@ -72,6 +72,7 @@ def supervise(cell, config, verbose) -> int:
         preflight.gate(replace(cell, policy=config.policy) if config.policy else cell, env)
         logs.mkdir(parents=True, exist_ok=True)
         print(f"{cell.task}, {cell.robot}, cell {cell.cell}, device {config.device}; ROS domain {domain.id}; logs in {logs}", flush=True)  # fmt: skip
+        motion_backend.say(cell)
         with keyboard.single_keys() as typing, Supervisor(specs, env, logs, verbose, typing, held) as graph:
             return watch(graph)
     except OSError as error:

@@ -14,7 +14,6 @@ from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
 from vipa_ros.bringup import episode_graph
 from vipa_ros.bringup.episode_graph import EpisodeConfig
-from vipa_ros.bringup.process import ProcessSpec, program
 from vipa_ros.bringup.supervisor import Supervisor
 from vipa_sim import following
 
@@ -62,29 +61,6 @@ def run_in_process(config, folder) -> int:
         return 1
     folder.write_scene(record.scene)
     return scorecard.exit_status(record.scorecard, config.require_success)
-
-
-def servo_nodes(config) -> list[ProcessSpec]:
-    """MoveIt's nodes that the motion backend wants. Raises VipaError where they are not installed."""
-    if config.motion_backend != "moveit":
-        return []
-    from vipa.moveit import files, names
-    from vipa_ros.bringup import moveit_graph as graph
-
-    robot = load_robot(config.robot)
-    nodes = graph.moveit_nodes(robot, False, config.cell == "sim")
-    changed = files.differences(robot, names.folder(robot))
-    if changed:
-        raise VipaError(
-            f"{names.folder(robot)}: {', '.join(changed)}: not what robot file '{config.robot}' gives; `vipa robot moveit "
-            f"{config.robot}` writes them"
-        )
-    try:
-        for node in nodes:
-            program(node)
-    except VipaError as error:
-        raise VipaError(f"{error}; allowed here: motion backend embedded") from None
-    return nodes
 
 
 def supervise(config, folder, env, verbose, servos=(), held=()) -> int:

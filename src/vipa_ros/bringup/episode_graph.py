@@ -18,13 +18,13 @@ from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
 from vipa.tasks.task import Task, load_task
 from vipa.web import access
-from vipa_ros.bringup import camera_nodes
+from vipa_ros.bringup import camera_nodes, motion_backend
+from vipa_ros.bringup.moveit_graph import solved_by
 from vipa_ros.bringup.process import ProcessSpec
 from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
 CELLS = ("sim", "real")
-MOTION_BACKENDS = ("embedded", "moveit")
 DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
     "franka": ("controller_manager_msgs", "franka_msgs"),
     "ur": ("controller_manager_msgs", "ur_dashboard_msgs"),
@@ -46,6 +46,7 @@ class EpisodeConfig:
         policy_sha256: what the server of a served policy says of its checkpoint.
         blind: the person at the cell does not read who commands.
         noise, delay: of the commander, see CommanderRequest.
+        motion_backend_why: why `checked` took that one for "auto"; empty: it was asked for.
 
     Raises:
         VipaError: by `checked`, for what cannot be run.
@@ -72,7 +73,8 @@ class EpisodeConfig:
     runtime: str = argument("onnxruntime", "of a checkpoint: onnxruntime or torch")
     precision: str = argument("", "fp32 or int8 (onnxruntime), fp32 or bf16 (torch); empty: the best fit")
     device: str = argument("auto", "of torch: cpu, cuda, or auto: cuda where there is one")
-    motion_backend: str = argument("embedded", "embedded, or moveit: poses by MoveIt Servo, which must be there")
+    motion_backend: str = argument("auto", motion_backend.HELP)
+    motion_backend_why: str = ""
     following: str = argument(
         "", "how simulated arms follow: lag=S,dead_time=S,velocity_noise=RAD/S,interpolate_from_desired_state=BOOL"
     )
@@ -91,8 +93,8 @@ class EpisodeConfig:
     )
 
     def checked(self, commander: bool = True) -> "EpisodeConfig":
-        """Itself with the robot filled in and files by their whole paths; raises VipaError for what cannot be run, before anything is started. commander: False
-        if only the cell is to run."""
+        """Itself with the robot and the motion backend filled in and files by their whole paths; raises VipaError for what cannot be run,
+        before anything is started. commander: False if only the cell is to run."""
         config.build(self.__dict__, EpisodeConfig, "episode")
         task = load_task(self.task)
         robot = load_robot(self.robot or task.robot)
@@ -114,14 +116,9 @@ class EpisodeConfig:
         request = self.commander_request
         following.parse(self.following)
         check_wants(task, robot)
-        if self.motion_backend not in MOTION_BACKENDS:
-            raise unknown("motion backend", self.motion_backend, MOTION_BACKENDS)
-        if self.motion_backend == "moveit" and not 0 < self.speed <= 1:
-            raise VipaError(
-                f"speed {self.speed:g} with motion backend moveit, which keeps wall time; allowed: above 0, to 1"
-            )
         named = resources.absolute(self.robot or task.robot, "config/robots")
         filled = {"task": resources.absolute(self.task), "robot": named}
+        filled |= motion_backend.chosen(self.motion_backend, robot, self.cell, self.speed)
         if commander:
             filled["policy_sha256"] = registry.kind_of(self.policy).check(request, robot, task)
         return replace(self, **filled)
@@ -248,14 +245,6 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     sim = {**ours, "seed": config.seed, "variant": config.variant, "speed": float(config.speed)}
     sim |= simulation(config)
     return [ProcessSpec("sim", "sim", sim), ProcessSpec("motion", "motion", ours)]
-
-
-def solved_by(backend: str, specs: list[ProcessSpec], *executables: str) -> list[ProcessSpec]:
-    """`specs` in which the nodes `executables` have the motion backend `backend`."""
-    return [
-        replace(s, parameters={**s.parameters, "motion_backend": backend}) if s.executable in executables else s
-        for s in specs
-    ]
 
 
 def pinned_files(config: EpisodeConfig) -> tuple[str, str]:

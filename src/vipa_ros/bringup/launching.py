@@ -18,8 +18,8 @@ from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vipa_ros.bringup import launch_arguments
-from vipa_ros.bringup.episode import FAULT_GRACE_S, prepare, servo_nodes, write_scorecard
+from vipa_ros.bringup import launch_arguments, motion_backend
+from vipa_ros.bringup.episode import FAULT_GRACE_S, prepare, write_scorecard
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, launch_keywords
 
@@ -50,6 +50,12 @@ def description(file: str, names, more: launch_arguments.Table, make) -> LaunchD
 def launch_node(spec: ProcessSpec) -> Node:
     """A spec as a launch_ros Node."""
     return Node(**launch_keywords(spec))
+
+
+def servo_nodes(config: EpisodeConfig) -> list[ProcessSpec]:
+    """MoveIt's nodes that `config`, which has been checked, wants; says which backend `auto` took. Raises VipaError."""
+    motion_backend.say(config)
+    return motion_backend.servo_nodes(config)
 
 
 def actions(specs: list[ProcessSpec]) -> list:

@@ -1,10 +1,19 @@
 """The graph with MoveIt in it: our nodes with the MoveIt backend, and MoveIt's own."""
 
-from vipa.moveit import parameters
-from vipa.moveit.names import servo_node
+from dataclasses import replace
+
+from vipa.errors import VipaError
+from vipa.moveit import files, names, parameters
 from vipa.robot.description import Robot
-from vipa_ros.bringup.episode_graph import solved_by
-from vipa_ros.bringup.process import ProcessSpec
+from vipa_ros.bringup.process import ProcessSpec, program
+
+
+def solved_by(backend: str, specs: list[ProcessSpec], *executables: str) -> list[ProcessSpec]:
+    """`specs` in which the nodes `executables` have the motion backend `backend`."""
+    return [
+        replace(s, parameters={**s.parameters, "motion_backend": backend}) if s.executable in executables else s
+        for s in specs
+    ]
 
 
 def with_moveit(specs: list[ProcessSpec], robot: str, task: str, use_sim_time: bool) -> list[ProcessSpec]:
@@ -30,10 +39,23 @@ def moveit_nodes(robot: Robot, move_group: bool, use_sim_time: bool) -> list[Pro
             )
         )
     for group in robot.arms:
-        namespace, name = servo_node(group.name).rsplit("/", 1)
+        namespace, name = names.servo_node(group.name).rsplit("/", 1)
         nodes.append(
             ProcessSpec(
                 name, "servo_node", parameters.servo(robot, group.name) | clock, "moveit_servo", namespace, respawn=True
             )
+        )
+    return nodes
+
+
+def servo_nodes(robot: Robot, use_sim_time: bool) -> list[ProcessSpec]:
+    """A Servo node an arm. Raises VipaError where MoveIt Servo is not installed, or the robot's files in config/moveit are missing or
+    not what its robot file gives."""
+    nodes = moveit_nodes(robot, False, use_sim_time)
+    for node in nodes:
+        program(node)
+    if changed := files.differences(robot, names.folder(robot)):
+        raise VipaError(
+            f"{names.folder(robot)}: {', '.join(changed)}: not what the robot file gives; `vipa robot moveit {robot.name}` writes them"
         )
     return nodes

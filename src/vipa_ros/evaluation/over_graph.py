@@ -13,8 +13,8 @@ from vipa.reporting import strip
 from vipa.tasks import scorecard
 from vipa.tasks.scorecard import Scorecard
 from vipa.tasks.task import load_task
-from vipa_ros.bringup import environment
-from vipa_ros.bringup.episode import make_report, prepare, servo_nodes, supervise
+from vipa_ros.bringup import environment, motion_backend
+from vipa_ros.bringup.episode import make_report, prepare, supervise
 from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_scorecard
 from vipa_ros.preflight import run as preflight
 
@@ -54,7 +54,10 @@ def run_trial(trials: TrialSet, trial: PlannedTrial, options: Options) -> tuple[
     try:
         env = environment.child_environment(domain.id)
         preflight.gate(config, env)
-        status = supervise(config, folder, env, options.verbose, servo_nodes(config), held)
+        if config.cell == "real":
+            motion_backend.say(config)
+        servos = motion_backend.servo_nodes(config)
+        status = supervise(config, folder, env, options.verbose, servos, held)
     finally:
         domain.release()
     if status == 130:

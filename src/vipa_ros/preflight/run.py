@@ -56,7 +56,7 @@ def lines(findings: list[Finding], quiet: bool = False) -> list[str]:
 def before_real_episode(config, env: dict[str, str], look: Callable = cell) -> None:
     """Looks at the real cell that `config` is to run in. Prints what is not ok. Raises VipaError if anything is an error.
 
-    Cameras that the graph itself starts are not there yet: the policy's own checks judge them.
+    Cameras and Servo nodes that the graph itself starts are not there yet: the policy and motion judge them.
     """
     robot, task = load_robot(config.robot), load_task(config.task)
     cameras = "none" if config.camera_driver else ",".join(task.cameras)
@@ -66,7 +66,7 @@ def before_real_episode(config, env: dict[str, str], look: Callable = cell) -> N
         host.real_time(),
         host.checkpoint(config.policy, config.inference, robot, task),
     ]
-    findings += look(config.robot, env, True, cameras, config.motion_backend == "moveit")
+    findings += look(config.robot, env, True, cameras)
     print("\n".join(lines(findings, quiet=True)), file=sys.stderr, flush=True)
     wrong = [f.name for f in findings if f.level == ERROR]
     if wrong:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointState
 from vipa_cli.bench.ideal_robot import IdealRobot
-from vipa_ros.bringup import environment
+from vipa_ros.bringup import environment, motion_backend
+from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import convert
 from vipa_ros.common.qos import PROFILES
@@ -130,8 +132,8 @@ class Cell:
 
 
 @pytest.fixture
-def graph(tmp_path):
-    """cell, and how to start a stand-in; motion runs."""
+def cell_and_start(tmp_path):
+    """The cell, and how to start a process of its graph."""
     domain = environment.Domain()
     env = environment.child_environment(domain.id)
     env["PYTHONPATH"] = os.pathsep.join([str(TEST), env.get("PYTHONPATH", "")])
@@ -142,15 +144,22 @@ def graph(tmp_path):
         running.append(subprocess.Popen(line, env=env, stdout=log, stderr=subprocess.STDOUT))
         return running[-1]
 
-    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "motion_backend": "moveit"})
-    start(*command(motion, Path()))
     cell = Cell(domain.id)
-    yield cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
+    yield cell, start
     cell.close()
     for process in running:
         process.kill()
         process.wait()
     domain.release()
+
+
+@pytest.fixture
+def graph(cell_and_start):
+    """cell, and how to start a stand-in; motion runs."""
+    cell, start = cell_and_start
+    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "motion_backend": "moveit"})
+    start(*command(motion, Path()))
+    return cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
 
 
 def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
@@ -188,6 +197,32 @@ def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
     assert np.linalg.norm((cell.tool - killed[0])[:3]) < 0.10  # 0.1 m/s, noticed after 0.3 s, on a machine of any speed
     start_servo()
     cell.go(back)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_real_cells_poses_are_reached_by_whichever_backend_auto_takes(
+    cell_and_start, tmp_path, monkeypatch, installed
+):
+    """The stand-in in the place of MoveIt's program, started as the graph starts it."""
+    cell, start = cell_and_start
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "ros"))
+    program = tmp_path / "ros/lib/moveit_servo/servo_node"
+    if installed:
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m helpers.servo_stand_in_node {ROBOT} arm "$@"\n', encoding="utf-8")  # fmt: skip
+        program.chmod(0o755)
+    config = EpisodeConfig("water_plant", "water_plant", ROBOT, "real", driver="ur").checked()
+    servos = motion_backend.servo_nodes(config)
+    assert (config.motion_backend, len(servos)) == (("moveit", 1) if installed else ("embedded", 0))
+    (motion,) = (spec for spec in episode_graph(config) if spec.name == "motion")
+    motion = replace(motion, parameters=motion.parameters | {"require_wrench": False})  # this cell has no sensor
+    for spec in (motion, *servos):
+        start(*command(spec, tmp_path))
+    cell.take_authority()
+    target = cell.tool + np.array([0.08, 0.0, -0.05, 0, 0, 0, 0])
+    cell.go(target)
+    assert cell.fastest <= max(cell.description.arms[0].max_velocity) + 1e-3
+    assert float(np.abs(cell.tool[3:] @ target[3:])) > np.cos(0.01), "turned by less than 0.02 rad"
 
 
 def test_a_backend_that_is_none_is_refused(tmp_path):
