@@ -46,8 +46,9 @@ class VipaConfig:
     motion_tokens: 0 before stage 2, 3 x 1024 after the vocabulary was extended (K = 1024 paper, 3 tables assumed).
     target, subtasks: auxiliary heads on h_cond: position of the sub-task's object (base frame) and sub-task index
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
-    grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none); tip: it
-    finds the working end of what is handled as well. vectors: in alignment what answers say is regressed, too, see numbers.py (assumed).
+    grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none);
+    answers: it is read from the hidden states at the action queries instead, see answers.py (assumed); tip: either finds the working
+    end of what is handled as well. vectors: in alignment what answers say is regressed, too, see numbers.py (assumed).
     """
 
     size: str = "full"
@@ -65,6 +66,7 @@ class VipaConfig:
     subtasks: int = 0
     aux_weight: float = 0.1
     grounding: int = 0
+    answers: bool = False
     tip: bool = False
     vectors: bool = False
 
@@ -115,8 +117,9 @@ class VipaConfig:
 
     @property
     def grounded(self) -> list[str]:
-        """Names of the grounded points, in the order of their tokens."""
-        return ["target"] * bool(self.grounding) + ["tip"] * (bool(self.grounding) and self.tip)
+        """Names of the points that condition the action head, in the order of their tokens."""
+        any_points = bool(self.grounding) or self.answers
+        return ["target"] * any_points + ["tip"] * (any_points and self.tip)
 
     @property
     def vocab(self) -> int:

@@ -40,6 +40,7 @@ class Recipe:
     shards over the devices (FSDP). lora: rank of low-rank adapters that train in the language model's place, 0 none (needs peft).
     optimizer: ``adamw``, or ``adamw8bit`` with moments of 8 bits (needs bitsandbytes). compiled: run the step through torch.compile. on_device: hold all
     samples in the device's memory and augment them there.
+    turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
     None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
     """
@@ -67,6 +68,7 @@ class Recipe:
     optimizer: str = "adamw"
     compiled: bool = False
     on_device: bool = False
+    turns: int = 4
     augmentation: Augmentation | None = None
     held_out: float = 0.05
     log_every: int = 50
@@ -100,6 +102,7 @@ RECIPES = {
             final_lr=0.02,
             ema=0.99,
             held_out=0.02,
+            turns=2,
             augmentation=Augmentation(colour=0.4, depth_dropout=0.02),
         ),
         Recipe(

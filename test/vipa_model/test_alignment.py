@@ -44,6 +44,8 @@ def folder(tmp_path_factory):
             visual.append({"id": f"{i}-{n}", "type": "spatial_relationship", "vector": [-0.1, 0.0, 0.0]} | text | both)
         kind = "motion_translation" if i == 0 else "instructional_motion_generation"
         way = {"trajectory": [[0.1, 0.1, 0.5], [0.2, 0.1, 0.5]], "goal": [0.1, 0.0, 0.0, 0.5]}
+        if i > 1:
+            way |= {"target": [0.5, 0.1, 0.0], "tip": [0.4, 0.2, 0.1]}
         action.append({"id": f"{i}", "type": kind, "instruction": "take the mug"} | way | both)
     for name, records in (("visual", visual), ("action", action)):
         (out / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
@@ -53,7 +55,7 @@ def folder(tmp_path_factory):
 def source_of(folder, **changes):
     config = tiny_config(vectors=True, **changes)
     processor = VipaProcessor(config, ByteTokenizer.train(["Where is the mug?", "left, 0."], 300))
-    recipe = named_recipe("align1").changed(held_out=0.2)
+    recipe = named_recipe("align1").changed(held_out=0.2, turns=4)
     return config, AlignmentSource([folder / "visual.jsonl", folder / "action.jsonl"], config, processor, recipe)
 
 
@@ -106,19 +108,26 @@ def test_a_turn_sees_the_pictures_and_itself_alone(folder):
 
 
 def test_numbers_are_asked_where_they_are_known(folder):
-    config, source = source_of(folder)
+    config, source = source_of(folder, answers=True, tip=True)
     model = VipaForActionPrediction(config)
-    translated = next(i for i in range(SCENES) if "translation" in source.groups.read(i)[1][3]["type"])
-    batch = source.batch(np.array([translated]), None)
-    assert not batch["goal"].isfinite().any()  # the motion is in the question: its goal is no question
-    assert batch["vector"].isfinite().all(-1).sum() == 3
-    assert float(model(batch)["goal"].detach()) == 0.0
     batch = source.batch(np.arange(SCENES), None)
+    assert batch["goal"].isfinite().all()
+    assert batch["vector"].isfinite().all(-1).sum() == 3 * SCENES
+    assert batch["target"].isfinite().all(-1).sum() == batch["tip"].isfinite().all(-1).sum() == SCENES - 2
     losses = model(batch)
-    assert losses["loss"].item() == pytest.approx(sum(losses[k].item() for k in ("language", "vector", "goal")))
+    parts = ("language", "vector", "goal", "target", "tip")
+    assert losses["loss"].item() == pytest.approx(sum(losses[k].item() for k in parts))
     losses["loss"].backward()
-    for name in ("queries", "numbers.goal.weight", "numbers.vector.weight", "fusion.layers.0.alpha"):
+    for name in (
+        "queries",
+        "numbers.goal.weight",
+        "numbers.vector.weight",
+        "answers.read.2.weight",
+        "fusion.layers.0.alpha",
+    ):
         assert model.model.get_parameter(name).grad.abs().max() > 0, name
+    unknown = dict(batch, target=torch.full_like(batch["target"], torch.nan))
+    assert float(model(unknown)["target"].detach()) == 0.0
 
 
 def test_vocabulary_and_motion_in_stage_two(folder):
@@ -148,7 +157,7 @@ def test_the_ablation_has_the_same_capacity_and_sees_no_depth(folder):
 
 def test_scores_are_of_what_a_checkpoint_says(folder, tmp_path):
     """A model that has learnt by heart six scenes that all say the same answers right; an untrained one does not."""
-    config, source = source_of(folder, motion_tokens=0)
+    config, source = source_of(folder, motion_tokens=0, answers=True, tip=True)
     torch.manual_seed(0)
     model, files = VipaForActionPrediction(config), [folder / "visual.jsonl"]
     source.processor.save_pretrained(tmp_path)
@@ -161,6 +170,10 @@ def test_scores_are_of_what_a_checkpoint_says(folder, tmp_path):
         model(batch)["loss"].backward()
         optimizer.step()
     model.save_pretrained(tmp_path)
+    asked = score_checkpoint(tmp_path, [*files, folder / "action.jsonl"], SCENES)
+    for name in ("queries: target", "queries: tip"):
+        assert asked[name]["questions"] == SCENES - 2 and asked[name]["distance_error_m"] is None
+        assert asked[name]["point_error_m"] < 0.03
     after = score_checkpoint(tmp_path, files, SCENES)["spatial_relationship"]
     assert after["questions"] == 3 * SCENES
     assert after["direction_score"] == 3.0 > before["spatial_relationship"]["direction_score"]

@@ -41,13 +41,13 @@ def table(found: dict[str, dict]) -> str:
     lines = [head, f"{'':58}{'mean (median)':>20}{'':16}{'mean (median)':>17}"]
     for name, kinds in found.items():
         for kind, row in kinds.items():
-            distance = f"{row['distance_error_m']:.3f} ({row['distance_error_median_m']:.3f})"
+            said = row["distance_error_m"] is not None
+            distance = f"{row['distance_error_m']:.3f} ({row['distance_error_median_m']:.3f})" if said else ""
+            direction = f"{row['direction_score']:.2f}" if said else ""
             point = (
                 ""
                 if row["point_error_m"] is None
                 else f"{row['point_error_m']:.3f} ({row['point_error_median_m']:.3f})"
             )
-            lines.append(
-                f"{name[-27:]:28}{kind:24}{row['questions']:6}{distance:>20}{row['direction_score']:16.2f}{point:>17}"
-            )
+            lines.append(f"{name[-27:]:28}{kind:24}{row['questions']:6}{distance:>20}{direction:>16}{point:>17}")
     return "\n".join(lines)

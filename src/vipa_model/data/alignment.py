@@ -2,7 +2,7 @@
 
 Records of the same pictures stand together in a file; a sample is such a group: its pictures once, and some of its records as turns
 that see the pictures and themselves, never each other. Besides Hand3D's keys (vipa_model.data.hand3d) a record may have what it says
-in numbers: `vector` (3,) m, `goal` (4,) m and radians. A path `FILE.npy#I,J` is row I, J of an array. Memory stays flat: of a file
+in numbers: `vector` (3,) m, `goal` (4,) m and radians, `target` and `tip` (3,) m in the base frame. A path `FILE.npy#I,J` is row I, J of an array. Memory stays flat: of a file
 only the places of its groups are kept.
 """
 
@@ -31,7 +31,7 @@ from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
 
 SCENES_FILE = "scenes.json"  # beside the records, what was drawn
-TURNS = 4  # of a group, drawn anew each time
+LENGTHS = 20  # batches are as long as a multiple of this: a compiled step is compiled for each length
 _NUMBER = re.compile(r"\.\d+( degrees|m)?")
 
 
@@ -86,7 +86,7 @@ def _checked(line: bytes, file: Path, number: int) -> dict:
         kind, size = record["type"], len(record["images"])
         if kind not in VISUAL + ACTION or not size == len(record["depths"]) == len(record["intrinsics"]):
             raise ValueError(f"type {kind!r}, {size} images; allowed: a known type, a depth and intrinsics an image")
-        for key, count in (("vector", 3), ("goal", 4)):
+        for key, count in (("vector", 3), ("goal", 4), ("target", 3), ("tip", 3)):
             if key in record and (len(record[key]) != count or not np.isfinite(record[key]).all()):
                 raise ValueError(f"{key} is {record[key]}; allowed: {count} finite numbers")
         for key in ("question", "answer") if kind in VISUAL else ("instruction", "trajectory"):
@@ -97,7 +97,7 @@ def _checked(line: bytes, file: Path, number: int) -> dict:
 
 
 class AlignmentSource:
-    """Groups of one or more files, with ``TURNS`` of each a sample."""
+    """Groups of one or more files, with ``recipe.turns`` of each a sample."""
 
     def __init__(self, files: Sequence[Path], config: VipaConfig, processor: VipaProcessor, recipe: Recipe) -> None:
         self.groups, self.config, self.processor, self.recipe = Groups(files), config, processor, recipe
@@ -112,6 +112,7 @@ class AlignmentSource:
         draw = np.random.default_rng(0) if rng is None else rng
         rows = [self._sample(int(i), draw, rng is not None) for i in indices]
         views, length = max(len(r["places"]) for r in rows), max(len(r["input_ids"]) for r in rows)
+        length = -(-length // LENGTHS) * LENGTHS
         size, count = self.config.vision.image_size, len(rows)
         out = {
             "input_ids": np.full((count, length), self.processor.tokenizer.pad, np.int64),
@@ -120,6 +121,8 @@ class AlignmentSource:
             "labels": np.full((count, length), -100, np.int64),
             "vector": np.full((count, length, 3), np.nan, np.float32),
             "goal": np.full((count, 5), np.nan, np.float32),
+            "target": np.full((count, 3), np.nan, np.float32),
+            "tip": np.full((count, 3), np.nan, np.float32),
             "query_turn": np.zeros(count, np.int64),
         }
         images = np.zeros((count, views, size, size, 3), np.uint8)
@@ -130,7 +133,8 @@ class AlignmentSource:
             for key in ("input_ids", "turns", "labels", "vector"):
                 out[key][i, : len(row[key])] = row[key]
             out["attention_mask"][i, : len(row["input_ids"])] = True
-            out["goal"][i], out["query_turn"][i] = row["goal"], row["query_turn"]
+            for key in ("goal", "target", "tip", "query_turn"):
+                out[key][i] = row[key]
             for v, (image, far, k, pose) in enumerate(row["places"]):
                 images[i, v], depth[i, v], intrinsics[i, v], extrinsics[i, v] = read_row(image), read_row(far), k, pose
         if rng is not None and self.recipe.augmentation is not None:
@@ -153,7 +157,7 @@ class AlignmentSource:
     def _sample(self, index: int, rng: np.random.Generator, draw: bool) -> dict:
         folder, records = self.groups.read(index)
         said = [r for r in records if r["type"] in VISUAL or self.motion is not None]
-        chosen = rng.permutation(len(said))[:TURNS] if draw else range(min(TURNS, len(said)))
+        chosen = rng.permutation(len(said))[: self.recipe.turns] if draw else range(min(self.recipe.turns, len(said)))
         views = len(records[0]["images"])
         ids = [self.processor.image_token] * (self.processor.view_tokens * views)
         turns, labels, vectors, goal, number = [0] * len(ids), [-100] * len(ids), {}, np.full(5, np.nan), 0
@@ -165,26 +169,26 @@ class AlignmentSource:
             ids += question + answer
             labels += [-100] * len(question) + answer
             turns += [number] * (len(question) + len(answer))
-        for record in records:
-            if "goal" in record and record["type"] != "motion_translation":
-                number += 1
-                text = [*self.encode(record["instruction"]), self.processor.tokenizer.end]
-                ids += text
-                labels += [-100] * len(text)
-                turns += [number] * len(text)
-                *way, turn = record["goal"]
-                goal = np.array([*way, np.sin(turn), np.cos(turn)])
-                break
+        asked = next((r for r in records if "goal" in r), None)
+        if asked is not None:
+            number += 1
+            text = [*self.encode(asked["instruction"]), self.processor.tokenizer.end]
+            ids += text
+            labels += [-100] * len(text)
+            turns += [number] * len(text)
+            *way, turn = asked["goal"]
+            goal = np.array([*way, np.sin(turn), np.cos(turn)])
+        nowhere = [np.nan] * 3
+        points = {key: (asked or {}).get(key, nowhere) for key in ("target", "tip")}
         vector = np.full((len(ids), 3), np.nan)
         for place, value in vectors.items():
             vector[place] = value
         eye = [np.eye(4).tolist()] * views
         names = [[str(folder / p) for p in records[0][key]] for key in ("images", "depths")]
         places = list(zip(*names, records[0]["intrinsics"], records[0].get("extrinsics", eye), strict=True))
-        known = np.isfinite(goal).all()
         return {
             "input_ids": ids, "turns": turns, "labels": labels, "vector": vector, "places": places, "goal": goal,
-            "query_turn": number if known else number + 1,
+            "query_turn": number if asked else number + 1, **points,
         }  # fmt: skip
 
     def _dialogue(self, record: dict) -> tuple[list[int], list[int]]:
@@ -227,7 +231,7 @@ def prepare_alignment(
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
     else:
-        config = changed(VipaConfig.named(recipe.size, vectors=True), changes)
+        config = changed(VipaConfig.named(recipe.size, vectors=True, answers=True, **_asked(files)), changes)
         torch.manual_seed(recipe.seed)
         model = VipaForActionPrediction(config)
         processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab), _crops(files))
@@ -236,6 +240,13 @@ def prepare_alignment(
         model.model.extend_vocabulary(MotionTokenizer(0).size)
         processor.motion_tokens = model.config.motion_tokens
     return model, processor, AlignmentSource(files, model.config, processor, recipe)
+
+
+def _asked(files: Sequence[Path]) -> dict[str, bool]:
+    """Of target and tip, which the records' first groups have."""
+    groups = Groups(files)
+    found = {key for i in range(min(len(groups), 100)) for record in groups.read(i)[1] for key in record}
+    return {key: key in found for key in ("target", "tip")}
 
 
 def _crops(files: Sequence[Path]) -> dict[str, Crop]:

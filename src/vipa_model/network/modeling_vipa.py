@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from vipa_model.configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
 from vipa_model.network import flow_matching
+from vipa_model.network.answers import Answers
 from vipa_model.network.attention import QWEN_ATTENTION, register
 from vipa_model.network.constants import register_constants
 from vipa_model.network.dit import DiT
@@ -50,6 +51,7 @@ class VipaModel(nn.Module):
         self.output = None if config.text.tied else nn.Linear(config.text.width, config.vocab, bias=False)
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
         self.grounding = Grounding(config) if config.grounding else None
+        self.answers = Answers(config) if config.answers else None
         self.numbers = Numbers(config.text.width) if config.vectors else None
         register_constants(self)
 
@@ -100,16 +102,24 @@ class VipaModel(nn.Module):
     def encode(self, batch: dict[str, Tensor]) -> Tensor:
         """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt.
 
-        With grounding a token more for each grounded point, (B, N_q + P, width).
+        With grounding or answers a token more for each of their points, (B, N_q + P, width).
         """
         prompt = self.embed_prompt(batch)
         queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
         mask = F.pad(batch["attention_mask"], (0, queries.shape[1]), value=True)
         hidden = self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
-        if self.grounding is None:
+        if self.pointer is None:
             return hidden
-        points = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
+        if self.answers is not None:
+            points = self.answers(hidden)
+        else:
+            points = self.grounding(self.normalised(batch["pixels"]), batch["pointmap"], hidden.mean(1))
         return torch.cat([hidden, points.to(hidden.dtype)], 1)
+
+    @property
+    def pointer(self) -> Grounding | Answers | None:
+        """What says where target and tip are."""
+        return self.grounding if self.answers is None else self.answers
 
     def run_language(self, embeddings: Tensor, mask: Tensor, turns: Tensor | None = None) -> Tensor:
         """Qwen3 over embeddings (B, T, width), causal, padding (mask (B, T) false) never attended. Hidden states (B,
@@ -157,6 +167,9 @@ class VipaModel(nn.Module):
         if self.numbers is not None and turns is not None:
             losses |= (numbers := self.numbers.losses(hidden[:, :length], hidden[:, length:], batch))
             loss = loss + sum(numbers.values())
+        if self.answers is not None and turns is not None:
+            losses |= (points := self.answers.losses(self.answers(hidden[:, length:]), batch))
+            loss = loss + sum(points.values())
         return losses | {"loss": loss}
 
     def pointmap_loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -223,10 +236,10 @@ class VipaForActionPrediction(nn.Module):
         super().__init__()
         self.config = config
         self.model = VipaModel(config)
-        self.aim = Aim(config) if config.grounding else None
+        self.aim = Aim(config) if config.grounded else None
         leads = 0 if self.aim is None else self.aim.leads
         self.head = DiT(config.head, config.action_dim, config.state_dim, config.text.width, leads)
-        self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounding else None
+        self.target_head = nn.Linear(config.text.width, 3) if config.target and not config.grounded else None
         self.subtask_head = nn.Linear(config.text.width, config.subtasks) if config.subtasks else None
         self.new_parts: frozenset[str] = frozenset()  # that start at random, as starting_point knows
 
@@ -259,8 +272,8 @@ class VipaForActionPrediction(nn.Module):
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """The action head's state token (B, head width) of the normalised state (B, S). With grounding it also knows where the
-        grounded points lie about the first group's tool, and ends with the numbers that lead the chunk, (B, head width +
+        """The action head's state token (B, head width) of the normalised state (B, S). With grounding or answers it also knows where their
+        points lie about the first group's tool, and ends with the numbers that lead the chunk, (B, head width +
         leads), see aim.py. Rows where ``hidden`` (B,) is true do not know their state."""
         token = self.head.embed_state(state, hidden)
         if self.aim is None:
@@ -277,11 +290,11 @@ class VipaForActionPrediction(nn.Module):
     def auxiliary(self, h_cond: Tensor) -> dict[str, Tensor]:
         """What the auxiliary heads read from h_cond: 'target' and 'tip' (B, 3) metres base frame, 'subtask' (B, count)
         logits."""
-        grounding, queries, out = self.model.grounding, self.config.head.queries, {}
+        pointer, queries, out = self.model.pointer, self.config.head.queries, {}
         pooled = h_cond[:, :queries].mean(1)
-        if grounding is not None:
+        if pointer is not None:
             for i, name in enumerate(self.config.grounded):
-                out[name] = grounding.position(h_cond[:, queries + i])
+                out[name] = pointer.position(h_cond[:, queries + i])
         elif self.target_head is not None:
             centre = torch.tensor(self.config.spatial.centre, device=pooled.device, dtype=pooled.dtype)
             out["target"] = self.target_head(pooled) * self.config.spatial.scale + centre
@@ -291,7 +304,9 @@ class VipaForActionPrediction(nn.Module):
 
     def _auxiliary(self, h_cond: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         out, losses = self.auxiliary(h_cond), {}
-        for point in out.keys() & batch.keys() & {"target", "tip"}:
+        if self.model.answers is not None:
+            losses = self.model.answers.losses(h_cond[:, self.config.head.queries :], batch)
+        for point in (out.keys() & batch.keys() & {"target", "tip"}) - losses.keys():
             known = batch[point].isfinite().all(-1, keepdim=True)
             error = (out[point].float() - torch.where(known, batch[point], 0)) / self.config.spatial.scale
             losses[point] = (error.square() * known).sum() / (3 * known.sum()).clamp(min=1)

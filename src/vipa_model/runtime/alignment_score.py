@@ -25,7 +25,7 @@ _THING = re.compile(r"Where is the (.+) in relation to the gripper")
 @dataclass
 class Scores:
     """Of one kind of question. distance: errors of the distance said, m; direction: scores of 3; point: errors of the displacement
-    regressed beside the words, m (empty where a checkpoint has none)."""
+    regressed beside the words, m (empty where a checkpoint has none); of what the action queries are asked there are no words."""
 
     distance: list[float] = field(default_factory=list)
     direction: list[int] = field(default_factory=list)
@@ -34,10 +34,10 @@ class Scores:
     def as_dict(self) -> dict[str, float | int | None]:
         """Means and medians."""
         return {
-            "questions": len(self.distance),
-            "distance_error_m": float(np.mean(self.distance)),
-            "distance_error_median_m": float(np.median(self.distance)),
-            "direction_score": float(np.mean(self.direction)),
+            "questions": len(self.distance) or len(self.point),
+            "distance_error_m": float(np.mean(self.distance)) if self.distance else None,
+            "distance_error_median_m": float(np.median(self.distance)) if self.distance else None,
+            "direction_score": float(np.mean(self.direction)) if self.direction else None,
             "point_error_m": float(np.mean(self.point)) if self.point else None,
             "point_error_median_m": float(np.median(self.point)) if self.point else None,
         }
@@ -52,15 +52,18 @@ def kinds(record: dict) -> list[str]:
 def score_checkpoint(
     folder: Path, files: list[Path], count: int, progress: Callable[[float], None] = lambda part: None
 ) -> dict[str, dict]:
-    """Kind of question → figures, of up to ``count`` groups of records of ``files``. Answers are decoded greedily.
+    """Kind of question → figures, of up to ``count`` groups of records of ``files``. Answers are decoded greedily. What the action
+    queries answer to an instruction (option `answers`) is scored as "queries: target" and "queries: tip", a point each.
 
     Raises ValueError for files or a checkpoint that cannot be read, or files without a question that has a vector."""
     model, processor = VipaForActionPrediction.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-    waiting, out = defaultdict(list), defaultdict(Scores)
+    waiting, instructed, out = defaultdict(list), [], defaultdict(Scores)
     groups = Groups(files)
     count = min(count, len(groups))
     for i in range(count):
         place, records = groups.read(i * len(groups) // count)
+        if model.model.answers is not None:
+            instructed += [(place, record) for record in records if "target" in record][:1]
         for record in (r for r in records if "question" in r and "vector" in r):
             ids = processor.ids([record["question"]], len(record["images"]))
             waiting[len(ids), len(record["images"])].append((place, record, ids))
@@ -81,6 +84,12 @@ def score_checkpoint(
                         out[kind].point.append(float(np.linalg.norm(point - record["vector"])))
             done += len(part)
             progress(done / total)
+    for start in range(0, len(instructed), BATCH):
+        part = instructed[start : start + BATCH]
+        for name, places in _answered_points(model, processor, part).items():
+            for (_, record), place in zip(part, places, strict=True):
+                if name in record:
+                    out[f"queries: {name}"].point.append(float(np.linalg.norm(place - record[name])))
     return {kind: out[kind].as_dict() for kind in sorted(out)}
 
 
@@ -113,13 +122,7 @@ def _answers(
     model: VipaForActionPrediction, processor: VipaProcessor, part: list
 ) -> list[tuple[str, np.ndarray | None]]:
     """(text, displacement (3,) m or None) of questions of equal length."""
-    rows = [list(zip(r["images"], r["depths"], r["intrinsics"], r["extrinsics"], strict=True)) for _, r, _ in part]
-    read = [[(read_row(str(p / i)), read_row(str(p / d))) for i, d, _, _ in row] for (p, _, _), row in zip(part, rows)]
-    batch = {"pixels": np.array([[image for image, _ in row] for row in read])}
-    if processor.uses_depth:
-        depth = np.array([[far for _, far in row] for row in read])
-        k, pose = (np.array([[view[n] for view in row] for row in rows]) for n in (2, 3))
-        batch["pointmap"] = lift_depth(depth, k, pose, processor.stride)
+    batch = _views(processor, [(place, record) for place, record, _ in part])
     batch["input_ids"] = np.array([ids for _, _, ids in part])
     inner, batch = model.model, {k: torch.from_numpy(v) for k, v in batch.items()}
     embeddings, said = inner.embed_prompt(batch), []
@@ -137,3 +140,25 @@ def _answers(
         end = ids.index(processor.tokenizer.end) if processor.tokenizer.end in ids else len(ids)
         texts.append(processor.tokenizer.decode(ids[:end]))
     return list(zip(texts, points, strict=True))
+
+
+@torch.no_grad()
+def _answered_points(model: VipaForActionPrediction, processor: VipaProcessor, part: list) -> dict[str, np.ndarray]:
+    """Name → places (B, 3) m, base frame, that the action queries answer to records' instructions."""
+    batch = _views(processor, part)
+    prompts = [processor.prompt(r["instruction"], len(r["images"])) for _, r in part]
+    batch["input_ids"], batch["attention_mask"] = (np.array(column) for column in zip(*prompts, strict=True))
+    h_cond = model.model.encode({k: torch.from_numpy(v) for k, v in batch.items()})
+    return {k: v.float().numpy() for k, v in model.auxiliary(h_cond).items() if k in ("target", "tip")}
+
+
+def _views(processor: VipaProcessor, part: list) -> dict[str, np.ndarray]:
+    """The pictures of (folder, record) pairs as a batch: pixels, and the pointmap where depth is used."""
+    rows = [list(zip(r["images"], r["depths"], r["intrinsics"], r["extrinsics"], strict=True)) for _, r in part]
+    read = [[(read_row(str(p / i)), read_row(str(p / d))) for i, d, _, _ in row] for (p, _), row in zip(part, rows)]
+    batch = {"pixels": np.array([[image for image, _ in row] for row in read])}
+    if processor.uses_depth:
+        depth = np.array([[far for _, far in row] for row in read])
+        k, pose = (np.array([[view[n] for view in row] for row in rows]) for n in (2, 3))
+        batch["pointmap"] = lift_depth(depth, k, pose, processor.stride)
+    return batch

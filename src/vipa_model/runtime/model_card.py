@@ -21,6 +21,7 @@ _PARTS = (
     "model.language",
     "model.output",
     "model.grounding",
+    "model.answers",
     "head",
 )
 _SPATIAL = {

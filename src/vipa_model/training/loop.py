@@ -25,6 +25,7 @@ from vipa_model.network.recompute import set_recompute
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.recipes import Recipe
 from vipa_model.training.adapters import add_lora, merged
+from vipa_model.training.allocator import keep_freed_memory
 from vipa_model.training.checkpointing import StateWriter, load_state
 from vipa_model.training.log import TrainingLog
 from vipa_model.training.optimizer import make_optimizer
@@ -79,6 +80,8 @@ class _Training:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters="model.spatial" in model.new_parts)],
         )
         device, self.rank = self.accelerator.device, self.accelerator.process_index
+        if device.type == "cpu":
+            keep_freed_memory()
         self.shards = self.accelerator.num_processes if recipe.shard else 1
         self.trained = self._made_trainable()
         self.optimizer = make_optimizer(self.trained, recipe)

@@ -11,10 +11,19 @@ STAGES: dict[str, tuple[str, ...]] = {
     "0": ("model.spatial",),
     "1": ("model.fusion",),
     "2": ("model.fusion", "model.language", "model.output"),
-    "3": ("model.language", "model.queries", "model.grounding", "head", "aim", "target_head", "subtask_head"),
+    "3": (
+        "model.language",
+        "model.queries",
+        "model.grounding",
+        "model.answers",
+        "head",
+        "aim",
+        "target_head",
+        "subtask_head",
+    ),
     "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
     "1-small": ("model",),
-    "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers"),
+    "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers", "model.answers"),
 }
 
 

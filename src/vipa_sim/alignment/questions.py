@@ -2,7 +2,7 @@
 
 Displacements and trajectories are in the robot's view (see vipa_model.processing.directions). Besides the answer a record has what
 it says in numbers: `vector` (3,) m of visual ones, `goal` (4,) of instructed motions: the hand's way in metres and its turn about the
-vertical in radians.
+vertical in radians, and with it `target` and `tip`, where their bodies are in the base frame.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def action(words: Vocabulary, still: Still, rng: np.random.Generator) -> Iterato
         return
     position, turn = words.goal(motion, still.tool, still.bodies)
     goal = [*_rounded(robot_view(position) - robot_view(still.tool[:3])), round(turn, 4)]
-    record = {"instruction": motion.words, "goal": goal}
+    record = {"instruction": motion.words, "goal": goal} | _labels(words, motion, still)
     draw = rng.random()
     if draw < TRANSLATION:
         yield record | {"type": "motion_translation", "trajectory": _rounded(way)}
@@ -101,6 +101,12 @@ def trajectory(words: Vocabulary, motion: Motion, still: Still) -> np.ndarray:
     along = np.concatenate([[0.0], np.linalg.norm(np.diff(corners, axis=0), axis=1).cumsum()])
     at = np.linspace(0.0, along[-1], STEPS + 1)[1:]
     return robot_view(np.stack([np.interp(at, along, corners[:, i]) for i in range(3)], -1))
+
+
+def _labels(words: Vocabulary, motion: Motion, still: Still) -> dict[str, list[float]]:
+    """Where the motion's goal and the task's tip are, as demonstrations are labelled: bodies, metres in the base frame."""
+    names = {"target": words.thing(motion.goal).body} | ({"tip": words.tip} if words.tip else {})
+    return {key: _rounded(still.bodies[name][:3]) for key, name in names.items()}
 
 
 def _answered(kind: str, question: str, displacement: np.ndarray) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -50,12 +50,13 @@ class Motion:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All that is said about a task's scene. slides: joint → range (m) in which it stands anywhere."""
+    """All that is said about a task's scene. slides: joint → range (m) in which it stands anywhere. tip: the task's, a body, or ""."""
 
     things: tuple[Thing, ...]
     motions: tuple[Motion, ...]
     holds: dict[str, Hold] = field(default_factory=dict)
     slides: dict[str, tuple[float, float]] = field(default_factory=dict)
+    tip: str = ""
 
     def thing(self, words: str) -> Thing:
         """The thing of that name."""
@@ -136,6 +137,6 @@ _VOCABULARIES = {
 def vocabulary(task: Task, bodies: tuple[str, ...]) -> Vocabulary:
     """What is said about `task`; of a scene without words of its own each body by its name, and reaching for it."""
     if task.scene in _VOCABULARIES:
-        return _VOCABULARIES[task.scene]
+        return replace(_VOCABULARIES[task.scene], tip=task.tip)
     things = tuple(Thing(name.replace("_", " "), name) for name in bodies)
-    return Vocabulary(things, tuple(Motion(f"reach for the {t.words}", t.words) for t in things))
+    return Vocabulary(things, tuple(Motion(f"reach for the {t.words}", t.words) for t in things), tip=task.tip)
