@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-uv=.vipa/uv/bin/uv
-[ -x "$uv" ] || { python3 -m venv .vipa/uv && .vipa/uv/bin/python -m pip install --quiet uv; }
+uv=.venv/bin/uv
+[ -x "$uv" ] || scripts/setup.sh
 compile() { "$uv" pip compile --quiet --custom-compile-command "make lock" --no-emit-index-url "$@"; }
 
 compile "$@" --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.lock

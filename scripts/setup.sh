@@ -131,11 +131,24 @@ pip_install() {
     { tail -n 15 "$log" >&2; fail "pip failed; its whole output is in .vipa/setup.log"; }
 }
 
+# uv fetches and unpacks in parallel: a fifth of pip's time. It comes from the same lock file, and reads none of pip's settings.
+# Copies, no links into uv's cache: patch_targets writes into what is installed.
+uv_install() {
+  local index
+  index=$("$python" -m pip config get global.index-url 2> /dev/null || true)
+  index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$index}}
+  [ -x "$venv/bin/uv" ] || pip_install --no-deps --require-hashes -r <(awk '/^[a-z]/ { on = /^uv==/ } on' requirements.lock)
+  "$venv/bin/uv" pip install --quiet --link-mode copy ${index:+--default-index "$index"} --python "$python" "$@" < /dev/null
+}
+
 packages=$(grep -v '^ *#' requirements.lock | sha256sum)
 if ! stamped packages "$packages"; then
   unstamp packages
-  say "Python packages: $(grep -c '^[a-z]' requirements.lock) pinned in requirements.lock (a few minutes the first time)"
-  pip_install --no-deps --require-hashes -r requirements.lock
+  say "Python packages: $(grep -c '^[a-z]' requirements.lock) pinned in requirements.lock"
+  uv_install --no-deps --require-hashes -r requirements.lock || {
+    say "uv could not install them; trying with pip (a few minutes)"
+    pip_install --no-deps --require-hashes -r requirements.lock
+  }
   stamp packages "$packages"
 fi
 
