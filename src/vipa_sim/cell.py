@@ -16,7 +16,7 @@ from vipa_sim import contacts, drawn, geometry, robot_model, tabletop
 from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.camera_noise import CameraNoise
 from vipa_sim.controllers import TrajectoryController
-from vipa_sim.following import Follower, Following
+from vipa_sim.following import Follower, Following, of_robot
 from vipa_sim.placement_ik import Reach
 from vipa_sim.scenes import load_scene
 from vipa_sim.snapshot import Appearance, SceneCard, Snapshot
@@ -32,16 +32,18 @@ class SimCell:
 
     dt: seconds of one tick. stamp_ns: ROS time of the current state; it never goes backwards, not at `reset` either. model: what is felt,
     without what is only seen (`drawn_model`). card: how the current episode began. cameras: names of those that are built. mounted: every camera of the robot as it stands in the current
-    episode, built or not.
+    episode, built or not. delays_ns: nanoseconds from exposure to stamp, by camera that has any.
 
     Args:
         robot, task: what stands in it.
         cameras: names of the robot's cameras to build; None: the task's; (): none, no rendering.
         image_size: (width, height) pixels of all of them; None: as the robot file says.
-        following: how the arms follow their controllers; None: exactly.
+        following: how the arms follow their controllers; None: exactly, or as `late` says.
         fixed_cameras: cameras on the world stand where the robot file says; else each episode's seed draws where
             (`camera_mounts`).
         camera_noise: cameras see as a RealSense does (`camera_noise`).
+        late: pictures are stamped after their exposure, to a tick, and arms follow their commands as late as the robot file's latencies say, so
+            that who reckons with them is right here, too.
 
     Raises:
         VipaError: for unknown cameras or scenes, a robot that does not fit, or a body of the scene that no camera sees.
@@ -56,13 +58,18 @@ class SimCell:
         following: Following | None = None,
         fixed_cameras: bool = False,
         camera_noise: bool = False,
+        late: bool = False,
     ):
         task.check_robot(robot)
-        self.robot, self.task, self.following = robot, task, following or Following()
+        self.robot, self.task = robot, task
+        self.following = following or (of_robot(robot) if late else Following())
         self.fixed_cameras, self.camera_noise = fixed_cameras, camera_noise
         self.cameras = choose_cameras(robot, task.cameras if cameras is None else cameras, image_size)
         self.mounted = {camera.name: camera for camera in robot.cameras}
         self.dt = 1.0 / robot.control_rate
+        tick = round(self.dt * 1e9)
+        late_ns = {c.name: round(c.latency * 1e9 / tick) * tick for c in robot.cameras if late}
+        self.delays_ns = {name: delay for name, delay in late_ns.items() if delay}
         self._substeps = max(1, round(contacts.PHYSICS_RATE_HZ * self.dt))
         self.scene = load_scene(task)
         if task.tip and task.tip not in self.scene.bodies:
@@ -314,7 +321,7 @@ class SimCell:
         """A copy of the state that another thread may draw."""
         look = self.scene.look(self._appearance, self._data)
         noise = CameraNoise(self.card.seed) if self.camera_noise else None
-        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras, noise)
+        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras, noise, self.delays_ns)
 
     def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
         """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""

@@ -145,7 +145,7 @@ class Collector:
         self.robot = load_robot(self.task.robot)
         self.store = writer(config)
         seen = {"fixed_cameras": config.fixed_cameras, "camera_noise": config.camera_noise}
-        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE_HZ, **seen)
+        self.loop = Loop(self.task, self.robot, self.task.cameras, camera_rate=RATE_HZ, late=False, **seen)
         self.policy = PolicyCommander(self.robot, load_policy(config.policy)) if config.policy else None
         if self.policy:
             self.policy.check_instruction(self.task.instruction)

@@ -94,7 +94,13 @@ class TaskEnv(gymnasium.Env):
         its spaces, and a renderer does not survive the fork that follows."""
         if self._loop is None:
             self._loop = Loop(
-                self.task, self.robot, tuple(self.cameras), self._image_size, 1.0 / ACTION_PERIOD_S, **self._seen
+                self.task,
+                self.robot,
+                tuple(self.cameras),
+                self._image_size,
+                1.0 / ACTION_PERIOD_S,
+                late=False,
+                **self._seen,
             )
         return self._loop
 

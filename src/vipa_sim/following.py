@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.errors import VipaError, unknown
+from vipa.robot.description import Robot
 
 BOUNDS = {"lag": 0.5, "dead_time": 0.2, "velocity_noise": 0.5}  # of a value, from 0 on: what no arm exceeds
 
@@ -50,6 +51,17 @@ def parse(text: str) -> Following:
                 f"following: {key}={value}; allowed: {'a number' if keys[key] is float else 'true or false'}"
             ) from None
     return Following(**values)
+
+
+def asked(text: str) -> Following | None:
+    """`parse(text)`; None for "": nothing was asked for. Raises VipaError."""
+    return parse(text) if text else None
+
+
+def of_robot(robot: Robot) -> Following:
+    """As late as the robot file says that its arms are: the largest `command_latency` as a lag, which is that delay for slow motions."""
+    lag = max((group.command_latency for group in robot.groups), default=0.0)
+    return Following(lag=min(max(lag, 0.0), BOUNDS["lag"]))
 
 
 class Follower:

@@ -96,8 +96,8 @@ class Loop:
         cameras: names to render; empty: none.
         image_size: (width, height) pixels; None: as the robot file says.
         camera_rate: Hz; None: as the robot file says.
-        following: how the arms follow their commands; None: exactly.
-        fixed_cameras, camera_noise: see SimCell.
+        following: how the arms follow their commands; None: as `late` says.
+        fixed_cameras, camera_noise, late: see SimCell.
 
     Raises:
         VipaError: for what the cell does not have, or where no off-screen OpenGL works.
@@ -113,10 +113,11 @@ class Loop:
         following: Following | None = None,
         fixed_cameras: bool = False,
         camera_noise: bool = False,
+        late: bool = True,
     ):
         self.task, self.robot, self.camera_rate = task, robot, camera_rate
         self.cameras = tuple(dict.fromkeys((*cameras, *task.watched)))
-        self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise)
+        self.cell = SimCell(robot, task, self.cameras, image_size, following, fixed_cameras, camera_noise, late)
         self.renderer = Renderer(self.cell) if self.cameras else None
         self.bases = base_poses(robot)
 
@@ -261,7 +262,7 @@ class _Talk:
         if delay_s is None:
             delay_s = latency.answer if latency and commander.wants_cameras else 0.0
         self.delay = delay_s if callable(delay_s) else lambda: delay_s
-        self.view = View(loop.robot, loop.captures, loop.cameras, loop.task.instruction, latency)
+        self.view = View(loop.robot, loop.captures, loop.cameras, loop.task.instruction, latency, loop.cell.delays_ns)
         self.chunks: list[ActionChunk] = []
         self.refused: list[str] = []
         self.under_way: deque[tuple[int, ActionChunk]] = deque()

@@ -84,7 +84,7 @@ class Renderer:
             millimetres = noise.depth(camera, described.model, stamp, metres, specular, focal)
         return CameraFrame(
             camera,
-            stamp,
+            snapshot.stamp_of(camera),
             color,
             millimetres,
             intrinsics,

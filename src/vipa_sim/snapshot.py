@@ -26,13 +26,19 @@ class Appearance:
 @dataclass(frozen=True)
 class Snapshot:
     """The state of a cell at `stamp_ns` (ROS time), enough to draw it: generalised positions qpos (nq,), the look, and the cameras
-    as they stand; the same dictionary all episode long. noise: the cameras', None: perfect pictures."""
+    as they stand; the same dictionary all episode long. noise: the cameras', None: perfect pictures. delays_ns: nanoseconds from exposure
+    to stamp, by camera; one that is left out has none."""
 
     stamp_ns: int
     qpos: np.ndarray
     appearance: Appearance
     cameras: dict[str, Camera]
     noise: CameraNoise | None = None
+    delays_ns: dict[str, int] = field(default_factory=dict)
+
+    def stamp_of(self, camera: str) -> int:
+        """What the picture of `camera` is stamped, nanoseconds of ROS time: when it comes, too, unless that is before its exposure."""
+        return self.stamp_ns + self.delays_ns.get(camera, 0)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def loop_for(trial: Trial) -> Loop:
     key = trial.task, trial.robot, looks, trial.following, trial.fixed_cameras, trial.camera_noise
     if key not in _made:
         task = load_task(trial.task)
-        robot, arms = load_robot(trial.robot or task.robot), following.parse(trial.following)
+        robot, arms = load_robot(trial.robot or task.robot), following.asked(trial.following)
         cameras = task.cameras if looks else ()
         seen = {"fixed_cameras": trial.fixed_cameras, "camera_noise": trial.camera_noise}
         _made[key] = Loop(task, robot, cameras, following=arms, **seen)

@@ -1,5 +1,7 @@
 """What latencies of the robot file do to times: pictures are older than their stamps, commands are given earlier than they are to act."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from vipa.robot.description import Group, Robot
@@ -14,6 +16,11 @@ def exposed_ns(robot: Robot, camera: str, stamp_ns: int) -> int:
 def command_ns(group: Group) -> int:
     """Nanoseconds that a command to `group` is given before it is to act."""
     return round(group.command_latency * 1e9)
+
+
+def sent_ahead_ns(groups: Iterable[Group]) -> int:
+    """Nanoseconds that a chunk for `groups` is sent ahead: the least of its arms' command latencies, so that none moves too early."""
+    return min((command_ns(group) for group in groups if group.kind == "arm"), default=0)
 
 
 def hand_ahead(group: Group, hand: np.ndarray, dt: float) -> np.ndarray:

@@ -39,7 +39,7 @@ def run_in_process(config, folder) -> int:
 
     task, episode_id = load_task(config.task), run_folder.new_episode_id()
     trial = Trial(config.task, config.seed, policy=config.policy, inference=config.inference)
-    arms = following.parse(config.following)
+    arms = following.asked(config.following)
     seen = {"fixed_cameras": config.fixed_cameras, "camera_noise": config.camera_noise}
     with Loop(task, load_robot(config.robot), task.cameras, following=arms, **seen) as loop:
         commander = commander_for(trial, loop)

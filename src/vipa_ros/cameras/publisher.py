@@ -10,19 +10,21 @@ from vipa_ros.cameras.image_publishers import image_publishers
 from vipa_ros.common import convert
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
+from vipa_sim.snapshot import Snapshot
 
 
 class CameraPublisher:
     """Renders and publishes on a thread of its own, which alone touches the OpenGL context.
 
     A capture that falls due while the last one is still being rendered makes the tick wait: simulated time slows, no frame
-    is lost.
+    is lost. Pictures that are stamped after their exposure come no earlier than their stamps.
     """
 
     def __init__(self, node: Node, cell: SimCell):
         self.cell = cell
         self.every = {name: Every(camera.rate, cell.stamp_ns) for name, camera in cell.cameras.items()}
         self.publishers = {camera: image_publishers(node, camera) for camera in self.every}
+        self.exposed: list[tuple[str, Snapshot]] = []  # and not yet to be published
         self.jobs: queue.Queue = queue.Queue(maxsize=1)
         self.error: Exception | None = None
         ready = threading.Event()
@@ -38,7 +40,12 @@ class CameraPublisher:
     def tick(self, now_ns):
         due = [c for c, every in self.every.items() if every(now_ns)]
         if due:
-            self.jobs.put((due, self.cell.snapshot()))
+            snapshot = self.cell.snapshot()
+            self.exposed += [(camera, snapshot) for camera in due]
+        ready = [(camera, s) for camera, s in self.exposed if s.stamp_of(camera) <= now_ns]
+        if ready:
+            self.exposed = [(camera, s) for camera, s in self.exposed if s.stamp_of(camera) > now_ns]
+            self.jobs.put(ready)
         self.raise_error()
 
     def run(self, ready):
@@ -46,8 +53,8 @@ class CameraPublisher:
             renderer = Renderer(self.cell)
             ready.set()
             while (job := self.jobs.get()) is not None:
-                for camera in job[0]:
-                    self.publish(renderer.frame(job[1], camera))
+                for camera, snapshot in job:
+                    self.publish(renderer.frame(snapshot, camera))
             renderer.close()
         except Exception as error:  # noqa: BLE001  raised again on the main thread, at the next tick
             self.error = error

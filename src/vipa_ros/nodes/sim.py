@@ -2,7 +2,7 @@
 
 Parameters: robot, task (names or paths); seed (int), variant (string): initial scene; cameras (bool, default true);
 image_width, image_height (pixels, 0: robot file); speed (simulated over wall time at most, 0: as fast as it goes, default
-1); following (how the arms follow, see vipa_sim.following.parse; default: exactly); fixed_cameras, camera_noise (bool, default false: see
+1); following (how the arms follow, see vipa_sim.following.parse; default: as late as the robot file's command_latency); fixed_cameras, camera_noise (bool, default false: see
 vipa_sim.cell.SimCell); lockstep (bool, default true).
 """
 
@@ -56,9 +56,10 @@ class SimNode(Node):
             self.task,
             cameras=cameras,
             image_size=size if all(size) else None,
-            following=following.parse(node.parameter(self, "following", "")),
+            following=following.asked(node.parameter(self, "following", "")),
             fixed_cameras=node.parameter(self, "fixed_cameras", False),
             camera_noise=node.parameter(self, "camera_noise", False),
+            late=True,
         )
         self.cell.reset(node.parameter(self, "seed", 0), node.parameter(self, "variant", ""))
 

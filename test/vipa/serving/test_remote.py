@@ -46,10 +46,10 @@ def served(policy, sha256="abc", port=0):
     return Running(served.infer, served.metadata, port=port)
 
 
-def connect(server, name="vipa"):
+def connect(server, name="vipa", robot=ROBOT):
     """The commander of the policy at `server`, patient: nothing here depends on how fast the machine is."""
     remote = parse(f"{name}@127.0.0.1:{server.port}")
-    return RemoteCommander(ROBOT, replace(remote, mapping=replace(remote.mapping, timeout=WAIT)))
+    return RemoteCommander(robot, replace(remote, mapping=replace(remote.mapping, timeout=WAIT)))
 
 
 def same(a, b):
@@ -65,10 +65,15 @@ def same(a, b):
         np.testing.assert_array_equal(x.hand, y.hand)
 
 
-def test_served_or_here_is_the_same_chunk_from_the_same_observation():
+LATE = replace(ROBOT, groups=[replace(g, command_latency=0.04, hand_latency=0.14) for g in ROBOT.groups])
+
+
+@pytest.mark.parametrize("robot", [ROBOT, LATE], ids=["prompt", "late"])
+def test_served_or_here_is_the_same_chunk_from_the_same_observation(robot):
     far, near = Creeping(), Creeping()
     with served(far) as server:
-        remote, local = connect(server), PolicyCommander(ROBOT, near)
+        remote, local = connect(server, robot=robot), PolicyCommander(robot, near)
+        assert remote.ahead_ns == (40_000_000 if robot is LATE else 0)
         assert remote.sha256 == "abc" and remote.period == local.period and set(remote.cameras) == {"scene", "wrist"}
         for commander in (remote, local):
             commander.reset(START)

@@ -5,12 +5,12 @@ import numpy as np
 from vipa import resources
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.inference import BEST_FIT, InferenceOptions
-from vipa.commanders.policy.prefix import committed_prefix
+from vipa.commanders.policy.prefix import Departure, committed_prefix
 from vipa.errors import NoChunk, VipaError
 from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
-from vipa.robot.lateness import command_ns, hand_ahead
+from vipa.robot.lateness import hand_ahead, sent_ahead_ns
 from vipa.robot.state import Observation
 from vipa_model.runtime.policy import Policy
 
@@ -53,7 +53,7 @@ class PolicyCommander:
         if missing:
             raise VipaError(f"the checkpoint looks through camera {', '.join(sorted(missing))}; robot '{robot.name}' has: "
                             f"{', '.join(c.name for c in robot.cameras)}")  # fmt: skip
-        self.ahead_ns = min(map(command_ns, self.groups.values()))
+        self.ahead_ns = sent_ahead_ns(self.groups.values())
         first = next(iter(self.groups))  # extrinsics are wanted in a base frame: the first group's
         self.base = np.linalg.inv(kinematics.group(first).base.homogeneous)
 
@@ -76,7 +76,10 @@ class PolicyCommander:
         observation = seen.observation
         self.policy.reset()  # the same noise every time: successive chunks differ by what was seen, not by chance
         start = observation.stamp_ns + round(self.policy.dt * 1e9) - self.ahead_ns
-        prefix = committed_prefix(seen.status.committed, self.last, start, self.policy.dt) if self.continues else None
+        prefix = None
+        if self.continues:
+            departure = Departure.of(observation, self.ahead_ns)
+            prefix = committed_prefix(seen.status.committed, self.last, start, self.policy.dt, departure)
         try:
             out = self.policy.act(self.as_arrays(observation), prefix)
         except ValueError as error:

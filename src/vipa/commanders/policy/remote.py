@@ -1,16 +1,18 @@
 """The commander `policy` whose model runs behind a socket: openpi's, GR00T's, or VIPA's own (`vipa serve`)."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
 from vipa.commanders.commander import CommanderInput, EpisodeStart
 from vipa.commanders.policy.first_answer import ask_once
-from vipa.commanders.policy.prefix import committed_prefix
+from vipa.commanders.policy.prefix import Departure, committed_prefix
 from vipa.errors import NoChunk, VipaError
-from vipa.motion.chunk import ActionChunk, Mode
+from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
+from vipa.robot.lateness import hand_ahead, sent_ahead_ns
 from vipa.serving.address import PolicyAddress, parse
 from vipa.serving.connection import Connection, ConnectionFailed, Transport
 from vipa.serving.decode import decode
@@ -27,6 +29,8 @@ FIRST_ANSWER_TIMEOUT_S = 300.0
 class RemoteCommander:
     """Asks the server at every step and waits for its answer; one connection, one question at a time, so an answer is always
     the one to what was just asked. Raises VipaError if mapping and robot do not fit, or the server cannot be reached now.
+
+    Chunks are sent ahead by the command latency of the arms, as PolicyCommander's are.
 
     sha256: of the served checkpoint, where the server names it.
     """
@@ -45,6 +49,7 @@ class RemoteCommander:
             part.group for part in self.mapping.actions if part.group
         )  # extrinsics are given in its base frame
         base = Kinematics(robot).group(first).base.homogeneous
+        self.ahead_ns = sent_ahead_ns(robot.group(part.group) for part in self.mapping.actions if part.group)
         self.requests = RequestBuilder(self.mapping, np.linalg.inv(base))
         self.sha256: str | None = None
         self.connection = Connection(transport or make_transport(remote), str(remote), self.mapping.timeout, self._meet)
@@ -76,11 +81,16 @@ class RemoteCommander:
         if seen.status.mode is Mode.STOPPED:
             return None
         observation, dt = seen.observation, 1.0 / self.mapping.rate
-        start = observation.stamp_ns + round(dt * 1e9)
-        prefix = committed_prefix(seen.status.committed, self.last, start, dt) if self.mapping.prefix else None
+        start = observation.stamp_ns + round(dt * 1e9) - self.ahead_ns
+        prefix = None
+        if self.mapping.prefix:
+            departure = Departure.of(observation, self.ahead_ns)
+            prefix = committed_prefix(seen.status.committed, self.last, start, dt, departure)
         answer = self.connection.ask(lambda: self.requests.build(observation, prefix))
         try:
-            actions = decode(self.mapping, self.robot, answer, observation.groups)
+            actions = tuple(
+                self._hand_ahead(a, dt) for a in decode(self.mapping, self.robot, answer, observation.groups)
+            )
         except ValueError as error:
             raise NoChunk(f"policy {self.remote}: {error}") from None
         self.seq += 1
@@ -88,6 +98,11 @@ class RemoteCommander:
             self.commander_id, seen.status.epoch, self.seq, seen.now_ns, start, dt, actions, observation.stamp_ns
         )
         return self.last
+
+    def _hand_ahead(self, action: GroupAction, dt: float) -> GroupAction:
+        if action.hand is None:
+            return action
+        return replace(action, hand=hand_ahead(self.robot.group(action.name), action.hand, dt))
 
     def first_answer(self, instruction: str) -> None:
         """Asks once for `instruction`, with the patience of FIRST_ANSWER_TIMEOUT_S. Raises VipaError if no answer comes that could be

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vipa.commanders.policy.prefix import committed_prefix
+from vipa.commanders.policy.prefix import Departure, committed_prefix
 from vipa.motion.chunk import ActionChunk, GroupAction
 
 S = 1_000_000_000
@@ -30,6 +30,17 @@ def test_a_chunk_that_begins_outside_has_no_prefix(start):
         committed_prefix(chunk(1.0, [0.0, 0.1, 0.2]), chunk(0.9, np.zeros(8), hand=np.ones(8)), round(start * S), 0.1)
         is None
     )
+
+
+def test_steps_that_are_over_lie_between_the_observation_and_what_is_committed():
+    committed, last = chunk(1.0, [0.2, 0.3]), chunk(0.5, np.zeros(8), hand=np.linspace(1, 0.3, 8))
+    seen = Departure(round(0.8 * S), {"arm": np.array([0.0, 0, 0, 0, 0, 0, 1])})
+    prefix = committed_prefix(committed, last, round(0.9 * S), 0.1, seen)["arm"]
+    np.testing.assert_allclose(prefix["poses"][:, 0], [0.1, 0.2, 0.3], atol=1e-9)
+    np.testing.assert_allclose(prefix["hand"][:, 0], [0.6, 0.5, 0.4], atol=1e-9)
+    assert committed_prefix(committed, last, round(0.7 * S), 0.1, seen) is None, "nothing is known from before it"
+    newer = Departure(round(1.05 * S), seen.poses)
+    assert len(committed_prefix(committed, last, round(1.0 * S), 0.1, newer)["arm"]["poses"]) == 2
 
 
 def test_one_committed_step_counts_at_its_own_time_only():
