@@ -46,7 +46,7 @@ ROWS = [
         "wipe_board", weak, 13.0, "", ["", "insufficient_pressure", "insufficient_pressure"], marks=pytest.mark.slow
     ),
     pytest.param("water_plant", brief, 1.0, "", ["out_of_time", "", ""]),
-    pytest.param("water_plant", elsewhere, 12.0, "", ["wrong_region", "", ""]),
+    pytest.param("water_plant", elsewhere, 12.0, "", ["wrong_region", "", ""], marks=pytest.mark.slow),
     pytest.param("water_plant", aloft, 10.0, "fr3_inspire", ["grasp_misaligned", "", ""], marks=pytest.mark.slow),
     pytest.param("water_plant", beyond, 14.0, "", ["stuck", "", ""], marks=pytest.mark.slow),
 ]

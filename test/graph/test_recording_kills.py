@@ -15,8 +15,10 @@ from vipa.recording import demonstration, reader, repair, topics
 from vipa_ros.bringup import environment
 
 pytestmark = pytest.mark.graph
-VICTIMS = ["recorder", "sim", pytest.param("motion", marks=pytest.mark.slow), pytest.param("task_manager", marks=pytest.mark.slow),
-           pytest.param("teleop", marks=pytest.mark.slow)]  # fmt: skip
+VICTIMS = [
+    "recorder",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("sim", "motion", "task_manager", "teleop")),
+]
 
 
 @pytest.fixture
