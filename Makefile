@@ -1,5 +1,5 @@
 # make demo | test | lint | coverage | coverage-all | audit | test-train | setup | train-env | lock
-.PHONY: demo test lint coverage coverage-all audit test-train setup train-env libero-env lock
+.PHONY: demo test lint coverage coverage-all audit test-train setup train-env libero-env franky-env lock
 
 demo: setup
 	.venv/bin/vipa episode --task put_three_obj --policy expert --seed 1
@@ -43,6 +43,10 @@ train-env:
 # LIBERO in an environment of its own, for vipa evaluate --benchmark.
 libero-env: setup
 	@scripts/libero_env.sh
+
+# Driver `franky` and the simulated arm to try it with: docs/robots/franky.md.
+franky-env: setup
+	.venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-franky.lock
 
 # Renews the lock files from requirements*.in: only when a dependency is to change.
 lock:

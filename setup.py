@@ -53,6 +53,7 @@ setup(
     extras_require={
         "train": requirements("requirements-train.in"),
         "realsense": ["pyrealsense2"],
+        "franky": ["franky-control"],
         "teleop": ["evdev", "hidapi"],
         "ray": ["ray"],
         "view": ["foxglove-sdk"],

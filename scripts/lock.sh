@@ -12,6 +12,8 @@ compile "$@" --universal --python-version 3.11 --generate-hashes requirements.in
 compile "$@" --python-version 3.12 --python-platform linux --generate-hashes requirements-jazzy.in -o requirements-jazzy.lock
 
 compile "$@" --universal --python-version 3.11 --generate-hashes requirements-libero.in -o requirements-libero.lock
+# What these two want is in requirements.lock.
+compile "$@" --universal --python-version 3.11 --no-deps --generate-hashes requirements-franky.in -o requirements-franky.lock
 
 # No hashes and none of CUDA's packages: torch is either its CPU or its CUDA build, and brings what the latter needs.
 compile "$@" --universal --python-version 3.11 --no-annotate -c requirements.lock requirements-train.in -o requirements-train.lock

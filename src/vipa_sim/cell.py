@@ -11,11 +11,11 @@ from vipa.config import fingerprint
 from vipa.errors import VipaError, unknown
 from vipa.robot.description import Camera, Robot
 from vipa.robot.state import GroundTruth, JointState, JointTrajectory
+from vipa.robot.trajectory_controller import TrajectoryController
 from vipa.tasks.task import Task
 from vipa_sim import contacts, drawn, geometry, robot_model, tabletop
 from vipa_sim.camera_mounts import mounted_anew
 from vipa_sim.camera_noise import CameraNoise
-from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following, of_robot
 from vipa_sim.placement_ik import Reach
 from vipa_sim.scenes import load_scene

@@ -45,7 +45,7 @@ def test_a_cell_passes_and_its_faults_are_found(tmp_path, monkeypatch, dry_run):
         # by stamps, so that a busy machine tells no lower rate: within what 2 ms of a physics step make of few pictures
         assert float(found["camera scene"]["detail"].split(" Hz")[0]) == pytest.approx(15.0, rel=0.05)
         assert found["frames"]["level"] == "ok"
-        found = preflight(world.domain.id, tmp_path, hardware=True)
+        found = preflight(world.domain.id, tmp_path, driver="franka")
         assert found["controllers"]["level"] == "error" and "does not answer" in found["controllers"]["detail"]
         motion = world.supervisor.processes["motion"]
         motion.send_signal(signal.SIGSTOP)

@@ -17,8 +17,8 @@ from vipa_ros.evaluation import session
 
 
 @pytest.mark.parametrize("config, commander, message", [
-    ({}, True, "unknown driver of the real cell ''; allowed: franka, ur"),
-    ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, ur"),
+    ({}, True, "unknown driver of the real cell ''; allowed: franka, franky, ur"),
+    ({"driver": "abb"}, False, "driver of the real cell 'abb'; allowed: franka, franky, ur"),
     ({"driver": "franka"}, True, "policy 'expert' lives on a simulation's ground truth"),
     ({"driver": "ur", "policy": "models/x"}, True, "unknown policy 'models/x'; names here: .*; allowed: 'expert' .*, or NAME@HOST.*, or a checkpoint"),
     ({"driver": "ur", "cell": "sim"}, True, "driver 'ur' is for cell real"),

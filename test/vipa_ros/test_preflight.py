@@ -111,8 +111,8 @@ def test_a_real_episode_is_refused_on_an_error_and_says_all_of_them(monkeypatch,
     monkeypatch.setattr(doctor, "dead_shared_memory", lambda since: [])
     asked = []
 
-    def look(robot, env, hardware, cameras, moveit):
-        asked.append((robot, hardware, cameras))
+    def look(robot, env, driver, cameras):
+        asked.append((robot, driver, cameras))
         return [
             Finding("camera scene", ERROR, "0 pictures", "start it"),
             Finding("driver", WARNING, "not running yet", "x"),
@@ -122,7 +122,7 @@ def test_a_real_episode_is_refused_on_an_error_and_says_all_of_them(monkeypatch,
         VipaError, match=r"not fit for an episode: camera scene; `vipa doctor --cell real --driver franka"
     ):
         run.before_real_episode(CONFIG, {}, look)
-    assert asked == [("fr3_single", True, "scene,wrist")]
+    assert asked == [("fr3_single", "franka", "scene,wrist")]
     said = capsys.readouterr().err
     assert "ERROR   camera scene: 0 pictures" in said and "do: start it" in said and "warning driver" in said
 

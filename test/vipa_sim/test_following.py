@@ -6,10 +6,10 @@ import pytest
 from vipa.errors import VipaError
 from vipa.robot.description import load_robot
 from vipa.robot.state import JointTrajectory
+from vipa.robot.trajectory_controller import TrajectoryController
 from vipa.tasks.task import load_task
 from vipa_cli.bench.lagging import LaggingRobot
 from vipa_sim.cell import SimCell
-from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following, parse
 
 ROBOT = load_robot("fr3_single")

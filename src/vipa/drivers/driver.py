@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 ACTIVE = "active"
+OWN = ("franky",)  # drivers that are nodes of ours, controller and all; the others are asked through ros2_control
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
+from vipa.drivers.driver import OWN
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording.topic_names import JOINT_STATES
@@ -20,8 +21,9 @@ WRENCH_RATE = 50.0
 USB = "3"  # what a RealSense's connection begins with
 
 
-def cell_findings(robot: Robot, cameras: Sequence[str], heard: Heard, hardware: bool) -> list[Finding]:
-    """All findings of the cell. cameras: names of those that the task looks through. hardware: a real robot with ros2_control."""
+def cell_findings(robot: Robot, cameras: Sequence[str], heard: Heard, make: str) -> list[Finding]:
+    """All findings of the cell. cameras: names of those that the task looks through. make: the real robot's driver, "": a simulated
+    one."""
     described = {c.name: c for c in robot.cameras}
     found = [camera_finding(described[name], heard) for name in cameras]
     found.append(skew(cameras, heard))
@@ -34,8 +36,10 @@ def cell_findings(robot: Robot, cameras: Sequence[str], heard: Heard, hardware: 
     ]
     if not heard.simulated:
         found.append(clocks(heard))
-    if hardware:
-        found += [driver(heard), controllers(robot, heard)]
+    if make:
+        found.append(driver(heard))
+    if make and make not in OWN:
+        found.append(controllers(robot, heard))
     return found
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from vipa.recording.topics import (
     CLOCK,
+    JOINT_STATES,
     ROBOT_STATUS,
     TF_STATIC,
     Service,
@@ -50,7 +51,7 @@ NODES = (
     "placement",
     *COMMANDERS,
 )
-CELLS = {"sim": ("sim",), "real": ("cell", "realsense", "gripper")}
+CELLS = {"sim": ("sim",), "real": ("cell", "realsense", "gripper", "franky")}
 CAMERAS = camera_topics("")["color"].split("//")[0] + "/"  # what their topics begin with
 EVERYWHERE = ("/rosout", "/parameter_events")
 PARAMETER_SERVICES = (
@@ -110,7 +111,7 @@ def policy(robot: Robot, cell: str) -> str:
     """The policy file of SROS2 for `robot` in a `sim` or `real` cell: an enclave /vipa/NODE a node."""
     root = ElementTree.Element("policy", version=VERSION)
     enclaves = ElementTree.SubElement(root, "enclaves")
-    for name, one in sorted(access(topic_table(robot, cell), service_table(cell), cell).items()):
+    for name, one in sorted(access(topic_table(robot, cell), service_table(cell, robot), cell).items()):
         profiles = ElementTree.SubElement(ElementTree.SubElement(enclaves, "enclave", path=enclave(name)), "profiles")
         profile = ElementTree.SubElement(profiles, "profile", ns="/", node=name)
         for kind, singular, rights in (
@@ -133,14 +134,17 @@ def enclave(node: str) -> str:
 
 
 def _cell(cell: str, name: str) -> set[str]:
-    """Which of a cell's nodes the topic `name` is of: a real one's cameras publish no joints, its gripper no pictures."""
+    """Which of a cell's nodes the topic `name` is of: a real one's cameras publish no joints, its gripper no pictures. `cell` is what
+    is not ours, `franky` our driver in its place."""
     if cell == "sim":
         return {"sim"}
     if name.startswith(CAMERAS):
         return {"cell", "realsense"}
     if name == TF_STATIC:
         return {"cell", "robot"}
-    return {"cell", "gripper"} if name.endswith("/joint_trajectory") else {"cell"}
+    if name == JOINT_STATES or name.endswith("/wrench"):
+        return {"cell", "franky"}
+    return {"cell", "gripper", "franky"} if name.endswith("/joint_trajectory") else {"cell"}
 
 
 def _meant(words: str, nodes: tuple[str, ...], cell: str, name: str = "") -> set[str]:

@@ -39,6 +39,16 @@ PLACEMENT = "/vipa/placement"
 PLACEMENT_STATUS = "/vipa/placement_status"
 
 
+def arm_status(group: str) -> str:
+    """What a driver of ours says of the arm `group` to node `robot`."""
+    return f"/{group}/robot_status"
+
+
+def arm_recovery(group: str) -> str:
+    """Where node `robot` asks a driver of ours to recover the arm `group`."""
+    return f"/{group}/recover"
+
+
 def placement_service(ask: str) -> str:
     """What the console asks node `placement` for: accept, new_reference or in_spite."""
     return f"{PLACEMENT}/{ask}"

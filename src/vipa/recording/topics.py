@@ -36,6 +36,8 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     TF,
     TF_STATIC,
     TIGHTEN_LIMITS,
+    arm_recovery,
+    arm_status,
     camera_topics,
     command_topic,
     placement_topic,
@@ -136,6 +138,9 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
                     "motion, commanders",
                 )
             )
+        if group.franky is not None and cell == "real":
+            status = arm_status(group.name)
+            rows.append(Topic(status, "vipa_msgs/msg/RobotStatus", "latched", "10", "", "franky", "robot", False))
         for controller in controllers_of(group):
             rows.append(
                 Topic(
@@ -161,9 +166,15 @@ class Service:
     clients: str
 
 
-def service_table(cell: str = "sim") -> list[Service]:
-    """Every service and action of the graph in a `sim` or `real` cell."""
+def service_table(cell: str = "sim", robot: Robot | None = None) -> list[Service]:
+    """Every service and action of the graph in a `sim` or `real` cell. robot: with those that only its driver has."""
+    arms = robot.arms if robot is not None and cell == "real" else []
     return [
+        *(
+            Service(arm_recovery(g.name), "std_srvs/srv/Trigger", "franky", "robot")
+            for g in arms
+            if g.franky is not None
+        ),
         Service(
             SET_AUTHORITY, "vipa_msgs/srv/SetAuthority", "motion", "task_manager, robot, teleop, calibrate, preflight"
         ),

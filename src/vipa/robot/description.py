@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from vipa import config, resources
-from vipa.config import Name, Range, Token
+from vipa.config import Match, Name, Range, Token
 from vipa.errors import unknown
 from vipa.robot import calibrated
 from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity, check_vectors
@@ -112,6 +112,35 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Franky:
+    """How driver `franky` reaches and runs a Franka arm.
+
+    Args:
+        address: host name or IP address of the arm's control, as in Desk.
+        realtime: a real-time kernel is required, as libfranka does by default; false: for a simulator.
+        force_thresholds: newtons and newton metres on the tool (x, y, z, about them) beyond which the robot stops by a reflex.
+        torque_thresholds: newton metres, a value a joint, likewise.
+
+    Raises:
+        ValueError: for lists of another length.
+    """
+
+    address: Annotated[str, Match(r"[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?", "a host name or an IP address")]
+    realtime: bool = True
+    force_thresholds: list[Annotated[float, Range(above=0, high=1000)]] = field(
+        default_factory=lambda: [60.0, 60.0, 60.0, 15.0, 15.0, 15.0]
+    )
+    torque_thresholds: list[Annotated[float, Range(above=0, high=100)]] = field(
+        default_factory=lambda: [50.0, 50.0, 50.0, 50.0, 12.0, 12.0, 12.0]
+    )
+
+    def __post_init__(self):
+        for key, count in (("force_thresholds", 6), ("torque_thresholds", 7)):
+            if len(getattr(self, key)) != count:
+                raise ValueError(f"franky: {key} wants {count} values")
+
+
+@dataclass(frozen=True)
 class Group:
     """Joints that are commanded together: an arm with its hand, or a head.
 
@@ -132,6 +161,7 @@ class Group:
         command_latency, hand_latency: seconds from a command to the motion of the arm, and of its hand, as `vipa calibrate
             latency` measures them.
         hand: None: the arm has none.
+        franky: of an arm that driver `franky` runs.
 
     Raises:
         ValueError: for lists whose lengths do not fit `joints`.
@@ -158,6 +188,7 @@ class Group:
     command_latency: Latency = 0.0
     hand_latency: Latency = 0.0
     hand: Hand | None = None
+    franky: Franky | None = None
 
     def __post_init__(self):
         if not self.joints:

@@ -4,8 +4,8 @@ import numpy as np
 
 from vipa.robot.description import Robot
 from vipa.robot.state import JointState, JointTrajectory
+from vipa.robot.trajectory_controller import TrajectoryController
 from vipa_cli.bench.ideal_robot import IdealRobot
-from vipa_sim.controllers import TrajectoryController
 from vipa_sim.following import Follower, Following
 
 STEP = 0.002  # seconds between two values that a controller gives its servo

@@ -73,7 +73,7 @@ def _cell(args) -> list:
     return found + cell(
         config.robot,
         env,
-        config.cell == "real",
+        config.driver,
         cameras,
         config.motion_backend == "moveit",
         estop=args.estop,

@@ -25,8 +25,9 @@ from vipa_sim import following
 from vipa_sim.scenes import load_scene
 
 CELLS = ("sim", "real")
-DRIVERS = {  # makes of robots, and the packages of messages that their adapters want
+DRIVERS = {  # and the packages that they want
     "franka": ("controller_manager_msgs", "franka_msgs"),
+    "franky": ("franky",),
     "ur": ("controller_manager_msgs", "ur_dashboard_msgs"),
 }
 
@@ -60,7 +61,9 @@ class EpisodeConfig:
     variant: str = argument("", "appearance; empty: drawn by the seed from the seen ones")
     time_limit: Annotated[float, Range(0, 86_400)] = argument(0.0, "seconds of ROS time; 0: the task's")
     speed: Annotated[float, Range(0, 1000)] = argument(1.0, "simulated over wall time at most; 0: as fast as it goes")
-    driver: str = argument("", "make of the robot in a real cell: franka or ur")
+    driver: str = argument(
+        "", "of the robot in a real cell: franka (franka_ros2), franky (our own, without ROS drivers) or ur"
+    )
     camera_driver: str = argument(
         "", "of a real cell's cameras: realsense (our node) or realsense2_camera; empty: they are started by hand"
     )
@@ -204,7 +207,13 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
     lacking = [name for name in DRIVERS[config.driver] if importlib.util.find_spec(name) is None]
     if lacking:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
-    camera_nodes.check(config.camera_driver, load_robot(config.robot or load_task(config.task).robot))
+    robot = load_robot(config.robot or load_task(config.task).robot)
+    camera_nodes.check(config.camera_driver, robot)
+    if config.driver == "franky" and (unset := [g.name for g in robot.arms if g.franky is None]):
+        raise VipaError(
+            f"driver 'franky': robot '{robot.name}' does not say where {', '.join(unset)} is; allowed: in the group's "
+            "franky: {address: HOST}; docs/robots/franky.md"
+        )
     if commander and registry.kind_of(config.policy).wants_truth:
         allowed = ", or ".join(kind.form for kind in registry.KINDS if not kind.wants_truth)
         raise VipaError(
@@ -240,11 +249,19 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
         ]
         if config.driver == "franka":  # its hand has an action, and no trajectory controller
             specs.append(ProcessSpec("gripper", "gripper", ours))
+        if config.driver == "franky":
+            arms = [group.name for group in load_robot(robot).arms]
+            specs += [ProcessSpec(_franky(arm, arms), "franky", {**ours, "group": arm}) for arm in arms]
         return specs + camera_nodes.camera_nodes(config.camera_driver, load_robot(robot), robot)
     ours = {"robot": robot, "task": task, "use_sim_time": True}
     sim = {**ours, "seed": config.seed, "variant": config.variant, "speed": float(config.speed)}
     sim |= simulation(config)
     return [ProcessSpec("sim", "sim", sim), ProcessSpec("motion", "motion", ours)]
+
+
+def _franky(arm: str, arms: list[str]) -> str:
+    """The name of the node that runs the arm."""
+    return "franky" if len(arms) == 1 else f"franky_{arm}"
 
 
 def pinned_files(config: EpisodeConfig) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Node `preflight`: listens to a running cell and judges it: cameras, joints, wrench, frames, clocks, motion, driver, controllers.
 
-Parameters: robot (name or path); cameras (names with commas; empty: all of the robot file); hardware (bool: a real robot with
-ros2_control); seconds (of wall time that it listens); moveit (bool: MoveIt's nodes are wanted); estop (bool: tests the emergency stop);
+Parameters: robot (name or path); cameras (names with commas; empty: all of the robot file); driver (of a real robot; empty: a
+simulated one); seconds (of wall time that it listens); moveit (bool: MoveIt's nodes are wanted); estop (bool: tests the emergency stop);
 dry_run (bool: moves to places of the workspace at a tenth of the speed). Prints what it finds as one JSON line, last. Exit status 0,
 whatever it finds.
 """
@@ -12,6 +12,7 @@ import sys
 
 from rclpy.node import Node
 
+from vipa.drivers.driver import OWN
 from vipa.errors import VipaError, unknown
 from vipa.preflight.cell_checks import cell_findings
 from vipa.preflight.finding import Finding, judged
@@ -33,16 +34,16 @@ class Preflight(Node):
         if strangers := [name for name in given if name not in names and name != "none"]:
             raise unknown(f"camera of robot {self.robot.name}", strangers[0], names)
         self.cameras = [] if given == ["none"] else given or names
-        self.hardware = node.parameter(self, "hardware", False)
+        self.driver = node.parameter(self, "driver", "")
         self.seconds = node.parameter(self, "seconds", 3.0)
         self.moveit = node.parameter(self, "moveit", False)
         self.wants = {"estop": node.parameter(self, "estop", False), "dry_run": node.parameter(self, "dry_run", False)}
-        self.ear = Ear(self, self.robot, self.cameras, self.hardware)
+        self.ear = Ear(self, self.robot, self.cameras, self.driver not in ("", *OWN))
         self.acts = Acts(self, self.robot, self.ear.services) if any(self.wants.values()) else None
 
     async def look(self) -> list[Finding]:
         heard = await self.ear.listen(self.seconds)
-        found = cell_findings(self.robot, self.cameras, heard, self.hardware)
+        found = cell_findings(self.robot, self.cameras, heard, self.driver)
         if self.moveit:
             wanted = [
                 f"/{spec.label}" if not spec.namespace else f"{spec.namespace}/{spec.name}"

@@ -4,7 +4,7 @@ A robot that is not ready, or whose controllers begin a trajectory where the arm
 stopped, until it is. Recovery and homing happen when asked for, never by
 themselves.
 
-Parameters: robot (name or path); driver (none|franka|ur); cell (sim|real): in a real one it answers the cell's reset by homing and
+Parameters: robot (name or path); driver (none|franka|franky|ur); cell (sim|real): in a real one it answers the cell's reset by homing and
 tells on /tf_static where the robot file's cameras are.
 """
 
@@ -46,11 +46,11 @@ class RobotNode(Node):
         super().__init__("robot")
         self.robot = load_robot(node.parameter(self, "robot", str))
         make, cell = node.parameter(self, "driver", "none"), node.parameter(self, "cell", "sim")
-        # ros2_control's own; a hand behind a gripper action has none that this node could ask for
-        self.wanted = [g.controller for g in self.robot.groups] if make != "none" else []
         self.services_ = Services(self, {topics.ESTOP: EStop, LIST: ListControllers, SWITCH: SwitchController})
+        self.wires = driver_wires(make, self, self.services_, self.robot)
+        # ros2_control's own; a hand behind a gripper action has none that this node could ask for
+        self.wanted = [g.controller for g in self.robot.groups] if self.wires.ros2_control else []
         self.starts = ControllerStarts(self.services_, self.wanted)
-        self.wires = driver_wires(make, self, self.services_)
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, str] | None = None if self.wanted else {}
         self.listing, self.since_list, self.since_status = None, CONTROLLERS_TIMEOUT_S, 0.0

@@ -28,13 +28,13 @@ BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  #
 
 
 class Ear:
-    """What `node` hears of `robot`. hardware: ros2_control is asked, too. One thread."""
+    """What `node` hears of `robot`. ros2_control: it is asked, too. One thread."""
 
-    def __init__(self, node: Node, robot: Robot, cameras: list[str], hardware: bool):
+    def __init__(self, node: Node, robot: Robot, cameras: list[str], ros2_control: bool):
         self.node, self.robot, self.heard = node, robot, Heard(0.0)
         self.heard.cameras = {name: CameraHeard() for name in cameras}
-        self.services = Services(node, {LIST: ListControllers} if hardware else {})
-        self.starts = ControllerStarts(self.services, [g.controller for g in robot.groups]) if hardware else None
+        self.services = Services(node, {LIST: ListControllers} if ros2_control else {})
+        self.starts = ControllerStarts(self.services, [g.controller for g in robot.groups]) if ros2_control else None
         listen = Listener(node).on
         listen(JointState, topics.JOINT_STATES, self.on_joints, BEST_EFFORT)
         listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, BEST_EFFORT)

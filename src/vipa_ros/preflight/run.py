@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from vipa.drivers.driver import OWN
 from vipa.errors import VipaError
+from vipa.preflight import franky_checks
 from vipa.preflight.finding import ERROR, Finding
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
@@ -21,11 +23,11 @@ MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 
 
 def cell(
-    robot: str, env: dict[str, str], hardware: bool, cameras: str = "", moveit: bool = False, **acts: bool
+    robot: str, env: dict[str, str], driver: str, cameras: str = "", moveit: bool = False, **acts: bool
 ) -> list[Finding]:
-    """What node `preflight` finds in the graph that `env` leads to. cameras: names with commas, "none"; "": all. acts: estop, dry_run.
+    """What node `preflight` finds in the graph that `env` leads to. driver: "": simulated. cameras: names with commas, "none"; "": all. acts: estop, dry_run.
     Raises VipaError for a wrong request."""
-    wanted = {"robot": robot, "cameras": cameras, "hardware": hardware, "moveit": moveit, **acts}
+    wanted = {"robot": robot, "cameras": cameras, "driver": driver, "moveit": moveit, **acts}
     line = command(ProcessSpec("preflight", "preflight", wanted), Path())
     limit = DRY_RUN_S if acts.get("dry_run") else LIMIT_S
     try:
@@ -66,7 +68,11 @@ def before_real_episode(config, env: dict[str, str], look: Callable = cell) -> N
         host.real_time(),
         host.checkpoint(config.policy, config.inference, robot, task),
     ]
-    findings += look(config.robot, env, True, cameras)
+    seen = look(config.robot, env, config.driver, cameras)
+    if config.driver in OWN:  # the episode's graph starts it: it says nothing yet, but the arms can be asked
+        seen = [finding for finding in seen if finding.name.startswith("camera")]
+        findings += franky_checks.arms(robot)
+    findings += seen
     print("\n".join(lines(findings, quiet=True)), file=sys.stderr, flush=True)
     wrong = [f.name for f in findings if f.level == ERROR]
     if wrong:

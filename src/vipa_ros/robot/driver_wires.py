@@ -7,10 +7,13 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
+from vipa_msgs.msg import RobotStatus
 
-from vipa.drivers import franka, ur
-from vipa.drivers.driver import Driver, NoDriver
+from vipa.drivers import franka, franky, ur
+from vipa.drivers.driver import Driver, DriverState, NoDriver
 from vipa.errors import VipaError, unknown
+from vipa.recording import topics
+from vipa.robot.description import Robot
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.services import Services
 
@@ -23,7 +26,9 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 
 class DriverWires:
-    """A make's adapter. driver: with its newest readings after `read`."""
+    """A make's adapter. driver: with its newest readings after `read`. ros2_control: its controllers are asked for and activated."""
+
+    ros2_control = True
 
     def __init__(self, driver: Driver):
         self.driver = driver
@@ -103,12 +108,55 @@ class UrWires(DriverWires):
         return "" if answer.success else f"{self.names[name]}: {answer.message or 'refused'}"
 
 
-def driver_wires(make: str, node: Node, services: Services) -> DriverWires:
+class FrankyWires(DriverWires):
+    """Our own node `franky`, one an arm, which is controller and driver in one."""
+
+    ros2_control = False
+
+    def __init__(self, node: Node, services: Services, robot: Robot):
+        super().__init__(franky.Franky([group.name for group in robot.arms]))
+        self.services = services
+        services.add({topics.arm_recovery(arm): Trigger for arm in self.driver.arms})
+        for arm in self.driver.arms:
+            Listener(node).on(
+                RobotStatus, topics.arm_status(arm), lambda msg, arm=arm: self.on_status(arm, msg), LATCHED
+            )
+
+    def on_status(self, arm, msg):
+        said = DriverState(msg.ready, msg.estop, msg.mode, msg.message)
+        self.driver.heard[arm] = said, time.monotonic()
+
+    def read(self) -> None:
+        self.driver.now = time.monotonic()
+
+    async def request(self, name: str) -> str:
+        for arm in self.driver.stopped():
+            try:
+                answer = await self.services.call(topics.arm_recovery(arm), Trigger.Request(), DRIVER_WAIT_S)
+            except VipaError as error:
+                return str(error)
+            if not answer.success:
+                return f"{arm}: {answer.message}"
+        return ""
+
+
+class NoWires(DriverWires):
+    """A simulated robot."""
+
+    ros2_control = False
+
+
+def driver_wires(make: str, node: Node, services: Services, robot: Robot) -> DriverWires:
     """The adapter for robots of `make`. Raises VipaError for one that is unknown or whose messages are not installed."""
-    makes = {"none": lambda *_: DriverWires(NoDriver()), "franka": FrankaWires, "ur": UrWires}
+    makes = {
+        "none": lambda: NoWires(NoDriver()),
+        "franka": lambda: FrankaWires(node, services),
+        "franky": lambda: FrankyWires(node, services, robot),
+        "ur": lambda: UrWires(node, services),
+    }
     if make not in makes:
         raise unknown("driver", make, makes)
     try:
-        return makes[make](node, services)
+        return makes[make]()
     except ImportError as error:
         raise VipaError(f"driver '{make}' wants its messages: {error}") from None

@@ -9,7 +9,7 @@ from vipa.motion.gate import SafetyGate
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
 from vipa.robot.state import JointTrajectory
-from vipa_sim.controllers import TrajectoryController
+from vipa.robot.trajectory_controller import TrajectoryController
 
 ROBOT = load_robot("fr3_single")
 GROUP = dataclasses.replace(ROBOT.groups[0], workspace=None, tool_speed=5.0, tool_angular_speed=20.0)

@@ -42,13 +42,13 @@ def well() -> Heard:
     return heard
 
 
-def finding(heard, name, hardware=True):
-    (found,) = [f for f in cell_findings(ROBOT, CAMERAS, heard, hardware) if f.name == name]
+def finding(heard, name, driver="franka"):
+    (found,) = [f for f in cell_findings(ROBOT, CAMERAS, heard, driver) if f.name == name]
     return found
 
 
 def test_where_all_is_well_nothing_fires():
-    assert [f for f in cell_findings(ROBOT, CAMERAS, well(), True) if f.level != OK] == []
+    assert [f for f in cell_findings(ROBOT, CAMERAS, well(), "franka") if f.level != OK] == []
 
 
 def camera(**changes):
@@ -166,6 +166,6 @@ def test_another_serial_is_found():
 def test_a_simulated_cell_has_no_hardware_to_ask():
     heard = well()
     heard.simulated, heard.controllers, heard.robot_ready = True, None, None
-    names = [f.name for f in cell_findings(ROBOT, CAMERAS, heard, False)]
+    names = [f.name for f in cell_findings(ROBOT, CAMERAS, heard, "")]
     assert "controllers" not in names and "clocks" not in names
-    assert all(f.level == OK for f in cell_findings(ROBOT, CAMERAS, heard, False))
+    assert all(f.level == OK for f in cell_findings(ROBOT, CAMERAS, heard, ""))

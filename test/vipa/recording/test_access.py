@@ -32,10 +32,15 @@ def test_what_moves_the_robot_is_a_few_nodes_right(cell):
 
 
 def test_a_real_cells_parts_say_what_is_theirs():
-    assert who("real", "publish", topics.JOINT_STATES) == {"cell"}
+    assert who("real", "publish", topics.JOINT_STATES) == {"cell", "franky"}
     assert who("real", "publish", topics.camera_topics("head")["color"]) == {"cell", "realsense"}
     assert who("real", "publish", topics.TF_STATIC) == {"cell", "robot"}
-    assert who("real", "subscribe", topics.command_topic("left_controller")) <= {"cell", "gripper", "recorder"}
+    assert who("real", "subscribe", topics.command_topic("left_controller")) <= {
+        "cell",
+        "gripper",
+        "franky",
+        "recorder",
+    }
     assert who("real", "request", topics.SWITCH_CONTROLLER) == {"robot"}
 
 

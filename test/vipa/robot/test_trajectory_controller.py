@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vipa.robot.state import JointTrajectory
-from vipa_sim.controllers import TrajectoryController
+from vipa.robot.trajectory_controller import TrajectoryController
 
 NAMES = ("a", "b")
 
