@@ -2,6 +2,7 @@
 true when it is told again."""
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sensor_msgs.msg import JointState
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import EpisodeStatus, MotionStatus
 
+from vipa.preflight.cell_checks import cell_findings
 from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
@@ -23,7 +25,22 @@ from vipa_ros.commanders.async_commander_node import AsyncCommanderNode
 from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common import convert
 from vipa_ros.episode.running import Running
-from vipa_ros.nodes import episode, gripper, motion, operator, planner, recorder, robot, sim, task_manager, teleop
+from vipa_ros.nodes import (
+    console,
+    episode,
+    gripper,
+    motion,
+    operator,
+    placement,
+    planner,
+    preflight,
+    recorder,
+    robot,
+    sim,
+    task_manager,
+    teleop,
+    view,
+)
 from vipa_sim.cell import SimCell
 
 ROBOT = load_robot("fr3_single")
@@ -146,7 +163,8 @@ NODES = {
     "motion": motion.MotionNode, "planner": planner.PlannerNode, "task_manager": managing, "recorder": recorder.RecorderNode,
     "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
-    "teleop": teleop.TeleopSession,
+    "teleop": teleop.TeleopSession, "console": console.ConsoleNode, "placement": placement.PlacementNode, "view": view.ViewNode,
+    "preflight": preflight.Preflight,
 }  # fmt: skip
 
 
@@ -159,10 +177,14 @@ def node(request, tmp_path):
         "task": "water_plant",
         "commander": "expert",
         "driver": driver or "none",
-        "cameras": "false",
+        "cameras": "scene,wrist" if name == "preflight" else "false",
         "device": "leader",
         "session": "true",
         "runs": str(tmp_path),
+        "at": "localhost:0",
+        "out": str(tmp_path),
+        "reference": str(tmp_path / "reference"),
+        "keyed": "false",
     }
     given = [word for key, value in arguments.items() for word in ("-p", f"{key}:={value}")]
     rclpy.init(args=["--ros-args", *given], domain_id=domain.id)
@@ -207,6 +229,23 @@ def work(node):
         node.picture()  # what the operator is shown
     if hasattr(node, "link"):
         node.state()
+    if isinstance(node, preflight.Preflight):
+        node.ear.heard.seconds = 1.0
+        cell_findings(node.robot, node.cameras, node.ear.heard, False)
+    if isinstance(node, placement.PlacementNode):
+        node.show()
+        if not node.missing():
+            node.look()
+
+
+NO_EARS = {"realsense", "record"}  # it hears nothing; it takes bytes as they are
+COMMANDERS = {"expert", "policy", "replay"}  # "blind commander" and "looking commander"
+
+
+def test_every_node_is_here():
+    here = {value.__name__.rpartition(".")[2] for value in globals().values() if isinstance(value, types.ModuleType)}
+    nodes = {path.stem for path in Path(motion.__file__).parent.glob("[!_]*.py")}
+    assert nodes <= here | NO_EARS | COMMANDERS
 
 
 def test_every_subscription_survives(node):

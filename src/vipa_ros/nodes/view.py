@@ -6,6 +6,7 @@ package foxglove-sdk (`pip install 'vipa_ros[view]'`).
 """
 
 import os
+import re
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -29,6 +30,7 @@ from vipa_ros.view.foxglove_server import FoxgloveServer
 PORT = 8765  # what viewers expect
 FIND_PERIOD_S = 1.0  # wall seconds between two looks at the graph's topics
 NICE = 10  # control goes first where cores are few
+MAX_PATHS = 8  # groups whose paths are published
 TOPICS = {  # topic → type, how it is read
     topics.TF: (TFMessage, "stream"),
     topics.TF_STATIC: (TFMessage, "static"),
@@ -51,11 +53,12 @@ class ViewNode(Node):
         self.server = FoxgloveServer(host, port) if node.parameter(self, "serve", True) else None
         self.paths = {}
         self.pictured: set[str] = set()
-        Listener(self).on(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, PROFILES["stream"])
+        listen = Listener(self).on
+        listen(ActionChunk, topics.ACTION_CHUNK, self.on_chunk, PROFILES["stream"])
         if self.server is not None:
             for name, (kind, how) in TOPICS.items():
                 self.forward(name, kind, how)
-            self.create_subscription(Clock, topics.CLOCK, self.on_clock, PROFILES["clock"])
+            listen(Clock, topics.CLOCK, self.on_clock, PROFILES["clock"])
             self.create_timer(FIND_PERIOD_S, self.find, clock=node.steady_clock())
             print(f"view: {self.server.address}; open it in Foxglove or Lichtblick", flush=True)
 
@@ -92,6 +95,8 @@ class ViewNode(Node):
             path.poses = [PoseStamped(header=path.header, pose=pose) for pose in group.poses]
             name = chunk_path_topic(group.name)
             if name not in self.paths:
+                if len(self.paths) >= MAX_PATHS or not re.fullmatch(r"[A-Za-z]\w{0,99}", group.name, re.ASCII):
+                    raise ValueError(f"group {group.name[:80]!r}: no topic, or one of more than {MAX_PATHS}")
                 self.paths[name] = self.create_publisher(Path, name, PROFILES["stream"])
                 if self.server is not None:
                     self.forward(name, Path, "stream")
