@@ -15,6 +15,8 @@ from sensor_msgs.msg import JointState
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import EpisodeStatus, MotionStatus
 
+from helpers.franky_cell import robot_file
+from helpers.franky_stand_in import StandIn
 from vipa.preflight.cell_checks import cell_findings
 from vipa.recording import topics
 from vipa.robot.description import load_robot
@@ -28,6 +30,7 @@ from vipa_ros.episode.running import Running
 from vipa_ros.nodes import (
     console,
     episode,
+    franky,
     gripper,
     motion,
     operator,
@@ -164,16 +167,19 @@ NODES = {
     "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
     "teleop": teleop.TeleopSession, "console": console.ConsoleNode, "placement": placement.PlacementNode, "view": view.ViewNode,
-    "preflight": preflight.Preflight,
+    "preflight": preflight.Preflight, "franky": franky.FrankyNode,
 }  # fmt: skip
 
 
 @pytest.fixture(params=[*NODES, "robot with franka", "robot with ur"])
-def node(request, tmp_path):
+def node(request, tmp_path, monkeypatch):
     name, _, driver = request.param.partition(" with ")
+    monkeypatch.setattr("vipa.drivers.franky_arm.library", StandIn)
+    monkeypatch.setattr(franky.FrankyArm, "check_tool", lambda *_: None)  # the stand-in has none
+    monkeypatch.setattr("os.setpriority", lambda *_: None)  # of this process
     domain = Domain()
     arguments = {
-        "robot": "fr3_single",
+        "robot": robot_file(tmp_path, "127.0.0.1") if name == "franky" else "fr3_single",
         "task": "water_plant",
         "commander": "expert",
         "driver": driver or "none",
