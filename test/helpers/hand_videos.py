@@ -1,8 +1,10 @@
-"""Small datasets of hands in the layouts of DexYCB, EgoDex, FPHA and H2O, written after the sources that vipa.human names.
+"""Small datasets of hands in the layouts that vipa.human reads, written after the sources that it names.
 
 In each a wrist goes 0.3 m along the camera's x in three seconds at 30 pictures a second, 0.5 m in front of it; a thing stands still.
 """
 
+import json
+import pickle
 from pathlib import Path
 
 import av
@@ -121,11 +123,144 @@ def egodex(root: Path) -> None:
                 poses[:, :3, 3] = [joints(k)[joint] + [1.0 + shift, 2.0, 3.0] for k in range(FRAMES)]
                 file[f"transforms/{name}"] = poses
                 file[f"confidences/{name}"] = np.full(FRAMES, 0.0 if side == "left" else 1.0)
-    with av.open(str(root / "open_bottle" / "0.mp4"), "w") as video:
-        stream = video.add_stream("libx264", rate=FPS)
-        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+    _video(root / "open_bottle" / "0.mp4")
+
+
+MANO_OFFSET = np.array([0.0957, 0.0064, 0.0062])  # about what a mean hand's wrist is off MANO's origin
+
+
+def hoi4d(root: Path) -> None:
+    """A mug that is carried after a rest; the pixels of keypoints are whole, as published."""
+    place = Path("ZY20210800001/H1/C2/N01/S50/s01/T1")
+    annotations, hand = root / "HOI4D_annotations" / place, root / "handpose" / "refinehandpose_right" / place
+    for folder in (annotations / "action", annotations / "objpose", annotations / "3Dseg", hand):
+        folder.mkdir(parents=True)
+    (root / "camera_params" / "ZY20210800001").mkdir(parents=True)
+    np.save(root / "camera_params" / "ZY20210800001" / "intrin.npy", K)
+    marks = [
+        {"event": "rest", "hdTimeStart": 0, "hdTimeEnd": 1.5},
+        {"event": "Carry ", "hdTimeStart": 0, "hdTimeEnd": FRAMES / FPS},
+    ]
+    action = {"info": {"Duration": FRAMES / FPS}, "markResult": {"marks": marks}}
+    (annotations / "action" / "color.json").write_text(json.dumps(action), encoding="utf-8")
+    pose = "\n".join(" ".join(map(str, row)) for row in np.eye(4))
+    log = "".join(f"{k} {k} {k + 1}\n{pose}\n" for k in range(FRAMES))
+    (annotations / "3Dseg" / "output.log").write_text(log, encoding="utf-8")
+    centre = dict(zip("xyz", THING, strict=True))
+    for k in range(FRAMES):
+        seen = joints(k) @ K.T
+        pixels = seen[:, :2] / seen[:, 2:]
+        found = {"poseCoeff": np.zeros(48), "beta": np.zeros(10), "trans": wrist(k) - MANO_OFFSET, "kps2D": pixels}
+        (hand / f"{k}.pickle").write_bytes(pickle.dumps(found, protocol=2))
+        objects = {"dataList": [{"center": centre, "rotation": dict.fromkeys("xyz", 0.0), "dimensions": {}}]}
+        (annotations / "objpose" / f"{k}.json").write_text(json.dumps(objects), encoding="utf-8")
+    _video(root / "HOI4D_release" / place / "align_rgb" / "image.mp4")
+    _video(root / "HOI4D_release" / place / "align_depth" / "depth_video.avi", depth=500)
+
+
+def arctic(root: Path) -> None:
+    """Twenty frames more, ten black ones at either end; the pictures' numbers are three ahead of the frames'."""
+    before, offset, count = 10, 3, FRAMES + 20
+    at = [min(max(k - before + offset, 0), FRAMES - 1) for k in range(count)]
+    views = 10
+    right = np.repeat(np.stack([joints(k) for k in at])[:, None], views, axis=1)
+    corners = THING + 0.05 * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)] * 2)
+    seen = {
+        "joints.right": right.astype(np.float32),
+        "joints.left": np.ones((count, views, 21, 3), np.float32),
+        "bbox3d": np.tile(corners, (count, views, 1, 1)),
+        "right_valid": np.ones((count, 9), np.int64),
+        "left_valid": np.zeros((count, 9), np.int64),
+    }
+    params = {"world2ego": np.tile(TO_CAMERA, (count, 1, 1)), "K_ego": np.tile(K, (count, 1, 1))}
+    for folder in ("processed_seqs/s05", "meta", "images/s05/box_grab_01/0"):
+        (root / folder).mkdir(parents=True)
+    np.save(root / "processed_seqs/s05/box_grab_01.npy", {"cam_coord": seen, "params": params})
+    (root / "meta/misc.json").write_text(json.dumps({"s05": {"ioi_offset": offset}}), encoding="utf-8")
+    for k in range(count):
+        cv2.imwrite(str(root / f"images/s05/box_grab_01/0/{k:05d}.jpg"), image(max(0, min(k - before, FRAMES - 1))))
+
+
+TO_CAMERA = np.array([[0, -1.0, 0, 0.1], [0, 0, -1.0, 1.2], [1.0, 0, 0, 0.3], [0, 0, 0, 1]])  # camera ← world
+
+
+def _world(points: np.ndarray) -> np.ndarray:
+    """Points (N, 3) of the camera in a world that lies elsewhere."""
+    return (points - TO_CAMERA[:3, 3]) @ TO_CAMERA[:3, :3]
+
+
+def _pose(point: np.ndarray) -> np.ndarray:
+    pose = np.eye(4)
+    pose[:3, 3] = _world(point[None])[0]
+    return pose
+
+
+def taco(root: Path) -> None:
+    import torch
+
+    place = Path("(stir, spoon, bowl)") / "20231105_019"
+    for name in ("Hand_Poses", "Object_Poses", "Egocentric_Camera_Parameters"):
+        (root / name / place).mkdir(parents=True)
+    for side, shift in (("right", 0.0), ("left", -0.3)):
+        places = _world(np.stack([wrist(k) for k in range(FRAMES)]) + [shift, 0, 0])
+        hand = {
+            f"{k + 1:05d}": {"hand_pose": torch.zeros(48), "hand_trans": torch.tensor(p)} for k, p in enumerate(places)
+        }
+        (root / "Hand_Poses" / place / f"{side}_hand.pkl").write_bytes(pickle.dumps(hand))
+    for name, where in (("tool_024", THING + [0.2, 0, 0]), ("target_101", THING)):
+        np.save(root / "Object_Poses" / place / f"{name}.npy", np.tile(_pose(where), (FRAMES, 1, 1)))
+    camera = root / "Egocentric_Camera_Parameters" / place
+    np.savetxt(camera / "egocentric_intrinsic.txt", K)
+    np.save(camera / "egocentric_frame_extrinsic.npy", np.tile(TO_CAMERA, (FRAMES, 1, 1)))
+    _video(root / "Egocentric_RGB_Videos" / place / "color.mp4")
+    _video(root / "Egocentric_Depth_Videos" / place / "egocentric_depth.avi", depth=2000)
+
+
+def oakink2(root: Path) -> None:
+    """Two primitive tasks: one with pictures, one after them; frames count at 120 a second, every fourth has a picture."""
+    import torch
+
+    name, frames = "scene_01__A001++seq__0f__2023-04-27-19-48-27", range(4, 4 * FRAMES + 4, 4)
+    for folder in ("anno_preview", "object_raw", "program/desc_info", f"data/{name}/serial"):
+        (root / folder).mkdir(parents=True)
+    places = _world(np.stack([wrist(k) for k in range(FRAMES)]))
+    data = {
+        "cam_def": {"other": "allocentric_top", "serial": "egocentric"},
+        "frame_id_list": list(frames),
+        "cam_intr": {"egocentric": dict.fromkeys(frames, K)},
+        "cam_extr": {"egocentric": dict.fromkeys(frames, TO_CAMERA)},
+        "obj_list": ["O02@0015@00019"],
+        "obj_transf": {"O02@0015@00019": dict.fromkeys(frames, _pose(THING))},
+        "raw_mano": {
+            f: {"rh__tsl": torch.tensor(p[None]), "lh__tsl": torch.zeros(1, 3)}
+            for f, p in zip(frames, places, strict=True)
+        },
+    }
+    (root / "anno_preview" / f"{name}.pkl").write_bytes(pickle.dumps(data))
+    names = {"O02@0015@00019": {"obj_id": "O02@0015@00019", "obj_name": "sugar_box"}}
+    (root / "object_raw" / "obj_desc.json").write_text(json.dumps(names), encoding="utf-8")
+    tasks = {
+        f"(None, (4, {4 * FRAMES + 4}))": {"seg_desc": "Open the sugar box."},
+        "((900, 990), None)": {"seg_desc": "Hold it."},
+    }
+    (root / "program/desc_info" / f"{name}.json").write_text(json.dumps(tasks), encoding="utf-8")
+    for k, frame in enumerate(frames):
+        cv2.imwrite(str(root / f"data/{name}/serial/{frame:06d}.png"), image(k))
+
+
+def _video(path: Path, depth: int | None = None) -> None:
+    """image(k) as H.264, or `depth` everywhere without loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("libx264" if depth is None else "ffv1", rate=FPS)
+        stream.height, stream.width = SIZE
+        stream.pix_fmt = "yuv420p" if depth is None else "gray16le"
         for k in range(FRAMES):
-            video.mux(stream.encode(av.VideoFrame.from_ndarray(image(k), format="rgb24")))
+            if depth is None:
+                frame = av.VideoFrame.from_ndarray(image(k), format="rgb24")
+            else:
+                frame = av.VideoFrame.from_ndarray(np.full(SIZE, depth, np.uint16), format="gray16le")
+            video.mux(stream.encode(frame))
         video.mux(stream.encode(None))
 
 

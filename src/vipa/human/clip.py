@@ -1,9 +1,11 @@
 """What every reader makes of its layout: a stretch of video in which a hand does one thing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 
@@ -41,6 +43,20 @@ class Clip:
     def __len__(self) -> int:
         return len(next(iter(self.hands.values())))
 
+    def part(self, begin: int, end: int, instruction: str) -> "Clip":
+        """The pictures from `begin` to before `end`, in which `instruction` is done."""
+        picture, depth = self.picture, self.depth
+        return replace(
+            self,
+            key=f"{self.key}-{begin:06d}",
+            instruction=instruction,
+            hands={name: joints[begin:end] for name, joints in self.hands.items()},
+            things={name: where[begin:end] for name, where in self.things.items()},
+            cameras=None if self.cameras is None else self.cameras[begin:end],
+            picture=lambda k: picture(begin + k),
+            depth=depth and (lambda k: depth(begin + k)),
+        )
+
     def seen_from(self, place: int, points: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Points (N, 3) of the cameras at `places` (N,), in the frame of the camera at `place`."""
         if self.cameras is None:
@@ -74,3 +90,35 @@ def numbers(path: Path, count: int | None = None) -> np.ndarray:
     if (count is not None and len(found) != count) or not np.isfinite(found).all():
         raise VipaError(f"{path}: {len(found)} numbers; allowed: {count or 'any number of'} finite ones")
     return found
+
+
+def read_frame(path: Path, number: int, fps: float, form: str = "rgb24") -> np.ndarray:
+    """The picture of a video that is shown at number / fps: (H, W, 3) uint8 RGB, or (H, W) uint16 of form "gray16le". Raises VipaError."""
+    try:
+        with av.open(str(path)) as file:
+            stream = file.streams.video[0]
+            file.seek(round(number / fps / stream.time_base), stream=stream)
+            for frame in file.decode(stream):
+                if round(frame.pts * stream.time_base * fps) >= number:
+                    return frame.to_ndarray(format=form)
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise VipaError(f"{path}: {error}") from None
+    raise VipaError(f"{path}: no frame {number}")
+
+
+def finite(value: Any, shape: tuple[int | None, ...], where: str) -> np.ndarray:
+    """`value` as float64 of that shape, None: any number. Raises VipaError that names `where`."""
+    try:
+        found = np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise VipaError(f"{where}: {error}") from None
+    fits = found.ndim == len(shape) and all(w in (None, n) for w, n in zip(shape, found.shape, strict=True))
+    if not fits or not np.isfinite(found).all():
+        allowed = " x ".join("any" if n is None else str(n) for n in shape)
+        raise VipaError(f"{where}: {found.shape} numbers; allowed: {allowed} finite ones")
+    return found
+
+
+def moved(poses: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (T, 3) by the poses (T, 4, 4) of their moments."""
+    return np.einsum("tij,tj->ti", poses[:, :3, :3], points) + poses[:, :3, 3]

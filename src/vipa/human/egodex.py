@@ -9,11 +9,10 @@ y down, z forward. Needs h5py.
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 
 from vipa.errors import VipaError
-from vipa.human.clip import LEFT, RIGHT, Clip
+from vipa.human.clip import LEFT, RIGHT, Clip, moved, read_frame
 
 FPS = 30.0
 MIN_CONFIDENCE = 0.1  # of a joint, to be believed; assumed
@@ -50,7 +49,7 @@ def _clip(root: Path, path: Path, file) -> Clip:
         {},
         cameras,
         np.asarray(file["camera/intrinsic"], float).reshape(3, 3),
-        lambda k: _frame(path.with_suffix(".mp4"), k),
+        lambda k: read_frame(path.with_suffix(".mp4"), k, FPS),
     )
 
 
@@ -60,21 +59,8 @@ def _joints(file, side: str, to_camera: np.ndarray) -> np.ndarray:
     found = []
     for name in (f"{side}Hand", *fingers):
         world = np.asarray(file[f"transforms/{name}"], float)[:, :3, 3]
-        points = np.einsum("tij,tj->ti", to_camera[:, :3, :3], world) + to_camera[:, :3, 3]
+        points = moved(to_camera, world)
         if "confidences" in file and name in file["confidences"]:
             points[np.asarray(file[f"confidences/{name}"], float) < MIN_CONFIDENCE] = np.nan
         found.append(points)
     return np.stack(found, axis=1)
-
-
-def _frame(path: Path, number: int) -> np.ndarray:
-    try:
-        with av.open(str(path)) as file:
-            stream = file.streams.video[0]
-            file.seek(round(number / FPS / stream.time_base), stream=stream)
-            for frame in file.decode(stream):
-                if round(frame.pts * stream.time_base * FPS) >= number:
-                    return frame.to_ndarray(format="rgb24")
-    except (av.FFmpegError, IndexError) as error:
-        raise VipaError(f"{path}: {error}") from None
-    raise VipaError(f"{path}: no frame {number}")

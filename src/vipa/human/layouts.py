@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vipa.errors import VipaError, unknown
-from vipa.human import dexycb, egodex, fpha, h2o
+from vipa.human import arctic, dexycb, egodex, fpha, h2o, hoi4d, oakink2, taco
 from vipa.human.clip import Clip
 
 LAYOUTS: dict[str, Callable[[Path], Iterator[Clip]]] = {
+    "arctic": arctic.clips,
     "dexycb": dexycb.clips,
     "egodex": egodex.clips,
     "fpha": fpha.clips,
     "h2o": h2o.clips,
+    "hoi4d": hoi4d.clips,
+    "oakink2": oakink2.clips,
+    "taco": taco.clips,
 }
 
 

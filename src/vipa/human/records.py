@@ -107,10 +107,11 @@ def write(
     """Writes visual.jsonl, action.jsonl, their pictures and report.json to the new folder `out`; returns the report.
 
     limit: clips, None: all. depth: folder of estimated depth KEY-NNNNNN.npy, brought to metres by each picture's joints; else the source's own.
+    A picture without such a file, or without a joint in it, has no depth; the latter are counted in the report.
     captions: other instructions by key. Raises VipaError if there is no clip, or a file cannot be read; then nothing is left.
     """
     counts: Counter[str] = Counter()
-    seen = 0
+    seen = unscaled = 0
     with files.new_folder(out) as folder:
         (folder / "pictures").mkdir()
         with (
@@ -128,11 +129,12 @@ def write(
                     (visual if record["type"] in VISUAL_TYPES else action).write(json.dumps(line) + "\n")
                     counts[record["type"]] += 1
                 seen += 1
+                unscaled += shown.unscaled
                 if progress:
                     progress(seen)
         if not seen:
             raise VipaError("no clip is there; allowed: a folder in the layout that is named")
-        report = _report(seen, counts)
+        report = _report(seen, unscaled, counts)
         files.write_json(folder / REPORT_FILE, report)
     return report
 
@@ -143,6 +145,7 @@ class _Pictures:
     def __init__(self, clip: Clip, folder: Path, depth: Path | None):
         self.clip, self.folder, self.depth = clip, folder, depth
         self.known: dict[int, tuple[str, str | None]] = {}
+        self.unscaled = 0  # pictures whose estimated depth no joint brings to metres
 
     def keys(self, places: tuple[int, ...]) -> dict[str, Any]:
         """images, and depths with intrinsics where all of them have depth."""
@@ -173,7 +176,13 @@ class _Pictures:
         except (OSError, ValueError) as error:
             raise VipaError(f"{path}: {error}") from None
         joints = np.concatenate([joints[place] for joints in self.clip.hands.values()])
-        return metric_depth(estimated, calibration_scale(joints, estimated, self.clip.intrinsics))
+        if estimated.shape != self.clip.picture(place).shape[:2]:
+            raise VipaError(f"{path}: {estimated.shape}; allowed: as high and wide as the picture")
+        scale = calibration_scale(joints, estimated, self.clip.intrinsics)
+        if scale is None:
+            self.unscaled += 1
+            return None
+        return metric_depth(estimated, scale)
 
 
 def _save(path: Path, image: np.ndarray) -> None:
@@ -183,7 +192,7 @@ def _save(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
-def _report(clips: int, counts: Counter[str]) -> dict[str, Any]:
+def _report(clips: int, unscaled: int, counts: Counter[str]) -> dict[str, Any]:
     totals = {kind: sum(n for name, n in counts.items() if (name in VISUAL_TYPES) == kind) for kind in (True, False)}
     types = {
         name: {
@@ -193,4 +202,4 @@ def _report(clips: int, counts: Counter[str]) -> dict[str, Any]:
         }
         for name, share in PAPER_SHARES.items()
     }
-    return {"clips": clips, "types": types}
+    return {"clips": clips, "unscaled_pictures": unscaled, "types": types}

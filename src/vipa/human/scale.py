@@ -2,18 +2,14 @@
 
 import numpy as np
 
-from vipa.errors import VipaError
 
-
-def calibration_scale(joints: np.ndarray, estimated: np.ndarray, intrinsics: np.ndarray) -> float:
-    """The factor that makes `estimated` metres.
+def calibration_scale(joints: np.ndarray, estimated: np.ndarray, intrinsics: np.ndarray) -> float | None:
+    """The factor that makes `estimated` metres; None if no joint is seen where depth was estimated.
 
     Args:
         joints: (J, 3) metres in the camera's frame; NaN where they are not known.
         estimated: (H, W) depth of any unit, as a point map's z; what is not above 0 or not finite says nothing.
         intrinsics: (3, 3) of pictures of that size.
-
-    Raises VipaError if no joint is seen where depth was estimated.
     """
     joints = np.asarray(joints, float).reshape(-1, 3)
     joints = joints[np.isfinite(joints).all(axis=1) & (joints[:, 2] > 0)]
@@ -24,7 +20,7 @@ def calibration_scale(joints: np.ndarray, estimated: np.ndarray, intrinsics: np.
     there = np.asarray(estimated, float)[v[inside], u[inside]]
     known = np.isfinite(there) & (there > 0)
     if not known.any():
-        raise VipaError("no joint is seen where depth was estimated; allowed: one at least")
+        return None
     return float(np.median(joints[inside][known, 2] / there[known]))
 
 

@@ -4,7 +4,16 @@ from pathlib import Path
 
 from vipa_cli import exit_status, json_document, parsers
 
-LAYOUTS = ("dexycb", "egodex", "fpha", "h2o")  # vipa.human.layouts', which is slow to load
+LAYOUTS = (
+    "arctic",
+    "dexycb",
+    "egodex",
+    "fpha",
+    "h2o",
+    "hoi4d",
+    "oakink2",
+    "taco",
+)  # vipa.human.layouts', which is slow to load
 
 
 def arguments(verbs) -> None:
@@ -57,5 +66,7 @@ def run(args) -> int:
     print(f"{args.out}: {report['clips']} clips")
     for name, row in report["types"].items():
         print(f"  {name:34}{row['count']:9}{row['share']:8.1%}  paper {row['paper']:.1%}")
+    if report["unscaled_pictures"]:
+        print(f"  {report['unscaled_pictures']} pictures without depth: no joint in them brings it to metres")
     args.document = {"folder": args.out, **report}
     return exit_status.DONE
