@@ -35,7 +35,7 @@ ELSEWHERE = {
     "serve": "test/vipa/serving/test_serve_command.py",
     "teleop": "test/graph/test_teleop.py",
     "replay": "test/vipa_cli/test_replay.py",
-    "record": "test/graph/test_graph_episode.py",
+    "record": "test/graph/test_record.py",
     "operator": "test/graph/test_operator.py",
     "report runs/latest": "test/vipa/reporting/test_report.py",
     "doctor": "test/test_packaging.py",
