@@ -24,11 +24,13 @@ OBJECTS = {"capsulemachine": "capsule machine", "espressomachine": "espresso mac
 
 
 def clips(root: Path) -> Iterator[Clip]:
-    """A clip a sequence. Raises VipaError for a file that is not as published, or if sequences were not processed."""
+    """A clip a sequence whose pictures are there. Raises VipaError for a file that is not as published, or if none was processed."""
     root = Path(root)
     if (root / "raw_seqs").is_dir() and not (root / "processed_seqs").is_dir():
         raise VipaError(f"{root}: raw_seqs alone; allowed: with processed_seqs, which ARCTIC's process_seqs.py makes")
     for path in sorted(root.glob("processed_seqs/*/*.npy")):
+        if not (root / "images" / path.parent.name / path.stem / "0").is_dir():
+            continue
         data = pickles.load_npy(path)
         try:
             yield _clip(root, path, data["cam_coord"], data["params"])

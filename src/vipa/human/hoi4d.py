@@ -49,14 +49,18 @@ TASKS = {  # of definitions/task: the object, and what T1 to T6 do with it
 
 
 def clips(root: Path) -> Iterator[Clip]:
-    """A clip an action, or a sequence where none are marked. Raises VipaError for a file that is not as published."""
+    """A clip an action, or a sequence where none are marked, of those whose video and hands are there.
+
+    Raises VipaError for a file that is not as published.
+    """
     root = Path(root)
     for folder in sorted((root / "HOI4D_annotations").glob("/".join("*" * 7))):
         place = folder.relative_to(root / "HOI4D_annotations")
         hands = {
             hand: root / f"handpose/refinehandpose_{side}" / place for hand, side in ((LEFT, "left"), (RIGHT, "right"))
         }
-        if not any(path.is_dir() for path in hands.values()):
+        video = root / "HOI4D_release" / place / "align_rgb" / "image.mp4"
+        if not video.is_file() or not any(path.is_dir() for path in hands.values()):
             continue
         whole, actions = _sequence(root, place, hands)
         for begin, end, words in actions:

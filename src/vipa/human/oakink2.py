@@ -24,9 +24,11 @@ SIDES = {LEFT: "lh", RIGHT: "rh"}
 
 
 def clips(root: Path) -> Iterator[Clip]:
-    """A clip a primitive task. Raises VipaError for a file that is not as published."""
+    """A clip a primitive task of every sequence whose pictures are there. Raises VipaError for a file that is not as published."""
     root = Path(root)
     for path in sorted(p for folder in ("anno_preview", "anno") for p in (root / folder).glob("*.pkl")):
+        if not (root / "data" / path.stem).is_dir():
+            continue
         descriptions = documents.read_json(root / "program" / "desc_info" / f"{path.stem}.json")
         names = documents.read_json(root / "object_raw" / "obj_desc.json")
         data = pickles.load(path)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,6 +196,20 @@ def test_damage_is_one_line_and_leaves_nothing(layout, path, data, said, tmp_pat
     with pytest.raises(VipaError, match=said):
         records.write(clips(layout, tmp_path / "source"), tmp_path / "out")
     assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".*"))
+
+
+PICTURES = {
+    "arctic": "images",
+    "hoi4d": "HOI4D_release",
+    "oakink2": "data",
+    "taco": "Egocentric_RGB_Videos",
+}
+
+
+@pytest.mark.parametrize("layout", PICTURES)
+def test_annotations_without_pictures_give_no_clip(layout, tmp_path):
+    shutil.rmtree(build(layout, tmp_path) / PICTURES[layout])
+    assert list(clips(layout, tmp_path)) == []
 
 
 def test_arctic_says_what_has_to_be_made_first(tmp_path):
