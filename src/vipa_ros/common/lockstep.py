@@ -63,6 +63,18 @@ class Waiting:
         return self._turns.over() >= ANSWER_TIMEOUT_S or self._passed >= MAX_PASSED_ANSWERS
 
 
+class Standing:
+    """A watcher's side: whether a cell whose time stands still is alive. While it waits for motion it says its time again."""
+
+    def __init__(self):
+        self._said_ns = -1
+
+    def waits(self, ros_ns: int) -> bool:
+        """The cell says that it is `ros_ns`: whether it had said so before."""
+        waits, self._said_ns = ros_ns == self._said_ns, ros_ns
+        return waits
+
+
 class Gathering:
     """Motion's side: holds back a joint state until what it names has come, or for so long that it will not.
 

@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from vipa_msgs.action import RunEpisode
 from vipa_msgs.msg import ActionChunk, CommanderStatus, EpisodeStatus, GroundTruth, MotionStatus, SafetyStatus
@@ -25,7 +26,7 @@ from vipa.tasks import scorecard
 from vipa.tasks.heartbeats import Heartbeats
 from vipa.tasks.runner import EpisodePhase
 from vipa_ros.cameras.reader import CameraReader
-from vipa_ros.common import convert, node
+from vipa_ros.common import convert, lockstep, node
 from vipa_ros.common.diagnostics import name_of
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
@@ -56,6 +57,8 @@ class TaskManagerNode(Node):
         stream = PROFILES["stream"]
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         listen, self.states = Listener(self).on, JointStates(self.robot)
+        self.standing = lockstep.Standing()
+        listen(Clock, topics.CLOCK, self.on_clock, PROFILES["clock"])
         listen(JointState, topics.JOINT_STATES, self.on_joints, stream)
         listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
         listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)
@@ -180,6 +183,11 @@ class TaskManagerNode(Node):
         if not self.running and not response.accepted:
             response.message = "no episode is running"
         return response
+
+    def on_clock(self, msg):
+        """On a machine that gives motion no time the cell waits for it longer than a dead one is waited for."""
+        if self.standing.waits(convert.time_ns(msg.clock)):
+            self.heartbeats.heard("cell", time.monotonic())
 
     def on_motion(self, msg):
         self.heard.motion = msg
