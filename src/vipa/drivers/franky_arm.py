@@ -6,7 +6,9 @@ of this process's Python. A process that ends or is frozen sends nothing, and th
 
 import contextlib
 import functools
+import os
 import re
+import threading
 import time
 from dataclasses import dataclass
 from types import ModuleType
@@ -75,6 +77,7 @@ class FrankyArm:
 
     def _connect(self) -> None:
         s, api = self.settings, self.api
+        before = _scheduling()
         config = api.RealtimeConfig.Enforce if s.realtime else api.RealtimeConfig.Ignore
         try:
             self._robot = api.Robot(s.address, realtime_config=config)
@@ -82,6 +85,10 @@ class FrankyArm:
             self._robot.set_k(list(IDENTITY))  # the wrench is told in the end effector's frame
         except self.raised as error:
             raise VipaError(f"Franka arm at {s.address}: {error}") from None
+        finally:
+            # libfranka gives whoever connects the highest real-time priority there is, and all that he starts; it is for its own thread
+            self._control = _scheduling()
+            os.sched_setscheduler(0, *before)
 
     def read(self) -> Reading | None:
         """The newest state; None where the arm is not heard, which is a fault. Raises ValueError for numbers that are none."""
@@ -181,10 +188,30 @@ class FrankyArm:
 
     def _move(self, motion) -> None:
         try:
-            self._robot.move(motion, asynchronous=True)
+            if self._robot.is_in_control:
+                self._robot.move(motion, asynchronous=True)
+            else:
+                self._begin(motion)
             self.moving = True
         except self.raised as error:
             self._fail(error)
+
+    def _begin(self, motion) -> None:
+        """Starts franky's thread with the priority that libfranka could take: a thread has that of who starts it."""
+        raised: list[Exception] = []
+
+        def begin():
+            os.sched_setscheduler(0, *self._control)
+            try:
+                self._robot.move(motion, asynchronous=True)
+            except self.raised as error:
+                raised.append(error)
+
+        starter = threading.Thread(target=begin)
+        starter.start()
+        starter.join()
+        if raised:
+            raise raised[0]
 
     def _poll(self) -> None:
         """Takes note of a motion that has ended."""
@@ -212,3 +239,8 @@ class FrankyArm:
 def error_names(api: ModuleType) -> tuple[str, ...]:
     """Names of libfranka's errors."""
     return tuple(name for name in dir(api.Errors) if not name.startswith("_"))
+
+
+def _scheduling() -> tuple[int, os.sched_param]:
+    """Policy and priority of this thread."""
+    return os.sched_getscheduler(0), os.sched_getparam(0)

@@ -33,7 +33,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES, newest
 from vipa_ros.common.services import Services
 
-PRIORITY = -11  # nice value, where this user may set it
+PRIORITY = -15  # nice value, where this user may set it
 STATUS_PERIOD_S = 0.1  # wall seconds between two words of the arm's state
 POLL_S = 0.05  # wall seconds between two looks at a recovery
 

@@ -32,6 +32,7 @@ from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
 PERIOD_S = 0.05  # wall seconds between two looks at the robot
+START_S = 20.0  # wall seconds that a driver of ours, which starts with this node, may take to speak
 LIST, SWITCH = topics.LIST_CONTROLLERS, topics.SWITCH_CONTROLLER
 CONTROLLERS_WAIT_S = 5.0  # wall seconds for the controller manager
 CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds without its answer after which controllers count as unknown
@@ -54,7 +55,7 @@ class RobotNode(Node):
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, str] | None = None if self.wanted else {}
         self.listing, self.since_list, self.since_status = None, CONTROLLERS_TIMEOUT_S, 0.0
-        self.armed, self.sent, self.busy = False, None, False
+        self.armed, self.sent, self.busy, self.since_start = False, None, False, 0.0
         self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
         Listener(self).on(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         group = ReentrantCallbackGroup()
@@ -81,6 +82,7 @@ class RobotNode(Node):
         self.starts.look(self.controllers or {})
         state = self.state()
         self.since_status += PERIOD_S
+        self.since_start += PERIOD_S
         if state != self.sent or self.since_status >= 0.5:
             if not state.ready and (self.sent is None or state != self.sent):
                 self.get_logger().error(f"the robot is not ready: {state.message}")
@@ -88,9 +90,13 @@ class RobotNode(Node):
             msg = RobotStatus(ready=state.ready, estop=state.estop, mode=state.mode, message=state.message)
             msg.header.stamp = self.get_clock().now().to_msg()
             self.status.publish(msg)
-        if not state.ready and self.armed:
+        if not state.ready and self.armed and not self.starting():
             self.armed = False  # until motion says otherwise
             self.services_.send(topics.ESTOP, EStop.Request(reason=f"robot: {state.message}"))
+
+    def starting(self):
+        """Whether a driver of ours has not spoken yet, and may still. It carries commands and joint states itself: nothing moves."""
+        return self.since_start < START_S and not self.wires.spoken
 
     def ask_controllers(self):
         if not self.wanted:
@@ -164,6 +170,7 @@ class RobotNode(Node):
 
     async def on_reset(self, request, response):
         """A real cell is reset by homing; the objects are the operator's."""
+        await self.services_.until(lambda: not self.starting(), START_S)
         if not (state := self.state()).ready:
             response.message = f"the robot is not ready: {state.message}"
             return response

@@ -26,9 +26,10 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 
 class DriverWires:
-    """A make's adapter. driver: with its newest readings after `read`. ros2_control: its controllers are asked for and activated."""
+    """A make's adapter. driver: with its newest readings after `read`. ros2_control: its controllers are asked for and activated.
+    spoken: False while it starts with the graph and nothing moves before it speaks."""
 
-    ros2_control = True
+    ros2_control = spoken = True
 
     def __init__(self, driver: Driver):
         self.driver = driver
@@ -125,6 +126,10 @@ class FrankyWires(DriverWires):
     def on_status(self, arm, msg):
         said = DriverState(msg.ready, msg.estop, msg.mode, msg.message)
         self.driver.heard[arm] = said, time.monotonic()
+
+    @property
+    def spoken(self) -> bool:
+        return len(self.driver.heard) == len(self.driver.arms)
 
     def read(self) -> None:
         self.driver.now = time.monotonic()

@@ -1,5 +1,7 @@
 """Driver `franky` against a stand-in of franky's API: leases, faults, recovery, the hand's goals, several arms together."""
 
+import os
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -219,3 +221,25 @@ def test_preflight_asks_the_arm(api):
     api.refused = NetworkException("no route to host")
     (found,) = franky_checks.arms(robot, api)
     assert not found.ok and "no route to host" in found.detail and "Desk" in found.fix
+
+
+def test_only_frankys_own_thread_has_the_priority_that_libfranka_takes(api, monkeypatch):
+    scheduling = {threading.get_ident(): (os.SCHED_OTHER, os.sched_param(0))}
+    high = (os.SCHED_FIFO, os.sched_param(99))
+    mine = threading.get_ident
+
+    def take(_, *given):
+        scheduling[mine()] = given
+
+    monkeypatch.setattr(os, "sched_setscheduler", take)
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: scheduling[mine()][0])
+    monkeypatch.setattr(os, "sched_getparam", lambda _: scheduling[mine()][1])
+    api.made = lambda robot: scheduling.__setitem__(mine(), high)  # as its constructor does
+    started = []
+    arm = FrankyArm(SETTINGS, api)
+    move = api.robot.move
+    api.robot.move = lambda *a, **k: (started.append(scheduling[mine()]), move(*a, **k))
+    arm.give(HALF)
+    arm.give(HALF)  # the thread is there: only its motion is another
+    assert started == [high, (os.SCHED_OTHER, os.sched_param(0))]
+    assert scheduling[mine()][0] == os.SCHED_OTHER
