@@ -14,8 +14,11 @@ from vipa.commanders.expert.scripts import grasps_by
 from vipa.commanders.expert.scripts.put_three_obj import Fruit
 from vipa.commanders.expert.scripts.water_plant import Grasp
 from vipa.commanders.expert.skills.drawer import Bar
+from vipa.dataset.import_mapping import ImportMapping
 from vipa.errors import VipaError
+from vipa.evaluation.plan import Plan
 from vipa.robot import urdf
+from vipa.robot.calibrated import Calibration
 from vipa.robot.description import Robot, load_robot
 from vipa.serving.mapping import Mapping, load_mapping
 from vipa.tasks.checks import REGISTRY
@@ -209,7 +212,18 @@ def bare_numbers(cls, where):
 
 @pytest.mark.parametrize(
     "cls",
-    [Robot, Task, Mapping, Bar, Fruit, Grasp, *(check.Params for check in REGISTRY.values())],
+    [
+        Robot,
+        Task,
+        Mapping,
+        Plan,
+        Calibration,
+        ImportMapping,
+        Bar,
+        Fruit,
+        Grasp,
+        *(check.Params for check in REGISTRY.values()),
+    ],
     ids=lambda cls: cls.__name__,
 )
 def test_every_number_of_a_file_declares_its_range(cls):

@@ -96,3 +96,31 @@ def test_a_real_robots_joint_states_never_wait(clock):
     gathering = Gathering(("arm",), clock)
     bare = SimpleNamespace(header=SimpleNamespace(frame_id=""))
     assert gathering.take(bare) == [bare]
+
+
+def test_the_nodes_name_and_wait():
+    """Node `sim` names the wrench that it published; node `motion` takes the joint state when that has come."""
+    rclpy = pytest.importorskip("rclpy")
+    from vipa_ros.bringup.environment import Domain
+    from vipa_ros.nodes import motion, sim
+
+    domain, said = Domain(), {}
+    given = ("robot:='fr3_single'", "task:='water_plant'", "cameras:=false")
+    rclpy.init(args=["--ros-args", *(word for g in given for word in ("-p", g))], domain_id=domain.id)
+    try:
+        cell, mover = sim.SimNode(), motion.MotionNode()
+        cell.joints = SimpleNamespace(publish=lambda msg: said.update(joints=msg))
+        cell.wrenches = {"arm": SimpleNamespace(publish=lambda msg: said.update(wrench=msg))}
+        while "wrench" not in said or not cell.cell.stamp_ns:
+            cell.cell.step()
+            cell.publish_tick()
+        assert lockstep.named(said["joints"].header.frame_id)[1] == cell.wrench_ns > 0
+        taken = []
+        mover.step = taken.append
+        mover.on_joint_state(said["joints"])
+        assert mover.gathering.held and not taken
+        mover.on_wrench("arm", said["wrench"])
+        assert taken == [said["joints"]]
+    finally:
+        rclpy.shutdown()
+        domain.release()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from vipa import config, resources
 from vipa.config import Name, Range
 from vipa.errors import VipaError, unknown
+from vipa.robot.quantities import Point
 
 Place = Annotated[int, Range(0, 10_000)]
 End = Annotated[float, Range(-1000, 1000)]  # of a hand, in the dataset's unit
@@ -23,7 +24,7 @@ class CameraColumn:
 
     column: str
     turn: Literal[0, 180] = 0
-    intrinsics: list[float] | None = None
+    intrinsics: list[Annotated[float, Range(-100_000, 100_000)]] | None = None
 
     def __post_init__(self):
         if self.intrinsics is not None and len(self.intrinsics) != 9:
@@ -97,8 +98,8 @@ class ArmColumns:
     tool_pose: PoseColumns | None = None
     hand: HandColumn | None = None
     hand_action: HandColumn | None = None
-    frame: list[float] = field(default_factory=lambda: list(IDENTITY))
-    tool: list[float] = field(default_factory=lambda: list(IDENTITY))
+    frame: list[Point] = field(default_factory=lambda: list(IDENTITY))
+    tool: list[Point] = field(default_factory=lambda: list(IDENTITY))
 
     def __post_init__(self):
         if self.joints is None and (self.tool_pose is None or self.action.kind.startswith("joint")):

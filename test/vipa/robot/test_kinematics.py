@@ -135,3 +135,8 @@ def test_a_robot_file_that_does_not_fit_its_urdf_is_refused(change, message):
 def test_a_missing_urdf_is_named():
     with pytest.raises(VipaError, match="nowhere.urdf: No such file"):
         Kinematics(dataclasses.replace(load_robot("fr3_single"), urdf="nowhere.urdf"))
+
+
+def test_a_group_that_is_none_is_named():
+    with pytest.raises(VipaError, match=r"unknown group of robot fr3_dual 'middle'; allowed: head, left, right"):
+        load_robot("fr3_dual").group("middle")
