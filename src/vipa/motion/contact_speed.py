@@ -18,8 +18,8 @@ class ContactSpeed:
         self._near = False
 
     def take(self, pressing: Iterable[str], distance: float) -> bool:
-        """Whether `arms` are others now. pressing: arms of which a force is wanted. distance: metres, of the nearest pair that
-        the task opened; inf: there is none."""
+        """Brings `arms` up to date; returns whether they have changed. pressing: arms of which a force is wanted. distance: metres, of
+        the nearest pair that the task opened; inf: there is none."""
         self._near = distance < CONTACT_NEAR_M + (CONTACT_LEAVE_M if self._near else 0.0)
         before, self.arms = self.arms, self._all if self._near else frozenset(pressing)
         return self.arms != before

@@ -130,7 +130,7 @@ class SafetyGate:
         return given
 
     def limit(self) -> None:
-        """The robot's velocity limits are others now. (Tool speeds and workspaces are looked up where they are used.)"""
+        """Re-reads the joints' velocity limits after TightenLimits. Tool speeds and workspaces are looked up where they are used."""
         self.velocity = np.concatenate([np.asarray(g.max_velocity, float) for g in self.kinematics.robot.groups])
 
     def keep_clear(self, clearance: Clearance | None) -> None:
