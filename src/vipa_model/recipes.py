@@ -36,6 +36,8 @@ class Recipe:
     precision: ``fp32``, ``bf16`` or ``auto`` (bf16 on a GPU or a CPU with bfloat16 units; assumed).
     train_fusion: stage 3 trains the fusion layer too.
     cache_features: run a frozen vision encoder once over the data; images are then not augmented (assumed).
+    cache_condition: h_cond of each frame is computed so many times before the training, once plain and otherwise augmented; for stage
+    ``head``, where nothing before the action head trains.
     checkpointing: compute activations again in the backward pass instead of keeping them. shard: weights, gradients and moments in
     shards over the devices (FSDP). lora: rank of low-rank adapters that train in the language model's place, 0 none (needs peft).
     optimizer: ``adamw``, or ``adamw8bit`` with moments of 8 bits (needs bitsandbytes). compiled: run the step through torch.compile. on_device: hold all
@@ -62,6 +64,7 @@ class Recipe:
     precision: str = "auto"
     train_fusion: bool = False
     cache_features: bool = False
+    cache_condition: int = 0
     checkpointing: bool = False
     shard: bool = False
     lora: int = 0
@@ -117,6 +120,21 @@ RECIPES = {
             ema=0.99,
             held_out=0.02,
             augmentation=Augmentation(colour=0.4, depth_dropout=0.02),
+        ),
+        Recipe(
+            "head",
+            "head",
+            "frames",
+            size="xs",
+            steps=4000,
+            batch=128,
+            lr=1e-3,
+            weight_decay=0.01,
+            warmup=0.03,
+            final_lr=0.02,
+            ema=0.99,
+            cache_condition=6,
+            augmentation=Augmentation(),
         ),
         Recipe(
             "small",

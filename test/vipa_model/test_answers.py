@@ -5,8 +5,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from helpers.synthetic_frames import make_store  # noqa: E402
 from helpers.tiny_model import random_batch, tiny_config  # noqa: E402
+from vipa_model.data.frame_source import prepare_frames  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
+from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
+from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
+from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.training.loop import train  # noqa: E402
 
 
 @pytest.fixture
@@ -60,3 +66,36 @@ def test_the_flow_teaches_the_language_model_through_what_it_answers(model):
     model(batch, torch.Generator().manual_seed(0))["flow"].backward()
     assert model.model.answers.read[2].weight.grad.abs().max() > 0
     assert model.model.fusion.layers[0].alpha.grad.abs() > 0
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("demos"), 4, size=32)
+
+
+def test_the_head_trains_on_conditions_computed_before(model, store, tmp_path):
+    recipe = named_recipe("head").changed(steps=30, batch=16, cache_condition=3, held_out=0.25, precision="fp32")
+    prepared, processor, source = prepare_frames([store], recipe, model=model, processor=_processor(model, store))
+    assert source.dataset.conditions.shape[:2] == (len(store), 3)
+    batch, conditions = source.batch(source.train[:5], None), source.dataset.conditions
+    assert "pixels" not in batch
+    source.dataset.conditions = None
+    with torch.no_grad():
+        fresh = prepared.model.eval().encode(source.batch(source.train[:5], None))
+    torch.testing.assert_close(batch["condition"], fresh, atol=2e-3, rtol=2e-3)
+    assert not np.allclose(conditions[:, 1], conditions[:, 0], atol=1e-2)  # the others are augmented
+    source.dataset.conditions = conditions
+    before = {k: v.clone() for k, v in prepared.state_dict().items()}
+    train(recipe, prepared, processor, source, tmp_path / "run", quiet=True)
+    changed = {k for k, v in prepared.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed and all(k.startswith(("head.", "aim.")) for k in changed)
+
+
+def test_conditions_are_computed_before_only_where_nothing_changes_them(model, store):
+    recipe = named_recipe("small").changed(cache_condition=2)
+    with pytest.raises(ValueError, match="cache_condition with stage 'scratch'; allowed: stage 'head'"):
+        prepare_frames([store], recipe, model=model, processor=_processor(model, store))
+
+
+def _processor(model, store):
+    return VipaProcessor(model.config, ByteTokenizer.train(store.instructions, model.config.text.vocab), store.crops)

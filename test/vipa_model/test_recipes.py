@@ -19,6 +19,7 @@ OURS = {  # assumed
     "stage0": ("0", "frames", 3e-4, 0.05, 0.03, 32, 20_000, 1),
     "align1": ("1-small", "alignment", 1e-3, 0.01, 0.03, 64, 3000, 1),
     "align2": ("2-small", "alignment", 5e-4, 0.01, 0.03, 64, 1000, 1),
+    "head": ("head", "frames", 1e-3, 0.01, 0.03, 128, 4000, 1),
     "small": ("scratch", "frames", 1e-3, 0.01, 0.03, 64, 20_000, 1),
 }
 

@@ -66,7 +66,7 @@ class FrameSource:
 
     @staticmethod
     def _auxiliary(model: VipaForActionPrediction, batch: dict[str, Tensor]) -> dict[str, float]:
-        out, row = model.auxiliary(model.model.encode(batch)), {}
+        out, row = model.auxiliary(model.condition(batch)), {}
         for point in out.keys() & batch.keys() & {"target", "tip"}:
             row[f"{point}_mm"] = float((out[point] - batch[point]).norm(dim=-1).nanmean()) * 1e3
         if "subtask" in out:
@@ -155,6 +155,8 @@ def prepare_frames(
     dataset.prepare()
     if recipe.cache_features:
         dataset.features = cache_features(model, dataset)
+    if recipe.cache_condition:
+        dataset.conditions = cache_conditions(model, dataset, recipe)
     return model, processor, FrameSource(dataset, recipe)
 
 
@@ -166,4 +168,24 @@ def cache_features(model: VipaForActionPrediction, dataset: FrameDataset) -> np.
     for begin in range(0, len(dataset), 32):
         pixels = dataset.batch(np.arange(begin, min(begin + 32, len(dataset))))["pixels"]
         out[begin : begin + 32] = encoder.vision_tokens(pixels).unflatten(0, pixels.shape[:2]).half().numpy()
+    return out
+
+
+@torch.no_grad()
+def cache_conditions(model: VipaForActionPrediction, dataset: FrameDataset, recipe: Recipe) -> np.ndarray:
+    """h_cond of every frame, (N, copies, tokens, width) float16: the first copy plain, the others augmented. Raises ValueError for a
+    recipe that trains what it comes from."""
+    if recipe.stage != "head":
+        raise ValueError(
+            f"cache_condition with stage {recipe.stage!r}; allowed: stage 'head', which trains nothing before it"
+        )
+    encoder = model.model.eval()
+    tokens = model.config.head.queries + len(model.config.grounded)
+    out = np.empty((len(dataset), recipe.cache_condition, tokens, model.config.text.width), np.float16)
+    for copy in range(recipe.cache_condition):
+        rng = np.random.default_rng((recipe.seed, 2, copy))
+        for begin in range(0, len(dataset), 64):
+            indices = np.arange(begin, min(begin + 64, len(dataset)))
+            batch = dataset.batch(indices, recipe.augmentation if copy else None, rng)
+            out[indices, copy] = encoder.encode(batch).half().numpy()
     return out

@@ -43,6 +43,9 @@ class FrameDataset(Dataset):
         self.instructions = [text for s in stores for text in s.instructions]
         self.prompts: list[np.ndarray] = []
         self.features: np.ndarray | None = None
+        self.conditions: np.ndarray | None = (
+            None  # (N, copies, tokens, width) h_cond of frozen parts, the first copy plain
+        )
         self._normalised: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -83,6 +86,25 @@ class FrameDataset(Dataset):
         """
         if self._normalised is None:
             self.prepare()
+        out = {
+            "actions": self._normalised[0][indices],
+            "committed": self._normalised[2][indices],
+            "state": self._normalised[1][indices],
+            **{name: self.gather(name, indices) for name in ("target", "tip", "subtask")},
+        }
+        if self.conditions is None:
+            out |= self._seen(indices, augmentation, rng)
+        else:
+            copies = 0 if augmentation is None else rng.integers(0, self.conditions.shape[1], len(indices))
+            out["condition"] = self.conditions[indices, copies].astype(np.float32)
+        if self.features is not None:
+            out["features"] = self.features[indices]
+        return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in out.items()}
+
+    def _seen(
+        self, indices: np.ndarray, augmentation: Augmentation | None, rng: np.random.Generator | None
+    ) -> dict[str, np.ndarray]:
+        """Views and prompts of frames."""
         images, depth, intrinsics, extrinsics = (
             self.gather(k, indices) for k in ("images", "depth", "intrinsics", "extrinsics")
         )
@@ -94,22 +116,10 @@ class FrameDataset(Dataset):
         for row, prompt in zip(ids, prompts, strict=True):
             row[: len(prompt)] = prompt
         mask = np.arange(length) < np.array([len(p) for p in prompts])[:, None]
-        out = {
-            "pixels": images,
-            "input_ids": ids,
-            "attention_mask": mask,
-            "actions": self._normalised[0][indices],
-            "committed": self._normalised[2][indices],
-            "state": self._normalised[1][indices],
-            "target": self.gather("target", indices),
-            "tip": self.gather("tip", indices),
-            "subtask": self.gather("subtask", indices),
-        }
+        out = {"pixels": images, "input_ids": ids, "attention_mask": mask}
         if self.processor.uses_depth:
             out["pointmap"] = lift_depth(depth, intrinsics, extrinsics, self.config.spatial.stride)
-        if self.features is not None:
-            out["features"] = self.features[indices]
-        return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in out.items()}
+        return out
 
     def references(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Tool poses {group: (B, 7)} of frames, to decode actions with."""

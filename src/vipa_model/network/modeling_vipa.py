@@ -11,7 +11,8 @@ Batch (dict of tensors; B samples, V views):
     input_ids (B, T) int64; attention_mask (B, T) bool; state (B, S) float32 normalised;
     training: actions (B, H, A) float32 normalised; optional committed, the same as a prefix has them; optional target, tip (B,
     3) m base frame or NaN; optional subtask (B,) int64, -1 unknown; language stages: labels (B, T) int64, -100 where no loss.
-    ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features).
+    ``features`` (B, V, N_v, d_v) may stand for the vision tower's output (cached frozen features), ``condition`` (B, N_q + P, width)
+    for all that comes before the action head.
 """
 
 from __future__ import annotations
@@ -253,7 +254,7 @@ class VipaForActionPrediction(nn.Module):
             return self.model.language_loss(batch)
         if "points" in batch:
             return self.model.pointmap_loss(batch)
-        h_cond, actions = self.model.encode(batch), batch["actions"]
+        h_cond, actions = self.condition(batch), batch["actions"]
         draw = {"generator": generator, "device": actions.device}
         count, horizon = actions.shape[:2]
         noise = torch.randn(actions.shape, dtype=actions.dtype, **draw)
@@ -270,6 +271,10 @@ class VipaForActionPrediction(nn.Module):
         losses |= self._auxiliary(h_cond, batch)
         extra = sum((v for k, v in losses.items() if k != "flow"), torch.zeros((), device=actions.device))
         return losses | {"loss": losses["flow"] + self.config.aux_weight * extra}
+
+    def condition(self, batch: dict[str, Tensor]) -> Tensor:
+        """h_cond (B, N_q + P, width) of a batch: its ``condition``, computed before, or the model's."""
+        return batch["condition"] if "condition" in batch else self.model.encode(batch)
 
     def state_token(self, state: Tensor, h_cond: Tensor, hidden: Tensor | None = None) -> Tensor:
         """The action head's state token (B, head width) of the normalised state (B, S). With grounding or answers it also knows where their
@@ -329,7 +334,7 @@ class VipaForActionPrediction(nn.Module):
 
         known (B, H, A) and lengths (B,): committed prefixes; their steps come back unchanged.
         """
-        h_cond = self.model.encode(batch)
+        h_cond = self.condition(batch)
         keys, values = self.head.condition(h_cond)
         state = self.state_token(batch["state"], h_cond)
         prefix = flow_matching.prefix_mask(

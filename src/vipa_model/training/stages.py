@@ -21,6 +21,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "target_head",
         "subtask_head",
     ),
+    "head": ("head", "aim"),
     "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
     "1-small": ("model",),
     "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers", "model.answers"),
@@ -31,7 +32,7 @@ def set_stage(model: VipaForActionPrediction, stage: str, train_fusion: bool = F
     """Freeze everything but what ``stage`` trains and return that.
 
     stage: '1-small' and '2-small' are the first two at small sizes, where everything is new (assumed); '0' spatial encoder on pointmaps (ours), '1' fusion, '2' fusion + language model, '3' language model +
-    queries + heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'scratch' everything but a
+    queries + heads (``train_fusion`` adds the fusion layer: the paper leaves it open), 'head' the action head alone, on what was aligned (assumed), 'scratch' everything but a
     pretrained frozen vision encoder (small sizes, assumed). Raises ValueError for another stage or when nothing is
     left to train. In stages 1 to 3 what starts at random (``model.new_parts``) trains, too: nothing is random and frozen.
     """
