@@ -133,7 +133,7 @@ def test_stages_train_what_the_paper_says(stage, fusion, parts):
 def test_stage_without_its_part_is_refused():
     with pytest.raises(ValueError, match="trains nothing"):
         set_stage(VipaForActionPrediction(tiny_config("none")), "1")
-    with pytest.raises(ValueError, match="allowed: 0, 1, 2, 3, scratch"):
+    with pytest.raises(ValueError, match="allowed: 0, 1, 2, 3, head, scratch"):
         set_stage(VipaForActionPrediction(tiny_config()), "4")
 
 
