@@ -178,6 +178,8 @@ def test_scores_are_of_what_a_checkpoint_says(folder, tmp_path):
     assert after["questions"] == 3 * SCENES
     assert after["direction_score"] == 3.0 > before["spatial_relationship"]["direction_score"]
     assert after["point_error_m"] < 0.03 < before["spatial_relationship"]["point_error_m"]
+    unseen = score_checkpoint(tmp_path, files, SCENES, without_depth=True)["spatial_relationship"]
+    assert unseen["point_error_m"] != after["point_error_m"]
     with pytest.raises(ValueError, match="no question"):
         score_checkpoint(tmp_path, [folder / "action.jsonl"], SCENES)
 

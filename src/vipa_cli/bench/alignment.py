@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 
 
-def run(checkpoints: list[Path], data: list[Path], count: int, out: Path | None, threads: int = 1) -> None:
+def run(
+    checkpoints: list[Path],
+    data: list[Path],
+    count: int,
+    out: Path | None,
+    threads: int = 1,
+    without_depth: bool = False,
+) -> None:
     """Scores each checkpoint on the questions of `data` (JSONL), prints a table and writes the figures to `out`."""
     import torch
     from rich.console import Console
@@ -23,7 +30,7 @@ def run(checkpoints: list[Path], data: list[Path], count: int, out: Path | None,
             for checkpoint in checkpoints:
                 line = bar.add_task(str(checkpoint), total=1.0)
                 said = score_checkpoint(
-                    checkpoint, data, count, lambda part, line=line: bar.update(line, completed=part)
+                    checkpoint, data, count, lambda part, line=line: bar.update(line, completed=part), without_depth
                 )
                 found[str(checkpoint)] = said
     except (ValueError, FileNotFoundError) as error:

@@ -42,6 +42,9 @@ def arguments(parser):
     aligned.add_argument("data", type=Path, help="visual.jsonl of vipa dataset align, of other seeds than trained on")
     aligned.add_argument("checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes align1 and align2")
     aligned.add_argument("--count", type=int, default=400, help="scenes")
+    aligned.add_argument(
+        "--without-depth", action="store_true", help="each view's depth counts as missing: an ablation"
+    )
     loop = parsers.verb(
         verbs,
         "loop",
@@ -117,9 +120,12 @@ def run(args) -> int:
         statistics.run(args.out, args.sets)
         return 0
     if args.action == "alignment":
+        from vipa.human.records import ACTION_FILE
         from vipa_cli.bench import alignment
 
-        alignment.run(args.checkpoint, [args.data], args.count, args.out)
+        beside = args.data.with_name(ACTION_FILE)  # asked of the action queries, where the checkpoint has answers
+        files = [args.data] + ([beside] if beside.is_file() and beside != args.data else [])
+        alignment.run(args.checkpoint, files, args.count, args.out, without_depth=args.without_depth)
         return 0
     if args.action == "data":
         from vipa_cli.bench import data

@@ -50,10 +50,14 @@ def kinds(record: dict) -> list[str]:
 
 
 def score_checkpoint(
-    folder: Path, files: list[Path], count: int, progress: Callable[[float], None] = lambda part: None
+    folder: Path,
+    files: list[Path],
+    count: int,
+    progress: Callable[[float], None] = lambda part: None,
+    without_depth: bool = False,
 ) -> dict[str, dict]:
     """Kind of question → figures, of up to ``count`` groups of records of ``files``. Answers are decoded greedily. What the action
-    queries answer to an instruction (option `answers`) is scored as "queries: target" and "queries: tip", a point each.
+    queries answer to an instruction (option `answers`) is scored as "queries: target" and "queries: tip", a point each. without_depth: each view's depth counts as missing.
 
     Raises ValueError for files or a checkpoint that cannot be read, or files without a question that has a vector."""
     model, processor = VipaForActionPrediction.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
@@ -75,7 +79,9 @@ def score_checkpoint(
     for asked in waiting.values():
         for start in range(0, len(asked), BATCH):
             part = asked[start : start + BATCH]
-            for (_, record, _), (text, point) in zip(part, _answers(model, processor, part), strict=True):
+            for (_, record, _), (text, point) in zip(
+                part, _answers(model, processor, part, without_depth), strict=True
+            ):
                 error, direction = score(text, record["vector"])
                 for kind in kinds(record):
                     out[kind].distance.append(error)
@@ -86,7 +92,7 @@ def score_checkpoint(
             progress(done / total)
     for start in range(0, len(instructed), BATCH):
         part = instructed[start : start + BATCH]
-        for name, places in _answered_points(model, processor, part).items():
+        for name, places in _answered_points(model, processor, part, without_depth).items():
             for (_, record), place in zip(part, places, strict=True):
                 if name in record:
                     out[f"queries: {name}"].point.append(float(np.linalg.norm(place - record[name])))
@@ -119,10 +125,10 @@ def constant_answer(files: list[Path], count: int) -> dict[str, dict]:
 
 @torch.no_grad()
 def _answers(
-    model: VipaForActionPrediction, processor: VipaProcessor, part: list
+    model: VipaForActionPrediction, processor: VipaProcessor, part: list, without_depth: bool
 ) -> list[tuple[str, np.ndarray | None]]:
     """(text, displacement (3,) m or None) of questions of equal length."""
-    batch = _views(processor, [(place, record) for place, record, _ in part])
+    batch = _views(processor, [(place, record) for place, record, _ in part], without_depth)
     batch["input_ids"] = np.array([ids for _, _, ids in part])
     inner, batch = model.model, {k: torch.from_numpy(v) for k, v in batch.items()}
     embeddings, said = inner.embed_prompt(batch), []
@@ -134,6 +140,8 @@ def _answers(
                 inner.numbers.displacement(hidden).float().numpy() if inner.numbers is not None else [None] * len(part)
             )
         said.append(inner.logits(hidden).argmax(-1))
+        if (torch.stack(said) == processor.tokenizer.end).any(0).all():
+            break
         embeddings = torch.cat([embeddings, inner.language.embed_tokens(said[-1])[:, None]], 1)
     texts = []
     for ids in torch.stack(said, 1).tolist():
@@ -143,22 +151,24 @@ def _answers(
 
 
 @torch.no_grad()
-def _answered_points(model: VipaForActionPrediction, processor: VipaProcessor, part: list) -> dict[str, np.ndarray]:
+def _answered_points(
+    model: VipaForActionPrediction, processor: VipaProcessor, part: list, without_depth: bool
+) -> dict[str, np.ndarray]:
     """Name → places (B, 3) m, base frame, that the action queries answer to records' instructions."""
-    batch = _views(processor, part)
+    batch = _views(processor, part, without_depth)
     prompts = [processor.prompt(r["instruction"], len(r["images"])) for _, r in part]
     batch["input_ids"], batch["attention_mask"] = (np.array(column) for column in zip(*prompts, strict=True))
     h_cond = model.model.encode({k: torch.from_numpy(v) for k, v in batch.items()})
     return {k: v.float().numpy() for k, v in model.auxiliary(h_cond).items() if k in ("target", "tip")}
 
 
-def _views(processor: VipaProcessor, part: list) -> dict[str, np.ndarray]:
+def _views(processor: VipaProcessor, part: list, without_depth: bool) -> dict[str, np.ndarray]:
     """The pictures of (folder, record) pairs as a batch: pixels, and the pointmap where depth is used."""
     rows = [list(zip(r["images"], r["depths"], r["intrinsics"], r["extrinsics"], strict=True)) for _, r in part]
     read = [[(read_row(str(p / i)), read_row(str(p / d))) for i, d, _, _ in row] for (p, _), row in zip(part, rows)]
     batch = {"pixels": np.array([[image for image, _ in row] for row in read])}
     if processor.uses_depth:
-        depth = np.array([[far for _, far in row] for row in read])
+        depth = np.array([[far for _, far in row] for row in read]) * np.uint16(not without_depth)
         k, pose = (np.array([[view[n] for view in row] for row in rows]) for n in (2, 3))
         batch["pointmap"] = lift_depth(depth, k, pose, processor.stride)
     return batch
