@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=${1:?folder for data, checkpoints and scores}
 vipa=${VIPA:-.venv/bin/vipa} jobs=${JOBS:-2}
 crop=(--crop scene 0.10 0 0.85 1)
-same=(--model target=false --model subtasks=0 --model spatial.centre=[0.5,0,0.2] --model spatial.scale=0.5)
+same=(--model answers=true --model subtasks=0 --model spatial.centre=[0.5,0,0.2] --model spatial.scale=0.5)
 mkdir -p "$out"
 
 "$vipa" dataset align water_plant --count "${SCENES:-9000}" --jobs "$jobs" "${crop[@]}" --out "$out/train"

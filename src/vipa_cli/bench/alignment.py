@@ -24,6 +24,8 @@ def run(
     from vipa_model.runtime.alignment_score import constant_answer, score_checkpoint
 
     torch.set_num_threads(threads)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = {"no picture": constant_answer(data, count)}
         with Progress(console=Console(stderr=True)) as bar:
