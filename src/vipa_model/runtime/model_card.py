@@ -100,6 +100,7 @@ def _facts(config: VipaConfig, processor: VipaProcessor) -> list[tuple[str, str]
         ("fusion", f"{config.fusion.layers} layer(s) of eq. 9" if config.spatial.kind != "none" else "none"),
         ("motion tokens", f"{config.motion_tokens}" if config.motion_tokens else "none: before stage 2"),
         ("action head", f"{config.head.horizon} steps at {config.rate_hz:g} Hz for {groups}" if acts else "not trained: it answers, and does not act"),
+        ("answers", "yes: target and tip read from the action queries, ours and not the paper's" if config.answers else "no"),
         ("keypoint", "yes: taught with the simulator's object poses, ours and not the paper's" if config.grounding else "no"),
     ]  # fmt: skip
 
