@@ -42,9 +42,11 @@ class FrankyNode(Node):
     """One step a period of the control rate: read, publish, give the next velocity. Single thread, beside it that of a recovery."""
 
     def __init__(self):
-        super().__init__("franky")
-        with contextlib.suppress(PermissionError):  # a velocity's lease is short
+        with contextlib.suppress(
+            PermissionError
+        ):  # a velocity's lease is short; of this thread and of all that it starts
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        super().__init__("franky")
         robot = load_robot(node.parameter(self, "robot", str))
         arms = {g.name: g for g in robot.arms}
         name = node.parameter(self, "group", next(iter(arms)))
