@@ -11,7 +11,7 @@ from vipa.calibration.board import Board, Finder
 from vipa.calibration.collect import merged
 from vipa.calibration.mounting import Mounting, mounting, nominal, tool_pose
 from vipa.calibration.view import Intrinsics, View, board_pose
-from vipa.calibration.viewpoints import tool_poses, viewpoints
+from vipa.calibration.viewpoints import HAND_EYE, Spread, tool_poses, viewpoints
 from vipa.geometry import rotation
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
@@ -80,7 +80,7 @@ class BoardCell:
         """`q` as the arm's sensors have it."""
         return q + self.rng.normal(0, JOINT_NOISE, len(q))
 
-    def poses(self, count: int, seed: int = 0) -> list[np.ndarray]:
+    def poses(self, count: int, seed: int = 0, spread: Spread = HAND_EYE) -> list[np.ndarray]:
         """Joints (7,) of guided poses: those that the arm reaches of `count`."""
         start = np.array(LOOKING[self.name])
         sighting = Finder(self.board).find(self.picture(start))
@@ -88,7 +88,7 @@ class BoardCell:
         first = board_pose(sighting, self.board.points, self.camera)
         mount = nominal(self.robot, self.how, start)
         wanted = tool_poses(
-            viewpoints(first, count, seed), mount, tool_pose(self.kinematics, "arm", start), self.how.on_hand
+            viewpoints(first, count, seed, spread), mount, tool_pose(self.kinematics, "arm", start), self.how.on_hand
         )
         found = []
         for pose in wanted:

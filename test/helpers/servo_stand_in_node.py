@@ -24,7 +24,12 @@ def main() -> None:
     robot, group = sys.argv[1:3]  # beside them what rcl takes: --ros-args …
     servo = StandIn(Kinematics(load_robot(robot)).group(group))
     rclpy.init()
-    node = rclpy.create_node("servo", namespace=servo_node(group).rsplit("/", 1)[0])
+    node = rclpy.create_node(
+        "servo",
+        namespace=servo_node(group).rsplit("/", 1)[0],
+        allow_undeclared_parameters=True,
+        automatically_declare_parameters_from_overrides=True,
+    )
     assert node.get_fully_qualified_name() == servo_node(group)
     status = node.create_publisher(ServoStatus, "~/status", 10)
     output = node.create_publisher(JointTrajectory, servo_output(group), 10)

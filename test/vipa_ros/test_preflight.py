@@ -88,6 +88,40 @@ def test_another_python_and_wrong_packages_are_found(monkeypatch):
     assert doctor._python(True).level == ERROR
 
 
+def test_another_ros_and_messages_that_are_not_there_are_found(monkeypatch):
+    monkeypatch.setattr(
+        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": "/opt/ros/jazzy/x.py"}, "")
+    )
+    found = doctor._ros(True)
+    assert found.level == ERROR and "another ROS is mixed in" in found.detail and found.fix == "unset PYTHONPATH"
+    monkeypatch.setattr(doctor, "_probe", lambda code, **_: ({}, "ModuleNotFoundError: No module named 'vipa_msgs'"))
+    for found in (doctor._ros(True), doctor._messages(True), doctor._messages(False), doctor._dds()):
+        assert found.level == ERROR and "vipa_msgs" in found.detail and found.fix
+
+
+def test_black_pictures_are_found(monkeypatch):
+    black = {"platform": "EGL", "renderer": "llvmpipe", "light": 0.0, "ms": 5.0}
+    monkeypatch.setattr(doctor, "_probe", lambda code, **_: (black, ""))
+    found = doctor._rendering()
+    assert found.level == ERROR and "draws a black picture" in found.detail and found.fix
+
+
+def test_shared_memory_that_nobody_may_write_is_found(monkeypatch):
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    found = doctor.shared_memory()
+    assert found.level == ERROR and "not writable" in found.detail and found.fix
+
+
+def test_the_version_of_a_ros_package_is_that_of_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path}")
+    assert host.version_of("moveit_servo") == ""
+    (tmp_path / "share/moveit_servo").mkdir(parents=True)
+    (tmp_path / "share/moveit_servo/package.xml").write_text(
+        "<package><version>2.12.4</version></package>", encoding="utf-8"
+    )
+    assert host.version_of("moveit_servo") == "2.12.4"
+
+
 def test_a_taken_domain_is_found(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "500")
     assert doctor._domain().level == ERROR

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from vipa.calibration.board import Board
-from vipa.calibration.view import MIN_VIEWS, Intrinsics, View, board_pose, project, worst
+from vipa.calibration.view import MIN_VIEWS, Intrinsics, View, board_pose, rays, worst
 from vipa.errors import VipaError
 
 GOOD_RMS, BAD_RMS = 0.5, 1.0  # pixels
@@ -19,8 +20,7 @@ FOCAL_SIGMA = 0.01  # of the focal length, its standard deviation at most
 @dataclass(frozen=True)
 class CameraResult:
     """intrinsics: as they were found. rms: pixels. view_rms: by name of the view. focal_sigma: pixels, of the focal length.
-    covered: share of the picture. differs: pixels that points of the picture are apart from where the camera's own intrinsics have them,
-    RMS; None: it says none. faults: why it is of no use; warnings; verdict: good, usable or bad."""
+    covered: share of the picture. differs: see `differs`, from the camera's own intrinsics; None: it says none. faults: why it is of no use; warnings; verdict: good, usable or bad."""
 
     intrinsics: Intrinsics
     rms: float
@@ -68,10 +68,10 @@ def calibrate(board: Board, views: Sequence[View], own: Intrinsics | None = None
         faults.append(f"the focal length, {k[0, 0]:.1f} pixels, is known to {sigma:.1f}; allowed: {FOCAL_SIGMA:.0%}")
     if covered < COVERED:
         warnings.append(f"the board was seen in {covered:.0%} of the picture; wanted: {COVERED:.0%}, corners too")
-    differs = None if own is None or own.size != size else _differs(found, own)
-    if differs is not None and differs > 1.0:
-        warnings.append(f"the camera's own intrinsics put points {differs:.1f} pixels elsewhere; allowed: 1")
-    return CameraResult(found, float(rms), by_view, sigma, covered, differs, faults, warnings)
+    other = None if own is None or own.size != size else differs(found, own)
+    if other is not None and other > 1.0:
+        warnings.append(f"the camera's own intrinsics put points {other:.1f} pixels elsewhere; allowed: 1")
+    return CameraResult(found, float(rms), by_view, sigma, covered, other, faults, warnings)
 
 
 def _covered(views: Sequence[View], size: tuple[int, int]) -> float:
@@ -88,9 +88,12 @@ def _tilt(views: Sequence[View], points: np.ndarray, camera: Intrinsics) -> floa
     return float(np.degrees(np.arccos(np.clip((normals @ normals.T).min(), -1, 1))))
 
 
-def _differs(a: Intrinsics, b: Intrinsics) -> float:
-    """Pixels RMS over a grid: where `b` puts the rays of `a`'s pixels."""
-    grid = np.stack(np.meshgrid(*(np.linspace(0.05, 0.95, 9) * s for s in a.size)), -1).reshape(-1, 1, 2)
-    rays = cv2.undistortPoints(grid, a.k, a.distortion).reshape(-1, 2)
-    there = project(np.eye(4), np.column_stack([rays, np.ones(len(rays))]), b)
-    return float(np.sqrt(np.mean(np.sum((there - grid.reshape(-1, 2)) ** 2, axis=1))))
+def differs(a: Intrinsics, b: Intrinsics) -> float:
+    """Pixels RMS over a grid that the rays of `a`'s pixels are apart from those of `b`'s, as far as no turn of the camera explains it: a
+    principal point that is 1 pixel aside is the camera turned by as much, which where the camera is takes up."""
+    grid = np.stack(np.meshgrid(*(np.linspace(0.05, 0.95, 9) * s for s in a.size)), -1).reshape(-1, 2)
+    one, other = (np.column_stack([rays(grid, camera), np.ones(len(grid))]) for camera in (a, b))
+    one, other = (r / np.linalg.norm(r, axis=1, keepdims=True) for r in (one, other))
+    turn, _ = Rotation.align_vectors(one, other)
+    apart = np.linalg.norm(np.cross(one, turn.apply(other)), axis=1)
+    return float(a.k[0, 0] * np.sqrt(np.mean(apart**2)))

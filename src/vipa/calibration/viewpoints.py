@@ -1,26 +1,39 @@
 """From where a camera is to look at the board, and where the hand goes for it: spread, so that every part of the result is seen."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-TILT = np.radians(24.0)  # of the camera about the board's middle, at most
-ROLL = np.radians(35.0)  # about the line of sight, at most
-DISTANCE = (0.85, 1.2)  # times the first distance
 FACING = 0.5  # of the angle between board and camera in the first view, that the others are nearer to facing each other
-ASIDE = 0.12  # of the distance, that the board may lie off the picture's middle
 
 
-def viewpoints(first: np.ndarray, count: int, seed: int = 0) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class Spread:
+    """How far views lie apart. tilt: radians of the camera about the board's middle, at most; roll: radians about the line of sight, at
+    most. distance: times the first one. aside: of the distance, that the board may lie off the picture's middle."""
+
+    tilt: float = np.radians(24.0)
+    roll: float = np.radians(35.0)
+    distance: tuple[float, float] = (0.85, 1.2)
+    aside: float = 0.12
+
+
+HAND_EYE = Spread()
+INTRINSICS = Spread(aside=0.3)  # distortion is seen in the picture's corners
+
+
+def viewpoints(first: np.ndarray, count: int, seed: int = 0, spread: Spread = HAND_EYE) -> list[np.ndarray]:
     """`count` poses (4, 4) of the board in the camera's frame, around `first`, which is the first of them. Draws of `seed`."""
     rng, found, facing = np.random.default_rng(seed), [first], _towards_facing(first[:3, :3])
     for number in range(1, count):
         around = 2 * np.pi * (number * 0.618034 % 1.0)  # the golden ratio: no direction is left out
-        tilt = TILT * np.sqrt(rng.uniform(0.3, 1.0))
+        tilt = spread.tilt * np.sqrt(rng.uniform(0.3, 1.0))
         turn = Rotation.from_rotvec([tilt * np.cos(around), tilt * np.sin(around), 0.0])
-        turn = Rotation.from_rotvec([0.0, 0.0, rng.uniform(-ROLL, ROLL)]) * turn
+        turn = Rotation.from_rotvec([0.0, 0.0, rng.uniform(-spread.roll, spread.roll)]) * turn
         distance = np.linalg.norm(first[:3, 3])
-        middle = np.array([0.0, 0.0, distance * rng.uniform(*DISTANCE)])
-        middle[:2] = distance * rng.uniform(-ASIDE, ASIDE, 2)
+        middle = np.array([0.0, 0.0, distance * rng.uniform(*spread.distance)])
+        middle[:2] = distance * rng.uniform(-spread.aside, spread.aside, 2)
         pose = np.eye(4)
         pose[:3, :3] = turn.as_matrix() @ facing
         pose[:3, 3] = middle

@@ -6,6 +6,7 @@ import numpy as np
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
 from vipa.drivers.driver import OWN
+from vipa.moveit.names import servo_node
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording.topic_names import JOINT_STATES
@@ -18,6 +19,8 @@ EARLY_S = 0.005  # seconds that a stamp may lie in this host's future: more is a
 JOINT_OFFSET_S = 0.05  # seconds that joint states may be old when they come, as motion allows
 JOINT_RATE = 30.0  # Hz, at least
 WRENCH_RATE = 50.0
+SERVO_VERSIONS = "2."  # of moveit_servo, as Jazzy has it
+PLANNER = "/planner"
 USB = "3"  # what a RealSense's connection begins with
 
 
@@ -219,6 +222,29 @@ def driver(heard: Heard) -> Finding:
         "ready",
         "vipa operator: recover with `r`; what is stopped by hand is released by hand",
     )
+
+
+def moveit(robot: Robot, heard: Heard) -> Finding:
+    """Whether each arm's Servo node is there, answers, and moves that arm; and whether a planner is there."""
+    faults = []
+    for group in robot.arms:
+        node, moves = servo_node(group.name), heard.servos.get(group.name, "")
+        if node not in heard.nodes:
+            faults.append(f"{node} is not running")
+        elif not moves:
+            faults.append(f"{node} does not answer")
+        elif moves != group.name:
+            faults.append(f"{node} moves group '{moves}'; allowed: {group.name}")
+    version = heard.servo_version
+    if version and not version.startswith(SERVO_VERSIONS):
+        faults.append(
+            f"moveit_servo {version}; allowed: {SERVO_VERSIONS}x, whose messages and parameters are spoken here"
+        )
+    fix = "ros2 launch vipa_ros moveit.launch.py, or vipa cell --motion-backend moveit; docs/moveit.md"
+    if not faults and PLANNER not in heard.nodes:
+        return Finding("moveit", WARNING, f"{PLANNER} is not running: nobody plans moves", fix)
+    well = f"moveit_servo {version or 'of an unknown version'}: {', '.join(servo_node(g.name) for g in robot.arms)}; {PLANNER}"
+    return judged("moveit", faults, well, fix)
 
 
 def controllers(robot: Robot, heard: Heard) -> Finding:

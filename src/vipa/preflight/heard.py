@@ -28,7 +28,8 @@ class Heard:
     messages by arm. controllers: ros2_control's states by name, None: nobody answered. starts: whether an arm's controller begins at its
     desired state, by name, as far as it said. frames: child frame → parent, of /tf and /tf_static. robot_ready: "" or why the robot's
     driver says it is not; None: it says nothing. estop, stop_reasons: of motion's SafetyStatus; estop None: motion says nothing.
-    nodes: names with namespaces. authority: who commands.
+    nodes: names with namespaces. authority: who commands. servos: the move group that MoveIt's Servo node of an arm says it moves, by arm;
+    "": it does not answer; {}: nobody was asked. servo_version: of the package, "" unknown.
     """
 
     seconds: float
@@ -47,3 +48,5 @@ class Heard:
     stop_reasons: tuple[str, ...] = ()
     authority: str = ""
     nodes: set[str] = field(default_factory=set)
+    servos: dict[str, str] = field(default_factory=dict)
+    servo_version: str = ""

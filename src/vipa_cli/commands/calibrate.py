@@ -19,19 +19,27 @@ def arguments(parser):
     board.add_argument(
         "--out", type=Path, default=Path("board.pdf"), help="file: .pdf or .png, to be printed at 100 %%"
     )
-    camera = parsers.verb(verbs, "camera", "measure a camera's intrinsics, while a person shows it the board")
+    camera = parsers.verb(
+        verbs, "camera", "measure a camera's intrinsics, while a person shows it the board, or the arm does (--guided)"
+    )
     camera.add_argument(
         "--seconds", type=float, default=60.0, help="of wall time to show the board in; with a bag: all of it"
+    )
+    camera.add_argument(
+        "--guided",
+        action="store_true",
+        help="MOVES the arm in a person's place: on a hand, around the board that lies still; beside it, with the board in its hand",
     )
     mount = parsers.verb(
         verbs, "hand-eye", "measure where a camera is fixed: on a hand, or beside an arm that holds the board"
     )
-    mount.add_argument(
-        "--arm", default="", help="which holds the board; empty: the first; on a hand: the one that carries it"
-    )
-    mount.add_argument(
-        "--poses", type=int, default=20, help="how many the arm is to take; with a bag: those in which it stood"
-    )
+    for verb in (camera, mount):
+        verb.add_argument(
+            "--arm", default="", help="which holds the board; empty: the first; on a hand: the one that carries it"
+        )
+        verb.add_argument(
+            "--poses", type=int, default=20, help="how many the arm is to take; with a bag: those in which it stood"
+        )
     mount.add_argument(
         "--check",
         action="store_true",
@@ -102,12 +110,15 @@ def _board(args) -> int:
 
 def _camera(args) -> int:
     from vipa import files
-    from vipa.calibration import bags, intrinsics, results
+    from vipa.calibration import bags, intrinsics, mounting, results
     from vipa.calibration.collect import PictureViews
+    from vipa.calibration.viewpoints import INTRINSICS
     from vipa.robot.description import load_robot
 
     robot, board = load_robot(args.robot), parse_board(args.board)
     _known(robot, [args.camera])
+    if args.bag and args.guided:
+        raise VipaError("--guided moves the arm of a running cell; allowed: it, or a bag")
     if args.bag:
         with bags.opened(Path(args.bag)) as bag:
             own, views = bags.intrinsics(bag, args.camera), PictureViews(board)
@@ -116,11 +127,15 @@ def _camera(args) -> int:
         from functools import partial
 
         cell = _live(args)
-        print("show the camera the board: tilted, near, far, and in the corners of the picture", file=sys.stderr)
         from vipa_ros.calibration import poses
 
         async def act(node):
-            seen = await poses.watched(node, board, args.camera, args.seconds, _say)
+            if args.guided:
+                how = mounting.mounting(robot, args.camera, args.arm)
+                seen = await poses.guided(node, board, how, args.poses, _say, INTRINSICS)
+            else:
+                _say("show the camera the board: tilted, near, far, and in the corners of the picture")
+                seen = await poses.watched(node, board, args.camera, args.seconds, _say)
             return node.infos[args.camera], seen
 
         own, views = cell.run(partial(cell.Cell, robot, [args.camera]), act)

@@ -9,20 +9,24 @@ from vipa.calibration.board import Board
 from vipa.calibration.collect import PictureViews, PoseViews
 from vipa.calibration.mounting import Mounting, nominal, tool_pose
 from vipa.calibration.view import board_pose
-from vipa.calibration.viewpoints import tool_poses, viewpoints
+from vipa.calibration.viewpoints import HAND_EYE, Spread, tool_poses, viewpoints
 from vipa.errors import VipaError
 from vipa.geometry import rotation
+from vipa.recording import topics
 from vipa.robot.kinematics import Kinematics
 from vipa_ros.calibration.cell import Cell
 from vipa_ros.common import convert
 
-LOOK = 4.0  # wall seconds for pictures of a pose
+LOOK = 4.0  # seconds of ROS time for pictures of a pose
 ENOUGH = 3  # pictures of a pose
+STANDSTILL = 120.0  # wall seconds for it, however slowly a simulation goes
 
 
-async def guided(cell: Cell, board: Board, how: Mounting, count: int, say: Callable[[str], None]) -> PoseViews:
-    """Views from `count` poses, the first where the robot stands, as far as it reaches them; the arm is home when it ends. Raises
-    VipaError where the first shows no board."""
+async def guided(
+    cell: Cell, board: Board, how: Mounting, count: int, say: Callable[[str], None], spread: Spread = HAND_EYE
+) -> PoseViews:
+    """Views from `count` poses, the first where the robot stands, as far as it reaches them; the arm is home when it ends. spread: see
+    `viewpoints`. Raises VipaError where the first shows no board."""
     await cell.heard()
     kinematics = Kinematics(cell.robot)
     views = PoseViews(board, kinematics, how.arm)
@@ -35,7 +39,7 @@ async def guided(cell: Cell, board: Board, how: Mounting, count: int, say: Calla
     first = board_pose(views.views[0].sighting, board.points, cell.infos[how.camera.name])
     mount = nominal(cell.robot, how, cell.joints)
     start = tool_pose(kinematics, how.arm, cell.joints)
-    wanted = tool_poses(viewpoints(first, count), mount, start, how.on_hand)
+    wanted = tool_poses(viewpoints(first, count, spread=spread), mount, start, how.on_hand)
     say(f"pose 1/{count}: {views.pictures} pictures")
 
     async def around() -> None:
@@ -60,8 +64,12 @@ async def guided(cell: Cell, board: Board, how: Mounting, count: int, say: Calla
 
 
 async def _looked(cell: Cell, views: PoseViews) -> bool:
-    """Whether the present pose has a picture that counts: waits for ENOUGH of them, at most LOOK seconds."""
-    await cell.services_.until(lambda: views.pictures >= ENOUGH, LOOK)
+    """Whether the present pose has a picture that counts: waits for ENOUGH of them, at most LOOK seconds, by the joint states' stamps: a
+    busy simulation takes longer. Raises VipaError if none come."""
+    began = cell.states.stamp_ns
+    over = lambda: views.pictures >= ENOUGH or cell.states.stamp_ns - began > LOOK * 1e9  # noqa: E731
+    if not await cell.services_.until(over, STANDSTILL):
+        raise VipaError(f"{topics.JOINT_STATES} has not gone on by {LOOK:g} s within {STANDSTILL:g} s")
     return views.pictures > 0
 
 

@@ -96,15 +96,15 @@ async def measured(cell: Cell, arm: str, joint: str, amplitude: float) -> Latenc
 async def _hand(cell: Cell, group: Group, opening: float) -> None:
     """Sends the hand to `opening` and lets it arrive."""
     moves = cell.moves
-    moves.seq += 1
+    moves.renew_epoch()
     count = round(HAND_S / 2 / DT)
     action = ActionGroup(
         name=group.name, hand_joint_names=list(group.hand.joints), hand=[opening] * (count * len(group.hand.joints))
     )
     action.kind = ActionGroup.JOINTS
-    msg = ActionChunk(commander_id=moves.commander, epoch=moves.epoch, seq=moves.seq, dt=DT, groups=[action])
-    msg.header.stamp = msg.start_time = moves.motion.header.stamp
-    moves.chunks.publish(msg)
+    msg = ActionChunk(commander_id=moves.commander, epoch=moves.epoch, dt=DT, groups=[action])
+    msg.start_time = moves.motion.header.stamp
+    moves.send(msg)
     began = cell.states.stamp_ns
     await cell.services_.until(lambda: cell.states.stamp_ns - began > HAND_S * 1e9, 60.0)
 

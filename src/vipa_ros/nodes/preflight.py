@@ -14,11 +14,11 @@ from rclpy.node import Node
 
 from vipa.drivers.driver import OWN
 from vipa.errors import VipaError, unknown
-from vipa.preflight.cell_checks import cell_findings
-from vipa.preflight.finding import Finding, judged
+from vipa.preflight.cell_checks import cell_findings, moveit
+from vipa.preflight.finding import Finding
 from vipa.robot.description import load_robot
-from vipa_ros.bringup.moveit_graph import moveit_nodes
 from vipa_ros.common import node
+from vipa_ros.preflight import host
 from vipa_ros.preflight.acts import Acts
 from vipa_ros.preflight.listening import Ear
 
@@ -38,21 +38,15 @@ class Preflight(Node):
         self.seconds = node.parameter(self, "seconds", 3.0)
         self.moveit = node.parameter(self, "moveit", False)
         self.wants = {"estop": node.parameter(self, "estop", False), "dry_run": node.parameter(self, "dry_run", False)}
-        self.ear = Ear(self, self.robot, self.cameras, self.driver not in ("", *OWN))
+        self.ear = Ear(self, self.robot, self.cameras, self.driver not in ("", *OWN), self.moveit)
         self.acts = Acts(self, self.robot, self.ear.services) if any(self.wants.values()) else None
 
     async def look(self) -> list[Finding]:
         heard = await self.ear.listen(self.seconds)
         found = cell_findings(self.robot, self.cameras, heard, self.driver)
         if self.moveit:
-            wanted = [
-                f"/{spec.label}" if not spec.namespace else f"{spec.namespace}/{spec.name}"
-                for spec in moveit_nodes(self.robot, False, False)
-            ]
-            missing = [f"{name} is not running" for name in wanted if name not in heard.nodes]
-            found.append(
-                judged("moveit", missing, ", ".join(wanted), "ros2 launch vipa_ros moveit.launch.py; docs/moveit.md")
-            )
+            heard.servo_version = host.version_of("moveit_servo")
+            found.append(moveit(self.robot, heard))
         if self.acts is not None and self.wants["estop"]:
             found.append(await self.acts.estop())
         if self.acts is not None and self.wants["dry_run"] and all(f.ok for f in found):

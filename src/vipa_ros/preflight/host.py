@@ -1,9 +1,12 @@
 """This machine beside the graph: versions, GPU, real-time limits, checkpoint."""
 
 import importlib.metadata
+import os
+import re
 import resource
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from vipa import __version__, resources
 from vipa.commanders import registry
@@ -39,6 +42,17 @@ def versions() -> Finding:
         except importlib.metadata.PackageNotFoundError:
             continue
     return Finding("versions", OK, f"vipa {__version__}; {', '.join(found)}")
+
+
+def version_of(package: str) -> str:
+    """The version of an installed ROS package, by its package.xml under AMENT_PREFIX_PATH; '' where there is none."""
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        path = Path(prefix) / "share" / package / "package.xml"
+        if path.is_file() and (
+            said := re.search(r"<version>\s*([\w.-]+)", path.read_text(encoding="utf-8", errors="replace"))
+        ):
+            return said.group(1)
+    return ""
 
 
 def gpu(run: Callable = subprocess.run) -> Finding:

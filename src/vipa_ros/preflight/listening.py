@@ -6,12 +6,14 @@ import numpy as np
 from controller_manager_msgs.srv import ListControllers
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
+from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from vipa_msgs.msg import MotionStatus, RobotStatus, SafetyStatus
 
+from vipa.moveit.names import servo_node
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording import topics
 from vipa.robot.description import Robot
@@ -23,17 +25,20 @@ from vipa_ros.common.services import Services
 from vipa_ros.robot.controller_starts import ControllerStarts
 
 LIST = topics.LIST_CONTROLLERS
+SERVO_GROUP = "moveit_servo.move_group_name"
 PATIENCE = 8.0  # wall seconds for the first of what is listened to
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
 
 
 class Ear:
-    """What `node` hears of `robot`. ros2_control: it is asked, too. One thread."""
+    """What `node` hears of `robot`. ros2_control: it is asked, too. moveit: MoveIt's Servo nodes are. One thread."""
 
-    def __init__(self, node: Node, robot: Robot, cameras: list[str], ros2_control: bool):
+    def __init__(self, node: Node, robot: Robot, cameras: list[str], ros2_control: bool, moveit: bool = False):
         self.node, self.robot, self.heard = node, robot, Heard(0.0)
         self.heard.cameras = {name: CameraHeard() for name in cameras}
         self.services = Services(node, {LIST: ListControllers} if ros2_control else {})
+        self.servos = {g.name: f"{servo_node(g.name)}/get_parameters" for g in robot.arms} if moveit else {}
+        self.services.add(dict.fromkeys(self.servos.values(), GetParameters))
         self.starts = ControllerStarts(self.services, [g.controller for g in robot.groups]) if ros2_control else None
         listen = Listener(node).on
         listen(JointState, topics.JOINT_STATES, self.on_joints, BEST_EFFORT)
@@ -64,6 +69,8 @@ class Ear:
         began = time.monotonic()
         if self.starts is not None:
             await self.ask_controllers()
+        for arm, service in self.servos.items():
+            heard.servos[arm] = await self.ask_servo(service)
         while time.monotonic() - began < seconds:
             await services.pause(0.1)
             if self.starts is not None:
@@ -80,6 +87,14 @@ class Ear:
         answer = await self.services.within(self.services.clients[LIST].call_async(ListControllers.Request()), 3.0)
         if answer is not None:
             self.heard.controllers = {c.name: c.state for c in answer.controller}
+
+    async def ask_servo(self, service: str) -> str:
+        """The move group that a Servo node moves; '' if it does not answer."""
+        client = self.services.clients[service]
+        if not await self.services.until(client.service_is_ready, 3.0):
+            return ""
+        answer = await self.services.within(client.call_async(GetParameters.Request(names=[SERVO_GROUP])), 3.0)
+        return answer.values[0].string_value if answer is not None and answer.values else ""
 
     def on_joints(self, msg):
         state = convert.joint_state(msg)

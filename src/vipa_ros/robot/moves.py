@@ -1,5 +1,7 @@
 """Moves that were planned, executed through motion's gate, by a commander of one's own: homing, calibration."""
 
+import time
+
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -18,6 +20,9 @@ from vipa_ros.common.services import FIRST_WAIT_S, RETRY_S, Services
 WAIT = 30.0  # wall seconds for a plan
 PATIENCE = 60.0  # wall seconds for one motion, beside twice its duration
 NEAR = 0.02  # radians from the goal that count as there
+SAY_AGAIN_S = (
+    1.0  # wall seconds after which the path is sent again: motion holds for a commander that has long been silent
+)
 
 
 class Moves:
@@ -76,17 +81,19 @@ class Moves:
     async def play(self, steps: ActionGroup, dt: float) -> None:
         """Joint steps of a group, `dt` seconds apart, to their end. Raises VipaError if motion stops, or the arm does not arrive."""
         group = self.robot.group(steps.name)
-        self.seq += 1
-        msg = ActionChunk(commander_id=self.commander, epoch=self.epoch, seq=self.seq, dt=dt, groups=[steps])
-        msg.header.stamp = msg.start_time = self.motion.header.stamp
-        refusals = self.motion.refusals
-        self.chunks.publish(msg)
+        self.renew_epoch()
+        msg = ActionChunk(commander_id=self.commander, epoch=self.epoch, dt=dt, groups=[steps])
+        msg.start_time = self.motion.header.stamp
+        refusals, first = self.motion.refusals, self.seq + 1
         count = len(steps.joints) // len(group.joints)
-        begun = False
+        begun, again = False, 0.0
         for _ in range(round((PATIENCE + 2 * count * dt) / 0.05)):
+            if time.monotonic() >= again:
+                self.send(msg)
+                again = time.monotonic() + SAY_AGAIN_S
             await self.services.pause(0.05)
             m = self.motion
-            begun = begun or m.executing_seq == self.seq
+            begun = begun or first <= m.executing_seq <= self.seq
             refused = not begun and m.refusals > refusals
             if m.mode == MotionStatus.STOPPED or m.epoch != self.epoch or refused:
                 raise VipaError(f"{self.what} {group.name}: {m.reasons[0] if m.reasons else 'motion was taken over'}")
@@ -95,6 +102,19 @@ class Moves:
         goal = np.asarray(steps.joints[-len(group.joints) :], float)
         if (left := self.distance(group, goal)) > NEAR:
             raise VipaError(f"{self.what} {group.name}: ended {left:.3f} rad from its goal; allowed: {NEAR}")
+
+    def renew_epoch(self) -> None:
+        """A hold has opened a new one: planned from where the arm stands now, the next path belongs to it. Raises VipaError if another has the
+        authority."""
+        if self.motion.authority != self.commander:
+            raise VipaError(f"{self.what}: '{self.motion.authority}' has the authority now")
+        self.epoch = self.motion.epoch
+
+    def send(self, msg: ActionChunk) -> None:
+        """`msg` as the newest chunk of this commander."""
+        self.seq += 1
+        msg.seq, msg.header.stamp = self.seq, self.motion.header.stamp
+        self.chunks.publish(msg)
 
     def distance(self, group, goal) -> float:
         """Radians of the joint of `group` that is furthest from `goal` (J,)."""

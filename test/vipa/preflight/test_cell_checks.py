@@ -156,6 +156,32 @@ def test_a_fault_is_found_and_says_what_to_do(fault):
     assert finding(well(), name).level == OK
 
 
+def servo(**changes):
+    """With MoveIt, all well but for `changes`."""
+    heard = well()
+    heard.nodes, heard.servos, heard.servo_version = {"/vipa/arm/servo", "/planner"}, {"arm": "arm"}, "2.12.4"
+    for key, value in changes.items():
+        setattr(heard, key, value)
+    return cell_checks.moveit(ROBOT, heard)
+
+
+@pytest.mark.parametrize(
+    "changes, level, words",
+    [
+        ({}, OK, "moveit_servo 2.12.4: /vipa/arm/servo; /planner"),
+        ({"servo_version": ""}, OK, "of an unknown version"),
+        ({"nodes": {"/planner"}}, ERROR, "/vipa/arm/servo is not running"),
+        ({"servos": {"arm": ""}}, ERROR, "/vipa/arm/servo does not answer"),
+        ({"servos": {"arm": "panda_arm"}}, ERROR, "moves group 'panda_arm'; allowed: arm"),
+        ({"servo_version": "3.0.0"}, ERROR, "moveit_servo 3.0.0; allowed: 2.x"),
+        ({"nodes": {"/vipa/arm/servo"}}, WARNING, "/planner is not running"),
+    ],
+)
+def test_moveits_nodes_are_looked_at(changes, level, words):
+    found = servo(**changes)
+    assert found.level == level and words in found.detail and bool(found.fix) == (level != OK)
+
+
 def test_another_serial_is_found():
     camera_file = ROBOT.cameras[0]
 
