@@ -60,8 +60,8 @@ def test_a_cell_is_calibrated(standing, tmp_path):
     status, said, err = vipa(standing, *line)
     assert status == 2 and "bring the board into the picture first" in err  # at home the wrist camera does not see it
     status, said, err = vipa(standing, "calibrate", "latency", "wrist", "--joint", "fr3_joint7", "--out", out, "--json")
+    assert status == 0, said + err
     found = json.loads(said)
-    assert status == 0, err
     assert found["command"]["arm"]["seconds"] == pytest.approx(0.04, abs=0.012), found
     assert found["camera"]["wrist"]["seconds"] == pytest.approx(0.06, abs=0.015), found
     kept = calibrated.load(tmp_path / "calibration/calibration.yaml")

@@ -28,6 +28,7 @@ from vipa_ros.commanders.commander_node import CommanderNode
 from vipa_ros.common import convert
 from vipa_ros.episode.running import Running
 from vipa_ros.nodes import (
+    compressor,
     console,
     episode,
     franky,
@@ -155,9 +156,10 @@ def start(node):
     node.running.handle = types.SimpleNamespace(is_cancel_requested=False, is_active=False)
 
 
-def looking():
+def looking(compressed=False):
     def make(node):
-        return ROBOT, Commander(True), CameraReader(node, ROBOT, [c.name for c in ROBOT.cameras], "", True).observe
+        cameras = [c.name for c in ROBOT.cameras]
+        return ROBOT, Commander(True), CameraReader(node, ROBOT, cameras, "", True, compressed).observe
 
     return AsyncCommanderNode("looking", make)
 
@@ -166,6 +168,7 @@ NODES = {
     "motion": motion.MotionNode, "planner": planner.PlannerNode, "task_manager": managing, "recorder": recorder.RecorderNode,
     "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
+    "looking commander, compressed": lambda: looking(True), "compressor": compressor.CompressorNode,
     "teleop": teleop.TeleopSession, "console": console.ConsoleNode, "placement": placement.PlacementNode, "view": view.ViewNode,
     "preflight": preflight.Preflight, "franky": franky.FrankyNode,
 }  # fmt: skip

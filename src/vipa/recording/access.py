@@ -33,6 +33,7 @@ ROLES = {  # words of the tables → nodes
         "view",
         "calibrate",
         "preflight",
+        "compressor",
     ),  # who looks through cameras
     "expert": ("expert",),
     "teleop": ("teleop",),
@@ -49,6 +50,7 @@ NODES = (
     "console",
     "view",
     "placement",
+    "compressor",
     *COMMANDERS,
 )
 CELLS = {"sim": ("sim",), "real": ("cell", "realsense", "gripper", "franky")}

@@ -75,6 +75,12 @@ def camera_topics(name: str) -> dict[str, str]:
     }
 
 
+def compressed_topics(name: str) -> dict[str, str]:
+    """Colour and depth of the camera `name` as image_transport's plugins name them compressed."""
+    plain = camera_topics(name)
+    return {"color": f"{plain['color']}/compressed", "depth": f"{plain['depth']}/compressedDepth"}
+
+
 def command_topic(controller: str) -> str:
     """Where a JointTrajectoryController listens."""
     return f"/{controller}/joint_trajectory"

@@ -40,6 +40,7 @@ from vipa.recording.topic_names import (  # noqa: F401  whoever has the table ha
     arm_status,
     camera_topics,
     command_topic,
+    compressed_topics,
     placement_topic,
 )  # fmt: skip
 from vipa.robot.description import Robot
@@ -113,6 +114,9 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
             rows.append(
                 Topic(topics[key], f"sensor_msgs/msg/{type_}", "camera", f"{camera.rate:g}", frame, "cell", "policy")
             )
+        for name in compressed_topics(camera.name).values():
+            kind = "sensor_msgs/msg/CompressedImage"
+            rows.append(Topic(name, kind, "camera", f"{camera.rate:g}", frame, "compressor", "policy", False))
         rows.append(
             Topic(
                 placement_topic(camera.name),

@@ -23,6 +23,7 @@ from vipa.tasks.task import Task
 from vipa.tasks.timing_samples import TimingSamples
 from vipa.tasks.wants import Wants
 
+SILENT_S = 1.5  # seconds of ROS time without a step of the commander, after which the episode says so
 COMMANDER_TIMEOUT_S = 5.0  # seconds of ROS time that a commander may be silent, or only say why it sends nothing
 CLOCK_JUMP_S = 1.0  # seconds of ROS time between two looks that count as a jump of the clock
 
@@ -136,6 +137,15 @@ class EpisodeRunner:
         if self.silence.seconds(self.now_ns) > COMMANDER_TIMEOUT_S:
             why = self.silence.longest(self.now_ns) or "nothing heard from it"
             self.scorer.stop("error", "commander", f"{why}, for {COMMANDER_TIMEOUT_S:g} s of ROS time")
+
+    @property
+    def waits_for(self) -> str:
+        """What a running episode waits for, in one line; '' while its commander works."""
+        silent = self.silence.seconds(self.now_ns)
+        if self.phase is not EpisodePhase.RUNNING or self.outcome or not self.commander_drives or silent < SILENT_S:
+            return ""
+        why = self.silence.longest(self.now_ns) or "nothing heard from it"
+        return f"commander {self.commander}: {why}, for {silent:.1f} s"
 
     def motion_said(self, observation_age: float, jitter_ms: float = math.nan) -> None:
         """A MotionStatus came. observation_age: seconds, negative: none. jitter_ms: of motion's steps."""

@@ -22,6 +22,9 @@ def arguments(parser):
         "policy", help="as for vipa episode --policy; task and robot files must be the same on both hosts"
     )
     arguments_.add(run_, NAMES)
+    run_.add_argument(
+        "--compressed", action="store_true", help="look at compressed pictures: vipa episode … --compressed sends them"
+    )
     run_.add_argument("--domain", default="", help="ROS domain of the graph; empty: ROS_DOMAIN_ID")
 
 
@@ -30,6 +33,7 @@ def _run(args) -> int:
     import runpy
     from dataclasses import replace
 
+    from vipa.commanders import registry
     from vipa.errors import VipaError
     from vipa_ros.bringup import environment
     from vipa_ros.bringup.episode_graph import commander_spec, pinned_files
@@ -42,7 +46,12 @@ def _run(args) -> int:
     # a real cell is that other host's affair: what is checked here is what runs here
     config = replace(arguments_.config(args, NAMES), policy=args.policy, cell="sim").checked()
     task, robot = pinned_files(config)
-    spec = commander_spec(config.commander_request, {"robot": robot, "task": task, "use_sim_time": args.cell == "sim"})
+    common = {"robot": robot, "task": task, "use_sim_time": args.cell == "sim"}
+    if args.compressed:
+        if not registry.kind_of(args.policy).wants_cameras:
+            raise VipaError(f"--compressed with policy '{args.policy}', which looks at no pictures")
+        common["compressed"] = True
+    spec = commander_spec(config.commander_request, common)
     os.environ.update(environment.child_environment(domain.id))
     sys.argv = [spec.name, *command(spec, "")[3:]]
     print(f"{args.policy} for {config.task}; ROS domain {domain.id}; Ctrl-C ends it", flush=True)

@@ -88,6 +88,10 @@ class EpisodeConfig:
     commander_elsewhere: bool = argument(
         False, "the commander runs on another host: vipa policy run, there; docs/several-machines.md"
     )
+    compressed: bool = argument(
+        False,
+        "with commander_elsewhere: its pictures cross the network as JPEG, depth as PNG that loses nothing; there: vipa policy run --compressed",
+    )
     camera_noise: bool = argument(
         False, "simulated cameras see as a RealSense does: noise, holes, drift; default: perfectly"
     )
@@ -116,6 +120,8 @@ class EpisodeConfig:
             )
         if self.console:
             access.parse(self.console, 0)
+        if self.compressed and not self.commander_elsewhere:
+            raise VipaError("compressed pictures without commander_elsewhere: a commander on this host has them whole")
         request = self.commander_request
         following.parse(self.following)
         check_wants(task, robot)
@@ -287,6 +293,7 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     return [
         *solved_by(config.motion_backend, cell, "motion"),
         *([] if config.commander_elsewhere else [commander]),
+        *compressor_nodes(config, robot),
         ProcessSpec(
             "task_manager",
             "task_manager",
@@ -302,6 +309,14 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
             runs=str(Path(config.run_folder).parent) if config.run_folder else "runs",
         ),
     ]
+
+
+def compressor_nodes(config: EpisodeConfig, robot: str) -> list[ProcessSpec]:
+    """Who compresses the pictures of the task's cameras, where `config` wants it. The graph does without it while it is started again."""
+    if not config.compressed:
+        return []
+    wanted = {"robot": robot, "cameras": ",".join(load_task(config.task).cameras), "use_sim_time": config.cell == "sim"}
+    return [ProcessSpec("compressor", "compressor", wanted, respawn=True)]
 
 
 def commander_spec(request: CommanderRequest, common: dict) -> ProcessSpec:

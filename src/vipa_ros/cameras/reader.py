@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from tf2_msgs.msg import TFMessage
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, FreshnessCheck
@@ -24,9 +24,10 @@ KINDS = {"color": Image, "depth": Image, "color_info": CameraInfo}
 
 
 class CameraReader:
-    """Subscribes best-effort, depth 1; converts only what `observe` asks for. The node's thread."""
+    """Subscribes best-effort, depth 1; converts only what `observe` asks for. The node's thread. compressed: the pictures of node
+    `compressor`, which has them from the same cameras."""
 
-    def __init__(self, node: Node, robot: Robot, cameras, instruction: str, simulated: bool):
+    def __init__(self, node: Node, robot: Robot, cameras, instruction: str, simulated: bool, compressed: bool = False):
         self.robot, self.poses = robot, CameraPoses(robot)
         self.reader = GroupReader(robot)
         self.instruction = instruction
@@ -38,8 +39,11 @@ class CameraReader:
         listen(JointState, topics.JOINT_STATES, self.on_joints, PROFILES["stream"])
         listen(TFMessage, topics.TF_STATIC, self.on_static, STATIC_READER)
         for camera in cameras:
-            names = topics.camera_topics(camera)
-            for key, kind in KINDS.items():
+            names, kinds = topics.camera_topics(camera), KINDS
+            if compressed:
+                names = names | topics.compressed_topics(camera)
+                kinds = KINDS | dict.fromkeys(topics.compressed_topics(camera), CompressedImage)
+            for key, kind in kinds.items():
                 listen(kind, names[key], lambda msg, c=camera, k=key: self.on_message(c, k, msg), CAMERA_READER)
 
     def on_joints(self, msg):

@@ -1,7 +1,7 @@
 """Images of the wire as arrays: by cv_bridge where ROS provides it, by `vipa.images` elsewhere, with the same result."""
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from vipa import images
 
@@ -11,8 +11,12 @@ except ImportError:
     CvBridge = None
 
 
-def pixels(image: Image) -> np.ndarray:
-    """See `vipa.images.image_array`, whose table of encodings and checks hold here too. Raises ValueError."""
+def pixels(image: Image | CompressedImage) -> np.ndarray:
+    """See `vipa.images.image_array`, whose table of encodings and checks hold here too, and `vipa.compressed_images`. Raises ValueError."""
+    if isinstance(image, CompressedImage):
+        from vipa import compressed_images  # here: it loads OpenCV, which few nodes want
+
+        return compressed_images.pixels(image.format, image.data)
     if CvBridge is None:
         return images.image_array(image)
     images.check(image)

@@ -73,7 +73,7 @@ def status_msg(run: EpisodeRunner, stamp_ns: int) -> EpisodeStatus:
         elapsed=float(scorer.elapsed),
         time_limit=float(scorer.time_limit),
         outcome=scorer.outcome or "",
-        detail=scorer.failure.detail if scorer.failure else "",
+        detail=scorer.failure.detail if scorer.failure else run.waits_for,
     )
     msg.header.stamp = convert.time_msg(stamp_ns)
     for s in scorer.subtasks:

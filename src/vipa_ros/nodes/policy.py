@@ -2,7 +2,8 @@
 
 Parameters: robot, task (names or paths); checkpoint (folder) or remote (NAME@HOST[:PORT]); of a checkpoint: runtime
 (onnxruntime|torch), precision (fp32|int8|bf16, empty: the best fit), device (auto|cpu|cuda), period (seconds of ROS time
-between steps, default 0.8); delay (seconds of ROS time from what it sees until its answer is sent, at least; default 0).
+between steps, default 0.8); delay (seconds of ROS time from what it sees until its answer is sent, at least; default 0); compressed (bool: looks at the pictures of node
+`compressor`).
 """
 
 from vipa.commanders.inference import InferenceOptions
@@ -36,7 +37,12 @@ def make(self: AsyncCommanderNode):
         commander.check_instruction(task.instruction)
         ask_once(commander, robot, task.instruction)
     simulated = self.get_parameter("use_sim_time").value
-    return robot, commander, CameraReader(self, robot, commander.cameras, task.instruction, simulated).observe
+    compressed = node.parameter(self, "compressed", False)
+    return (
+        robot,
+        commander,
+        CameraReader(self, robot, commander.cameras, task.instruction, simulated, compressed).observe,
+    )
 
 
 def main():

@@ -89,6 +89,17 @@ def test_a_silent_commander_is_an_error_with_the_reason_that_stood_longest(run):
     assert run.scorer.failure.detail == "camera wrist: no frame yet, for 5 s of ROS time"
 
 
+def test_an_episode_says_what_it_waits_for_until_the_commander_is_heard_again(run):
+    said = []
+    for k in range(40):
+        run.advance(SECOND + k * SECOND // 10)
+        if k < 5 or k >= 30:
+            run.commander_said("")
+        said.append(run.waits_for)
+    assert not any(said[:19]) and not any(said[30:])
+    assert said[25] == f"commander {run.commander}: nothing heard from it, for 2.1 s"
+
+
 def test_silence_counts_anew_after_a_word_and_after_a_jump_of_the_clock(run):
     run.advance(5 * SECOND)  # a jump of 4 s
     run.watch_commander()
