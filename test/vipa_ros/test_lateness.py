@@ -1,5 +1,6 @@
 """A cell that is late by what the robot file says: a policy and a dataset that are told so are right, untold they are wrong by it."""
 
+import queue
 import shutil
 from dataclasses import replace
 
@@ -11,12 +12,15 @@ from vipa.commanders.expert.commander import Expert
 from vipa.commanders.policy.commander import PolicyCommander, load_policy
 from vipa.dataset.build import build_from_bags
 from vipa.dataset.reader import Dataset
+from vipa.rates import Every
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks.scorecard import save
 from vipa.tasks.task import load_task
+from vipa_sim.cell import SimCell
 from vipa_sim.loop import Loop, run_episode
 
 pytest.importorskip("rclpy")
+from vipa_ros.cameras.publisher import CameraPublisher
 from vipa_ros.episode.loop_recorder import LoopRecorder
 
 TASK = load_task("water_plant")
@@ -74,6 +78,25 @@ def policy_run(cell: Robot, told: Robot) -> tuple[float, float]:
 
 def rms(errors) -> float:
     return float(np.sqrt(np.mean(np.sum(np.square(errors), axis=1))))
+
+
+def test_pictures_of_a_late_camera_come_when_they_are_stamped():
+    """In the graph, too: exposed 0.06 s before."""
+    robot = replace(PLAIN, cameras=[replace(c, latency=0.06 if c.name == "wrist" else 0.0) for c in PLAIN.cameras])
+    cell = SimCell(robot, TASK, image_size=(32, 24), late=True)
+    publisher, start = CameraPublisher.__new__(CameraPublisher), cell.stamp_ns
+    publisher.cell, publisher.exposed, publisher.error, publisher.jobs = cell, [], None, queue.Queue()
+    publisher.every = {name: Every(camera.rate, start) for name, camera in cell.cameras.items()}
+    late: dict[str, set[int]] = {"scene": set(), "wrist": set()}
+    for _ in range(60):
+        publisher.tick(cell.stamp_ns)
+        while not publisher.jobs.empty():
+            for camera, snapshot in publisher.jobs.get():
+                assert snapshot.stamp_of(camera) == cell.stamp_ns
+                late[camera].add(cell.stamp_ns - snapshot.stamp_ns)
+        cell.step()
+    assert late == {"scene": {0}, "wrist": {60_000_000}}
+    assert SimCell(robot, TASK, cameras=()).delays_ns == {}, "whoever reckons with no latency has none"
 
 
 @pytest.fixture(scope="module")
