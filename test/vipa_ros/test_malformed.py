@@ -156,6 +156,13 @@ def start(node):
     node.running.handle = types.SimpleNamespace(is_cancel_requested=False, is_active=False)
 
 
+def compressing():
+    node = compressor.CompressorNode()
+    for publisher in node.publishers:
+        publisher.get_subscription_count = lambda: 1  # somebody listens
+    return node
+
+
 def looking(compressed=False):
     def make(node):
         cameras = [c.name for c in ROBOT.cameras]
@@ -168,7 +175,7 @@ NODES = {
     "motion": motion.MotionNode, "planner": planner.PlannerNode, "task_manager": managing, "recorder": recorder.RecorderNode,
     "gripper": gripper.GripperNode, "robot": robot.RobotNode, "operator": operator.OperatorNode, "episode": episode.EpisodeNode, "sim": sim.SimNode,
     "blind commander": lambda: CommanderNode("blind", lambda _: (ROBOT, Commander(False), None)), "looking commander": looking,
-    "looking commander, compressed": lambda: looking(True), "compressor": compressor.CompressorNode,
+    "looking commander, compressed": lambda: looking(True), "compressor": compressing,
     "teleop": teleop.TeleopSession, "console": console.ConsoleNode, "placement": placement.PlacementNode, "view": view.ViewNode,
     "preflight": preflight.Preflight, "franky": franky.FrankyNode,
 }  # fmt: skip
@@ -186,7 +193,7 @@ def node(request, tmp_path, monkeypatch):
         "task": "water_plant",
         "commander": "expert",
         "driver": driver or "none",
-        "cameras": "scene,wrist" if name == "preflight" else "false",
+        "cameras": "scene,wrist" if name in ("preflight", "compressor") else "false",
         "device": "leader",
         "session": "true",
         "runs": str(tmp_path),
