@@ -84,7 +84,7 @@ def _of_hand(clip: Clip, hand: str, at: int, step: int, rng) -> Iterator[tuple[t
 
 def _motion(instruction: str, path: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """One of the three types of action records, as often as in the paper."""
-    points = np.round(path, 4).tolist()
+    points = (np.round(path, 4) + 0.0).tolist()  # no -0.0
     draw = rng.random()
     if draw < TRANSLATION:
         return {"type": "motion_translation", "instruction": instruction, "trajectory": points}
