@@ -9,6 +9,9 @@ HORIZON_S = 0.02  # seconds ahead that the velocity is of, where a command reach
 GAIN = 8.0  # 1/s: share of the position error that is taken up in a second
 MAX_AGE_S = 0.1  # seconds that the joint state may be old which a command answers
 LATE_S = 0.05  # seconds of way at full speed by which a command may begin beside the desired state
+START_RAD = (
+    0.02  # radians by which the first command may begin beside where the arm is measured: no more is pulled straight
+)
 SPEED_SLACK = 1.001  # of a joint's velocity limit: rounding
 END_S = 0.5  # seconds without a command after which the arm is given back to its own controller
 
@@ -78,7 +81,7 @@ class JointStream:
             )
         if not (np.isfinite(q).all() and np.isfinite(v).all()):
             return "a value is not finite"
-        reach = self.speed * (max(float(command.times[0]), 0.0) + LATE_S)
+        reach = self.speed * max(float(command.times[0]), 0.0) + (self.speed * LATE_S if self.following else START_RAD)
         for i, name in enumerate(names):
             low, high = q[:, i].min(), q[:, i].max()
             if low < self.lower[i] or high > self.upper[i]:

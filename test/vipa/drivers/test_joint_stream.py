@@ -52,6 +52,13 @@ def test_when_commands_end_the_arm_brakes_along_the_last_ones_tail_and_is_given_
     assert made.take(command(rows[-1], (0, 0)), 0.0, 2.0, rows[-1]) == "" and made.following
 
 
+def test_an_arm_that_stands_elsewhere_is_not_pulled_to_where_motion_holds():
+    made = stream()
+    assert "begins 0.040 rad beside where it is" in made.take(command((0.04, 0), (0, 0)), 0.0, 0.0, np.zeros(2))
+    assert not made.following
+    assert made.take(command((0.02, 0), (0, 0)), 0.0, 0.0, np.zeros(2)) == ""
+
+
 def test_it_is_given_back_only_when_it_has_long_stood():
     made, q = stream(), np.zeros(2)
     made.take(command((0.004, 0), (0.4, 0)), 0.0, 0.0, q)
