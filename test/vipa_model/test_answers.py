@@ -12,6 +12,7 @@ from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E4
 from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
 from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.runtime.export import export  # noqa: E402
 from vipa_model.training.loop import train  # noqa: E402
 
 
@@ -95,6 +96,14 @@ def test_conditions_are_computed_before_only_where_nothing_changes_them(model, s
     recipe = named_recipe("small").changed(cache_condition=2)
     with pytest.raises(ValueError, match="cache_condition with stage 'scratch'; allowed: stage 'head'"):
         prepare_frames([store], recipe, model=model, processor=_processor(model, store))
+
+
+def test_the_graphs_answer_as_the_model_does(model, store, tmp_path):
+    pytest.importorskip("onnx")
+    model.save_pretrained(tmp_path)
+    _processor(model, store).save_pretrained(tmp_path)
+    differences = export(tmp_path, ("fp32",))
+    assert set(differences) == {"condition-fp32", "velocity-fp32"} and max(differences.values()) < 1e-4
 
 
 def _processor(model, store):
