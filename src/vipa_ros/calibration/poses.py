@@ -19,6 +19,7 @@ from vipa_ros.common import convert
 
 LOOK = 4.0  # seconds of ROS time for pictures of a pose
 ENOUGH = 3  # pictures of a pose
+RESTS = 0.5  # seconds of ROS time after the last move, until which an arm still settles
 STANDSTILL = 120.0  # wall seconds for it, however slowly a simulation goes
 
 
@@ -60,7 +61,16 @@ async def guided(
             await cell.moves.to(PlanMotion.Request(group=group.name, named="home"))
 
     await cell.guided(around)
+    await _at_rest(cell)
     return views
+
+
+async def _at_rest(cell: Cell) -> None:
+    """Until the newest picture was exposed RESTS after now: the one that came last may be of the way home. Raises VipaError."""
+    since, newest = cell.states.stamp_ns + round(RESTS * 1e9), [0]
+    cell.on_picture = lambda camera, stamp, picture: newest.append(stamp)
+    if not await cell.services_.until(lambda: newest[-1] > since, STANDSTILL):
+        raise VipaError(f"no picture of the arm at rest within {STANDSTILL:g} s")
 
 
 async def _looked(cell: Cell, views: PoseViews) -> bool:
