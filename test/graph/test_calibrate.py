@@ -54,6 +54,7 @@ def once(domain, *words):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow  # a minute of two cores; test/vipa/calibration has the same without a graph
 def test_a_cell_is_calibrated(standing, tmp_path):
     out = str(tmp_path / "calibration")
     line = ["calibrate", "hand-eye", "wrist", "--poses", "12", "--out", out, "--json"]

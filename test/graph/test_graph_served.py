@@ -17,7 +17,7 @@ WALL = 240  # seconds after which the test gives up; nothing is measured by it
 
 
 def test_an_episode_with_a_served_policy(tmp_path):
-    policy = Creeping(horizon=16)
+    policy = Creeping(horizon=48)  # long enough to be under way still when a busy machine asks again
     served = ServedPolicy(policy, "creeping", "abc")
     env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"} | {"VIPA_TOKEN": TOKEN}
     with Running(served.infer, served.metadata, token=TOKEN) as server:

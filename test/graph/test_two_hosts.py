@@ -213,6 +213,7 @@ def test_an_episode_over_two_hosts_survives_a_cut(hosts, tmp_path):
     assert said.startswith("commander expert: nothing heard from it, for ") and heard.details[-1] == ""
 
 
+@pytest.mark.slow  # the one above cuts the link in every run
 @pytest.mark.parametrize("hosts", EVERY_LINK, indirect=True)
 def test_a_link_that_stays_cut_ends_the_episode_by_name(hosts, tmp_path):
     there, cut = hosts

@@ -47,7 +47,7 @@ class Simulator:
             [sys.executable, "-m", "vipa_sim.franky_simulator", self.address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         assert "simulated FR3" in self.process.stdout.readline()
 

@@ -26,7 +26,7 @@ def tun(name: str) -> int:
 
 def enter(pid: str) -> None:
     """Moves this process into the network namespace of `pid`."""
-    with open(f"/proc/{pid}/ns/net") as namespace:
+    with open(f"/proc/{pid}/ns/net", encoding="utf-8") as namespace:
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
 

@@ -20,7 +20,9 @@ print(int(kept), faults() - before)
 
 def faults(how: str) -> tuple[int, int]:
     """Whether memory was kept, and page faults of five arrays of 64 MB."""
-    done = subprocess.run([sys.executable, "-c", COUNTED, how], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, how], capture_output=True, text=True, encoding="utf-8", check=True, timeout=60
+    )
     kept, count = map(int, done.stdout.split())
     return kept, count
 

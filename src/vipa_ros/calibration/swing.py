@@ -66,11 +66,15 @@ async def measured(cell: Cell, arm: str, joint: str, amplitude: float) -> Latenc
     ear = Ear(cell, group, joint)
     await cell.services_.pause(REST)
 
+    over_s = 0.0  # of the arm's part; the hand has its own
+
     async def swing() -> None:
+        nonlocal over_s
         t = np.arange(0.0, SECONDS + DT / 2, DT)
         steps = np.tile(cell.joints[_columns(cell, group)], (len(t), 1))
         steps[:, group.joints.index(joint)] += pattern(t, amplitude, SECONDS)
         await cell.moves.play(convert.joint_steps_msg(arm, group.joints, steps), DT)
+        over_s = cell.states.stamp_ns / 1e9
         if group.hand:
             for opening in OPENINGS:
                 await _hand(cell, group, opening)
@@ -82,12 +86,7 @@ async def measured(cell: Cell, arm: str, joint: str, amplitude: float) -> Latenc
     hand = names.index(group.hand.joints[0]) if group.hand else None
     commanded = {arm: _track(ear.commands.get(group.controller, []))}
     moved = Track(times, table[:, names.index(joint)])
-    over = np.argmax(times > times[0] + REST + SECONDS) or len(times)  # the hand has its own part
-    pictures = {
-        c: pictures_track(*_until(seen, times[over - 1] + REST / 2))
-        for c, seen in ear.pictures.items()
-        if len(seen) > 20
-    }
+    pictures = {c: pictures_track(*_until(seen, over_s)) for c, seen in ear.pictures.items() if len(seen) > 20}
     given = _track(ear.commands.get(group.hand.controller, [])) if group.hand else None
     hands = {arm: (given, Track(times, table[:, hand]))} if group.hand and given is not None else {}
     return measure({n: c for n, c in commanded.items() if c is not None}, {arm: moved}, hands, pictures)

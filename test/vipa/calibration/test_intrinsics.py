@@ -28,7 +28,7 @@ def seen():
     """(the cell, its true intrinsics, views all over the picture)."""
     cell = BoardCell("wrist", 0)
     finder, views, came = Finder(cell.board), [], lens(cell.k)
-    for number, q in enumerate(cell.poses(18, spread=INTRINSICS)):
+    for number, q in enumerate(cell.poses(24, spread=INTRINSICS)):
         found = finder.find(cv2.remap(cell.picture(q, number), came, None, cv2.INTER_LINEAR))
         if not isinstance(found, str):
             views.append(View(f"pose {number + 1}", found))

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from helpers.synthetic_bag import write_episode
 from vipa_cli.bench import data, data_recording
 
 
+@pytest.mark.slow  # half a minute of one core
 def test_figures_of_a_small_run(tmp_path, capsys):
     write_episode(tmp_path / "run" / "bag", seconds=1.0)
     data.run([tmp_path / "run"], 0.1, None, 4, tmp_path / "figures.json")
