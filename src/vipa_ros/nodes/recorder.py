@@ -98,6 +98,8 @@ class RecorderNode(Node):
         response.success = summary is not None and not summary.error
         response.message = "nothing was being recorded" if summary is None else summary.error
         response.summary = summary_json(summary) if summary else ""
+        for topic, count in (summary.dropped if summary else {}).items():
+            self.get_logger().warning(f"{topic}: {count} messages did not reach the bag")
         if self.began:
             self.closed, self.began = (self.began[1], response), None
         return response
