@@ -8,21 +8,20 @@ condition token.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.network.constants import register_constants
+from vipa_model.network.fourier import octaves
+from vipa_model.network.point_tokens import point_embedding, point_token, position
 
 SHARPNESS = 4.0  # of the softmax at the start: neither one point nor all
 
 
 class Grounding(nn.Module):
-    """Condition tokens (B, P, width), one for each point of ``config.grounded``: its first three channels are the point in
-    units of ``spatial.scale`` about ``spatial.centre``, the others a learned embedding of it."""
+    """Condition tokens (B, P, width), one for each point of ``config.grounded``: see point_tokens.py."""
 
     def __init__(self, config: VipaConfig) -> None:
         super().__init__()
@@ -60,7 +59,7 @@ class Grounding(nn.Module):
 
     def position(self, token: Tensor) -> Tensor:
         """The point (B, 3) in metres, base frame, that a token (B, width) carries."""
-        return token[:, :3] * self.scale + self.centre
+        return position(token, self.scale, self.centre)
 
     def _cells(self, pointmap: Tensor) -> tuple[Tensor, Tensor]:
         """Mean of each cell's measured points, in units (B, N, 3), and whether it has enough of them (B, N) bool."""
@@ -88,11 +87,11 @@ class Pointer(nn.Module):
         )
         nn.init.zeros_(self.offset[2].weight)
         nn.init.zeros_(self.offset[2].bias)
-        self.embed = nn.Linear(3 + 6 * config.spatial.frequencies, text - 3)
+        self.embed = point_embedding(self.frequencies, text)
 
     def constants(self) -> dict[str, Tensor]:
         """See ``register_constants``."""
-        return {"octaves": math.pi * 2.0 ** torch.arange(self.frequencies)}
+        return {"octaves": octaves(self.frequencies)}
 
     def forward(self, features: Tensor, measured: Tensor, valid: Tensor, wanted: Tensor) -> Tensor:
         """Token (B, text width) of cells with ``features`` (B, N, width), ``measured`` points (B, N, 3) in units, where
@@ -101,5 +100,4 @@ class Pointer(nn.Module):
         weights = scores.masked_fill(~valid, -1e4).softmax(-1) * valid
         seen, answer = ((weights[..., None] * x).sum(1) for x in (measured, features))
         point = seen + self.offset(torch.cat([wanted, seen, answer], -1))
-        angles = (point[..., None] * self.octaves).flatten(-2)
-        return torch.cat([point, self.embed(torch.cat([point, angles.sin(), angles.cos()], -1))], -1)
+        return point_token(point, self.embed, self.octaves)

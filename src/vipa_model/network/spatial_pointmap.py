@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from vipa_model.configuration_vipa import SpatialConfig
 from vipa_model.network.constants import register_constants
+from vipa_model.network.fourier import angles, octaves
 from vipa_model.network.spatial import SpatialEncoder
 
 
@@ -38,8 +37,7 @@ class PointmapEncoder(SpatialEncoder):
 
     def constants(self) -> dict[str, Tensor]:
         """See ``register_constants``."""
-        octaves = math.pi * 2.0 ** torch.arange(self.config.frequencies)
-        return {"centre": torch.tensor(self.config.centre), "octaves": octaves}
+        return {"centre": torch.tensor(self.config.centre), "octaves": octaves(self.config.frequencies)}
 
     def forward(self, pixels: Tensor | None, pointmap: Tensor | None) -> Tensor:
         if pointmap is None:
@@ -50,8 +48,8 @@ class PointmapEncoder(SpatialEncoder):
             raise ValueError(f"pointmap has shape {tuple(pointmap.shape)}; allowed: (B, V, {expected}, {expected}, 4)")
         valid = pointmap[..., 3:]
         unit = (pointmap[..., :3] - self.centre) / self.scale * valid
-        angles = (unit[..., None] * self.octaves).flatten(-2)
-        points = torch.cat([unit, valid, angles.sin(), angles.cos() * valid], -1)
+        turns = angles(unit, self.octaves)
+        points = torch.cat([unit, valid, turns.sin(), turns.cos() * valid], -1)
         side, patch = self.grid, self.patch
         points = (
             points.reshape(batch * views, side, patch, side, patch, -1)
