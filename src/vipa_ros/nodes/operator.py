@@ -27,6 +27,8 @@ from vipa_ros.episode import operator_state
 from vipa_ros.episode.operator_requests import ACTIONS, OperatorRequests
 
 FIND_TIMEOUT_S = 5.0  # wall seconds for a service or the motion node to be found
+# wall seconds for a publisher that every graph has: Fast DDS announces a node five times at once, then every 3 s
+EVERY_GRAPH_WAIT_S = 5.0
 PUBLISHERS_KNOWN_S = 1.0  # wall seconds without another publisher being found, after which all are known
 # wall seconds, at most, for what a publisher that was found has latched: it may have said nothing yet
 LATCHED_WAIT_S = 3.0
@@ -35,6 +37,7 @@ ANSWER_TIMEOUT_S = 120.0  # wall seconds for its answer: homing takes its time
 STATUS_TIMEOUT_S = 1.0  # wall seconds without a status after which motion counts as gone
 REFRESH_PERIOD_S = 0.2  # wall seconds
 STATE_TOPICS = (topics.MOTION_STATUS, topics.SAFETY_STATUS, topics.ROBOT_STATUS, topics.EPISODE_STATUS)
+EVERY_GRAPH = (topics.MOTION_STATUS, topics.SAFETY_STATUS, topics.EPISODE_STATUS)
 STATE = "state"  # an ask that changes nothing
 MODES = ("holding", "executing", "braking", "STOPPED")
 
@@ -94,7 +97,7 @@ class OperatorNode(Node):
         began = found = time.monotonic()
         known = self.publishers()
         while self.motion is None or time.monotonic() - found < max(
-            LATCHED_WAIT_S if self.unheard(known) else PUBLISHERS_KNOWN_S,
+            self.patience(known),
             SLOWNESS * (found - began),  # a machine that took long for the first ones takes long for the others
         ):
             rclpy.spin_once(self, timeout_sec=0.05)
@@ -108,10 +111,13 @@ class OperatorNode(Node):
         """How many were found of each topic that is listened to."""
         return {topic: self.count_publishers(topic) for topic in STATE_TOPICS}
 
-    def unheard(self, publishers: dict[str, int]) -> bool:
-        """Whether a topic that somebody publishes has said nothing yet."""
+    def patience(self, publishers: dict[str, int]) -> float:
+        """Wall seconds without another publisher being found after which nothing more is waited for."""
+        if not all(publishers[topic] for topic in EVERY_GRAPH):
+            return EVERY_GRAPH_WAIT_S
         heard = (self.motion, self.requests.safety, self.robot, self.requests.episode)
-        return any(publishers[topic] and said is None for topic, said in zip(STATE_TOPICS, heard, strict=True))
+        silent = any(publishers[topic] and said is None for topic, said in zip(STATE_TOPICS, heard, strict=True))
+        return LATCHED_WAIT_S if silent else PUBLISHERS_KNOWN_S
 
     def document(self) -> dict:
         """What is known now, for a script: the state, or the answer to what was asked."""
