@@ -4,8 +4,9 @@ it at the same table."""
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import pinocchio as pin
 
+from vipa.geometry.rotation import exp, from_rpy, multiply, rotate, to_matrix
 from vipa.robot.description import Camera
 
 SHIFT = 0.10  # metres along each axis of the world, at most
@@ -21,15 +22,15 @@ def mounted_anew(camera: Camera, rng: np.random.Generator) -> Camera:
         return camera
     shift = rng.uniform(-SHIFT, SHIFT, 3)
     error = rng.uniform(-1.0, 1.0, 3) * [AIM, AIM, ROLL]
-    turn = Rotation.from_euler("xyz", camera.rpy)
-    axis = turn.apply([0.0, 0.0, 1.0])
-    aimed = _between(axis, AIM_DISTANCE * axis - shift) * turn * Rotation.from_rotvec(error)
+    turn = from_rpy(camera.rpy)
+    axis = rotate(turn, [0.0, 0.0, 1.0])
+    aimed = multiply(multiply(_between(axis, AIM_DISTANCE * axis - shift), turn), exp(error))
     position = [float(p) for p in np.add(camera.position, shift)]
-    return replace(camera, position=position, rpy=[float(a) for a in aimed.as_euler("xyz")])
+    return replace(camera, position=position, rpy=pin.rpy.matrixToRpy(to_matrix(aimed)).tolist())
 
 
-def _between(a: np.ndarray, b: np.ndarray) -> Rotation:
-    """The least rotation that brings the direction of `a` (3,) to that of `b`; they are less than half a turn apart."""
+def _between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The least rotation, a quaternion (4,), that brings the direction of `a` (3,) to that of `b`; they are less than half a turn apart."""
     across = np.cross(a, b)
     angle = np.arctan2(np.linalg.norm(across), a @ b)
-    return Rotation.from_rotvec(across / max(np.linalg.norm(across), 1e-12) * angle)
+    return exp(across / max(np.linalg.norm(across), 1e-12) * angle)

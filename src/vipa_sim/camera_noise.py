@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.special import ndtr
 
 FOCAL = 424.0  # pixels: 848 across 90 degrees
 BASELINES = {"d435": 0.050, "d405": 0.018}  # metres between the imagers (data sheet of the D400 series)
@@ -108,4 +107,6 @@ def _smooth(rng: np.random.Generator, shape, sigma: float) -> np.ndarray:
 
 def _patches(rng: np.random.Generator, shape, size: float) -> np.ndarray:
     """(H, W) values of which each share 0..1 lies below that share, in blots of some `size` pixels."""
+    from scipy.special import ndtr  # takes as long to load as all else here, and most cells have perfect cameras
+
     return ndtr(_smooth(rng, shape, size))

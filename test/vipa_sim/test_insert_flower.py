@@ -34,7 +34,7 @@ def test_cards_are_fair_starts(cell, count):
             assert (place < np.array(ranges[f"{name}_max"]) + 0.005).all(), (seed, name, place)
             assert abs(poses[name][2]) < 2e-3 and np.abs(truth.poses[name][3:5]).max() < 5e-3, (seed, name)
         assert np.linalg.norm(poses["vase"][:2] - poses["holder"][:2]) > ranges["apart"] - 0.005
-        stem = geometry.rotation(truth.poses["flower"]).apply([0, 0, 1])
+        stem = geometry.directions(truth.poses["flower"], [0, 0, 1])
         assert np.linalg.norm((poses["flower"] - poses["holder"])[:2]) < 0.01 and stem[2] > np.cos(0.15), seed
     assert variants == set(cell.task.seen) and 0.25 < np.mean(np.array(sides) > 0) < 0.75
 
@@ -70,7 +70,7 @@ def test_a_stem_fits_the_vase_and_falls_to_its_floor(cell):
     tip = geometry.transform(geometry.inverse(poses["vase"]), poses["flower"][:3])
     assert tip[2] == pytest.approx(vase.BELLY_HEIGHT, abs=0.01) and np.hypot(*tip[:2]) < vase.BORE
     assert np.linalg.norm(poses["vase"][:3] - place) < 0.01
-    assert geometry.rotation(poses["flower"]).apply([0, 0, 1])[2] > np.cos(0.35)
+    assert geometry.directions(poses["flower"], [0, 0, 1])[2] > np.cos(0.35)
 
 
 def test_what_is_drawn_of_the_vase_is_what_is_felt(cell):

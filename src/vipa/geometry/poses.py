@@ -3,22 +3,15 @@
 from math import sqrt
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from vipa.geometry.rotation import conjugate, difference, multiply, rotate, to_matrix
 
 IDENTITY = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
-def pose(position, rotation: Rotation | None = None) -> np.ndarray:
-    """(7,) from position (3,) and a rotation (none: identity)."""
-    quaternion = (0.0, 0.0, 0.0, 1.0) if rotation is None else rotation.as_quat()
+def pose(position, quaternion=(0.0, 0.0, 0.0, 1.0)) -> np.ndarray:
+    """(7,) from position (3,), metres, and a unit quaternion (4,) xyzw."""
     return np.concatenate([np.asarray(position, float), quaternion])
-
-
-def rotation(p: np.ndarray) -> Rotation:
-    """Rotation of the pose (7,)."""
-    return Rotation.from_quat(p[3:])
 
 
 def compose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -33,18 +26,22 @@ def inverse(p: np.ndarray) -> np.ndarray:
     return np.concatenate([-rotate(back, p[:3]), back])
 
 
+def directions(p: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) given in B, in A; `p` is B in A."""
+    vectors = np.asarray(vectors, float)
+    return rotate(_turn(p), vectors) if vectors.ndim == 1 else vectors @ to_matrix(_turn(p)).T
+
+
 def transform(p: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 3) given in B, in A; `p` is B in A."""
-    points = np.asarray(points, float)
-    if points.ndim == 1:
-        return rotate(_turn(p), points) + p[:3]
-    return points @ to_matrix(_turn(p)).T + p[:3]
+    return directions(p, points) + p[:3]
 
 
 def matrices(p: np.ndarray) -> np.ndarray:
     """Poses (T, 7) as transforms (T, 4, 4)."""
     out = np.tile(np.eye(4), (len(p), 1, 1))
-    out[:, :3, :3], out[:, :3, 3] = Rotation.from_quat(p[:, 3:]).as_matrix(), p[:, :3]
+    for made, each in zip(out, p):
+        made[:3, :3], made[:3, 3] = to_matrix(_turn(each)), each[:3]
     return out
 
 

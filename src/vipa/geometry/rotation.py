@@ -45,6 +45,12 @@ def exp(vector: np.ndarray) -> np.ndarray:
     return np.array([s * x, s * y, s * z, cos(angle / 2)])
 
 
+def from_rpy(rpy) -> np.ndarray:
+    """The quaternion (4,) of turns by roll, pitch and yaw (3,), radians, about the fixed axes x, y, z, in this order, as in URDF."""
+    roll, pitch, yaw = (exp(angle * axis) for angle, axis in zip(rpy, np.eye(3), strict=True))
+    return multiply(yaw, multiply(pitch, roll))
+
+
 def log(q: np.ndarray) -> np.ndarray:
     """The rotation vector (3,) of the unit quaternion q (4,), the shorter way round: its norm is at most pi."""
     x, y, z, w = q

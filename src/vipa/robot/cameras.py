@@ -3,7 +3,6 @@ carries them."""
 
 import numpy as np
 import pinocchio as pin
-from scipy.spatial.transform import Rotation
 
 from vipa.errors import VipaError
 from vipa.geometry import poses
@@ -28,7 +27,7 @@ class CameraPoses:
                 raise VipaError(
                     f"{robot.name}: camera {camera.name}: parent '{camera.parent}' is no link of {robot.urdf}"
                 )
-            mount = pin.SE3(Rotation.from_euler("xyz", camera.rpy).as_matrix(), np.array(camera.position))
+            mount = pin.SE3(pin.rpy.rpyToMatrix(*camera.rpy), np.array(camera.position))
             self._mounts[camera.name] = (self._frame(camera.parent), mount)
 
     def hear(self, frame: str, parent: str, pose: np.ndarray) -> None:

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from vipa.geometry import poses
+from vipa.geometry.rotation import from_matrix
 from vipa.robot.description import FINGERS, Robot
 from vipa.robot.kinematics import Kinematics
 from vipa.tasks.checks import CheckState, touching
@@ -68,7 +68,7 @@ def base_poses(robot: Robot) -> dict[str, np.ndarray]:
     """Arm → pose (7,) of its base frame in the world."""
     kinematics = Kinematics(robot)
     bases = {group.name: kinematics.group(group.name).base for group in robot.arms}
-    return {name: poses.pose(base.translation, Rotation.from_matrix(base.rotation)) for name, base in bases.items()}
+    return {name: poses.pose(base.translation, from_matrix(base.rotation)) for name, base in bases.items()}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from vipa.geometry import poses
+from vipa.geometry import poses, rotation
 from vipa.robot.description import Camera
 from vipa.robot.state import CameraFrame
 from vipa_sim.alignment.things import Hold, Vocabulary
@@ -116,13 +116,13 @@ class Arranger:
 
     def _line(self, hold: Hold) -> float:
         """Angle in the world of the line on which fingers close around what stands at its start."""
-        x = poses.rotation(self._start[hold.body]).apply([1.0, 0.0, 0.0])
+        x = poses.directions(self._start[hold.body], [1.0, 0.0, 0.0])
         return float(np.arctan2(x[1], x[0])) + hold.yaw
 
     def _in_hand(self, hold: Hold, tool: np.ndarray, yaw: float, rng: np.random.Generator) -> np.ndarray:
         """Pose (7,) of a body in a hand at `tool` (3,) that closes along `yaw`: not quite as it should be."""
-        turn = Rotation.from_euler("z", yaw - hold.yaw + np.pi * rng.integers(2) + rng.normal(0, 0.08))
-        return poses.pose(tool - turn.apply(hold.offset) + rng.normal(0, 0.006, 3), turn)
+        turn = rotation.exp([0.0, 0.0, yaw - hold.yaw + np.pi * rng.integers(2) + rng.normal(0, 0.08)])
+        return poses.pose(tool - rotation.rotate(turn, hold.offset) + rng.normal(0, 0.006, 3), turn)
 
     def _joints(self, joints: np.ndarray, opening: float) -> dict[str, float]:
         """Joint → position of arm and hand."""

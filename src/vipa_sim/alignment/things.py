@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE, GRASPS, LEAVES, NOZZLE, PLANT
-from vipa.geometry import poses
+from vipa.geometry import poses, rotation
 from vipa.tasks.task import Task
 
 HAND = "gripper"
@@ -81,13 +81,13 @@ def _aimed(tool: np.ndarray, bodies: dict[str, np.ndarray]) -> tuple[np.ndarray,
     end = plant[:3] - (DISTANCE + spout[0]) * np.array([np.cos(heading), np.sin(heading), 0.0])
     end[2] = max(plant[2] + LEAVES - spout[2], CARRY)
     held = poses.compose(poses.inverse(can), tool)
-    turned = poses.compose(poses.pose(end, poses.Rotation.from_euler("z", heading)), held)
+    turned = poses.compose(poses.pose(end, rotation.exp([0.0, 0.0, heading])), held)
     return turned[:3], _wrap(heading - _yaw(can, 0))
 
 
 def _yaw(pose: np.ndarray, axis: int) -> float:
     """Angle in the horizontal plane of an axis of the pose (7,), radians."""
-    along = poses.rotation(pose).as_matrix()[:, axis]
+    along = poses.directions(pose, np.eye(3)[axis])
     return float(np.arctan2(along[1], along[0]))
 
 

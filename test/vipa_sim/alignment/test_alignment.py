@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from vipa.errors import VipaError
 from vipa.geometry import poses
@@ -113,8 +114,8 @@ def test_a_carried_can_aims_where_the_expert_would(drawn):
     motion = next(m for m in words.motions if m.aims)
     for scene in (s for s in found if s.held):
         position, turn = words.goal(motion, scene.tool, scene.bodies)
-        turned = poses.Rotation.from_euler("z", turn) * poses.rotation(scene.tool)
-        tool = poses.pose(position, turned)
+        turned = Rotation.from_euler("z", turn) * Rotation.from_quat(scene.tool[3:])
+        tool = poses.pose(position, turned.as_quat())
         nozzle = poses.compose(tool, poses.compose(poses.inverse(scene.tool), scene.bodies["can_nozzle"]))
         ahead, aside, _ = poses.transform(poses.inverse(nozzle), words.thing("plant").point(scene.bodies))
         assert 0.1 < ahead < 0.3
@@ -167,8 +168,8 @@ def test_directions_and_scores():
 
 
 def test_camera_turns_are_said_as_they_are():
-    right = poses.Rotation.from_euler("y", 5, degrees=True).as_matrix()  # about the optical frame's down axis
+    right = Rotation.from_euler("y", 5, degrees=True).as_matrix()  # about the optical frame's down axis
     assert turn_words(np.eye(3), right) == "right, 5.000 degrees"
     assert turn_words(right, np.eye(3)) == "left, 5.000 degrees"
-    up = poses.Rotation.from_euler("x", 3, degrees=True).as_matrix()
+    up = Rotation.from_euler("x", 3, degrees=True).as_matrix()
     assert turn_words(np.eye(3), up) == "up, 3.000 degrees"

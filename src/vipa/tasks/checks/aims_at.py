@@ -77,10 +77,10 @@ class AimsAt(SimCheck):
         """Metres by which the jet misses the volume, 0: it enters it, and how far from its origin it comes nearest."""
         p, body = self.params, truth.poses[self.params.object]
         along = np.linspace(p.near, p.far, POINTS)
-        direction = poses.rotation(body).apply(np.asarray(p.axis) / np.linalg.norm(p.axis))
+        direction = poses.directions(body, np.asarray(p.axis) / np.linalg.norm(p.axis))
         jet = poses.transform(body, p.origin) + along[:, None] * direction - p.drop * along[:, None] ** 2 * WORLD_UP
         target = truth.poses[p.target]
-        offset = poses.rotation(target).inv().apply(jet - poses.transform(target, p.target_offset))
+        offset = poses.directions(poses.inverse(target), jet - poses.transform(target, p.target_offset))
         share = np.linalg.norm(offset / (p.size or [p.within] * 3), axis=1)  # below 1: inside
         nearest = int(np.argmin(share))
         if share[nearest] <= 1.0:

@@ -56,8 +56,8 @@ class Aligned(SimCheck):
         axis = np.asarray(p.axis) / np.linalg.norm(p.axis)
         local = poses.transform(poses.inverse(opening), poses.transform(thing, p.tip)) - p.rim
         height = float(local @ axis)
-        along = poses.rotation(thing).apply(np.asarray(p.along) / np.linalg.norm(p.along))
-        cosine = float(along @ poses.rotation(opening).apply(axis))
+        along = poses.directions(thing, np.asarray(p.along) / np.linalg.norm(p.along))
+        cosine = float(along @ poses.directions(opening, axis))
         return height, float(np.linalg.norm(local - height * axis)), float(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
     def measure(self, state: CheckState, truth: GroundTruth) -> CheckResult:

@@ -78,7 +78,7 @@ class Inserted(SimCheck):
         let_go = not (p.released and held(state, p.object))
         if not let_go:
             evidence += ", still held"
-        axis = poses.rotation(truth.poses[p.opening]).apply(np.asarray(p.axis) / np.linalg.norm(p.axis))
+        axis = poses.directions(truth.poses[p.opening], np.asarray(p.axis) / np.linalg.norm(p.axis))
         stands = float(np.arccos(np.clip(axis[2], -1.0, 1.0))) < p.upright
         if not stands:
             evidence += f", {p.opening} leans"

@@ -49,4 +49,4 @@ class Steadied(SimCheck):
 
 def leaning(pose: np.ndarray) -> float:
     """Radians between the z axis of a pose (7,) and the vertical."""
-    return float(np.arccos(np.clip(poses.rotation(pose).apply(UP) @ UP, -1.0, 1.0)))
+    return float(np.arccos(np.clip(poses.directions(pose, UP) @ UP, -1.0, 1.0)))

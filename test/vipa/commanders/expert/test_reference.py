@@ -4,7 +4,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scipy.spatial.transform import Rotation
 
 from vipa.commanders.expert.reference import PoseReference
 from vipa.geometry import poses as geometry
@@ -15,7 +14,7 @@ DT = 0.1
 
 
 def pose(position, turn=(0, 0, 0)):
-    return geometry.pose(position, Rotation.from_rotvec(turn))
+    return geometry.pose(position, rotation.exp(turn))
 
 
 coordinate = st.floats(-0.6, 0.6)

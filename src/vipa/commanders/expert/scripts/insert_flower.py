@@ -124,7 +124,7 @@ def _depth(view: View) -> tuple[float, float, float]:
     """How deep the stem's tip is under the rim and how far off the vase's axis, metres, and the angle between them, radians."""
     flower, vase = view.body(FLOWER), view.body(VASE)
     x, y, z = poses.transform(poses.inverse(vase), flower[:3])
-    cosine = float(poses.rotation(flower).apply([0.0, 0.0, 1.0]) @ poses.rotation(vase).apply([0.0, 0.0, 1.0]))
+    cosine = float(poses.directions(flower, [0.0, 0.0, 1.0]) @ poses.directions(vase, [0.0, 0.0, 1.0]))
     return RIM - float(z), float(np.hypot(x, y)), float(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
@@ -159,7 +159,7 @@ VASE_GRASP = Slant(_at_neck, VASE, hand=FIRM)
 def _over_vase(view: View, height: float) -> np.ndarray:
     """Tool pose (7,) with which the stem, as the hand holds it, stands along the vase's axis, its tip `height` metres over the rim."""
     vase, flower, tool = view.body(VASE), view.body(FLOWER), view.tool
-    stem, axis = (poses.rotation(p).apply([0.0, 0.0, 1.0]) for p in (flower, vase))
+    stem, axis = (poses.directions(p, [0.0, 0.0, 1.0]) for p in (flower, vase))
     across = np.cross(stem, axis)
     size = float(np.linalg.norm(across))
     upright = across * (np.arctan2(size, float(stem @ axis)) / size) if size > 1e-9 else np.zeros(3)

@@ -12,7 +12,7 @@ from vipa.commanders.expert.goal import Angle, Goal, Offset, Opening, Skill
 from vipa.commanders.expert.skills.reach import stay, top_down, wrap, yaw_of
 from vipa.commanders.expert.skills.take import Take
 from vipa.commanders.expert.view import View
-from vipa.geometry import poses
+from vipa.geometry import poses, rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
 LEAVES = 0.19  # metres above the pot's foot
@@ -94,7 +94,7 @@ def _aimed(view: View) -> np.ndarray:
     nozzle = poses.compose(poses.inverse(can), view.body(NOZZLE))[:3]  # in the can's frame
     position = plant[:3] - (DISTANCE + nozzle[0]) * ahead
     position[2] = max(plant[2] + LEAVES - nozzle[2], CARRY)
-    return poses.pose(position, poses.Rotation.from_euler("z", heading))
+    return poses.pose(position, rotation.exp([0.0, 0.0, heading]))
 
 
 def _way(view: View, turn: float) -> list[np.ndarray]:

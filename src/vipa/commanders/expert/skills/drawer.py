@@ -7,7 +7,7 @@ import numpy as np
 from vipa.commanders.expert.goal import Angle, Ended, Goal, Offset, Opening, Skill
 from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 from vipa.commanders.expert.view import View
-from vipa.geometry.poses import rotation
+from vipa.geometry.poses import directions
 
 ABOVE = 0.07  # metres over the bar, where the hand is lined up
 SLOW = 0.4  # m/s²
@@ -40,7 +40,7 @@ class Bar:
 def _axes(view: View, handle: str) -> tuple[np.ndarray, float]:
     """Direction (3,) in which the drawer opens, base frame, and the yaw at which the fingers close around the bar."""
     bar = view.body(handle)
-    return rotation(bar).apply([0.0, -1.0, 0.0]), yaw_of(bar)
+    return directions(bar, [0.0, -1.0, 0.0]), yaw_of(bar)
 
 
 def open_by_handle(view: View, handle: str, joint: str, goal: float, bar: Bar) -> Skill:
