@@ -9,10 +9,10 @@ import pinocchio as pin
 from vipa.geometry.rotation import exp, from_rpy, multiply, rotate, to_matrix
 from vipa.robot.description import Camera
 
-SHIFT = 0.10  # metres along each axis of the world, at most
-AIM_DISTANCE = 1.2  # metres in front of the camera of the robot file to the spot that it is aimed at again
-AIM = np.radians(1.0)  # radians beside that spot, across and along the picture, at most
-ROLL = np.radians(4.0)  # radians about the optical axis, at most
+MAX_SHIFT_M = 0.10  # metres along each axis of the world, at most
+AIM_DISTANCE_M = 1.2  # metres in front of the camera of the robot file to the spot that it is aimed at again
+MAX_AIM_ERROR_RAD = np.radians(1.0)  # radians beside that spot, across and along the picture, at most
+MAX_ROLL_RAD = np.radians(4.0)  # radians about the optical axis, at most
 
 
 def mounted_anew(camera: Camera, rng: np.random.Generator) -> Camera:
@@ -20,11 +20,11 @@ def mounted_anew(camera: Camera, rng: np.random.Generator) -> Camera:
     in the mean, by 8 at most. A camera on a link stands where it always does."""
     if camera.parent != "world":
         return camera
-    shift = rng.uniform(-SHIFT, SHIFT, 3)
-    error = rng.uniform(-1.0, 1.0, 3) * [AIM, AIM, ROLL]
+    shift = rng.uniform(-MAX_SHIFT_M, MAX_SHIFT_M, 3)
+    error = rng.uniform(-1.0, 1.0, 3) * [MAX_AIM_ERROR_RAD, MAX_AIM_ERROR_RAD, MAX_ROLL_RAD]
     turn = from_rpy(camera.rpy)
     axis = rotate(turn, [0.0, 0.0, 1.0])
-    aimed = multiply(multiply(_between(axis, AIM_DISTANCE * axis - shift), turn), exp(error))
+    aimed = multiply(multiply(_between(axis, AIM_DISTANCE_M * axis - shift), turn), exp(error))
     position = [float(p) for p in np.add(camera.position, shift)]
     return replace(camera, position=position, rpy=pin.rpy.matrixToRpy(to_matrix(aimed)).tolist())
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 FOCAL = 424.0  # pixels: 848 across 90 degrees
-BASELINES = {"d435": 0.050, "d405": 0.018}  # metres between the imagers (data sheet of the D400 series)
+BASELINES_M = {"d435": 0.050, "d405": 0.018}  # metres between the imagers (data sheet of the D400 series)
 SUBPIXEL = 0.08  # pixels of disparity, standard deviation
 STEP = 1 / 32  # pixels, of the disparity's quantisation
 DISPARITIES = 126.0  # pixels, largest disparity
@@ -33,7 +33,7 @@ SHINY = 0.5  # specular reflectance of a material from which depth begins to fai
 SHINY_HOLES = 0.8  # share of a perfect mirror's pixels without depth, assumed
 READ_NOISE, SHOT_NOISE = 1.5, 0.2  # grey levels; grey levels of variance a grey level, assumed
 DRIFT = 0.10  # share by which the exposure wanders at most, assumed
-DRIFT_PERIODS = 3.1, 7.7  # seconds, assumed
+DRIFT_PERIODS_S = 3.1, 7.7  # seconds, assumed
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class CameraNoise:
 
     def exposure(self, camera: str, stamp_ns: int) -> float:
         """Factor on the brightness at `stamp_ns`."""
-        phases = self._rng(camera, 0, "exposure").uniform(0, 2 * np.pi, len(DRIFT_PERIODS))
-        waves = np.sin(2 * np.pi * stamp_ns * 1e-9 / np.array(DRIFT_PERIODS) + phases)
+        phases = self._rng(camera, 0, "exposure").uniform(0, 2 * np.pi, len(DRIFT_PERIODS_S))
+        waves = np.sin(2 * np.pi * stamp_ns * 1e-9 / np.array(DRIFT_PERIODS_S) + phases)
         return 1.0 + DRIFT * float(waves.mean())
 
     def depth(
@@ -65,7 +65,7 @@ class CameraNoise:
         """
         rng = self._rng(camera, stamp_ns, "depth")
         seen = depth > 0
-        disparity = np.divide(FOCAL * BASELINES[model], depth, out=np.zeros(depth.shape, np.float32), where=seen)
+        disparity = np.divide(FOCAL * BASELINES_M[model], depth, out=np.zeros(depth.shape, np.float32), where=seen)
         per_pixel = FOCAL / focal  # pixels of an imager to a pixel of the picture
         holes = ~seen | hidden(disparity, per_pixel)
         holes |= outlines(depth) & (rng.random(depth.shape, np.float32) < OUTLINE_HOLES)
@@ -76,7 +76,7 @@ class CameraNoise:
         measured = disparity + SUBPIXEL * _smooth(rng, depth.shape, WINDOW / per_pixel / 3)
         measured = np.rint(measured / STEP) * STEP
         holes |= (measured <= 0) | (measured > DISPARITIES)
-        metres = np.divide(FOCAL * BASELINES[model], measured, out=np.zeros_like(measured), where=~holes)
+        metres = np.divide(FOCAL * BASELINES_M[model], measured, out=np.zeros_like(measured), where=~holes)
         return np.clip(np.rint(metres * 1000.0), 0, 65535).astype(np.uint16)
 
     def _rng(self, camera: str, stamp_ns: int, what: str) -> np.random.Generator:

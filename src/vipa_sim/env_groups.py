@@ -11,9 +11,9 @@ from vipa.robot.state import GroupState
 
 ACTION_PERIOD_S = 0.1  # seconds of ROS time an action
 STEP, TURN = 0.05, 0.25  # metres, radians: largest relative action
-REACH = 2.0  # metres: bound of tool positions in observations
-SPEED = 10.0  # m/s: bound of tool speeds in observations
-FORCE = 500.0  # newtons, newton metres: bound of wrenches in observations
+MAX_REACH_M = 2.0  # metres: bound of tool positions in observations
+MAX_SPEED_M_S = 10.0  # m/s: bound of tool speeds in observations
+MAX_FORCE = 500.0  # newtons, newton metres: bound of wrenches in observations
 
 
 def part_of(group: Group, kinematics: GroupKinematics) -> "ArmPart | HeadPart":
@@ -33,18 +33,18 @@ class ArmPart:
             high = np.array([STEP] * 3 + [TURN] * 3 + [1.0])
             return np.append(-high[:-1], 0.0), high
         box = self.group.workspace
-        low, high = (box.min, box.max) if box else ([-REACH] * 3, [REACH] * 3)
+        low, high = (box.min, box.max) if box else ([-MAX_REACH_M] * 3, [MAX_REACH_M] * 3)
         return np.array([*low, *[-1.0] * 4, 0.0]), np.array([*high, *[1.0] * 5])
 
     def space(self) -> dict[str, spaces.Box]:
         joints = np.full(len(self.group.joints), 2 * np.pi, np.float32)
-        limit = np.array([REACH] * 3 + [1.0] * 4, np.float32)
+        limit = np.array([MAX_REACH_M] * 3 + [1.0] * 4, np.float32)
         return {
             "positions": spaces.Box(-joints, joints),
             "tool_pose": spaces.Box(-limit, limit),
-            "tool_velocity": spaces.Box(-SPEED, SPEED, (3,), np.float32),
+            "tool_velocity": spaces.Box(-MAX_SPEED_M_S, MAX_SPEED_M_S, (3,), np.float32),
             "opening": spaces.Box(0.0, 1.0, (1,), np.float32),
-            "wrench": spaces.Box(-FORCE, FORCE, (6,), np.float32),
+            "wrench": spaces.Box(-MAX_FORCE, MAX_FORCE, (6,), np.float32),
         }
 
     def observation(self, state: GroupState) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from vipa.reporting import strip
 from vipa_sim.loop import Loop, Tick
 from vipa_sim.snapshot import Snapshot
 
-RATE = 4.0  # Hz of the snapshots it chooses from
+RATE_HZ = 4.0  # Hz of the snapshots it chooses from
 
 
 class Filmstrip:
@@ -14,7 +14,7 @@ class Filmstrip:
 
     def __init__(self, loop: Loop):
         self.loop = loop
-        self.due = Every(RATE)
+        self.due = Every(RATE_HZ)
         self.seen: list[Snapshot] = []
 
     def on_tick(self, tick: Tick) -> None:

@@ -10,7 +10,7 @@ from vipa.tasks.task import Task
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
 
-AWAY = 50.0  # metres: where things are moved to see the scene without them
+AWAY_M = 50.0  # metres: where things are moved to see the scene without them
 CLOSER = 4  # millimetres by which a thing must be in front of what is behind it
 
 
@@ -40,5 +40,5 @@ def _without(cell: SimCell, qpos: np.ndarray) -> np.ndarray:
     moved, model = qpos.copy(), cell.model
     for joint in range(model.njnt):
         if model.jnt_type[joint] == 0:  # free
-            moved[model.jnt_qposadr[joint]] += AWAY
+            moved[model.jnt_qposadr[joint]] += AWAY_M
     return moved

@@ -5,7 +5,7 @@ import pytest
 
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
-from vipa_sim.camera_noise import BASELINES, DISPARITIES, FOCAL, SUBPIXEL, CameraNoise, hidden
+from vipa_sim.camera_noise import BASELINES_M, DISPARITIES, FOCAL, SUBPIXEL, CameraNoise, hidden
 from vipa_sim.cell import SimCell
 from vipa_sim.render import Renderer
 
@@ -21,13 +21,13 @@ def wall(metres):
     return np.full(SHAPE, metres, np.float32)
 
 
-@pytest.mark.parametrize("model", BASELINES)
+@pytest.mark.parametrize("model", BASELINES_M)
 def test_depth_noise_grows_with_the_square_of_the_distance(model):
     spread = {}
     for z in (0.4, 0.8, 1.6):
         seen = measured(wall(z), model=model).astype(float) / 1000
         spread[z] = np.std(seen[seen > 0] - z)
-        assert spread[z] == pytest.approx(z * z * SUBPIXEL / (FOCAL * BASELINES[model]), rel=0.15)
+        assert spread[z] == pytest.approx(z * z * SUBPIXEL / (FOCAL * BASELINES_M[model]), rel=0.15)
         assert abs(np.mean(seen[seen > 0]) - z) < 0.3 * spread[z] + 1e-3
     assert spread[1.6] / spread[0.4] == pytest.approx(16, rel=0.2)
 
@@ -39,7 +39,7 @@ def test_neighbours_share_their_error():
 
 
 def test_nothing_is_measured_nearer_than_the_largest_disparity():
-    nearest = FOCAL * BASELINES["d435"] / DISPARITIES
+    nearest = FOCAL * BASELINES_M["d435"] / DISPARITIES
     assert 0.16 < nearest < 0.18
     assert np.count_nonzero(measured(wall(nearest * 0.97))) == 0
     assert np.count_nonzero(measured(wall(nearest * 1.03))) == DULL.size

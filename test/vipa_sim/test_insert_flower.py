@@ -87,4 +87,4 @@ def test_what_is_drawn_of_the_vase_is_what_is_felt(cell):
             model, data, start, np.array([-1.0, 0, 0]), np.array([0, 0, 0, 1, 0, 0], np.uint8), 1, -1, ray
         )
         assert 0.2 - found == pytest.approx(radius, abs=0.004), height
-    assert flowers.STEM > insert_flower.GRIP + 0.1
+    assert flowers.STEM > insert_flower.GRIP_M + 0.1

@@ -9,7 +9,7 @@ from vipa.calibration.mounting import tool_pose
 from vipa.calibration.view import View
 from vipa.robot.kinematics import Kinematics
 
-STILL = 0.01  # rad/s of every joint, below which the arm stands
+STILL_RAD_S = 0.01  # rad/s of every joint, below which the arm stands
 SETTLES_NS = 400_000_000  # nanoseconds that it must have stood before a picture counts
 PICTURES = 5  # of a pose, at most
 APART = 0.06  # of the picture's width, that the board must have moved in it for another view of a camera alone
@@ -44,7 +44,7 @@ class PoseViews:
 
     def joint_state(self, stamp_ns: int, q: np.ndarray, v: np.ndarray) -> None:
         """Positions and velocities (n,) of all joints, in the order of the kinematics."""
-        if np.max(np.abs(v)) > STILL:
+        if np.max(np.abs(v)) > STILL_RAD_S:
             self._end()
             return
         if self._since_ns is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STEP = 0.001  # seconds between shifts that are tried
+STEP_S = 0.001  # seconds between shifts that are tried
 AGREE = 0.9  # correlation at the best shift, at least
 MOVES = 5.0  # times its noise that a signal must move
 
@@ -35,7 +35,7 @@ def delay(
     noise = np.median(np.abs(np.diff(y, 2))) / 1.65  # of white noise: 0.6745 sqrt(6)
     if np.std(y) < MOVES * noise or np.std(y) < 1e-9:
         return Delay(0.0, np.inf, 0.0, f"{what}: nothing moves in it that is more than its noise")
-    shifts = np.arange(-reach, reach + STEP / 2, STEP)
+    shifts = np.arange(-reach, reach + STEP_S / 2, STEP_S)
     scores = np.array([abs(_correlation(np.interp(t - shift, t_a, a), y)) for shift in shifts])
     best = int(np.argmax(scores))
     if best in (0, len(shifts) - 1):

@@ -12,7 +12,7 @@ import numpy as np
 from vipa.calibration.delay import Delay, delay, seen_motion
 
 SMALL = 48  # pixels across, of the pictures that are compared
-SIGMA = 0.01  # seconds that a delay may be uncertain by
+MAX_SIGMA_S = 0.01  # seconds that a delay may be uncertain by
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def measure(
 
 
 def _judged(found: Delay) -> Delay:
-    if found.fault or found.sigma <= SIGMA:
+    if found.fault or found.sigma <= MAX_SIGMA_S:
         return found
     return Delay(
         found.seconds,
         found.sigma,
         found.agreement,
-        f"known to {1e3 * found.sigma:.0f} ms; allowed: {1e3 * SIGMA:.0f} ms",
+        f"known to {1e3 * found.sigma:.0f} ms; allowed: {1e3 * MAX_SIGMA_S:.0f} ms",
     )
 
 

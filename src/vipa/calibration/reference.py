@@ -10,7 +10,7 @@ from vipa import config, documents, files
 from vipa.calibration.camera_check import Drift, drift
 from vipa.errors import VipaError
 
-SAME_POSE = 0.02  # radians that a joint may be off the pose in which the references were taken
+SAME_POSE_RAD = 0.02  # radians that a joint may be off the pose in which the references were taken
 OUTLINE = (0, 255, 90)
 
 
@@ -41,7 +41,7 @@ class Reference:
         off = {name: abs(joints[name] - at) for name, at in before.items() if name in joints}
         if missing := [name for name in before if name not in joints]:
             return {}, [f"nothing is heard of joint {missing[0]}"]
-        if off and max(off.values()) > SAME_POSE:
+        if off and max(off.values()) > SAME_POSE_RAD:
             worst = max(off, key=off.__getitem__)
             return {}, [
                 f"the arm is not in the pose of the reference: joint {worst} is off by {off[worst]:.3f} rad; bring it home"

@@ -8,15 +8,15 @@ from functools import cache
 
 import numpy as np
 
-from vipa.dataset.features import DEPTH_CODES, DEPTH_RANGE, DEPTH_SHIFT
+from vipa.dataset.features import DEPTH_CODES, DEPTH_RANGE_M, DEPTH_SHIFT_M
 
 
 @cache
 def codes() -> np.ndarray:
     """(65536,) uint16: the code of each depth in millimetres. 0, nothing measured, has that of the least depth."""
-    low, high = (float(np.float32(metres * 1000 + DEPTH_SHIFT * 1000)) for metres in DEPTH_RANGE)
+    low, high = (float(np.float32(metres * 1000 + DEPTH_SHIFT_M * 1000)) for metres in DEPTH_RANGE_M)
     depth = np.arange(65536, dtype=np.float32)
-    norm = (np.log(depth + np.float32(DEPTH_SHIFT * 1000)) - math.log(low)) / (math.log(high) - math.log(low))
+    norm = (np.log(depth + np.float32(DEPTH_SHIFT_M * 1000)) - math.log(low)) / (math.log(high) - math.log(low))
     return np.rint(norm * DEPTH_CODES).clip(0, DEPTH_CODES).astype(np.uint16)
 
 

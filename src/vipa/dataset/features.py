@@ -7,8 +7,8 @@ LANGUAGE = ("language_persistent", "language_events")
 
 # DepthEncoderConfig's defaults: 12 bits, closer together where it is near
 DEPTH_CODES = 4095
-DEPTH_RANGE = (0.01, 10.0)  # metres
-DEPTH_SHIFT = 3.5  # metres
+DEPTH_RANGE_M = (0.01, 10.0)  # metres
+DEPTH_SHIFT_M = 3.5  # metres
 
 
 def depth_feature(camera: str) -> str:
@@ -36,9 +36,9 @@ def video_feature(camera, fps: int, depth: bool = False) -> dict[str, Any]:
     }
     if depth:
         info |= {
-            "video.depth_min": DEPTH_RANGE[0],
-            "video.depth_max": DEPTH_RANGE[1],
-            "video.shift": DEPTH_SHIFT,
+            "video.depth_min": DEPTH_RANGE_M[0],
+            "video.depth_max": DEPTH_RANGE_M[1],
+            "video.shift": DEPTH_SHIFT_M,
             "video.use_log": True,
             "depth_unit": "mm",
         }

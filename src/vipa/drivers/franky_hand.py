@@ -8,7 +8,7 @@ from vipa.drivers.gripper import GoalStream
 from vipa.errors import VipaError
 from vipa.robot.description import Hand
 
-SPEED = 0.1  # m/s of the width, as franka_gripper moves by default
+WIDTH_SPEED_M_S = 0.1  # m/s of the width, as franka_gripper moves by default
 CLOSER_M = 0.002  # metres by which a goal lies below the width that it is reached by grasping, with force
 READ_S = 0.02  # seconds between two readings
 
@@ -72,8 +72,8 @@ class FrankyHand:
 
     def _send(self, width: float):
         if width < self.width - CLOSER_M:  # anything between the fingers counts as grasped
-            return self._gripper.grasp_async(width, SPEED, self.force, 2 * self.stroke, 2 * self.stroke)
-        return self._gripper.move_async(width, SPEED)
+            return self._gripper.grasp_async(width, WIDTH_SPEED_M_S, self.force, 2 * self.stroke, 2 * self.stroke)
+        return self._gripper.move_async(width, WIDTH_SPEED_M_S)
 
     def _read(self) -> None:
         while not self._ended.wait(READ_S):

@@ -14,11 +14,11 @@ from vipa.robot.captures import MIN_BRIGHTNESS, intrinsics_fault
 from vipa.robot.description import Camera, Robot
 from vipa.robot.kinematics import Kinematics
 
-RATE = 0.8  # of a camera's rate, at least
+MIN_RATE_SHARE = 0.8  # of a camera's rate, at least
 EARLY_S = 0.005  # seconds that a stamp may lie in this host's future: more is another host's clock
 JOINT_OFFSET_S = 0.05  # seconds that joint states may be old when they come, as motion allows
-JOINT_RATE = 30.0  # Hz, at least
-WRENCH_RATE = 50.0
+MIN_JOINT_RATE_HZ = 30.0
+MIN_WRENCH_RATE_HZ = 40.0
 SERVO_VERSIONS = "2."  # of moveit_servo, as Jazzy has it
 PLANNER = "/planner"
 USB = "3"  # what a RealSense's connection begins with
@@ -55,8 +55,8 @@ def camera_finding(camera: Camera, heard: Heard) -> Finding:
     stamps = np.array([stamp for stamp, _ in seen.stamps], float) / 1e9
     rate = (len(stamps) - 1) / max(stamps[-1] - stamps[0], 1e-9)
     faults = []
-    if rate < RATE * camera.rate:
-        faults.append(f"{rate:.1f} Hz; allowed: {RATE * camera.rate:g} or more of {camera.rate:g}")
+    if rate < MIN_RATE_SHARE * camera.rate:
+        faults.append(f"{rate:.1f} Hz; allowed: {MIN_RATE_SHARE * camera.rate:g} or more of {camera.rate:g}")
     if np.any(np.diff(stamps) <= 0) or stamps[0] <= 0:
         faults.append("its stamps do not rise")
     if not seen.depth_stamps:
@@ -131,7 +131,9 @@ def joints(robot: Robot, heard: Heard) -> Finding:
     rates = {j: (len(heard.joints[j]) - 1) / max((heard.joints[j][-1] - heard.joints[j][0]) / 1e9, 1e-9) for j in arms}
     slow = min(rates, key=rates.__getitem__)
     faults = (
-        [f"{slow} comes at {rates[slow]:.0f} Hz; allowed: {JOINT_RATE:g} or more"] if rates[slow] < JOINT_RATE else []
+        [f"{slow} comes at {rates[slow]:.0f} Hz; allowed: {MIN_JOINT_RATE_HZ:g} or more"]
+        if rates[slow] < MIN_JOINT_RATE_HZ
+        else []
     )
     unsound = [j for j in wanted if not np.isfinite(heard.positions.get(j, np.nan))]
     if unsound:
@@ -158,8 +160,8 @@ def limits(robot: Robot, heard: Heard) -> Finding:
 
 def wrenches(robot: Robot, heard: Heard) -> Finding:
     """Whether each arm's wrench comes as often as the gate wants."""
-    faults = [f"{g.wrench_topic}: {heard.wrenches.get(g.name, 0) / heard.seconds:.0f} Hz; allowed: {WRENCH_RATE:g} or more"
-              for g in robot.arms if heard.wrenches.get(g.name, 0) / heard.seconds < 0.8 * WRENCH_RATE and not heard.simulated]  # fmt: skip
+    faults = [f"{g.wrench_topic}: {heard.wrenches.get(g.name, 0) / heard.seconds:.0f} Hz; allowed: {MIN_WRENCH_RATE_HZ:g} or more"
+              for g in robot.arms if heard.wrenches.get(g.name, 0) / heard.seconds < MIN_WRENCH_RATE_HZ and not heard.simulated]  # fmt: skip
     silent = [f"{g.wrench_topic}: silent" for g in robot.arms if heard.simulated and not heard.wrenches.get(g.name, 0)]
     fix = "publish the wrist's force and torque there: docs/safety.md, A real robot"
     return judged("wrench", faults + silent, ", ".join(g.wrench_topic for g in robot.arms), fix)

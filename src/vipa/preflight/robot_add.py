@@ -15,10 +15,10 @@ from vipa import documents, files
 from vipa.errors import VipaError
 from vipa.preflight import meshes, robot_home
 
-MARGIN = 0.01  # metres between links
-POSITION_MARGIN = 0.02  # radians from the limits
+MARGIN_M = 0.01  # metres between links
+POSITION_MARGIN_RAD = 0.02  # radians from the limits
 ACCELERATION, JERK = 5.0, 200.0  # a radian a second less than any arm that is sold
-MAX_SPEED = 2.0  # rad/s, of a first file
+MAX_SPEED_RAD_S = 2.0  # rad/s, of a first file
 SAMPLES = 300  # configurations in which links are looked at
 HOMES = 400  # configurations in which the search for a home begins
 MOVING = ("revolute", "continuous", "prismatic")
@@ -237,7 +237,7 @@ def _described(name: str, chain: _Chain, path: Path, notes: list[str]) -> dict:
     ignore, free, clear = _sampled(model, path, [j for g in groups for j in g["joints"]])
     if not free:
         raise VipaError(
-            f"{path.name}: no configuration of {HOMES} keeps all links {MARGIN} m apart; are its collision shapes right?"
+            f"{path.name}: no configuration of {HOMES} keeps all links {MARGIN_M} m apart; are its collision shapes right?"
         )
     home = robot_home.best(model, groups, free, clear)
     at = {joint: float(q) for joint, q in zip([j for g in groups for j in g["joints"]], home, strict=True)}
@@ -251,7 +251,7 @@ def _described(name: str, chain: _Chain, path: Path, notes: list[str]) -> dict:
     return {
         "name": name,
         "urdf": f"{name}.urdf",
-        "margin": MARGIN,
+        "margin": MARGIN_M,
         "ignore_pairs": [list(p) for p in ignore],
         "groups": groups,
         "cameras": [],
@@ -268,10 +268,10 @@ def _group(chain: _Chain, arm: list[str], name: str, notes: list[str]) -> dict:
         speed = float(limit.get("velocity", 0)) if limit is not None else 0.0
         if chain.joints[joint].get("type") == "continuous":
             raise VipaError(f"joint '{joint}' is continuous; allowed: revolute with limits (its cables have some)")
-        speeds.append(round(min(speed or 1.0, MAX_SPEED), 4))
+        speeds.append(round(min(speed or 1.0, MAX_SPEED_RAD_S), 4))
     group = {
         "name": name, "kind": "arm", "base_frame": base, "tool_frame": tool, "joints": arm, "controller": f"{name}_controller", "home": [],
-        "max_velocity": speeds, "max_acceleration": [ACCELERATION] * len(arm), "max_jerk": [JERK] * len(arm), "position_margin": POSITION_MARGIN,
+        "max_velocity": speeds, "max_acceleration": [ACCELERATION] * len(arm), "max_jerk": [JERK] * len(arm), "position_margin": POSITION_MARGIN_RAD,
     }  # fmt: skip
     hand = chain.hand(arm)
     if len(hand) in (1, 6):
@@ -309,10 +309,10 @@ def _sampled(
         [model.joints[model.getJointId(j)].idx_q for j in joints],
     )
     for request in answer.collisionRequests:
-        request.security_margin = MARGIN
+        request.security_margin = MARGIN_M
     low, high = (
-        model.lowerPositionLimit[index] + 2 * POSITION_MARGIN,
-        model.upperPositionLimit[index] - 2 * POSITION_MARGIN,
+        model.lowerPositionLimit[index] + 2 * POSITION_MARGIN_RAD,
+        model.upperPositionLimit[index] - 2 * POSITION_MARGIN_RAD,
     )
     rng, seen = np.random.default_rng(0), []
     always = {frozenset((links[i], links[j])) for i, j in pairs}

@@ -15,7 +15,7 @@ from vipa.robot.description import Group, Robot
 from vipa.robot.kinematics import GroupKinematics, Kinematics
 from vipa.tasks.task import Task
 
-HEIGHTS = 0.03, 0.15, 0.30  # metres above a task's table
+HEIGHTS_M = 0.03, 0.15, 0.30  # metres above a task's table
 TILTS = 3  # directions of the hand at each place: down, and tilted by TILT
 TILT = np.radians(20.0)
 PLACES = 24  # of an area
@@ -109,7 +109,7 @@ def findings(robot: Robot, tasks: list[Task]) -> tuple[list[Finding], dict[str, 
         for task in tasks:
             rates = []
             for name, low, high in areas(task):
-                world = places(low, high, HEIGHTS, 12)
+                world = places(low, high, HEIGHTS_M, 12)
                 local = (np.column_stack([world, np.ones(len(world))]) @ np.linalg.inv(base).T)[:, :3]
                 got = reached[f"{group.name}: {task.name}, {name}"] = reach(robot, group, local)
                 rates.append((name, got))

@@ -22,13 +22,13 @@ from vipa_ros.bringup.supervisor import Supervisor
 
 EPISODES = {"put_three_obj": "expert", "water_plant": "water_plant"}  # task: who commands
 LOADS = (0, 1, 2)  # busy loops
-CAMERA_SECONDS = 10.0  # of ROS time: two cameras are 90 MB a second
+CAMERA_S = 10.0  # of ROS time: two cameras are 90 MB a second
 
 
 @dataclass(frozen=True)
 class Case:
     """An episode over the graph with `load` busy loops beside it. cameras: the robot's cameras are not rendered by the cell but
-    published by a process of their own, 640x480 at 30 Hz; the episode is cut off after CAMERA_SECONDS."""
+    published by a process of their own, 640x480 at 30 Hz; the episode is cut off after CAMERA_S."""
 
     task: str
     policy: str
@@ -79,7 +79,7 @@ def specs_of(case: Case, config: EpisodeConfig) -> list[ProcessSpec]:
 
 def measure(case: Case, runs: Path) -> Row:
     """Runs `case` with its run folder in `runs`. Raises VipaError if it is not scored."""
-    config = EpisodeConfig(case.task, case.policy, seed=case.seed, time_limit=CAMERA_SECONDS if case.cameras else 0.0)
+    config = EpisodeConfig(case.task, case.policy, seed=case.seed, time_limit=CAMERA_S if case.cameras else 0.0)
     folder, config = prepare(config.checked(), runs)
     domain = environment.Domain()
     specs = specs_of(case, config)
@@ -157,11 +157,7 @@ def table(rows: Sequence[Row]) -> list[str]:
     for kind in kinds:
         task, policy, own, load = kind
         some = [r for r in rows if (r.case.task, r.case.policy, r.case.cameras, r.case.load) == kind]
-        won = (
-            f"cut off after {CAMERA_SECONDS:g} s"
-            if own
-            else f"{sum(r.outcome == 'success' for r in some)} of {len(some)}"
-        )
+        won = f"cut off after {CAMERA_S:g} s" if own else f"{sum(r.outcome == 'success' for r in some)} of {len(some)}"
         ages = [max(r.age_ms[i] or 0.0 for r in some) for i in (0, 1)]
         slow = max(r.slow for r in some)
         lines.append(

@@ -8,7 +8,7 @@ from vipa.robot.trajectory_controller import TrajectoryController
 from vipa_cli.bench.ideal_robot import IdealRobot
 from vipa_sim.following import Follower, Following
 
-STEP = 0.002  # seconds between two values that a controller gives its servo
+STEP_S = 0.002  # seconds between two values that a controller gives its servo
 
 
 class LaggingRobot(IdealRobot):
@@ -33,7 +33,7 @@ class LaggingRobot(IdealRobot):
         for name, controller in self._controllers.items():
             q = np.array([self.positions[j] for j in controller.joint_names])
             controller.reset(q)
-            self._followers[name] = Follower(self.following, STEP)
+            self._followers[name] = Follower(self.following, STEP_S)
             self._followers[name].reset(np.concatenate([q, np.zeros(len(q))]))
         self.velocities = dict.fromkeys(self.positions, 0.0)
         self._left = 0.0
@@ -57,8 +57,8 @@ class LaggingRobot(IdealRobot):
                 raise ValueError(why)
 
     def advance(self, dt: float) -> None:
-        whole, self._left = divmod(self._left + dt + 1e-9, STEP)
-        times = self.time + dt - self._left - STEP * np.arange(int(whole) - 1, -1, -1)
+        whole, self._left = divmod(self._left + dt + 1e-9, STEP_S)
+        times = self.time + dt - self._left - STEP_S * np.arange(int(whole) - 1, -1, -1)
         self.time += dt
         for name, controller in self._controllers.items():
             if name in self.frozen:

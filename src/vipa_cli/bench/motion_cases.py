@@ -10,7 +10,7 @@ from vipa.robot.description import Robot
 from vipa.robot.fixture import Fixture
 from vipa_cli.bench.ideal_robot import IdealRobot, drive, joint_chunk, pose_chunk
 
-RADIUS = 0.05  # metres: a circle of 10 cm
+RADIUS_M = 0.05  # metres: a circle of 10 cm
 WALL = Fixture("wall", [0.75, 0.0, 0.4], [0.2, 1.2, 0.8])
 
 
@@ -66,11 +66,11 @@ def circle(robot: Robot, speed: float, rate: float, horizon: int, step: float) -
     home = motion.commanded()[robot.arms[0].name].tool_pose
 
     def path(t):
-        a = speed / RADIUS * t
-        return home + np.concatenate([RADIUS * np.array([np.cos(a) - 1, np.sin(a), 0]), np.zeros(4)])
+        a = speed / RADIUS_M * t
+        return home + np.concatenate([RADIUS_M * np.array([np.cos(a) - 1, np.sin(a), 0]), np.zeros(4)])
 
     first = cell.time
-    log = drive(motion, cell, 1.0 + 2 * 2 * np.pi * RADIUS / speed, Stream(motion, path, rate, horizon, step))
+    log = drive(motion, cell, 1.0 + 2 * 2 * np.pi * RADIUS_M / speed, Stream(motion, path, rate, horizon, step))
     times = log.array("time") - first
     steady = times > 1.0
     tool = np.array(log.tool[robot.arms[0].name])[steady, :3]

@@ -24,7 +24,7 @@ from vipa_ros.common.services import Services
 from vipa_ros.robot.moves import Moves
 
 COMMANDER = "calibrate"
-SILENT = 10.0  # wall seconds for the first picture and the first joint states
+FIRST_MESSAGES_TIMEOUT_S = 10.0  # wall seconds for the first picture and the first joint states
 
 
 class Cell(Node):
@@ -75,7 +75,7 @@ class Cell(Node):
             silent = [f"camera {c}" for c in self.cameras if c not in self.pictures or c not in self.infos]
             return [*silent, *([topics.JOINT_STATES] if self.joints is None else [])]
 
-        if not await self.services_.until(lambda: not lacking(), SILENT):
+        if not await self.services_.until(lambda: not lacking(), FIRST_MESSAGES_TIMEOUT_S):
             raise VipaError(
                 f"nothing is heard of {', '.join(lacking())}; is a cell running in this ROS domain? vipa cell"
             )

@@ -17,10 +17,10 @@ from vipa.robot.kinematics import Kinematics
 from vipa_ros.calibration.cell import Cell
 from vipa_ros.common import convert
 
-LOOK = 4.0  # seconds of ROS time for pictures of a pose
+LOOK_TIMEOUT_S = 4.0  # seconds of ROS time for pictures of a pose
 ENOUGH = 3  # pictures of a pose
-RESTS = 0.5  # seconds of ROS time after the last move, until which an arm still settles
-STANDSTILL = 120.0  # wall seconds for it, however slowly a simulation goes
+SETTLING_S = 0.5  # seconds of ROS time after the last move, until which an arm still settles
+STANDSTILL_TIMEOUT_S = 120.0  # wall seconds for it, however slowly a simulation goes
 
 
 async def guided(
@@ -66,20 +66,22 @@ async def guided(
 
 
 async def _at_rest(cell: Cell) -> None:
-    """Until the newest picture was exposed RESTS after now: the one that came last may be of the way home. Raises VipaError."""
-    since, newest = cell.states.stamp_ns + round(RESTS * 1e9), [0]
+    """Until the newest picture was exposed SETTLING_S after now: the one that came last may be of the way home. Raises VipaError."""
+    since, newest = cell.states.stamp_ns + round(SETTLING_S * 1e9), [0]
     cell.on_picture = lambda camera, stamp, picture: newest.append(stamp)
-    if not await cell.services_.until(lambda: newest[-1] > since, STANDSTILL):
-        raise VipaError(f"no picture of the arm at rest within {STANDSTILL:g} s")
+    if not await cell.services_.until(lambda: newest[-1] > since, STANDSTILL_TIMEOUT_S):
+        raise VipaError(f"no picture of the arm at rest within {STANDSTILL_TIMEOUT_S:g} s")
 
 
 async def _looked(cell: Cell, views: PoseViews) -> bool:
-    """Whether the present pose has a picture that counts: waits for ENOUGH of them, at most LOOK seconds, by the joint states' stamps: a
+    """Whether the present pose has a picture that counts: waits for ENOUGH of them, at most LOOK_TIMEOUT_S seconds, by the joint states' stamps: a
     busy simulation takes longer. Raises VipaError if none come."""
     began = cell.states.stamp_ns
-    over = lambda: views.pictures >= ENOUGH or cell.states.stamp_ns - began > LOOK * 1e9  # noqa: E731
-    if not await cell.services_.until(over, STANDSTILL):
-        raise VipaError(f"{topics.JOINT_STATES} has not gone on by {LOOK:g} s within {STANDSTILL:g} s")
+    over = lambda: views.pictures >= ENOUGH or cell.states.stamp_ns - began > LOOK_TIMEOUT_S * 1e9  # noqa: E731
+    if not await cell.services_.until(over, STANDSTILL_TIMEOUT_S):
+        raise VipaError(
+            f"{topics.JOINT_STATES} has not gone on by {LOOK_TIMEOUT_S:g} s within {STANDSTILL_TIMEOUT_S:g} s"
+        )
     return views.pictures > 0
 
 

@@ -14,8 +14,8 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 
 SECONDS = 8.0  # of the motion
-DT = 0.05  # seconds between its steps
-REST = 1.0  # seconds before and after it
+STEP_S = 0.05  # seconds between its steps
+REST_S = 1.0  # seconds before and after it
 OPENINGS = (1.0, 0.2, 1.0, 0.3, 0.8)  # of the hand, HAND_S each
 HAND_S = 1.3
 
@@ -64,23 +64,23 @@ async def measured(cell: Cell, arm: str, joint: str, amplitude: float) -> Latenc
         raise VipaError(f"joint '{joint}' is not of {arm}; allowed: {', '.join(group.joints)}")
     await cell.heard()
     ear = Ear(cell, group, joint)
-    await cell.services_.pause(REST)
+    await cell.services_.pause(REST_S)
 
     over_s = 0.0  # of the arm's part; the hand has its own
 
     async def swing() -> None:
         nonlocal over_s
-        t = np.arange(0.0, SECONDS + DT / 2, DT)
+        t = np.arange(0.0, SECONDS + STEP_S / 2, STEP_S)
         steps = np.tile(cell.joints[_columns(cell, group)], (len(t), 1))
         steps[:, group.joints.index(joint)] += pattern(t, amplitude, SECONDS)
-        await cell.moves.play(convert.joint_steps_msg(arm, group.joints, steps), DT)
+        await cell.moves.play(convert.joint_steps_msg(arm, group.joints, steps), STEP_S)
         over_s = cell.states.stamp_ns / 1e9
         if group.hand:
             for opening in OPENINGS:
                 await _hand(cell, group, opening)
 
     await cell.guided(swing)
-    await cell.services_.pause(REST)
+    await cell.services_.pause(REST_S)
     names = cell.states.names
     table, times = np.array(ear.joints), np.array(ear.times)
     hand = names.index(group.hand.joints[0]) if group.hand else None
@@ -96,12 +96,12 @@ async def _hand(cell: Cell, group: Group, opening: float) -> None:
     """Sends the hand to `opening` and lets it arrive."""
     moves = cell.moves
     moves.renew_epoch()
-    count = round(HAND_S / 2 / DT)
+    count = round(HAND_S / 2 / STEP_S)
     action = ActionGroup(
         name=group.name, hand_joint_names=list(group.hand.joints), hand=[opening] * (count * len(group.hand.joints))
     )
     action.kind = ActionGroup.JOINTS
-    msg = ActionChunk(commander_id=moves.commander, epoch=moves.epoch, dt=DT, groups=[action])
+    msg = ActionChunk(commander_id=moves.commander, epoch=moves.epoch, dt=STEP_S, groups=[action])
     msg.start_time = moves.motion.header.stamp
     moves.send(msg)
     began = cell.states.stamp_ns

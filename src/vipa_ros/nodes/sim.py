@@ -35,7 +35,7 @@ from vipa_ros.common.qos import PROFILES
 from vipa_sim import following
 from vipa_sim.cell import SimCell
 
-RATES = {"clock": 50.0, "truth": 20.0, "tf": 20.0, "wrench": 50.0}  # Hz of ROS time
+RATES_HZ = {"clock": 50.0, "truth": 20.0, "tf": 20.0, "wrench": 50.0}  # Hz of ROS time
 
 
 class SimNode(Node):
@@ -75,7 +75,7 @@ class SimNode(Node):
         self.tf_static = publisher(TFMessage, topics.TF_STATIC)
         self.wrenches = {g.name: publisher(WrenchStamped, g.wrench_topic) for g in self.robot.arms}
         start = self.cell.stamp_ns
-        self.every = {name: Every(rate, start) for name, rate in RATES.items()}
+        self.every = {name: Every(rate, start) for name, rate in RATES_HZ.items()}
 
         self.controllers = [c for g in self.robot.groups for c in topics.controllers_of(g)]
         self.answered: set[str] = set()

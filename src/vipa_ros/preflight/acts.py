@@ -18,8 +18,8 @@ from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.robot.moves import Moves
 
 WHO = "doctor"
-WAIT = 5.0  # wall seconds for a service
-STOPS = 1.0  # wall seconds within which motion must say that it is stopped
+SERVICE_TIMEOUT_S = 5.0  # wall seconds for a service
+STOP_TIMEOUT_S = 1.0  # wall seconds within which motion must say that it is stopped
 SLOW = 0.1  # of the speed
 INSIDE = 0.25  # of the workspace's edges, from its middle, where the dry run's corners are
 
@@ -49,22 +49,24 @@ class Acts:
                     f"stopped already: {'; '.join(self.safety.stop_reasons)}",
                     "vipa operator: re-arm with `a`, then again",
                 )
-            answer = await self.services.call(topics.ESTOP, EStop.Request(reason="doctor: a test"), WAIT, RETRY_S)
+            answer = await self.services.call(
+                topics.ESTOP, EStop.Request(reason="doctor: a test"), SERVICE_TIMEOUT_S, RETRY_S
+            )
             stopped = await self.services.until(
-                lambda: self.safety.estop and self._mode() == MotionStatus.STOPPED, STOPS
+                lambda: self.safety.estop and self._mode() == MotionStatus.STOPPED, STOP_TIMEOUT_S
             )
             if not (answer.stopped and stopped):
                 return Finding(
-                    name, ERROR, f"asked, and motion does not say within {STOPS:g} s that it is stopped", fix
+                    name, ERROR, f"asked, and motion does not say within {STOP_TIMEOUT_S:g} s that it is stopped", fix
                 )
             armed = await self.services.call(
-                topics.REARM, ReArm.Request(operator_id=WHO, latch=self.safety.latch), WAIT
+                topics.REARM, ReArm.Request(operator_id=WHO, latch=self.safety.latch), SERVICE_TIMEOUT_S
             )
             if not armed.armed:
                 return Finding(
                     name, ERROR, f"stopped, and cannot be re-armed: {armed.message}", "vipa operator: re-arm with `a`"
                 )
-            await self.services.until(lambda: not self.safety.estop, STOPS)
+            await self.services.until(lambda: not self.safety.estop, STOP_TIMEOUT_S)
             return Finding(name, OK, "stops motion, and re-arms")
         except VipaError as error:
             return Finding(name, ERROR, str(error), "vipa cell starts motion")
@@ -127,13 +129,15 @@ class Acts:
         for group in self.robot.arms:
             request = TightenLimits.Request(group=group.name, requester_id=WHO)
             request.speed_scale, request.release = float(share), not share
-            answer = await self.services.call(topics.TIGHTEN_LIMITS, request, WAIT, RETRY_S)
+            answer = await self.services.call(topics.TIGHTEN_LIMITS, request, SERVICE_TIMEOUT_S, RETRY_S)
             if not answer.accepted:
                 raise VipaError(f"{topics.TIGHTEN_LIMITS}: {answer.message}")
 
     async def _known(self) -> None:
-        if not await self.services.until(lambda: self.safety is not None and self.moves.motion is not None, WAIT):
-            raise VipaError(f"nothing heard from motion within {WAIT:g} s")
+        if not await self.services.until(
+            lambda: self.safety is not None and self.moves.motion is not None, SERVICE_TIMEOUT_S
+        ):
+            raise VipaError(f"nothing heard from motion within {SERVICE_TIMEOUT_S:g} s")
 
     def _mode(self) -> int:
         return self.moves.motion.mode

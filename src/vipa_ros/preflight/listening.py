@@ -26,7 +26,7 @@ from vipa_ros.robot.controller_starts import ControllerStarts
 
 LIST = topics.LIST_CONTROLLERS
 SERVO_GROUP = "moveit_servo.move_group_name"
-PATIENCE = 8.0  # wall seconds for the first of what is listened to
+FIRST_MESSAGE_TIMEOUT_S = 8.0  # wall seconds for the first of what is listened to
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
 
 
@@ -59,7 +59,9 @@ class Ear:
     async def listen(self, seconds: float) -> Heard:
         """What is heard in `seconds` of wall time, from when something is heard at all."""
         heard, services = self.heard, self.services
-        await services.until(lambda: bool(heard.joints) and all(c.stamps for c in heard.cameras.values()), PATIENCE)
+        await services.until(
+            lambda: bool(heard.joints) and all(c.stamps for c in heard.cameras.values()), FIRST_MESSAGE_TIMEOUT_S
+        )
         for camera in heard.cameras.values():
             camera.stamps.clear()
             camera.depth_stamps.clear()

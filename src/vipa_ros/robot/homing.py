@@ -5,7 +5,7 @@ from vipa_msgs.srv import PlanMotion
 
 from vipa.robot.description import Robot
 from vipa_ros.common.services import Services
-from vipa_ros.robot.moves import NEAR, Moves
+from vipa_ros.robot.moves import AT_GOAL_RAD, Moves
 
 
 class Homing:
@@ -19,7 +19,7 @@ class Homing:
         await self.moves.take()
         try:
             for group in self.robot.groups:
-                if self.moves.distance(group, group.home) >= NEAR / 4:
+                if self.moves.distance(group, group.home) >= AT_GOAL_RAD / 4:
                     await self.moves.to(PlanMotion.Request(group=group.name, named="home"))
         finally:
             await self.moves.release()

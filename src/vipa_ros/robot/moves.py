@@ -17,9 +17,9 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import MOTION_READER, PROFILES, newest
 from vipa_ros.common.services import FIRST_WAIT_S, RETRY_S, Services
 
-WAIT = 30.0  # wall seconds for a plan
-PATIENCE = 60.0  # wall seconds for one motion, beside twice its duration
-NEAR = 0.02  # radians from the goal that count as there
+PLAN_TIMEOUT_S = 30.0  # wall seconds for a plan
+MOTION_TIMEOUT_S = 60.0  # wall seconds for one motion, beside twice its duration
+AT_GOAL_RAD = 0.02  # radians from the goal that count as there
 SAY_AGAIN_S = (
     1.0  # wall seconds after which the path is sent again: motion holds for a commander that has long been silent
 )
@@ -59,7 +59,7 @@ class Moves:
                 f"{self.what}: '{self.motion.authority}' has the authority; take it back first: {topics.SET_AUTHORITY}"
             )
         request = SetAuthority.Request(commander_id=self.commander, requester_id=self.commander)
-        grant = await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
+        grant = await self.services.call(topics.SET_AUTHORITY, request, PLAN_TIMEOUT_S, RETRY_S)
         if not grant.granted:
             raise VipaError(f"{self.what}: {grant.message}")
         self.epoch = grant.epoch
@@ -69,11 +69,11 @@ class Moves:
     async def release(self) -> None:
         """Gives the authority back."""
         request = SetAuthority.Request(requester_id=self.commander)
-        await self.services.call(topics.SET_AUTHORITY, request, WAIT, RETRY_S)
+        await self.services.call(topics.SET_AUTHORITY, request, PLAN_TIMEOUT_S, RETRY_S)
 
     async def to(self, request: PlanMotion.Request) -> None:
         """Plans to the goal of `request` and moves there. Raises VipaError."""
-        plan = await self.services.call(topics.PLAN_MOTION, request, WAIT)
+        plan = await self.services.call(topics.PLAN_MOTION, request, PLAN_TIMEOUT_S)
         if not plan.success:
             raise VipaError(f"{self.what} {request.group}: {plan.message}")
         await self.play(plan.steps, plan.dt)
@@ -87,7 +87,7 @@ class Moves:
         refusals, first = self.motion.refusals, self.seq + 1
         count = len(steps.joints) // len(group.joints)
         begun, again = False, 0.0
-        for _ in range(round((PATIENCE + 2 * count * dt) / 0.05)):
+        for _ in range(round((MOTION_TIMEOUT_S + 2 * count * dt) / 0.05)):
             if time.monotonic() >= again:
                 self.send(msg)
                 again = time.monotonic() + SAY_AGAIN_S
@@ -100,8 +100,8 @@ class Moves:
             if begun and m.mode == MotionStatus.HOLDING:
                 break
         goal = np.asarray(steps.joints[-len(group.joints) :], float)
-        if (left := self.distance(group, goal)) > NEAR:
-            raise VipaError(f"{self.what} {group.name}: ended {left:.3f} rad from its goal; allowed: {NEAR}")
+        if (left := self.distance(group, goal)) > AT_GOAL_RAD:
+            raise VipaError(f"{self.what} {group.name}: ended {left:.3f} rad from its goal; allowed: {AT_GOAL_RAD}")
 
     def renew_epoch(self) -> None:
         """A hold has opened a new one: planned from where the arm stands now, the next path belongs to it. Raises VipaError if another has the

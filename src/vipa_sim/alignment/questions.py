@@ -17,8 +17,8 @@ from vipa_model.processing.directions import direction_words, robot_view
 from vipa_sim.alignment.things import HAND, Motion, Vocabulary
 
 STEPS = 8  # points of a trajectory
-SAFE = 0.10  # metres over the goal, at which a hand crosses to what it will take
-LEAST = 0.02  # metres: less is no movement, and not asked about
+SAFE_M = 0.10  # metres over the goal, at which a hand crosses to what it will take
+LEAST_M = 0.02  # metres: less is no movement, and not asked about
 COMPLETIONS, RELATIONS = 2, 3  # of each kind a scene, at most
 MOVED_HAND, MOVED_CAMERA = 0.25, 0.02  # shares of pairs of pictures that are asked about
 CONTEXTUAL, TRANSLATION = 0.27, 0.14  # shares of action records, as in the paper's table 7
@@ -49,7 +49,7 @@ def visual(words: Vocabulary, still: Still, rng: np.random.Generator) -> Iterato
     weights = np.array([3.0 if b == HAND else 1.0 for _, b in pairs])
     for i in rng.choice(len(pairs), min(RELATIONS, len(pairs)), replace=False, p=weights / weights.sum()):
         thing, other = pairs[i]
-        if np.linalg.norm(places[thing] - places[other]) < LEAST:  # what is in the hand has no direction from it
+        if np.linalg.norm(places[thing] - places[other]) < LEAST_M:  # what is in the hand has no direction from it
             continue
         question = f"Where is the {thing} in relation to the {other}, and how far away is it?"
         yield _answered("spatial_relationship", question, places[thing] - places[other])
@@ -58,7 +58,7 @@ def visual(words: Vocabulary, still: Still, rng: np.random.Generator) -> Iterato
 def movement(before: Still, after: Still, rng: np.random.Generator) -> Iterator[dict]:
     """What is asked about two pictures of the same fixed camera's view: how hand or camera moved between them."""
     way = after.tool[:3] - before.tool[:3]
-    if rng.random() < MOVED_HAND and np.linalg.norm(way) > LEAST:
+    if rng.random() < MOVED_HAND and np.linalg.norm(way) > LEAST_M:
         yield _answered("hand_movement", f"How did the {HAND} move from the first picture to the second?", way)
     if rng.random() < MOVED_CAMERA:
         question = "How did the camera turn from the first picture to the second?"
@@ -73,7 +73,7 @@ def action(words: Vocabulary, still: Still, rng: np.random.Generator) -> Iterato
         return
     motion = motions[int(rng.integers(len(motions)))]
     way = trajectory(words, motion, still)
-    if np.linalg.norm(way - way[0], axis=1).max() < LEAST:
+    if np.linalg.norm(way - way[0], axis=1).max() < LEAST_M:
         return
     position, turn = words.goal(motion, still.tool, still.bodies)
     goal = [*_rounded(robot_view(position) - robot_view(still.tool[:3])), round(turn, 4)]
@@ -94,8 +94,8 @@ def trajectory(words: Vocabulary, motion: Motion, still: Still) -> np.ndarray:
     to take something rises, crosses and comes down."""
     start, (end, _) = still.tool[:3], words.goal(motion, still.tool, still.bodies)
     corners = [start, end]
-    if not motion.held and np.linalg.norm((end - start)[:2]) > SAFE / 3:
-        height = max(start[2], end[2] + SAFE)
+    if not motion.held and np.linalg.norm((end - start)[:2]) > SAFE_M / 3:
+        height = max(start[2], end[2] + SAFE_M)
         corners = [start, [*start[:2], height], [*end[:2], height], end]
     corners = np.asarray(corners, float)
     along = np.concatenate([[0.0], np.linalg.norm(np.diff(corners, axis=0), axis=1).cumsum()])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE, GRASPS, LEAVES, NOZZLE, PLANT
+from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE_M, GRASPS, LEAVES_M, NOZZLE, PLANT
 from vipa.geometry import poses, rotation
 from vipa.tasks.task import Task
 
@@ -78,8 +78,8 @@ def _aimed(tool: np.ndarray, bodies: dict[str, np.ndarray]) -> tuple[np.ndarray,
     can, plant, nozzle = (bodies[name] for name in (CAN, PLANT, NOZZLE))
     heading = float(np.arctan2(*(plant - can)[1::-1]))
     spout = poses.compose(poses.inverse(can), nozzle)[:3]
-    end = plant[:3] - (DISTANCE + spout[0]) * np.array([np.cos(heading), np.sin(heading), 0.0])
-    end[2] = max(plant[2] + LEAVES - spout[2], CARRY)
+    end = plant[:3] - (DISTANCE_M + spout[0]) * np.array([np.cos(heading), np.sin(heading), 0.0])
+    end[2] = max(plant[2] + LEAVES_M - spout[2], CARRY)
     held = poses.compose(poses.inverse(can), tool)
     turned = poses.compose(poses.pose(end, rotation.exp([0.0, 0.0, heading])), held)
     return turned[:3], _wrap(heading - _yaw(can, 0))
@@ -103,7 +103,7 @@ _CAN = Thing("watering can", "can", (0.0, 0.0, GRASPS["can"].height))
 _FRUITS = ("apple", "banana", "plum")
 _VOCABULARIES = {
     "water_plant": Vocabulary(
-        things=(_CAN, Thing("nozzle", "can_nozzle"), Thing("plant", "plant", (0.0, 0.0, LEAVES))),
+        things=(_CAN, Thing("nozzle", "can_nozzle"), Thing("plant", "plant", (0.0, 0.0, LEAVES_M))),
         motions=(
             Motion("pick up watering can", "watering can"),
             Motion("water the plant", "watering can"),

@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.robot.state import CameraFrame, GroupState, Observation
 
-RATE = 20.0  # Hz of LIBERO's control
+RATE_HZ = 20.0  # Hz of LIBERO's control
 METRES, RADIANS = 0.05, 0.5  # of an action of 1.0
-OPEN = 0.04  # metres of a finger
+OPEN_M = 0.04  # metres of a finger
 GROUP = "arm"
 
 
@@ -38,7 +38,7 @@ def observation(told: dict, arrays: dict[str, np.ndarray], instruction: str, sta
 def group_state(told: dict) -> GroupState:
     """The arm. The sign of the tool's quaternion stays robosuite's: see `axis_angle` in vipa.serving.mapping."""
     pose = np.array([*told["tool_position"], *told["tool_quaternion"]])
-    opening = np.clip((told["fingers"][0] - told["fingers"][1]) / (2 * OPEN), 0.0, 1.0)
+    opening = np.clip((told["fingers"][0] - told["fingers"][1]) / (2 * OPEN_M), 0.0, 1.0)
     hand = np.array([opening])
     return GroupState(np.array(told["joints"]), np.array(told["joint_velocities"]), pose, np.zeros(3), hand)
 

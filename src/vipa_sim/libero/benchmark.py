@@ -22,14 +22,14 @@ from vipa.robot.description import load_robot
 from vipa.tasks import scorecard
 from vipa.tasks.task import Task
 from vipa_sim.libero import suites
-from vipa_sim.libero.adapter import GROUP, RATE, Executor, observation
+from vipa_sim.libero.adapter import GROUP, RATE_HZ, Executor, observation
 from vipa_sim.libero.process import LiberoProcess
 
 ROBOT = "fr3_single"  # stands for LIBERO's Panda: its groups, cameras and hand; its own geometry is not used
 FILE = "benchmark.json"
 SEED = 7  # of LIBERO's environments, as openpi's client
 SIZE = 256  # pixels a side of its cameras
-TICK_NS = round(1e9 / RATE)
+TICK_NS = round(1e9 / RATE_HZ)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Player:
 
     def __init__(self, libero: LiberoProcess, commander: Commander, see: Callable = lambda told, arrays, actions: None):
         self.libero, self.commander, self.see = libero, commander, see
-        self.period = max(1, round(commander.period * RATE))  # control steps between two questions
+        self.period = max(1, round(commander.period * RATE_HZ))  # control steps between two questions
 
     def play(self, episode: Episode) -> tuple[bool, int, str, list[float]]:
         """Whether the task was done, after how many control steps, why it ended early ("": it did not), and the seconds of each answer."""
@@ -190,7 +190,7 @@ def _row(benchmark, episode, policy, order, sha256, success, steps, why, took) -
     return TrialRow(
         trial_id=f"{episode.pair_id}-{number}" if number else episode.pair_id, pair_id=episode.pair_id, task=episode.suite, variant=episode.name,
         seed=episode.init, commander=policy, commander_sha256=sha256, order=order, verdict=verdict, success=success,
-        subtask_score=float(success), duration_s=round(steps / RATE, 3), latency={"mode": "free", "p50_s": p50, "p99_s": p99},
+        subtask_score=float(success), duration_s=round(steps / RATE_HZ, 3), latency={"mode": "free", "p50_s": p50, "p99_s": p99},
         failure_class=None if success else (why[:200] or "timeout"),
     )  # fmt: skip
 

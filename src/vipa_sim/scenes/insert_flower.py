@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from vipa.commanders.expert.scripts.insert_flower import BRING, FETCH, GRIP, NECK, SLANT, SLANT_NECK, STEADY
+from vipa.commanders.expert.scripts.insert_flower import BRING, FETCH, GRIP_M, NECK, SLANT, SLANT_NECK, STEADY
 from vipa.errors import VipaError
 from vipa.tasks.task import Task
 from vipa_sim import geometry, tabletop, textures
@@ -25,7 +25,7 @@ from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, p
 from vipa_sim.snapshot import Appearance
 
 TRIES = 500
-BEFORE = 0.12  # metres behind a grasp, from where it is approached
+BEFORE_M = 0.12  # metres behind a grasp, from where it is approached
 LIFT, OVER, DEPTH = 0.19, 0.05, 0.085  # metres that the flower is lifted, held over the rim, and put in
 
 
@@ -126,13 +126,13 @@ def put(model: mujoco.MjModel, data: mujoco.MjData, body: str, position, quat) -
 def _playable(holder, vase, side: float, takes: Reach, steadies: Reach) -> bool:
     """Whether the arms can go the ways that the expert goes, each in one piece."""
     fetch, bring = pitched(-side * FETCH, SLANT), pitched(-side * BRING, SLANT)
-    grasp = np.array([*holder, HOLDER[2] - HOLE_DEPTH + GRIP])
+    grasp = np.array([*holder, HOLDER[2] - HOLE_DEPTH + GRIP_M])
     up, above, down = (
         grasp + [0, 0, LIFT],
-        np.array([*vase, HEIGHT + OVER + GRIP]),
-        np.array([*vase, HEIGHT - DEPTH + GRIP]),
+        np.array([*vase, HEIGHT + OVER + GRIP_M]),
+        np.array([*vase, HEIGHT - DEPTH + GRIP_M]),
     )
-    way = [(grasp - BEFORE * fetch[:, 2], fetch), (grasp, fetch), (up, fetch), (above, bring), (down, bring)]
+    way = [(grasp - BEFORE_M * fetch[:, 2], fetch), (grasp, fetch), (up, fetch), (above, bring), (down, bring)]
     hold = pitched(side * STEADY, SLANT_NECK)
     neck = np.array([*vase, NECK])
-    return takes.way(way) and steadies.way([(neck - BEFORE * hold[:, 2], hold), (neck, hold)])
+    return takes.way(way) and steadies.way([(neck - BEFORE_M * hold[:, 2], hold), (neck, hold)])

@@ -24,9 +24,9 @@ from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, f
 from vipa_sim.snapshot import Appearance
 
 TRIES = 500
-LIFT = 0.10  # metres, at which a spray can be aimed
-AIM_DISTANCE = 0.20  # metres from the nozzle to the middle of the leaves
-SPRAYING = 0.008  # metres of travel from which water is seen
+LIFT_M = 0.10  # metres, at which a spray can be aimed
+AIM_DISTANCE_M = 0.20  # metres from the nozzle to the middle of the leaves
+SPRAYING_M = 0.008  # metres of travel from which water is seen
 DRY, WET = (0.72, 0.87, 1.0, 0.0), (0.72, 0.87, 1.0, 0.9)
 
 
@@ -90,13 +90,13 @@ class Scene:
 
     def _aimable(self, can, yaw, plant, heading, reach) -> bool:
         """Whether one hold on the can serves for grasp, lift and every yaw from `yaw` to `heading`, up to the plant."""
-        over = plant - (AIM_DISTANCE + NOZZLE[0]) * np.array([np.cos(heading), np.sin(heading)])
+        over = plant - (AIM_DISTANCE_M + NOZZLE[0]) * np.array([np.cos(heading), np.sin(heading)])
         for turn in (0.0, np.pi):
             joints = reach.solve([*can, GRASP_HEIGHT], gripping(yaw + turn))
             for u in np.linspace(0, 1, 6):
                 if joints is None:
                     break
-                place = [*(can + u * (over - can)), GRASP_HEIGHT + LIFT]
+                place = [*(can + u * (over - can)), GRASP_HEIGHT + LIFT_M]
                 joints = reach.solve(place, gripping(yaw + u * (heading - yaw) + turn), joints)
             if joints is not None:
                 return True
@@ -120,7 +120,7 @@ class Scene:
 
     def look(self, appearance: Appearance, data: mujoco.MjData) -> Appearance:
         """Water leaves the nozzle while the handle is pressed."""
-        return self._looks[bool(data.joint("spray").qpos[0] > SPRAYING)]
+        return self._looks[bool(data.joint("spray").qpos[0] > SPRAYING_M)]
 
     def scalars(self, model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, float]:
         """See the module."""

@@ -30,9 +30,9 @@ from vipa_sim.scenes import Light, Metres, Turn, check_light, check_span, first_
 from vipa_sim.snapshot import Appearance
 
 TRIES = 500
-EDGE = 0.022  # metres between the marks and the edge of the white
-GRASP = 0.020  # metres of the tool above the sole
-ABOVE = 0.12  # metres above the grasp and the board that the tool must reach, too
+EDGE_M = 0.022  # metres between the marks and the edge of the white
+GRASP_M = 0.020  # metres of the tool above the sole
+ABOVE_M = 0.12  # metres above the grasp and the board that the tool must reach, too
 FORCE_FILTER = 0.3  # share of a tick's force that counts at once: steps of a contact's solver are no force on a cloth
 POINT_TICKS = 5  # from one look for the nearest ink to the next
 BLANK = np.array([250, 250, 248], np.uint8)
@@ -106,7 +106,7 @@ class Scene:
         start = model.joint("cloth_free").qposadr[0]
         data.qpos[start : start + 3] = [*spot, 0.001]
         data.qpos[start + 3 : start + 7] = geometry.yaw_quat(yaw)
-        self.ink.set(marks.scribble(self._size, EDGE, int(rng.integers(r.marks[0], r.marks[1] + 1)), rng))
+        self.ink.set(marks.scribble(self._size, EDGE_M, int(rng.integers(r.marks[0], r.marks[1] + 1)), rng))
         self._ids = [model.geom("cloth_sole").id, model.body("board").geomadr[0]]
         self._body, self._mark = model.body("cloth").id, model.body("mark").mocapid[0]
         self._ticks, self._press, self._before = 0, 0.0, np.array([*spot, yaw])
@@ -121,9 +121,9 @@ class Scene:
         """One hold on the cloth serves for grasp, lift, and the four corners of the board."""
         across = yaw + np.pi / 2
         for turn in (0.0, np.pi):
-            joints = reach.solve([*spot, GRASP], gripping(across + turn))
+            joints = reach.solve([*spot, GRASP_M], gripping(across + turn))
             if joints is not None:
-                joints = reach.solve([*spot, GRASP + ABOVE], gripping(across + turn), joints)
+                joints = reach.solve([*spot, GRASP_M + ABOVE_M], gripping(across + turn), joints)
             if joints is not None and self._corners(turn, joints, reach):
                 return True
         return False
@@ -131,7 +131,7 @@ class Scene:
     def _corners(self, turn, joints, reach) -> bool:
         half = np.array(self._size) / 2 - [cloth.LENGTH / 2, cloth.WIDTH / 2]
         for x, y in ((0, 0), (-1, -1), (1, -1), (1, 1), (-1, 1)):
-            at = [*(self._middle + half * [x, y]), self._top[2] + GRASP]
+            at = [*(self._middle + half * [x, y]), self._top[2] + GRASP_M]
             joints = reach.solve(at, gripping(np.pi / 2 + turn), joints)
             if joints is None:
                 return False

@@ -16,16 +16,16 @@ from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.serving.encode import axis_angle
 from vipa_cli import cli
 from vipa_sim.libero import benchmark, suites, table
-from vipa_sim.libero.adapter import METRES, RADIANS, RATE, Executor, move_between, observation
+from vipa_sim.libero.adapter import METRES, RADIANS, RATE_HZ, Executor, move_between, observation
 from vipa_sim.libero.benchmark import Benchmark, Player, make_commander
 from vipa_sim.libero.process import LiberoProcess, interpreter
 
-NS = round(1e9 / RATE)
+NS = round(1e9 / RATE_HZ)
 
 
 def chunk_of(poses, hand, start=NS):
     arm = GroupAction("arm", "base", "tool", np.asarray(poses), (), None, ("finger",), np.asarray(hand, float)[:, None])
-    return ActionChunk("policy", 1, 1, 0, start, 1 / RATE, (arm,), 0)
+    return ActionChunk("policy", 1, 1, 0, start, 1 / RATE_HZ, (arm,), 0)
 
 
 def pose(x=0.0, y=0.0, z=0.0, turn=(0.0, 0.0, 0.0)):

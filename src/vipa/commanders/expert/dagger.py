@@ -9,7 +9,7 @@ from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
 from vipa.commanders.expert.commander import Expert
 from vipa.motion.chunk import ActionChunk
 
-STRETCH = {"expert": (0.5, 2.5), "policy": (0.8, 3.2)}  # seconds that each of them drives, at least and at most
+STRETCH_S = {"expert": (0.5, 2.5), "policy": (0.8, 3.2)}  # seconds that each of them drives, at least and at most
 
 
 class DaggerCommander:
@@ -35,7 +35,7 @@ class DaggerCommander:
         now = seen.now_ns / 1e9
         if now >= self.until:
             self.driver = "expert" if self.driver == "policy" else "policy"
-            self.until = now + self.random.uniform(*STRETCH[self.driver])
+            self.until = now + self.random.uniform(*STRETCH_S[self.driver])
             self.asked = -np.inf
         self.expert.labelling = self.driver == "policy"
         self.expert.told = self._openings(seen.now_ns)

@@ -14,7 +14,7 @@ from vipa.robot.description import Robot
 from vipa.robot.kinematics import Kinematics
 
 DT_S = 0.02  # seconds
-SHIFTS = np.arange(-0.3, 0.3001, DT_S)  # seconds by which the second may be later
+SHIFTS_S = np.arange(-0.3, 0.3001, DT_S)  # seconds by which the second may be later
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def compare(first: Path, second: Path, robot: Robot) -> Comparison:
     kinematics = Kinematics(robot)
     a, b = (_measured(folder, kinematics.joint_names) for folder in (first, second))
     length = min(len(a), len(b))
-    shift = min(range(len(SHIFTS)), key=lambda i: _rms(_aligned(a, b, round(SHIFTS[i] / DT_S), length)))
-    x, y = _aligned(a, b, round(SHIFTS[shift] / DT_S), length)
+    shift = min(range(len(SHIFTS_S)), key=lambda i: _rms(_aligned(a, b, round(SHIFTS_S[i] / DT_S), length)))
+    x, y = _aligned(a, b, round(SHIFTS_S[shift] / DT_S), length)
     off = np.abs(x - y)
     tools = {
         g.name: max(
@@ -55,7 +55,7 @@ def compare(first: Path, second: Path, robot: Robot) -> Comparison:
     cards = read_scorecard(first), read_scorecard(second)
     ends = [{s.name: s.status for s in card.subtasks} for card in cards]
     return Comparison(
-        float(SHIFTS[shift]),
+        float(SHIFTS_S[shift]),
         float(np.sqrt(np.mean(off**2))),
         float(off.max()),
         kinematics.joint_names[int(np.argmax(off.max(axis=0)))],

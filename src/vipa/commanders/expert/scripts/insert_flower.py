@@ -18,8 +18,8 @@ from vipa.robot.description import Robot
 
 FLOWER, HOLDER, VASE = "flower", "holder", "vase"
 RIM, NECK = 0.18, 0.12  # metres up the vase: its rim, and where it is steadied
-GRIP = 0.18  # metres up the stem, where it is taken: the hand then ends 0.09 m over the rim, clear of the one that steadies
-SHORT = 0.004  # metres that the tool stays short of the neck's axis: the palm is clear of the mouth, the pads end 9 mm ahead of it
+GRIP_M = 0.18  # metres up the stem, where it is taken: the hand then ends 0.09 m over the rim, clear of the one that steadies
+SHORT_M = 0.004  # metres that the tool stays short of the neck's axis: the palm is clear of the mouth, the pads end 9 mm ahead of it
 # The hands come at a slant: level ones would meet the table, steeper ones have the palm's edge at the neck and the head of the flower
 # behind it. Radians below level: of the hand at the stem and of the one at the neck
 SLANT, SLANT_NECK = np.radians(35), np.radians(22)
@@ -28,19 +28,19 @@ SLANT, SLANT_NECK = np.radians(35), np.radians(22)
 FETCH, BRING, STEADY = np.radians(60), np.radians(75), np.radians(90)
 HELD = 0.3  # opening below which a hand that touches the stem of 9 mm has it
 FIRM = 0.40  # opening that is asked for about the neck of 36 mm: some 20 N a finger
-LIFTED = 0.205  # metres of the stem's tip over the table: over the heads of the other flowers, and over the rim
-OVER = 0.045  # metres of the tip over the rim, where it is aligned
+LIFTED_M = 0.205  # metres of the stem's tip over the table: over the heads of the other flowers, and over the rim
+OVER_M = 0.045  # metres of the tip over the rim, where it is aligned
 # Metres that the tip may be off the axis of the vase, and radians that the stem may lean, for it to go down: the mouth leaves
 # 22 mm, the neck 8 mm, and the hand goes on to line up on its way down
 ALIGNED, STRAIGHT = 0.012, 0.12
 WIDER = 1.4  # times these on the way down
-DEEP = 0.085  # metres under the rim, where the tip is sent
-LET_GO = 0.065  # metres under it, from where on the stem is let go of; it falls the rest
-MOUTH = 0.027  # metres: inner radius of the mouth
+DEEP_M = 0.085  # metres under the rim, where the tip is sent
+LET_GO_M = 0.065  # metres under it, from where on the stem is let go of; it falls the rest
+MOUTH_M = 0.027  # metres: inner radius of the mouth
 PARTED = 0.40  # opening to let go: the stem is free, and the fingers are clear of the other hand
-GONE = 0.07  # metres from the stem, from where on the hand is gone
+GONE_M = 0.07  # metres from the stem, from where on the hand is gone
 NOISE = 0.4  # share of the disturbances with the flower in the hand
-SLOW = 0.6  # m/s², with the flower in the hand
+SLOW_M_S2 = 0.6  # m/s², with the flower in the hand
 
 
 def parts(robot: Robot) -> dict[str, Callable[[View], Skill]]:
@@ -61,7 +61,7 @@ def look(view: View) -> Skill:
 
     def joints(view: View) -> np.ndarray:
         taken = _inside(view) or any(_holds(v) for v in view.world.views.values() if v.fingers)
-        return look_at(view, height_of(view, VASE, RIM) if taken else height_of(view, FLOWER, GRIP))
+        return look_at(view, height_of(view, VASE, RIM) if taken else height_of(view, FLOWER, GRIP_M))
 
     yield JointGoal(joints, near=0.0, timeout=float("inf"))
 
@@ -75,16 +75,16 @@ def _due_taking(view: View) -> str:
     depth, off, angle = _depth(view)
     inside = _inside(view)
     if _holds(view):
-        if inside and depth > LET_GO:
+        if inside and depth > LET_GO_M:
             return "let go"
-        wide = WIDER if inside or depth > -0.9 * OVER else 1.0
-        if off > 2 * MOUTH and view.body(FLOWER)[2] < LIFTED:
+        wide = WIDER if inside or depth > -0.9 * OVER_M else 1.0
+        if off > 2 * MOUTH_M and view.body(FLOWER)[2] < LIFTED_M:
             return "lift"
         if not _steadied(view):
             return "wait"
         return "lower" if off < wide * ALIGNED and angle < wide * STRAIGHT else "align"
     if inside:
-        return "leave" if _from_stem(view) < GONE else "rest"
+        return "leave" if _from_stem(view) < GONE_M else "rest"
     return FLOWER_GRASP.due(view)
 
 
@@ -131,7 +131,7 @@ def _depth(view: View) -> tuple[float, float, float]:
 def _inside(view: View) -> bool:
     """The tip is in the mouth of the vase."""
     depth, off, _ = _depth(view)
-    return depth > 0.0 and off < MOUTH
+    return depth > 0.0 and off < MOUTH_M
 
 
 def _from_stem(view: View) -> float:
@@ -144,12 +144,12 @@ def _from_stem(view: View) -> float:
 
 
 def _at_stem(view: View) -> np.ndarray:
-    return slanted(poses.transform(view.body(FLOWER), [0.0, 0.0, GRIP]), -_side(view) * FETCH, SLANT)
+    return slanted(poses.transform(view.body(FLOWER), [0.0, 0.0, GRIP_M]), -_side(view) * FETCH, SLANT)
 
 
 def _at_neck(view: View) -> np.ndarray:
     pose = slanted(poses.transform(view.body(VASE), [0.0, 0.0, NECK]), -_side(view) * STEADY, SLANT_NECK)
-    return np.concatenate([poses.transform(pose, [0.0, 0.0, -SHORT]), pose[3:]])
+    return np.concatenate([poses.transform(pose, [0.0, 0.0, -SHORT_M]), pose[3:]])
 
 
 FLOWER_GRASP = Slant(_at_stem, FLOWER, hand=0.0)
@@ -179,9 +179,9 @@ def _over_vase(view: View, height: float) -> np.ndarray:
 
 def _lift(view: View, until) -> Goal:
     here = view.tool.copy()
-    here[2] += 1.1 * LIFTED - view.body(FLOWER)[2]
+    here[2] += 1.1 * LIFTED_M - view.body(FLOWER)[2]
     return Goal(
-        lambda v: here, hand=0.0, speed=0.25, acceleration=SLOW, near=0.0, until=until, target=FLOWER, noise=0.0
+        lambda v: here, hand=0.0, speed=0.25, acceleration=SLOW_M_S2, near=0.0, until=until, target=FLOWER, noise=0.0
     )
 
 
@@ -192,14 +192,14 @@ def _wait(view: View, until) -> Goal:
 def _align(view: View, until) -> Goal:
     def pose(view: View) -> np.ndarray:
         off = _depth(view)[1]
-        return _over_vase(view, OVER + min(0.03, max(0.0, off - 2 * ALIGNED)))
+        return _over_vase(view, OVER_M + min(0.03, max(0.0, off - 2 * ALIGNED)))
 
     return Goal(
         pose,
         hand=0.0,
         speed=0.30,
         angular_speed=0.9,
-        acceleration=SLOW,
+        acceleration=SLOW_M_S2,
         near=0.0,
         until=until,
         target=VASE,
@@ -209,7 +209,7 @@ def _align(view: View, until) -> Goal:
 
 def _lower(view: View, until) -> Goal:
     return Goal(
-        lambda v: _over_vase(v, -DEEP), hand=0.0, speed=0.10, angular_speed=0.6, acceleration=SLOW, near=0.0, until=until,
+        lambda v: _over_vase(v, -DEEP_M), hand=0.0, speed=0.10, angular_speed=0.6, acceleration=SLOW_M_S2, near=0.0, until=until,
         target=VASE, noise=0.0,
     )  # fmt: skip
 
@@ -220,7 +220,7 @@ def _let_go(view: View, until) -> Goal:
 
 def _leave(view: View, until) -> Goal:
     at = view.tool.copy()
-    out = np.concatenate([poses.transform(at, [0.0, 0.0, -2.0 * GONE]), at[3:]])
+    out = np.concatenate([poses.transform(at, [0.0, 0.0, -2.0 * GONE_M]), at[3:]])
     return Goal(lambda v: out, hand=PARTED, speed=0.2, near=0.0, until=until, target=VASE, noise=0.0)
 
 

@@ -15,7 +15,7 @@ from vipa.geometry import poses
 
 HANDLE, JOINT = "drawer_handle", "drawer"
 OPEN, SHUT = 0.20, 0.008  # metres: how far it is pulled and pushed
-USABLE = 0.15  # metres of opening below which it is pulled again
+USABLE_M = 0.15  # metres of opening below which it is pulled again
 SUBTASKS = ("open drawer", "pick & place apple", "pick & place banana", "pick & place plum", "close drawer")
 ROUNDS = 3  # tries for everything that did not work
 
@@ -57,7 +57,7 @@ def script(view: View) -> Skill:
         for fruit in FRUITS:
             if view.done(f"pick & place {fruit}"):
                 continue
-            if view.scalar(JOINT) < USABLE:
+            if view.scalar(JOINT) < USABLE_M:
                 yield from drawer.open_by_handle(view, HANDLE, JOINT, OPEN, view.grasps["handle"])
             yield from _put(view, fruit)
         if all(view.done(f"pick & place {fruit}") for fruit in FRUITS):

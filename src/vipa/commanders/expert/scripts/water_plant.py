@@ -15,17 +15,17 @@ from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
 CAN, NOZZLE, PLANT, HANDLE = "can", "can_nozzle", "plant", "spray_handle"
-LEAVES = 0.19  # metres above the pot's foot
+LEAVES_M = 0.19  # metres above the pot's foot
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers have 17 mm to either side, and with the can in the hand
 # Metres of the can above the table: from here on it is aimed, and not lower than this. The nozzle is then 38 mm over the leaves:
 # the lower, the more the jet may miss to the side
 LIFTED, CARRY = 0.055, 0.07
-DISTANCE = 0.19  # metres from the nozzle to the middle of the leaves
+DISTANCE_M = 0.19  # metres from the nozzle to the middle of the leaves
 # Metres by which the jet may miss the middle of the leaves, well inside what the task counts as a hit, and by which that distance
 # may differ. The task allows more of both; but who learns this goes all of the way, and must have seen that one presses at its end
 MISS, DEPTH = 0.055, 0.04
 WIDER = 1.2  # times these once the hand squeezes: what that does to the can does not matter
-SLOW = 0.5  # m/s², with the can in the hand
+SLOW_M_S2 = 0.5  # m/s², with the can in the hand
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ def _due(view: View) -> str:
 
 def _is_aimed(view: View) -> bool:
     """The nozzle points at the plant: the jet would hit it, whatever is left to move or turn."""
-    leaves = poses.transform(view.body(PLANT), [0.0, 0.0, LEAVES])
+    leaves = poses.transform(view.body(PLANT), [0.0, 0.0, LEAVES_M])
     ahead, *aside = poses.transform(poses.inverse(view.body(NOZZLE)), leaves)
     wide = WIDER if view.opening < view.grasps["can"].pressing else 1.0
-    return bool(np.hypot(*aside) < wide * MISS and abs(ahead - DISTANCE) < wide * DEPTH)
+    return bool(np.hypot(*aside) < wide * MISS and abs(ahead - DISTANCE_M) < wide * DEPTH)
 
 
 # where to
@@ -92,8 +92,8 @@ def _aimed(view: View) -> np.ndarray:
     heading = float(np.arctan2(*(plant - can)[1::-1]))
     ahead = np.array([np.cos(heading), np.sin(heading), 0.0])
     nozzle = poses.compose(poses.inverse(can), view.body(NOZZLE))[:3]  # in the can's frame
-    position = plant[:3] - (DISTANCE + nozzle[0]) * ahead
-    position[2] = max(plant[2] + LEAVES - nozzle[2], CARRY)
+    position = plant[:3] - (DISTANCE_M + nozzle[0]) * ahead
+    position[2] = max(plant[2] + LEAVES_M - nozzle[2], CARRY)
     return poses.pose(position, rotation.exp([0.0, 0.0, heading]))
 
 
@@ -116,14 +116,16 @@ def _lift(view: View, until: Callable[[View], bool]) -> Goal:
     here = view.tool.copy()
     here[2] += CARRY - view.body(CAN)[2]
     light = view.grasps["can"].light
-    return Goal(lambda v: here, hand=light, speed=0.2, acceleration=SLOW, near=0.0, until=until, target=CAN, noise=0.0)
+    return Goal(
+        lambda v: here, hand=light, speed=0.2, acceleration=SLOW_M_S2, near=0.0, until=until, target=CAN, noise=0.0
+    )
 
 
 def _aim(view: View, until: Callable[[View], bool]) -> Goal:
     held = poses.compose(poses.inverse(view.body(CAN)), view.tool)  # asked once: in a grip it does not slip
     return Goal(
         lambda v: poses.compose(_aimed(v), held), hand=view.grasps["can"].light, speed=0.25, angular_speed=0.8,
-        acceleration=SLOW, near=0.0, until=until, target=PLANT, noise=NOISE,
+        acceleration=SLOW_M_S2, near=0.0, until=until, target=PLANT, noise=NOISE,
     )  # fmt: skip
 
 

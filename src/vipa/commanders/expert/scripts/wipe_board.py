@@ -16,21 +16,21 @@ from vipa.commanders.expert.view import View
 
 CLOTH, BOARD, MARK = "cloth", "board", "mark"
 LENGTH, WIDTH = 0.090, 0.046  # metres of the folded cloth
-GRASP = 0.020  # metres of the tool above the cloth's sole
+GRASP_M = 0.020  # metres of the tool above the cloth's sole
 LIFTED, LIFT = (
     0.055,
     0.085,
 )  # metres of the sole above the table: beside the board it is carried from here on, lifted to there
-HOVER = 0.065  # metres of the sole above the board at which the cloth is carried
-OVER = 0.04  # metres beside where it is to wipe, within which it is lowered; half-way down, wherever it is
+HOVER_M = 0.065  # metres of the sole above the board at which the cloth is carried
+OVER_M = 0.04  # metres beside where it is to wipe, within which it is lowered; half-way down, wherever it is
 LOW, CONTACT = 0.015, 0.003  # metres of the sole above the board below which it is set down gently, and wipes
-OUTSIDE = 0.015  # metres that the cloth's middle may be beyond the white and still be over the board
-OVERHANG = 0.008  # metres that it may reach over the white's edge
-NEARBY = 0.010  # metres: ink that is nearer to the cloth's middle than this is under it, and rubbed
-RUB = 0.040  # metres of the way to and fro
+OUTSIDE_M = 0.015  # metres that the cloth's middle may be beyond the white and still be over the board
+OVERHANG_M = 0.008  # metres that it may reach over the white's edge
+NEARBY_M = 0.010  # metres: ink that is nearer to the cloth's middle than this is under it, and rubbed
+RUB_M = 0.040  # metres of the way to and fro
 CLEAN = 0.05  # square centimetres of ink that nobody would wipe any more
 CARRYING, LOWERING, TOUCHING, WIPING = 0.3, 0.08, 0.03, 0.08  # m/s; motion allows 0.1 near what may be touched
-SLOW = 0.6  # m/s², straight up and down with the cloth in the hand
+SLOW_M_S2 = 0.6  # m/s², straight up and down with the cloth in the hand
 
 
 def script(view: View) -> Skill:
@@ -53,7 +53,7 @@ def _due(view: View) -> str:
     if _height(view) < LOW:
         return "touch"
     beside = np.linalg.norm(_within(view, view.body(MARK)[:2]) - view.body(CLOTH)[:2])
-    return "lower" if beside < OVER or _height(view) < HOVER / 2 else "carry"
+    return "lower" if beside < OVER_M or _height(view) < HOVER_M / 2 else "carry"
 
 
 # what is seen
@@ -75,12 +75,12 @@ def _half(view: View) -> np.ndarray:
 
 def _is_over_board(view: View) -> bool:
     """The cloth's middle is over the white, or nearly."""
-    return bool((np.abs(view.body(CLOTH)[:2] - view.body(BOARD)[:2]) < _half(view) + OUTSIDE).all())
+    return bool((np.abs(view.body(CLOTH)[:2] - view.body(BOARD)[:2]) < _half(view) + OUTSIDE_M).all())
 
 
 def _within(view: View, place: np.ndarray) -> np.ndarray:
     """(2,) metres: the place of the cloth's middle that is nearest to `place` (2,) and keeps the cloth on the white."""
-    room = _half(view) - np.array([LENGTH, WIDTH]) / 2 + OVERHANG
+    room = _half(view) - np.array([LENGTH, WIDTH]) / 2 + OVERHANG_M
     return np.clip(place, view.body(BOARD)[:2] - room, view.body(BOARD)[:2] + room)
 
 
@@ -89,7 +89,7 @@ def _next(view: View) -> np.ndarray:
     mark, cloth = view.body(MARK)[:2], view.body(CLOTH)[:2]
     off = cloth - mark
     distance = float(np.linalg.norm(off))
-    if distance > NEARBY:
+    if distance > NEARBY_M:
         return _within(view, mark)
     # the ink is under the cloth: away from it, until it is wiped off or comes out at the edge
     inward = view.body(BOARD)[:2] - mark
@@ -99,7 +99,7 @@ def _next(view: View) -> np.ndarray:
         way = inward / np.linalg.norm(inward)
     else:
         way = np.array([0.0, 1.0])
-    return _within(view, mark + RUB * way)
+    return _within(view, mark + RUB_M * way)
 
 
 # where to
@@ -129,7 +129,7 @@ def _way(view: View, turn: float) -> list[np.ndarray]:
     if abs(wrap(yaw - along)) > np.pi / 2:
         along += np.pi
     room, middle = _half(view) - np.array([LENGTH, WIDTH]) / 2, view.body(BOARD)[:2]
-    height = _surface(view) + GRASP
+    height = _surface(view) + GRASP_M
     corners = [middle + room * sides for sides in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     return [top_down([*place, height], along + TAKE.yaw + turn) for place in (middle, *corners)]
 
@@ -141,14 +141,21 @@ def _lift(view: View, until: Callable[[View], bool]) -> Goal:
     here = view.tool.copy()
     here[2] += LIFT - view.body(CLOTH)[2]
     return Goal(
-        lambda v: here, hand=TAKE.hand, speed=0.2, acceleration=SLOW, near=0.0, until=until, target=CLOTH, noise=0.0
+        lambda v: here,
+        hand=TAKE.hand,
+        speed=0.2,
+        acceleration=SLOW_M_S2,
+        near=0.0,
+        until=until,
+        target=CLOTH,
+        noise=0.0,
     )
 
 
 def _carry(view: View, until: Callable[[View], bool]) -> Goal:
     pose = _carrying(view)
     return Goal(
-        lambda v: pose(v, _within(v, v.body(MARK)[:2]), _surface(v) + HOVER), hand=TAKE.hand, speed=CARRYING,
+        lambda v: pose(v, _within(v, v.body(MARK)[:2]), _surface(v) + HOVER_M), hand=TAKE.hand, speed=CARRYING,
         angular_speed=0.8, near=0.0, until=until, target=MARK,
     )  # fmt: skip
 
@@ -157,7 +164,7 @@ def _lower(view: View, until: Callable[[View], bool], speed: float = LOWERING) -
     pose = _carrying(view)
     return Goal(
         lambda v: pose(v, _within(v, v.body(MARK)[:2]), _surface(v)), hand=TAKE.hand, speed=speed, angular_speed=0.8,
-        acceleration=SLOW, near=0.0, until=until, target=MARK, pressed=True,
+        acceleration=SLOW_M_S2, near=0.0, until=until, target=MARK, pressed=True,
     )  # fmt: skip
 
 
@@ -178,14 +185,14 @@ def _leave(view: View, until: Callable[[View], bool]) -> Goal:
     here, home = view.tool.copy(), view.kinematics.forward(np.asarray(view.kinematics.spec.home))
 
     def pose(view: View) -> np.ndarray:
-        if not _is_over_board(view) or _height(view) > HOVER / 2:
+        if not _is_over_board(view) or _height(view) > HOVER_M / 2:
             return home
-        return np.array([*here[:2], view.tool[2] + _surface(view) + HOVER - view.body(CLOTH)[2], *here[3:]])
+        return np.array([*here[:2], view.tool[2] + _surface(view) + HOVER_M - view.body(CLOTH)[2], *here[3:]])
 
-    return Goal(pose, hand=TAKE.hand, speed=0.1, acceleration=SLOW, near=0.0, until=until, target=CLOTH)
+    return Goal(pose, hand=TAKE.hand, speed=0.1, acceleration=SLOW_M_S2, near=0.0, until=until, target=CLOTH)
 
 
-TAKE = Take(CLOTH, GRASP, yaw=0.0, hand=0.42, gripped=0.66, way=_way)
+TAKE = Take(CLOTH, GRASP_M, yaw=0.0, hand=0.42, gripped=0.66, way=_way)
 STEPS: dict[str, Callable[[View, Callable[[View], bool]], Goal]] = TAKE.steps | {
     "lift": _lift,
     "carry": _carry,

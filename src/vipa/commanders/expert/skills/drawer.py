@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vipa.commanders.expert.goal import Angle, Ended, Goal, Offset, Opening, Skill
-from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
+from vipa.commanders.expert.skills.reach import CLEAR_M, best_yaw, lined_up, raise_tool, top_down, travel, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry.poses import directions
 
-ABOVE = 0.07  # metres over the bar, where the hand is lined up
-SLOW = 0.4  # m/s²
-TOUCH = 0.05  # m/s at which closed fingers meet the bar: faster, they knock
-CLEARANCE = 0.045  # metres in front of the bar from which closed fingers push
+ABOVE_M = 0.07  # metres over the bar, where the hand is lined up
+SLOW_M_S2 = 0.4  # m/s²
+TOUCH_M_S = 0.05  # m/s at which closed fingers meet the bar: faster, they knock
+CLEARANCE_M = 0.045  # metres in front of the bar from which closed fingers push
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float, bar: Bar) -
     def at(height: float):
         return lambda v: top_down(v.body(handle)[:3] + [0.0, 0.0, height], turn)
 
-    yield from travel(view, lambda v: top_down([*v.body(handle)[:2], CLEAR], turn), bar.opening, target=handle)
-    yield Goal(at(ABOVE), hand=bar.opening, speed=0.3, near=0.005, near_angle=0.03, target=handle)
+    yield from travel(view, lambda v: top_down([*v.body(handle)[:2], CLEAR_M], turn), bar.opening, target=handle)
+    yield Goal(at(ABOVE_M), hand=bar.opening, speed=0.3, near=0.005, near_angle=0.03, target=handle)
     ended = yield Goal(
-        lined_up(at(bar.height), ABOVE),
+        lined_up(at(bar.height), ABOVE_M),
         hand=bar.opening,
         speed=0.15,
         near=0.004,
@@ -72,7 +72,7 @@ def open_by_handle(view: View, handle: str, joint: str, goal: float, bar: Bar) -
     pulled = here.copy()
     pulled[:3] += out * (goal + 0.008 - view.scalar(joint))
     yield Goal(
-        lambda v: pulled, hand=bar.grip, speed=0.2, acceleration=SLOW, near=0.004, near_angle=0.2, timeout=5.0,
+        lambda v: pulled, hand=bar.grip, speed=0.2, acceleration=SLOW_M_S2, near=0.004, near_angle=0.2, timeout=5.0,
         target=handle, noise=0.0, until=lambda v: v.scalar(joint) > goal or not v.touched(handle),
     )  # fmt: skip
     here = view.tool.copy()
@@ -91,19 +91,24 @@ def push_shut(view: View, handle: str, joint: str, goal: float, bar: Bar) -> Ski
         return lambda v: top_down(v.body(handle)[:3] + out * distance + [0.0, 0.0, height], turn)
 
     yield from travel(
-        view, lambda v: top_down([*(v.body(handle)[:3] + out * CLEARANCE)[:2], CLEAR], turn), bar.push, target=handle
+        view,
+        lambda v: top_down([*(v.body(handle)[:3] + out * CLEARANCE_M)[:2], CLEAR_M], turn),
+        bar.push,
+        target=handle,
     )
-    yield Goal(before(CLEARANCE, bar.height), hand=bar.push, speed=0.3, near=0.008, near_angle=0.06, target=handle)
+    yield Goal(before(CLEARANCE_M, bar.height), hand=bar.push, speed=0.3, near=0.008, near_angle=0.06, target=handle)
     touch = view.tool.copy()
-    touch[:3] -= out * 2 * CLEARANCE
-    yield Goal(lambda v: touch, hand=bar.push, speed=TOUCH, until=lambda v: v.touched(handle), target=handle, noise=0.0)
+    touch[:3] -= out * 2 * CLEARANCE_M
+    yield Goal(
+        lambda v: touch, hand=bar.push, speed=TOUCH_M_S, until=lambda v: v.touched(handle), target=handle, noise=0.0
+    )
     end = view.tool.copy()
     end[:3] -= out * (view.scalar(joint) - 0.5 * goal)
     yield Goal(
         lambda v: end,
         hand=bar.push,
         speed=0.2,
-        acceleration=SLOW,
+        acceleration=SLOW_M_S2,
         near=0.004,
         near_angle=0.2,
         timeout=5.0,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa.commanders.expert.goal import Ended, Goal, Skill
-from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, lined_up, top_down, travel
+from vipa.commanders.expert.skills.reach import CLEAR_M, best_yaw, lined_up, top_down, travel
 from vipa.commanders.expert.view import View
 
-ABOVE = 0.08  # metres over the grasp, where the hand is lined up
+ABOVE_M = 0.08  # metres over the grasp, where the hand is lined up
 CLOSING = 0.6  # full strokes a second: the finger that comes first shall push the object over, not jam it
-CAUGHT = 0.02  # metres that an object must have come up to count as lifted
+CAUGHT_M = 0.02  # metres that an object must have come up to count as lifted
 
 
 def from_above(
@@ -34,13 +34,13 @@ def from_above(
 
         return goal
 
-    yield from travel(view, lambda v: top_down([*view.body(name)[:2], CLEAR - 0.06], turn), opening, target=name)
-    ended = yield Goal(over(ABOVE), hand=opening, speed=0.35, near=0.004, near_angle=0.03, target=name)
+    yield from travel(view, lambda v: top_down([*view.body(name)[:2], CLEAR_M - 0.06], turn), opening, target=name)
+    ended = yield Goal(over(ABOVE_M), hand=opening, speed=0.35, near=0.004, near_angle=0.03, target=name)
     if ended is Ended.TIMEOUT:
         return False
     start = view.body(name)[2]
     ended = yield Goal(
-        lined_up(over(0.0), ABOVE), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, noise=0.0
+        lined_up(over(0.0), ABOVE_M), hand=opening, speed=0.18, near=0.004, timeout=4.0, target=name, noise=0.0
     )
     if ended is Ended.TIMEOUT:
         return False
@@ -61,7 +61,7 @@ def from_above(
     up = here.copy()
     up[2] += 0.10
     yield Goal(lambda v: up, hand=0.0, speed=0.3, near=0.02, target=name, noise=0.0)
-    return bool(view.grasped(name) and view.body(name)[2] > start + CAUGHT)
+    return bool(view.grasped(name) and view.body(name)[2] > start + CAUGHT_M)
 
 
 def _held_for(name: str, seconds: float) -> Callable[[View], bool]:

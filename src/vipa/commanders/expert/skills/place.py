@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from vipa.commanders.expert.goal import Ended, Goal, Skill
-from vipa.commanders.expert.skills.reach import CLEAR, best_yaw, raise_tool, top_down
+from vipa.commanders.expert.skills.reach import CLEAR_M, best_yaw, raise_tool, top_down
 from vipa.commanders.expert.view import View
 
-OUT = 0.08  # metres straight up that bring the fingers out of the container
+OUT_M = 0.08  # metres straight up that bring the fingers out of the container
 
 
 def from_above(
@@ -29,7 +29,7 @@ def from_above(
         return not v.grasped(name)
 
     yield from raise_tool(view, 0.0, target=name)
-    clear = CLEAR - spot(view)[2]
+    clear = CLEAR_M - spot(view)[2]
     ended = yield Goal(
         over(clear), hand=0.0, speed=0.45, angular_speed=1.6, near=0.02, near_angle=0.1, until=lost, target=name
     )
@@ -47,7 +47,7 @@ def from_above(
         target=name, noise=0.0,
     )  # fmt: skip
     out = here.copy()
-    out[2] += OUT
+    out[2] += OUT_M
     yield Goal(lambda v: out, hand=opening, speed=0.3, near=0.02, near_angle=0.2, target=name, noise=0.0)
     yield from raise_tool(view, opening, target=name)
     return True

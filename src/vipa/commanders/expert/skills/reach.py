@@ -8,9 +8,9 @@ from vipa.commanders.expert.goal import Ended, Goal, Skill, still
 from vipa.commanders.expert.view import View
 from vipa.geometry import rotation
 
-CLEAR = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
+CLEAR_M = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
-AWAY = 0.03  # metres: an arm that was to stay was moved by somebody else
+AWAY_M = 0.03  # metres: an arm that was to stay was moved by somebody else
 BESIDE, STEEP = 0.004, 8.0  # metres off the line that do not matter; metres up for every metre more
 
 
@@ -70,7 +70,9 @@ def lined_up(
     return funnel
 
 
-def raise_tool(view: View, hand: float, height: float = CLEAR, speed: float = 0.4, target: str | None = None) -> Skill:
+def raise_tool(
+    view: View, hand: float, height: float = CLEAR_M, speed: float = 0.4, target: str | None = None
+) -> Skill:
     """Straight up to `height` metres, as the tool stands; nothing if it is up there already."""
     if view.tool[2] > height - 0.02:
         return True
@@ -85,7 +87,7 @@ def stay(view: View) -> Callable[[View], np.ndarray]:
     here = view.tool.copy()
 
     def pose(view: View) -> np.ndarray:
-        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY:
+        if np.linalg.norm(view.tool[:3] - here[:3]) > AWAY_M:
             here[:] = view.tool
         return here
 
@@ -94,6 +96,6 @@ def stay(view: View) -> Callable[[View], np.ndarray]:
 
 def travel(view: View, goal, hand: float, target: str | None = None, speed: float = 0.5, near: float = 0.03) -> Skill:
     """To `goal` (a function of the view, (7,) poses) at its own height, which must be clear, having gone up first."""
-    yield from raise_tool(view, hand, min(CLEAR, goal(view)[2]), target=target)
+    yield from raise_tool(view, hand, min(CLEAR_M, goal(view)[2]), target=target)
     ended = yield Goal(goal, hand=hand, speed=speed, angular_speed=1.6, near=near, near_angle=0.1, target=target)
     return ended is Ended.REACHED

@@ -10,12 +10,12 @@ from vipa.commanders.expert.skills.reach import stay
 from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
-BEFORE = 0.10  # metres behind the grasp, where the hand is lined up
-BACK = 0.05  # metres behind the grasp, nearer than which a hand that is not lined up goes back first
+BEFORE_M = 0.10  # metres behind the grasp, where the hand is lined up
+BACK_M = 0.05  # metres behind the grasp, nearer than which a hand that is not lined up goes back first
 STEEP = 5.0  # metres back for every metre beside the line
-FINGER = 0.05  # metres from the tool's axis to the open fingers
-AHEAD = 0.6  # radians of the joint that has the longest way, by which a reach is led
-LED = 0.6  # radians that the hand is turned from the grasp, from where on a reach is led
+FINGER_M = 0.05  # metres from the tool's axis to the open fingers
+AHEAD_RAD = 0.6  # radians of the joint that has the longest way, by which a reach is led
+LED_RAD = 0.6  # radians that the hand is turned from the grasp, from where on a reach is led
 OPEN = 0.9  # opening above which the hand is open
 
 
@@ -64,10 +64,10 @@ class Slant:
         if view.opening < OPEN:
             return "open"
         beside = float(np.hypot(up, side))
-        lined_up = beside < self.over and turned < 2 * self.turned and -2 * BEFORE < ahead < 2 * self.along
+        lined_up = beside < self.over and turned < 2 * self.turned and -2 * BEFORE_M < ahead < 2 * self.along
         if lined_up and self._folded(view) is not None:
             return "go in"
-        return "back" if ahead > -BACK and beside < 2 * BEFORE else "reach"
+        return "back" if ahead > -BACK_M and beside < 2 * BEFORE_M else "reach"
 
     def _folded(self, view: View) -> np.ndarray | None:
         """Joints (J,) at the grasp, as the arm is folded now; None: their limits bar the way, the elbow has turned over."""
@@ -95,13 +95,13 @@ class Slant:
         start = home if folded is None else folded
 
         def pose(view: View) -> np.ndarray:
-            behind = self._behind(view, BEFORE)
-            turns = self.off(view)[1] > LED or self._folded(view) is None
+            behind = self._behind(view, BEFORE_M)
+            turns = self.off(view)[1] > LED_RAD or self._folded(view) is None
             joints = arm.solve(behind, start, restarts=0) if turns else None
             if joints is None:
                 return behind
             way = joints - view.state.positions
-            led = arm.forward(view.state.positions + way * min(1.0, AHEAD / max(float(np.abs(way).max()), 1e-9)))
+            led = arm.forward(view.state.positions + way * min(1.0, AHEAD_RAD / max(float(np.abs(way).max()), 1e-9)))
             return np.concatenate([behind[:3], led[3:]])
 
         return Goal(pose, speed=0.45, angular_speed=1.6, near=0.0, until=until, target=self.target)
@@ -109,15 +109,15 @@ class Slant:
     def _go_in(self, view: View, until) -> Goal:
         def pose(view: View) -> np.ndarray:
             (up, side, _), turned = self.off(view)
-            off = float(np.hypot(up, side)) + FINGER * turned
-            return self._behind(view, min(BEFORE, max(0.0, STEEP * (off - self.near))))
+            off = float(np.hypot(up, side)) + FINGER_M * turned
+            return self._behind(view, min(BEFORE_M, max(0.0, STEEP * (off - self.near))))
 
         return Goal(pose, speed=0.15, near=0.0, until=until, target=self.target, noise=self.noise)
 
     def _back(self, view: View, until) -> Goal:
         """Straight back and open, as the hand stands."""
         at = view.tool.copy()
-        back = max(0.0, self.off(view)[0][2] + 1.2 * BEFORE)
+        back = max(0.0, self.off(view)[0][2] + 1.2 * BEFORE_M)
         out = np.concatenate([poses.transform(at, [0.0, 0.0, -back]), at[3:]])
         return Goal(lambda v: out, speed=0.25, near=0.0, until=until, target=self.target, noise=0.0)
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from vipa.commanders.expert.goal import Goal
-from vipa.commanders.expert.skills.reach import CLEAR, best_turn, lined_up, stay, top_down, wrap, yaw_of
+from vipa.commanders.expert.skills.reach import CLEAR_M, best_turn, lined_up, stay, top_down, wrap, yaw_of
 from vipa.commanders.expert.view import View
 from vipa.geometry import poses, rotation
 
-FINGER = 0.05  # metres from the tool's axis to the open fingers
-DOWN = 0.15  # m/s on the way down to an object
+FINGER_M = 0.05  # metres from the tool's axis to the open fingers
+DOWN_M_S = 0.15  # m/s on the way down to an object
 NOISE = 0.3  # share of the disturbances on the way down, where the fingers are close beside the object
 
 Until = Callable[[View], bool]
@@ -60,7 +60,7 @@ class Take:
             return "close"
         if view.opening < self.open:
             return "open"
-        if off < self.over and -2 * self.near < up < CLEAR and turned < 2 * self.turned:
+        if off < self.over and -2 * self.near < up < CLEAR_M and turned < 2 * self.turned:
             return "descend"
         return "raise" if up < self.above - self.near else "reach"
 
@@ -107,8 +107,8 @@ class Take:
 
     def _descend(self, view: View, until: Until) -> Goal:
         turn = self._nearest_turn(view)
-        goal = lined_up(lambda v: self.over_grasp(v, turn, 0.0), self.above, self.near, FINGER)
-        return Goal(goal, speed=DOWN, near=0.0, until=until, target=self.body, noise=NOISE)
+        goal = lined_up(lambda v: self.over_grasp(v, turn, 0.0), self.above, self.near, FINGER_M)
+        return Goal(goal, speed=DOWN_M_S, near=0.0, until=until, target=self.body, noise=NOISE)
 
     def _open(self, view: View, until: Until) -> Goal:
         """Whatever it holds or not: up and open."""
