@@ -224,9 +224,9 @@ def test_doctor_finds_this_machine_fit(monkeypatch):
 
 
 def test_doctor_says_how_to_mend(monkeypatch):
-    monkeypatch.setattr(doctor, "_probe", lambda code, **environ: ({}, "ImportError: no EGL"))
+    monkeypatch.setattr(doctor, "probe", lambda code, **environ: ({}, "ImportError: no EGL"))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    finding = doctor._rendering()
+    finding = doctor.rendering()
     assert not finding.ok
     assert finding.fix == "sudo apt-get update && sudo apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
 
@@ -240,5 +240,5 @@ def test_doctor_finds_what_killed_processes_left(monkeypatch, tmp_path):
 
 
 def test_doctor_reports_a_crash_in_one_line():
-    _, error = doctor._probe("import os, sys; print('late words', file=sys.stderr, flush=True); os.abort()")
+    _, error = doctor.probe("import os, sys; print('late words', file=sys.stderr, flush=True); os.abort()")
     assert error == "crashed with signal 6: late words"

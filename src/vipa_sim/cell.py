@@ -47,6 +47,9 @@ class SimCell:
 
     Raises:
         VipaError: for unknown cameras or scenes, a robot that does not fit, or a body of the scene that no camera sees.
+
+    Attributes:
+        model, data: MuJoCo's, for what looks at forces or disturbs things; the next episode starts them anew.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class SimCell:
         if task.tip and task.tip not in self.scene.bodies:
             raise unknown(f"tip of task {task.name}", task.tip, self.scene.bodies)
         self.model = self._compile()
-        self._data = mujoco.MjData(self.model)
+        self.data = mujoco.MjData(self.model)
         self._names = [self.model.body(i).name for i in range(self.model.nbody)]
         self._bind()
         self.stamp_ns = START_NS
@@ -158,17 +161,17 @@ class SimCell:
             raise unknown(f"variant of task {self.task.name}", variant, self.task.variants)
         self._appearance = self.scene.appearance(self.task.variants[variant], self._rng(seed, "appearance"))
         self._mount_cameras(seed)
-        mujoco.mj_resetData(self.model, self._data)
+        mujoco.mj_resetData(self.model, self.data)
         self._go_home()
-        self._follower.reset(self._data.ctrl)
+        self._follower.reset(self.data.ctrl)
         self._noise = self._rng(seed, "measurement")
-        self.scene.place(self.model, self._data, self._rng(seed, "place"), self._reach)
+        self.scene.place(self.model, self.data, self._rng(seed, "place"), self._reach)
         for _ in range(round(SETTLE_S / self.model.opt.timestep)):
-            mujoco.mj_step(self.model, self._data)
-        self._data.qvel[:] = 0.0
-        mujoco.mj_forward(self.model, self._data)
-        self._placed = self._data.qpos.copy()
-        self._sensed = self._data.sensordata.copy()
+            mujoco.mj_step(self.model, self.data)
+        self.data.qvel[:] = 0.0
+        mujoco.mj_forward(self.model, self.data)
+        self._placed = self.data.qpos.copy()
+        self._sensed = self.data.sensordata.copy()
         self._measure()
         self.stamp_ns += round(self.dt * 1e9)
         truth = self.truth()
@@ -218,34 +221,34 @@ class SimCell:
             if self.model.eq_type[equality] == mujoco.mjtEq.mjEQ_JOINT:
                 follower, leader = self.model.eq_obj1id[equality], self.model.eq_obj2id[equality]
                 offset, factor = self.model.eq_data[equality, :2]
-                self._data.qpos[self.model.jnt_qposadr[follower]] = (
-                    offset + factor * self._data.qpos[self.model.jnt_qposadr[leader]]
+                self.data.qpos[self.model.jnt_qposadr[follower]] = (
+                    offset + factor * self.data.qpos[self.model.jnt_qposadr[leader]]
                 )
 
     def arrange(self, joints: dict[str, float], poses: dict[str, np.ndarray]) -> None:
         """Put joints (rad or m) and free bodies (poses (7,), world frame) somewhere without physics, all at rest: for pictures, not
         to go on from. Whatever is not named stands where the episode began."""
-        self._data.qpos[:] = self._placed
+        self.data.qpos[:] = self._placed
         for name, value in joints.items():
-            self._data.qpos[self.model.joint(name).qposadr[0]] = value
+            self.data.qpos[self.model.joint(name).qposadr[0]] = value
         self._couple()
         for name, pose in poses.items():
             start = self.model.joint(f"{name}_free").qposadr[0]
-            self._data.qpos[start : start + 7] = [*pose[:3], pose[6], *pose[3:6]]
-        self._data.qvel[:] = 0.0
-        mujoco.mj_forward(self.model, self._data)
+            self.data.qpos[start : start + 7] = [*pose[:3], pose[6], *pose[3:6]]
+        self.data.qvel[:] = 0.0
+        mujoco.mj_forward(self.model, self.data)
         self._measure()
 
     def _hold(self, controller: str, joints: Sequence[str], positions: Sequence[float]) -> None:
         self._controllers[controller].reset(np.array(positions))
         if controller in self._screws:
             self._screws[controller].reset(np.array(positions))
-        self._data.qpos[[self.model.joint(j).qposadr[0] for j in joints]] = positions
-        self._data.ctrl[self._servos[controller]] = positions
+        self.data.qpos[[self.model.joint(j).qposadr[0] for j in joints]] = positions
+        self.data.ctrl[self._servos[controller]] = positions
 
     def joint_state(self) -> JointState:
         """All driven joints, arms' and hands', in the order of the robot file: rad or m, rad/s or m/s, N m or N."""
-        data = self._data
+        data = self.data
         return JointState(
             self.stamp_ns,
             self._joint_names,
@@ -261,7 +264,7 @@ class SimCell:
         measured = None
         if not self.following.interpolate_from_desired_state:
             columns = self._columns[controller]
-            measured = self._data.qpos[self._qpos[columns]], self._velocities[columns]
+            measured = self.data.qpos[self._qpos[columns]], self._velocities[columns]
         return self._controllers[controller].accept(trajectory, self.stamp_ns * 1e-9, measured)
 
     def step(self) -> None:
@@ -275,7 +278,7 @@ class SimCell:
             positions, velocities = controller.sample(times)
             ctrl[:, servos] = positions + self._lead[servos] * velocities
         weight = 1.0 - np.exp(-2.0 * np.pi * SENSOR_HZ * timestep)
-        model, data = self.model, self._data
+        model, data = self.model, self.data
         sent, sensors = (
             data.ctrl,
             data.sensordata,
@@ -287,13 +290,13 @@ class SimCell:
                 sent[servos] = screws.follow(sent[servos], joints)
             mujoco.mj_step(model, data)
             self._sensed += weight * (sensors - self._sensed)
-        self.scene.advance(self.model, self._data)
+        self.scene.advance(self.model, self.data)
         self._measure()
         self.stamp_ns += round(self.dt * 1e9)
 
     def _measure(self) -> None:
         """Velocities (n,) of the driven joints as they are measured in this tick."""
-        self._velocities = self._data.qvel[self._dofs].copy()
+        self._velocities = self.data.qvel[self._dofs].copy()
         if self.following.velocity_noise:
             self._velocities += self.following.velocity_noise * self._noise.standard_normal(len(self._dofs))
 
@@ -305,13 +308,13 @@ class SimCell:
         if group not in self._sensors:
             raise unknown("group with a wrist sensor", group, self._sensors)
         noise = np.random.default_rng([self.card.seed, self.stamp_ns, zlib.crc32(group.encode())]).standard_normal(6)
-        return self._sensors[group].read(self.model, self._data, self._sensed) + SENSOR_NOISE * noise
+        return self._sensors[group].read(self.model, self.data, self._sensed) + SENSOR_NOISE * noise
 
     def truth(self) -> GroundTruth:
         """Poses of the scene's bodies, its scalars and all touching pairs of bodies (links, fixtures, objects)."""
         poses = {name: self._pose(body) for name, body in self._truth_ids}
-        pairs = contacts.touching(self.model, self._data, self._names)
-        return GroundTruth(self.stamp_ns, poses, self.scene.scalars(self.model, self._data), pairs)
+        pairs = contacts.touching(self.model, self.data, self._names)
+        return GroundTruth(self.stamp_ns, poses, self.scene.scalars(self.model, self.data), pairs)
 
     def link_poses(self) -> dict[str, np.ndarray]:
         """Pose (7,) xyz + xyzw of every URDF link in the world."""
@@ -319,9 +322,9 @@ class SimCell:
 
     def snapshot(self) -> Snapshot:
         """A copy of the state that another thread may draw."""
-        look = self.scene.look(self._appearance, self._data)
+        look = self.scene.look(self._appearance, self.data)
         noise = CameraNoise(self.card.seed) if self.camera_noise else None
-        return Snapshot(self.stamp_ns, self._data.qpos.copy(), look, self.cameras, noise, self.delays_ns)
+        return Snapshot(self.stamp_ns, self.data.qpos.copy(), look, self.cameras, noise, self.delays_ns)
 
     def camera_info(self, name: str) -> tuple[np.ndarray, int, int]:
         """Intrinsics K (3, 3) with integer pixel coordinates at pixel centres, width, height."""
@@ -331,7 +334,7 @@ class SimCell:
         return geometry.intrinsics(camera.width, camera.height, camera.vertical_fov), camera.width, camera.height
 
     def _pose(self, body: int) -> np.ndarray:
-        return geometry.pose(self._data.xpos[body], self._data.xquat[body])
+        return geometry.pose(self.data.xpos[body], self.data.xquat[body])
 
 
 def choose_cameras(robot: Robot, names: Sequence[str], size: tuple[int, int] | None) -> dict[str, Camera]:

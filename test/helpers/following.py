@@ -67,6 +67,6 @@ def reset_cell(motion, cell, seconds):
     motion.estop("reset")
     drive(motion, cell, seconds)
     cell.positions |= dict(zip(ROBOT.groups[0].joints, ROBOT.groups[0].home))
-    cell._active.clear()
+    cell.followed.clear()
     motion.tick(cell.state(), cell.time)
     assert motion.rearm() == ""

@@ -61,7 +61,7 @@ class Pressing:
 
     def force(self):
         """Newtons between the wall and the arm now."""
-        model, data, total, one = self.cell.model, self.cell._data, np.zeros(3), np.zeros(6)
+        model, data, total, one = self.cell.model, self.cell.data, np.zeros(3), np.zeros(6)
         for index in range(data.ncon):
             contact = data.contact[index]
             if self.wall in model.geom_bodyid[contact.geom]:

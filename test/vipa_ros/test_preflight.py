@@ -82,27 +82,32 @@ def test_a_full_disk_and_a_full_shared_memory_are_found(monkeypatch):
 
 def test_another_python_and_wrong_packages_are_found(monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.0.1")
-    found = doctor._packages()
+    found = doctor.packages()
     assert found.level == ERROR and "0.0.1 (pinned" in found.detail and found.fix
     monkeypatch.setattr(doctor, "PYTHONS", ((3, 99), (3, 99)))
-    assert doctor._python(True).level == ERROR
+    assert doctor.python_version(True).level == ERROR
 
 
 def test_another_ros_and_messages_that_are_not_there_are_found(monkeypatch):
     monkeypatch.setattr(
-        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": "/opt/ros/jazzy/x.py"}, "")
+        doctor, "probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": "/opt/ros/jazzy/x.py"}, "")
     )
-    found = doctor._ros(True)
+    found = doctor.middleware(True)
     assert found.level == ERROR and "another ROS is mixed in" in found.detail and found.fix == "unset PYTHONPATH"
-    monkeypatch.setattr(doctor, "_probe", lambda code, **_: ({}, "ModuleNotFoundError: No module named 'vipa_msgs'"))
-    for found in (doctor._ros(True), doctor._messages(True), doctor._messages(False), doctor._dds()):
+    monkeypatch.setattr(doctor, "probe", lambda code, **_: ({}, "ModuleNotFoundError: No module named 'vipa_msgs'"))
+    for found in (
+        doctor.middleware(True),
+        doctor.message_types(True),
+        doctor.message_types(False),
+        doctor.dds_profile(),
+    ):
         assert found.level == ERROR and "vipa_msgs" in found.detail and found.fix
 
 
 def test_black_pictures_are_found(monkeypatch):
     black = {"platform": "EGL", "renderer": "llvmpipe", "light": 0.0, "ms": 5.0}
-    monkeypatch.setattr(doctor, "_probe", lambda code, **_: (black, ""))
-    found = doctor._rendering()
+    monkeypatch.setattr(doctor, "probe", lambda code, **_: (black, ""))
+    found = doctor.rendering()
     assert found.level == ERROR and "draws a black picture" in found.detail and found.fix
 
 
@@ -124,18 +129,18 @@ def test_the_version_of_a_ros_package_is_that_of_its_file(tmp_path, monkeypatch)
 
 def test_a_taken_domain_is_found(monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "500")
-    assert doctor._domain().level == ERROR
+    assert doctor.domain().level == ERROR
 
 
 def test_another_middleware_and_a_profile_that_is_not_in_force_are_found(monkeypatch):
     monkeypatch.setattr(
-        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_cyclonedds_cpp", "rclpy": __file__, "segments": []}, "")
+        doctor, "probe", lambda code, **_: ({"rmw": "rmw_cyclonedds_cpp", "rclpy": __file__, "segments": []}, "")
     )
-    assert doctor._dds().level == WARNING
+    assert doctor.dds_profile().level == WARNING
     monkeypatch.setattr(
-        doctor, "_probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": __file__, "segments": [1]}, "")
+        doctor, "probe", lambda code, **_: ({"rmw": "rmw_fastrtps_cpp", "rclpy": __file__, "segments": [1]}, "")
     )
-    assert doctor._dds().level == ERROR
+    assert doctor.dds_profile().level == ERROR
 
 
 CONFIG = EpisodeConfig("water_plant", policy="water_plant", robot="fr3_single", cell="real", driver="franka")

@@ -66,7 +66,7 @@ def test_fingers_move_together_and_press_with_the_hands_force(cell):
     assert cell.command(hand.controller, close) == ""
     for _ in range(20):
         cell.step()
-        left, right = (cell._data.joint(f"fr3_finger_joint{i}").qpos[0] for i in (1, 2))
+        left, right = (cell.data.joint(f"fr3_finger_joint{i}").qpos[0] for i in (1, 2))
         assert abs(left - right) < 5e-4
     for _ in range(60):
         cell.step()
@@ -131,7 +131,7 @@ def test_what_is_only_seen_changes_nothing_that_is_felt(task):
     states = []
     for model in (cell.model, drawn):
         data = mujoco.MjData(model)
-        data.qpos[:], data.ctrl[:] = cell.snapshot().qpos, cell._data.ctrl
+        data.qpos[:], data.ctrl[:] = cell.snapshot().qpos, cell.data.ctrl
         data.ctrl[0] += 0.3
         mujoco.mj_step(model, data, 200)
         states.append(data.qpos.copy())

@@ -61,9 +61,9 @@ def test_a_stem_fits_the_vase_and_falls_to_its_floor(cell):
     cell.reset(0)
     place = cell.truth().poses["vase"][:3]
     upright = np.array([1.0, 0.0, 0.0, 0.0])
-    insert_flower.put(cell.model, cell._data, "flower", place + [0.012, 0.0, vase.HEIGHT - 0.005], upright)
-    cell._data.qvel[:] = 0
-    mujoco.mj_forward(cell.model, cell._data)
+    insert_flower.put(cell.model, cell.data, "flower", place + [0.012, 0.0, vase.HEIGHT - 0.005], upright)
+    cell.data.qvel[:] = 0
+    mujoco.mj_forward(cell.model, cell.data)
     for _ in range(150):
         cell.step()
     poses = cell.truth().poses
@@ -78,7 +78,7 @@ def test_what_is_drawn_of_the_vase_is_what_is_felt(cell):
     cell.reset(0)
     import mujoco
 
-    model, data = cell.model, cell._data
+    model, data = cell.model, cell.data
     body = model.body("vase").id
     centre, ray = data.xpos[body], np.zeros(1, np.int32)
     for height, radius in ((0.034, 0.040), (0.11, vase.NECK), (vase.HEIGHT - 0.002, 0.033)):

@@ -81,7 +81,7 @@ def test_the_drawer_opens_stays_and_closes(cell):
 @pytest.mark.parametrize("fruit", FRUITS)
 def test_fruit_dropped_into_the_drawer_lies_inside(cell, fruit):
     cell.reset(2)
-    data = cell._data
+    data = cell.data
     data.joint("drawer").qpos[0] = 0.2
     floor = cell.truth().poses["drawer"][:3]
     start = cell.model.joint(f"{fruit}_free").qposadr[0]

@@ -31,7 +31,7 @@ def random_state(cell, seed):
     """A scene in any variant with the drawer somewhere, fruits on the table or in it, and an arm anywhere about home."""
     rng = np.random.default_rng(seed)
     cell.reset(seed, sorted(TASK.variants)[seed % len(TASK.variants)])
-    model, data = cell.model, cell._data
+    model, data = cell.model, cell.data
     data.joint("drawer").qpos[0] = out = rng.uniform(0, 0.2) if seed % 4 else 0.0
     for name, height in FRUITS.items():
         if rng.random() < 0.4:
@@ -175,8 +175,8 @@ def wiped(cell, rng, share):
     ink.amounts = np.where(along < np.quantile(along, 1.0 - share), ink.amounts, 0.0)
     ink.version += 1
     for joint, home in zip(ROBOT.arms[0].joints, ROBOT.arms[0].home, strict=True):
-        cell._data.joint(joint).qpos[0] = home + rng.uniform(-0.5, 0.5)
-    mujoco.mj_forward(cell.model, cell._data)
+        cell.data.joint(joint).qpos[0] = home + rng.uniform(-0.5, 0.5)
+    mujoco.mj_forward(cell.model, cell.data)
 
 
 @pytest.mark.parametrize(

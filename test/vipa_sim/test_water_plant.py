@@ -105,7 +105,7 @@ def test_variants_and_water_are_looks(plant):
     assert plant.snapshot().appearance is plant.snapshot().appearance
     dry = plant.snapshot().appearance
     assert dry.materials["water"][3] == 0
-    plant._data.joint("spray").qpos[0] = 0.011
+    plant.data.joint("spray").qpos[0] = 0.011
     wet = plant.snapshot().appearance
     assert wet.materials["water"][3] > 0.5 and wet.materials["pot"] == dry.materials["pot"]
     with pytest.raises(VipaError, match="allowed: black, cobalt, cream, crimson, terracotta"):

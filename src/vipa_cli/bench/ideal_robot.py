@@ -30,7 +30,7 @@ class IdealRobot:
             if group.hand is not None:
                 self.positions |= dict(zip(group.hand.joints, group.hand.closed))
         self.velocities = dict.fromkeys(self.positions, 0.0)
-        self._active: dict[str, tuple[float, JointTrajectory, dict[str, float], dict[str, float]]] = {}
+        self.followed: dict[str, tuple[float, JointTrajectory, dict[str, float], dict[str, float]]] = {}
 
     @property
     def now_ns(self) -> int:
@@ -52,7 +52,7 @@ class IdealRobot:
             if not np.all(np.isfinite(trajectory.positions)) or np.any(trajectory.velocities[-1] != 0):
                 raise ValueError(f"{controller}: not finite, or moving at its end")
             names = trajectory.joint_names
-            self._active[controller] = (
+            self.followed[controller] = (
                 self.time,
                 trajectory,
                 {n: self.positions[n] for n in names},
@@ -62,7 +62,7 @@ class IdealRobot:
     def advance(self, dt: float) -> None:
         """`dt` seconds pass."""
         self.time += dt
-        for begun, trajectory, start, speed in self._active.values():
+        for begun, trajectory, start, speed in self.followed.values():
             t = self.time - begun
             times = np.concatenate([[0.0], trajectory.times])
             for j, name in enumerate(trajectory.joint_names):

@@ -78,24 +78,25 @@ print("{}")
 def check() -> list[Finding]:
     """All findings of this machine, good ones too. Starts four short Python processes: a library that crashes is a finding."""
     wheels = importlib.util.find_spec("ros_wheels_bootstrapper") is not None
-    findings = [_python(wheels)]
+    findings = [python_version(wheels)]
     if wheels:
-        findings.append(_packages())
+        findings.append(packages())
     findings += [
         host.versions(),
-        _ros(wheels),
-        _dds(),
-        _messages(wheels),
-        _rendering(),
+        middleware(wheels),
+        dds_profile(),
+        message_types(wheels),
+        rendering(),
         host.gpu(),
-        _domain(),
+        domain(),
         disk(),
         shared_memory(),
     ]
     return [*findings, host.real_time()]
 
 
-def _python(wheels: bool) -> Finding:
+def python_version(wheels: bool) -> Finding:
+    """Whether this Python is one that the packages are built for. wheels: ROS comes from them, not from a system."""
     first, last = PYTHONS
     version = sys.version_info[:2]
     world = "ROS from wheels" if wheels else f"ROS {os.environ.get('ROS_DISTRO', 'not sourced')}"
@@ -107,7 +108,7 @@ def _python(wheels: bool) -> Finding:
     )
 
 
-def _packages() -> Finding:
+def packages() -> Finding:
     """Whether what is installed is what the lock file pins."""
     lock = resources.root() / "requirements.lock"
     if not lock.is_file():
@@ -135,9 +136,10 @@ def _packages() -> Finding:
     )
 
 
-def _ros(wheels: bool) -> Finding:
+def middleware(wheels: bool) -> Finding:
+    """Whether rclpy starts a node, and whose it is."""
     fix = "make setup" if wheels else "source /opt/ros/jazzy/setup.bash"
-    found, error = _probe(ROS_PROBE)
+    found, error = probe(ROS_PROBE)
     if error:
         return Finding("ros", ERROR, error, fix)
     here = Path(found["rclpy"]).is_relative_to(sys.prefix)
@@ -146,7 +148,7 @@ def _ros(wheels: bool) -> Finding:
     return Finding("ros", OK, f"rclpy with {found['rmw']} from {Path(found['rclpy']).parent}")
 
 
-def _dds() -> Finding:
+def dds_profile() -> Finding:
     """Whether our profile of Fast DDS, or another with as much room, is in force in the graph's processes."""
     named = next((os.environ[name] for name in DDS_PROFILES if os.environ.get(name)), "")
     wanted = dds.segment_size(resources.dds_profile())
@@ -154,7 +156,7 @@ def _dds() -> Finding:
         domain = Domain()  # alone in it: what others share would be taken for ours
     except VipaError as error:
         return Finding("dds", ERROR, str(error), "end an episode that runs")
-    found, error = _probe(ROS_PROBE, **child_environment(domain.id))
+    found, error = probe(ROS_PROBE, **child_environment(domain.id))
     domain.release()
     if error:
         return Finding("dds", ERROR, error, "see ros above")
@@ -171,16 +173,18 @@ def _dds() -> Finding:
     return Finding("dds", OK, f"{found['rmw']} with {named or 'our profile'}: segments of {largest / 1e6:.0f} MB")
 
 
-def _messages(wheels: bool) -> Finding:
+def message_types(wheels: bool) -> Finding:
+    """Whether the types of `vipa_msgs` can be sent."""
     fix = "rm .venv/.setup/interfaces; make setup" if wheels else "colcon build && source install/setup.bash"
-    _, error = _probe(MESSAGES_PROBE)
+    _, error = probe(MESSAGES_PROBE)
     return Finding("messages", ERROR if error else OK, error or "vipa_msgs, control_msgs, moveit_msgs, tf2_msgs", fix)
 
 
-def _rendering() -> Finding:
+def rendering() -> Finding:
+    """Whether MuJoCo draws here, and how fast."""
     sudo = "" if os.geteuid() == 0 else "sudo "
     fix = f"{sudo}apt-get update && {sudo}apt-get install -y libegl1 libgl1-mesa-dri libopengl0"
-    found, error = _probe(RENDERING_PROBE)
+    found, error = probe(RENDERING_PROBE)
     if error:
         return Finding("rendering", ERROR, error, fix)
     what = f"{found['platform']} on {found['renderer']}"
@@ -189,7 +193,8 @@ def _rendering() -> Finding:
     return Finding("rendering", OK, f"{what}, {found['ms']:.1f} ms for 320x240")
 
 
-def _domain() -> Finding:
+def domain() -> Finding:
+    """Whether the ROS domain asked for, or any other, is free."""
     wanted = os.environ.get("ROS_DOMAIN_ID")
     try:
         domain = Domain(wanted)
@@ -232,7 +237,7 @@ def shared_memory() -> Finding:
     )
 
 
-def _probe(code: str, **environ: str) -> tuple[dict, str]:
+def probe(code: str, **environ: str) -> tuple[dict, str]:
     """What `code`, run by this Python, prints as JSON, and its error in one line ('' if none)."""
     try:
         done = subprocess.run(

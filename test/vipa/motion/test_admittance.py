@@ -40,7 +40,7 @@ def wipe(stiffness, force, seconds=8.0, above=0.01):
     arm = motion.kinematics.group("arm")
     pose = np.array([0.45, 0.0, BOARD + above, 1.0, 0.0, 0.0, 0.0])
     cell.positions |= dict(zip(ROBOT.groups[0].joints, arm.solve(pose, np.array(ROBOT.groups[0].home))))
-    cell._active.clear()
+    cell.followed.clear()
     motion.tick(cell.state(), cell.time)
     assert motion.rearm() == ""
     assert motion.context([], force=force) == ""

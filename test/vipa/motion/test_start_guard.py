@@ -90,7 +90,7 @@ def test_a_commander_who_plans_from_a_stale_place_is_refused_after_the_arm_was_m
     motion, cell = start()
     commanded = tool(motion)
     for _ in range(60):
-        cell._active.clear()
+        cell.followed.clear()
         cell.positions["fr3_joint1"] += 0.0024  # less than a leap a tick
         cell.time += motion.dt
         motion.tick(cell.state(), cell.time)

@@ -79,7 +79,7 @@ def test_lost_tracking_stops():
     assert motion.tick(cell.state(), cell.time) == {}  # nothing that a controller could leap to
     cell.advance(motion.dt)
     cell.velocities = dict.fromkeys(cell.velocities, 0.0)
-    cell._active.clear()
+    cell.followed.clear()
     cell.time += motion.dt
     assert motion.tick(cell.state(), cell.time) == {} and motion.rearm() == ""
     cell.time += motion.dt

@@ -55,7 +55,7 @@ def test_a_chunk_moves_the_six_joints_and_those_that_follow(cell, opening):
         step()
     np.testing.assert_allclose(motion.groups()["arm"].hand, opening, atol=0.02)
     assert not motion.stop_reasons
-    data = cell._data
+    data = cell.data
     index, outer = (float(data.joint(f"index_{part}_joint").qpos[0]) for part in ("proximal", "intermediate"))
     assert outer == pytest.approx(1.064 * index, abs=0.03)
     bend, tip = (float(data.joint(f"thumb_{part}_joint").qpos[0]) for part in ("proximal_pitch", "distal"))

@@ -202,7 +202,7 @@ def test_a_hand_that_is_forced_open_on_the_way_drops_the_can(loop):
         if tick.truth is not None and tick.truth.poses["can"][2] > 0.06:
             lifted.append(tick.stamp_ns)
         if lifted:
-            loop.cell._data.qpos[body : body + 3] = [0.45, 0.45, 0.05]
+            loop.cell.data.qpos[body : body + 3] = [0.45, 0.45, 0.05]
 
     expert = Expert(loop.robot, loop.task, 3)
     card = run_episode(loop.task, loop.robot, expert, 3, loop=loop, on_tick=slip, time_limit=8.0).scorecard

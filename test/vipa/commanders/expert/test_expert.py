@@ -71,7 +71,7 @@ def test_a_fruit_that_is_taken_away_is_fetched_again(loops):
     def thief(tick):
         apple = loop.truth.poses["apple"] if loop.truth else np.zeros(7)
         if not taken and apple[2] > 0.25:
-            data, model = loop.cell._data, loop.cell.model
+            data, model = loop.cell.data, loop.cell.model
             start = model.joint("apple_free").qposadr[0]
             data.qpos[start : start + 3] = [0.45, -0.2, 0.04]
             data.qvel[model.joint("apple_free").dofadr[0] :][:6] = 0

@@ -30,7 +30,7 @@ def test_steps_come_in_order_and_the_can_is_lifted_again_when_it_is_knocked_out_
         if not due or due[-1] != step:
             due.append(step)
         if step == "aim" and not knocked and expert.views["arm"].body("can")[2] > 0.8 * CARRY:
-            data, model = loop.cell._data, loop.cell.model
+            data, model = loop.cell.data, loop.cell.model
             start = model.joint("can_free").qposadr[0]
             data.qpos[start : start + 3] = [
                 0.45,

@@ -31,7 +31,7 @@ class Trace:
 
     def __call__(self, tick):
         cell, admittance = self.loop.cell, self.loop.motion.admittances["arm"]
-        press, now = cell.scene.scalars(cell.model, cell._data)["press"], tick.stamp_ns / 1e9
+        press, now = cell.scene.scalars(cell.model, cell.data)["press"], tick.stamp_ns / 1e9
         self.since = None if press < 1.0 else now if self.since is None else self.since
         if self.since is not None and now - self.since > TOUCH_DOWN_S:
             self.press.append(press)
@@ -133,7 +133,7 @@ def test_it_has_no_memory_and_picks_the_cloth_up_again(loop):
     def on_tick(tick):
         trace(tick)
         if not knocked and trace.ink and trace.ink[-1] < 0.7 * trace.ink[0]:
-            data, model = loop.cell._data, loop.cell.model
+            data, model = loop.cell.data, loop.cell.model
             start = model.joint("cloth_free").qposadr[0]
             data.qpos[start : start + 3] = [0.45, -0.25, 0.001]
             data.qpos[start + 3 : start + 7] = [1.0, 0.0, 0.0, 0.0]
