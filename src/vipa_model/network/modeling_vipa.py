@@ -23,15 +23,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vipa_model.configuration_vipa import WEIGHTS_FILE, TextConfig, VipaConfig
+from vipa_model.configuration_vipa import WEIGHTS_FILE, VipaConfig
 from vipa_model.network import flow_matching
 from vipa_model.network.answers import Answers
-from vipa_model.network.attention import QWEN_ATTENTION, register
 from vipa_model.network.constants import register_constants
 from vipa_model.network.dit import DiT
 from vipa_model.network.fusion import Fusion
 from vipa_model.network.grounding import Grounding
 from vipa_model.network.grounding_conditioning import Aim
+from vipa_model.network.language import grown, make_language
 from vipa_model.network.numbers import Numbers
 from vipa_model.network.spatial import make_spatial
 from vipa_model.network.vision import Projector, make_vision
@@ -223,9 +223,9 @@ class VipaModel(nn.Module):
             raise ValueError(
                 f"the vocabulary already has {self.config.motion_tokens} motion tokens; allowed: extend it once"
             )
-        self.language.embed_tokens = _grown(self.language.embed_tokens, count)
+        self.language.embed_tokens = grown(self.language.embed_tokens, count)
         if self.output is not None:
-            self.output = _grown(self.output, count)
+            self.output = grown(self.output, count)
         self.language.config.vocab_size += count
         self.config.motion_tokens = count
 
@@ -373,39 +373,3 @@ class VipaForActionPrediction(nn.Module):
         from vipa_model.network.internvl import load_internvl
 
         return load_internvl(cls, folder, config)
-
-
-def make_language(config: TextConfig, vocab: int) -> nn.Module:
-    """transformers' Qwen3Model of the configured size."""
-    from transformers import Qwen3Config, Qwen3Model
-
-    register()
-    return Qwen3Model(
-        Qwen3Config(
-            **(
-                {"attn_implementation": QWEN_ATTENTION}
-                | config.extra
-                | {
-                    "vocab_size": vocab,
-                    "hidden_size": config.width,
-                    "num_hidden_layers": config.layers,
-                    "num_attention_heads": config.heads,
-                    "num_key_value_heads": config.kv_heads,
-                    "head_dim": config.head_dim,
-                    "intermediate_size": config.mlp,
-                    "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-                    "use_cache": False,
-                }
-            )
-        )
-    )
-
-
-def _grown(old: nn.Embedding | nn.Linear, count: int) -> nn.Embedding | nn.Linear:
-    """A copy with ``count`` more rows, started at the mean of the others with a little noise."""
-    weight = old.weight.detach()
-    rows = weight.mean(0) + 0.02 * torch.randn(count, weight.shape[1], device=weight.device, dtype=weight.dtype)
-    total, width = len(weight) + count, weight.shape[1]
-    new = nn.Embedding(total, width) if isinstance(old, nn.Embedding) else nn.Linear(width, total, bias=False)
-    new.weight = nn.Parameter(torch.cat([weight, rows]))
-    return new
