@@ -26,6 +26,8 @@ def check(run: Path):
     card = json.loads((run / "scorecard.json").read_text(encoding="utf-8"))
     if card["schema"] != "vipa/scorecard/1":
         yield f"scorecard.json: schema {card['schema']!r}"
+    if card["timing"]["dropped_frames"] != 0:
+        yield f"scorecard.json: dropped_frames {card['timing']['dropped_frames']}; 0 expected"
     undone = [sub["name"] for sub in card["subtasks"] if sub["status"] != "done"]
     if undone or not card["success"] or card["outcome"] != "success" or card["subtask_score"] != 1.0:
         yield f"scorecard.json: outcome {card['outcome']}, score {card['subtask_score']}, not done: {undone}"

@@ -96,6 +96,23 @@ def test_the_same_call_goes_on_where_it_stopped(ran, tmp_path, capsys):
     assert len(ran) == 6 and "4 of them are done" in capsys.readouterr().out
 
 
+def test_an_error_that_a_commander_meets_in_every_trial_ends_the_set(ran, tmp_path, capsys):
+    type(ran).ends = {"all": ("error", "commander", "the instruction has 26 tokens; allowed: 24")}
+    assert short("--seeds", "0:6", "--out", tmp_path) == 1
+    said = capsys.readouterr().out
+    assert (
+        "two trials of commander expert in a row met the same fault, as every other would: the instruction has 26"
+        in said
+    )
+    assert [r["verdict"] for r in rows(tmp_path)] == ["failure"] * 2
+
+
+def test_one_commander_may_err_now_and_then(ran, tmp_path):
+    type(ran).ends = {0: ("error", "commander", "crashed: KeyError"), 2: ("error", "commander", "crashed: KeyError")}
+    assert short("--seeds", "0:5", "--out", tmp_path) == 0
+    assert [r["verdict"] for r in rows(tmp_path)] == ["failure", "success", "failure", "success", "success"]
+
+
 def test_without_a_folder_nothing_is_kept(ran, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert short("--seeds", "5,7") == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from vipa.errors import VipaError
 from vipa.evaluation.desk import Desk
+from vipa.evaluation.like_faults import LikeFaults
 from vipa.evaluation.plan import PlannedTrial
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import TrialSet
@@ -15,7 +16,7 @@ from vipa.tasks.scorecard import Scorecard
 from vipa.tasks.task import load_task
 from vipa_ros.bringup import environment, motion_backend
 from vipa_ros.bringup.episode import make_report, prepare, supervise
-from vipa_ros.evaluation.session import MAX_LIKE_FAULTS, Options, episode_config, row_of_scorecard
+from vipa_ros.evaluation.session import Options, episode_config, row_of_scorecard
 from vipa_ros.preflight import run as preflight
 
 
@@ -24,17 +25,16 @@ def run(
 ) -> str:
     """Runs what is left of the set, each trial with its whole run folder. desk: where it is shown what is under way. Returns "" or why it stopped early, in one line. Raises
     VipaError, KeyboardInterrupt: the trial that was under way is run again by the same call."""
-    faults: list[str] = []
+    faults = LikeFaults()
     while todo := trials.todo():
         trial = todo[0]
         if desk is not None:
             desk.show(progress(trials, trial) | {"phase": "episode"})
-        row, _ = run_trial(trials, trial, options)
+        row, card = run_trial(trials, trial, options)
         trials.record(trial, row)
         say(trial, row)
-        faults = [*faults, row.failure_class or ""] if row.verdict == "system" else []
-        if len(faults) >= MAX_LIKE_FAULTS and len(set(faults[-MAX_LIKE_FAULTS:])) == 1:
-            return f"two trials in a row met the same fault: {faults[-1]}"
+        if why := faults.meet(row, card):
+            return why
     return ""
 
 

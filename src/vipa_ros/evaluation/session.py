@@ -8,6 +8,7 @@ import numpy as np
 from vipa import config, documents, files, resources
 from vipa.commanders import registry
 from vipa.errors import VipaError
+from vipa.evaluation.like_faults import LikeFaults
 from vipa.evaluation.plan import Plan, PlannedTrial, scene_cards
 from vipa.evaluation.trial_file import TrialRow
 from vipa.evaluation.trial_set import TrialSet
@@ -18,8 +19,6 @@ from vipa_ros.bringup.episode_graph import EpisodeConfig
 from vipa_ros.evaluation import in_process
 from vipa_sim import trials as sim_trials
 from vipa_sim.trials import Outcome, Trial
-
-MAX_LIKE_FAULTS = 2  # faults of the cell in a row that say the same: every other trial would meet it, too
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def loop_trial(
 def run_in_process(trials: TrialSet, options: Options, say: Callable[[PlannedTrial, TrialRow, Outcome], None]) -> str:
     """Runs what is left of the set. `say` is told each trial. Returns "" or why it stopped early, in one line. Raises VipaError."""
     latencies = charged_latencies(trials)
-    faults: list[str] = []
+    faults = LikeFaults()
     while todo := trials.todo():
         asked = [loop_trial(trials.plan, t, latencies, str(trials.run_folder(t)), options) for t in todo]
         running = in_process.run(asked, options.jobs, options.ray)
@@ -93,10 +92,9 @@ def run_in_process(trials: TrialSet, options: Options, say: Callable[[PlannedTri
                 row = row_of(trials, todo[number], outcome)
                 trials.record(todo[number], row)
                 say(todo[number], row, outcome)
-                faults = [*faults, outcome.fault] if row.verdict == "system" else []
-                if len(faults) >= MAX_LIKE_FAULTS and len(set(faults[-MAX_LIKE_FAULTS:])) == 1:
-                    return f"two trials in a row met the same fault, as every other would: {faults[-1]}"
-                if faults:
+                if why := faults.meet(row, outcome.scorecard, outcome.fault):
+                    return why
+                if row.verdict == "system":
                     break  # the pair is asked for anew
         finally:
             running.close()

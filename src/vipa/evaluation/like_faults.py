@@ -1,0 +1,31 @@
+"""Faults that every trial of a set would meet, noticed before all of them have."""
+
+from vipa.evaluation.trial_file import TrialRow
+from vipa.evaluation.verdicts import COMMANDER
+from vipa.tasks.scorecard import Scorecard
+
+MAX_LIKE_FAULTS = 2  # in a row that say the same: every other trial would meet it, too
+
+
+class LikeFaults:
+    """Faults of the cell, trial by trial, and errors of each commander, in its own trials: each in a row that says the same."""
+
+    def __init__(self):
+        self._met: dict[str, tuple[str, int]] = {}  # whose ("": the cell's) → what it was, how often in a row
+
+    def meet(self, row: TrialRow, card: Scorecard | None, fault: str = "") -> str:
+        """Why the set is to end here, in one line; "": it goes on. card: of the trial, None: the cell broke, and `fault` says how."""
+        words = fault or (row.failure_class or "") if row.verdict == "system" else ""
+        failure = card.failure if card is not None else None
+        erred = failure.detail if failure is not None and failure.type == COMMANDER else ""
+        told = self._count("", words)
+        if row.verdict != "system":
+            told = told or self._count(row.commander, erred, f"of commander {row.commander} ")
+        return told
+
+    def _count(self, whose: str, words: str, of: str = "") -> str:
+        before, times = self._met.get(whose, ("", 0))
+        self._met[whose] = words, times = words, times + 1 if words == before else 1
+        if not words or times < MAX_LIKE_FAULTS:
+            return ""
+        return f"two trials {of}in a row met the same fault, as every other would: {words}"
