@@ -270,6 +270,8 @@ class Adversary:
     def check_place(self, state) -> None:
         motion, k = self.motion, self.motion.kinematics
         assert np.all(state.q >= k.lower - 1e-5) and np.all(state.q <= k.upper + 1e-5), "position"
+        slowest, fastest = k.ends.at(state.q)
+        assert np.all(state.v >= slowest - 1e-5) and np.all(state.v <= fastest + 1e-5), "velocity near an end"
         for group in motion.robot.arms:
             columns = k.columns[group.name]
             placement, jacobian = k.groups[group.name].forward_jacobian(state.q[columns])

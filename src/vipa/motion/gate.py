@@ -322,6 +322,8 @@ class SafetyGate:
             return "acceleration"
         if np.any(np.abs(velocities) > np.maximum(self.velocity, np.abs(now.v)) + TOLERANCE):
             return "velocity"
+        if self.kinematics.ends.any and (why := self._verify_ends(positions, velocities)):
+            return why
         low, high = np.minimum(self.kinematics.lower, now.q), np.maximum(self.kinematics.upper, now.q)
         if np.any(positions < low - TOLERANCE) or np.any(positions > high + TOLERANCE):
             return "position: " + self._worst_joint(positions, low, high)
@@ -339,6 +341,16 @@ class SafetyGate:
         if self.clearance is None or self.behind is None:
             return ""
         return self.clearance.verify(now.q, positions) or self.behind.verify(positions)
+
+    def _verify_ends(self, positions: np.ndarray, velocities: np.ndarray) -> str:
+        """A joint that is too fast near an end now may be so on the plan, by as much and no more."""
+        now = self.state
+        (low_now, high_now), (low, high) = self.kinematics.ends.at(now.q), self.kinematics.ends.at(positions)
+        over = np.maximum(
+            velocities - high - np.maximum(now.v - high_now, 0.0), low - velocities - np.maximum(low_now - now.v, 0.0)
+        ).max(axis=0)
+        worst = int(np.argmax(over))
+        return "" if over[worst] <= TOLERANCE else f"velocity: {self.kinematics.joint_names[worst]} near its end"
 
     def _worst_joint(self, positions, low, high) -> str:
         over = np.maximum(positions - high, low - positions).max(axis=0)

@@ -32,6 +32,7 @@ DAMPER_GAIN_1_S = 5.0  # 1/s: a pair may close this share of its distance to its
 ACTIVATION_M = 0.12  # metres: pairs and walls nearer than this get a row
 SPARE_M = 0.002  # metres that the servo keeps more than the gate wants
 HEADROOM_SHARE = 0.95  # share of the gate's joint limits that the servo uses, so that the gate need not step in
+END_HEADROOM_SHARE = 0.9  # likewise of what a joint may do near an end: it gets less within the tick
 TOOL_HEADROOM_SHARE = 0.9  # likewise of the tool's: a joint that brakes from full acceleration still gains 0.1 rad/s
 DAQP_SOFT = 8  # daqp: a constraint that gives way, at a high price, rather than leave no solution
 
@@ -202,6 +203,12 @@ class Servo:
         k = self.kinematics
         upper = np.minimum(self.velocity, LIMIT_GAIN_1_S * (k.upper - q))
         lower = np.maximum(-self.velocity, LIMIT_GAIN_1_S * (k.lower - q))
+        if k.ends.any:
+            slowest, fastest = k.ends.at(q)
+            upper, lower = (
+                np.minimum(upper, END_HEADROOM_SHARE * fastest),
+                np.maximum(lower, END_HEADROOM_SHARE * slowest),
+            )
         # beyond a limit: no faster back than this, and never further out
         upper, lower = np.maximum(upper, -0.2), np.minimum(lower, 0.2)
         reach = self.acceleration * self.dt

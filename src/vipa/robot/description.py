@@ -112,6 +112,20 @@ class Box:
 
 
 @dataclass(frozen=True)
+class EndLimits:
+    """How fast an arm itself lets its joints near an end of their range: sqrt(2 deceleration room) - offset, where `room` is the way left
+    to the URDF's limit. A Franka FR3 ends a motion that is faster.
+
+    Args:
+        deceleration: rad/s², a value a joint.
+        offset: rad/s, a value a joint.
+    """
+
+    deceleration: list[Acceleration]
+    offset: list[Annotated[float, Range(0, 5)]]
+
+
+@dataclass(frozen=True)
 class Franky:
     """How driver `franky` reaches and runs a Franka arm.
 
@@ -153,6 +167,7 @@ class Group:
         home: radians, a value a joint.
         max_velocity, max_acceleration, max_jerk: rad/s, rad/s², rad/s³, a value a joint.
         position_margin: radians kept from the URDF's position limits.
+        end_limits: what the arm allows near an end of a joint's range; None: max_velocity up to the end.
         workspace: box of the tool frame's origin in base_frame; None: everywhere.
         tool_speed, tool_angular_speed: m/s, rad/s, at most.
         payload: kg.
@@ -178,6 +193,7 @@ class Group:
     max_acceleration: list[Acceleration]
     max_jerk: list[Jerk]
     position_margin: Annotated[float, Range(0, 1)] = 0.02
+    end_limits: EndLimits | None = None
     workspace: Box | None = None
     tool_speed: Annotated[float, Range(above=0, high=5)] = 0.6
     tool_angular_speed: Annotated[float, Range(above=0, high=20)] = 2.0
@@ -196,6 +212,9 @@ class Group:
         for key in ("home", "max_velocity", "max_acceleration", "max_jerk"):
             if len(getattr(self, key)) != len(self.joints):
                 raise ValueError(f"group {self.name}: {key} wants {len(self.joints)} values, a value a joint")
+        ends = self.end_limits
+        if ends is not None and {len(ends.deceleration), len(ends.offset)} != {len(self.joints)}:
+            raise ValueError(f"group {self.name}: end_limits wants {len(self.joints)} values of each, a value a joint")
 
     @property
     def wrench_topic(self) -> str:

@@ -14,13 +14,14 @@ from vipa.errors import VipaError
 from vipa.geometry import rotation
 from vipa.robot import urdf
 from vipa.robot.description import Group, Robot
+from vipa.robot.end_speeds import EndSpeeds
 
 
 class Kinematics:
     """All groups of a robot over one Pinocchio model. Not for several threads.
 
     joint_names: the groups' joints in the robot file's order, n of them; every (n,) array here has this order. lower, upper: (n,)
-    float64, radians: the URDF's limits less the group's position_margin.
+    float64, radians: the URDF's limits less the group's position_margin. ends: speeds near them.
 
     Args:
         robot: its URDF is read here.
@@ -50,6 +51,9 @@ class Kinematics:
             start = columns.stop
         self.lower = np.concatenate([g.lower for g in self.groups.values()])
         self.upper = np.concatenate([g.upper for g in self.groups.values()])
+        self.ends = EndSpeeds(
+            robot.groups, *(np.concatenate([g.ends_at[i] for g in self.groups.values()]) for i in (0, 1))
+        )
         self._hands = self._hand_map(text)
         self.home = np.concatenate([np.asarray(g.home, float) for g in robot.groups])
 
@@ -157,8 +161,8 @@ class GroupKinematics:
         self.base = frame.placement.copy()  # of the base frame in the world (the URDF's root)
         self._to_base = self.base.inverse()
         self._rotation = np.ascontiguousarray(self._to_base.rotation)
-        self.lower = self.model.lowerPositionLimit[q_index] + group.position_margin
-        self.upper = self.model.upperPositionLimit[q_index] - group.position_margin
+        self.ends_at = self.model.lowerPositionLimit[q_index], self.model.upperPositionLimit[q_index]
+        self.lower, self.upper = self.ends_at[0] + group.position_margin, self.ends_at[1] - group.position_margin
         if not np.all(self.lower < self.upper) or not np.all(np.isfinite(self.lower) & np.isfinite(self.upper)):
             bad = [n for n, a, b in zip(group.joints, self.lower, self.upper) if not a < b or not np.isfinite(b - a)]
             raise VipaError(
@@ -170,7 +174,7 @@ class GroupKinematics:
                 f"{where}: home {group.home} leaves the position limits {self.lower.round(4).tolist()} .. "
                 f"{self.upper.round(4).tolist()}"
             )
-
+        self.ends = EndSpeeds([group], *self.ends_at)
         self.reach = self._reach(kinematics)
 
     def _reach(self, kinematics: Kinematics) -> np.ndarray:

@@ -126,7 +126,11 @@ def test_hand_opens_both_fingers(kinematics):
 def test_a_robot_file_that_does_not_fit_its_urdf_is_refused(change, message):
     robot = load_robot("fr3_single")
     if "joints" in change:
-        change = change | {key: [1.0, 1.0] for key in ("max_velocity", "max_acceleration", "max_jerk")}
+        change = (
+            change
+            | {key: [1.0, 1.0] for key in ("max_velocity", "max_acceleration", "max_jerk")}
+            | {"end_limits": None}
+        )
     group = dataclasses.replace(robot.groups[0], **change)
     with pytest.raises(VipaError, match=message):
         Kinematics(dataclasses.replace(robot, groups=[group]))
