@@ -100,6 +100,14 @@ class Person:
             assert self.process.poll() is None and time.monotonic() < self.deadline, f"{what}: {self.screen[-3000:]}"
             self.seen.wait(0.02)
 
+    def tap(self, key, condition, what):
+        """Presses `key` once a second until `condition` holds: a step that cannot be taken at once, as of an arm whose joint states are
+        late for a moment, is lost and not saved up."""
+        while not condition():
+            self.press(key)
+            pressed = time.monotonic()
+            self.wait(lambda: condition() or time.monotonic() - pressed > 1.0, what)  # noqa: B023
+
     def begin(self, former=""):
         """Presses the key for a demonstration until one runs: cameras that have shown nothing yet are named first."""
         self.wait(lambda: self.status.authority == "teleop", "the robot to be hers")

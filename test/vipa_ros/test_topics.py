@@ -22,3 +22,18 @@ def test_names_are_distinct_and_every_type_exists():
     assert len({r.name for r in rows}) == len(rows)
     for row in rows:
         assert message_class(row.type).__name__ == row.type.split("/")[-1]
+
+
+def test_what_is_recorded_is_neither_lost_on_the_way_nor_missed_where_others_write_it():
+    """The recorder hears reliably; the clock, which others may publish best-effort, is read as they do."""
+    pytest.importorskip("rclpy")
+    from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
+
+    from vipa_ros.common.qos import CLOCK_READER, PROFILES, recorder_profile
+
+    for row in topics.topic_table(load_robot("fr3_dual")):
+        offered, read = PROFILES[row.qos], recorder_profile(PROFILES[row.qos])
+        assert not row.recorded or read.reliability == ReliabilityPolicy.RELIABLE, row.name
+        assert qos_check_compatible(offered, read)[0] != QoSCompatibility.ERROR, row.name
+    assert qos_check_compatible(CLOCK_READER, CLOCK_READER)[0] == QoSCompatibility.OK
+    assert qos_check_compatible(PROFILES["clock"], CLOCK_READER)[0] == QoSCompatibility.OK

@@ -14,8 +14,12 @@ PROFILES = {
     "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
     "latched": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1),
     "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 30),
-    "clock": _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1),
+    # reliable for the recorder; rclpy's own clock and CLOCK_READER take whatever comes
+    "clock": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
 }
+
+# How /clock is read, as by rclpy itself: the newest, of reliable writers and of others (a player's, another simulator's).
+CLOCK_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)
 
 # How the policy node reads a camera: the newest frame, never an old one waited for.
 CAMERA_READER = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)

@@ -184,7 +184,7 @@ class SimNode(Node):
         again = time.monotonic() + lockstep.TURN_S
         while len(self.answered) < len(self.controllers) and not self.waiting.in_vain():
             executor.spin_once(timeout_sec=lockstep.TURN_S)
-            if time.monotonic() > again:  # /clock is best-effort: one that was lost is said again
+            if time.monotonic() > again:  # /clock is read best-effort: one that was lost is said again
                 again = time.monotonic() + lockstep.TURN_S
                 self.clock.publish(Clock(clock=convert.time_msg(self.clock_ns)))
 

@@ -29,7 +29,7 @@ from vipa_ros.cameras.reader import CameraReader
 from vipa_ros.common import convert, lockstep, node
 from vipa_ros.common.diagnostics import name_of
 from vipa_ros.common.listening import Listener
-from vipa_ros.common.qos import PROFILES
+from vipa_ros.common.qos import CLOCK_READER, PROFILES
 from vipa_ros.episode.opening import Heard, Opening
 from vipa_ros.episode.running import Running, status_msg
 from vipa_ros.episode.takeover import Takeover
@@ -58,7 +58,7 @@ class TaskManagerNode(Node):
         self.status = self.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, PROFILES["latched"])
         listen, self.states = Listener(self).on, JointStates(self.robot)
         self.standing = lockstep.Standing()
-        listen(Clock, topics.CLOCK, self.on_clock, PROFILES["clock"])
+        listen(Clock, topics.CLOCK, self.on_clock, CLOCK_READER)
         listen(JointState, topics.JOINT_STATES, self.on_joints, stream)
         listen(GroundTruth, topics.GROUND_TRUTH, self.on_truth, stream)
         listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, stream)

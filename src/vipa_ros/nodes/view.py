@@ -24,7 +24,7 @@ from vipa.recording.topic_names import camera_topics, chunk_path_topic
 from vipa.web import access
 from vipa_ros.common import convert, node
 from vipa_ros.common.listening import Listener
-from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
+from vipa_ros.common.qos import CAMERA_READER, CLOCK_READER, PROFILES, STATIC_READER
 from vipa_ros.view.foxglove_server import FoxgloveServer
 
 PORT = 8765  # what viewers expect
@@ -58,7 +58,7 @@ class ViewNode(Node):
         if self.server is not None:
             for name, (kind, how) in TOPICS.items():
                 self.forward(name, kind, how)
-            listen(Clock, topics.CLOCK, self.on_clock, PROFILES["clock"])
+            listen(Clock, topics.CLOCK, self.on_clock, CLOCK_READER)
             self.create_timer(FIND_PERIOD_S, self.find, clock=node.steady_clock())
             print(f"view: {self.server.address}; open it in Foxglove or Lichtblick", flush=True)
 

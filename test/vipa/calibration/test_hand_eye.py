@@ -102,6 +102,7 @@ def test_poses_that_do_not_turn_are_refused(seen):
         hand_eye.calibrate(cell.board, about_one, cell.camera, cell.how.on_hand)
 
 
+@pytest.mark.parametrize("seen", ["wrist", pytest.param("scene", marks=pytest.mark.slow)], indirect=True)
 def test_joints_that_belong_to_other_pictures_make_a_bad_result(seen):
     cell, views, _ = seen
     shuffled = [replace(v, tool=w.tool) for v, w in zip(views, views[3:] + views[:3], strict=True)]

@@ -99,7 +99,7 @@ def test_the_right_arm_waits_while_the_vase_has_slipped_and_nobody_remembers_it(
     assert slipped and waited
 
 
-@pytest.mark.parametrize("seed", [18, 21])
+@pytest.mark.parametrize("seed", [pytest.param(18, marks=pytest.mark.slow), 21])
 def test_a_disturbed_reach_does_not_turn_the_elbow_over(loop, seed):
     """In these scenes a hand that turned the shortest way to the neck ended with its arm stretched, at the limits of its joints."""
     elbows = []

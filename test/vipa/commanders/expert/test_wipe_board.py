@@ -96,7 +96,7 @@ def test_disturbed_it_comes_back(loop):
     assert not record.stops and max(trace.wrench) < 25.0
 
 
-@pytest.mark.parametrize("newtons", [2.0, None])
+@pytest.mark.parametrize("newtons", [pytest.param(2.0, marks=pytest.mark.slow), None])
 def test_without_the_force_the_ink_stays(loop, newtons):
     """Ablations: a force too light to wipe, and no force control at all, along the same path."""
     force = None if newtons is None else dataclasses.replace(loop.task.subtasks[1].force, target=newtons)
