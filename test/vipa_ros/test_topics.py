@@ -35,5 +35,5 @@ def test_what_is_recorded_is_neither_lost_on_the_way_nor_missed_where_others_wri
         offered, read = PROFILES[row.qos], recorder_profile(PROFILES[row.qos])
         assert not row.recorded or read.reliability == ReliabilityPolicy.RELIABLE, row.name
         assert qos_check_compatible(offered, read)[0] != QoSCompatibility.ERROR, row.name
-    assert qos_check_compatible(CLOCK_READER, CLOCK_READER)[0] == QoSCompatibility.OK
-    assert qos_check_compatible(PROFILES["clock"], CLOCK_READER)[0] == QoSCompatibility.OK
+    for offered in (PROFILES["clock"], CLOCK_READER):  # ours, and another's, best-effort
+        assert qos_check_compatible(offered, CLOCK_READER)[0] != QoSCompatibility.ERROR
