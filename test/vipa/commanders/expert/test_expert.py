@@ -67,6 +67,7 @@ def test_with_noise_and_delay(loops):
     assert np.linalg.norm(np.array(aiming[0]) - plant) < 0.02
 
 
+@pytest.mark.slow  # of memory in general: test_memoryless.py
 def test_a_fruit_that_is_taken_away_is_fetched_again(loops):
     """The apple is put back on the table while it is carried: the expert goes for it again."""
     import mujoco

@@ -123,6 +123,7 @@ def test_too_much_force_trips_the_cap(loop):
     assert record.scorecard.outcome == "stopped" and "N on the tool of arm; allowed: 40" in record.stops[0]
 
 
+@pytest.mark.slow  # of memory in general: test_memoryless.py
 def test_it_has_no_memory_and_picks_the_cloth_up_again(loop):
     """The cloth is knocked out of the hand while it wipes: taken again, and the board is clean in the end."""
     import mujoco
