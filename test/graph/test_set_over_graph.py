@@ -9,6 +9,7 @@ from vipa_cli.cli import main
 pytestmark = pytest.mark.graph
 
 
+@pytest.mark.slow  # in CI a set is led on a phone, over the graph: test_console.py
 def test_a_trial_over_the_graph(tmp_path):
     (tmp_path / "plan.yaml").write_text(
         "tasks: [water_plant]\ntrials: 1\ncommanders: {expert: {policy: expert}}\n", encoding="utf-8"

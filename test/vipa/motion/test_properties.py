@@ -1,4 +1,4 @@
-"""Hostile streams: whatever arrives, and however late the arms follow, every limit holds at every tick. Cases: VIPA_PROPERTY_CASES (200; nightly 100000)."""
+"""Hostile streams: whatever arrives, and however late the arms follow, every limit holds at every tick. Cases: VIPA_PROPERTY_CASES (200; CI 450; docs/safety.md tells of 10,000)."""
 
 import numpy as np
 import pytest

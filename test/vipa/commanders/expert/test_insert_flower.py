@@ -78,6 +78,7 @@ def test_the_left_arm_takes_the_flower_disturbed_while_the_view_moves(loop):
     assert np.ptp(np.array(heads), axis=0).max() > 0.15
 
 
+@pytest.mark.slow  # of memory in general: test_memoryless.py
 def test_the_right_arm_waits_while_the_vase_has_slipped_and_nobody_remembers_it(loop):
     """What is due follows from the present state alone: views that begin only now know the same."""
     slipped, waited = [], []
