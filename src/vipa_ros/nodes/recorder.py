@@ -56,15 +56,18 @@ class RecorderNode(Node):
             now = self.get_clock().now().nanoseconds
             self.recorder.record(number, now, now, bytes(data))
 
+        def on_lost(event):
+            self.recorder.lost(number, event.total_count_change)
+
+        # a latched topic's writer keeps one message: a state that the next one replaced before it was sent is no loss
+        events = SubscriptionEventCallbacks(message_lost=on_lost if topic.qos != "latched" else None)
         self.create_subscription(
             message_class(topic.type),
             topic.name,
             on_message,
             recorder_profile(PROFILES[topic.qos]),
             raw=True,
-            event_callbacks=SubscriptionEventCallbacks(
-                message_lost=lambda event: self.recorder.lost(number, event.total_count_change)
-            ),
+            event_callbacks=events,
         )
 
     def on_record(self, request, response):
