@@ -15,13 +15,12 @@ class LikeFaults:
 
     def meet(self, row: TrialRow, card: Scorecard | None, fault: str = "") -> str:
         """Why the set is to end here, in one line; "": it goes on. card: of the trial, None: the cell broke, and `fault` says how."""
-        words = fault or (row.failure_class or "") if row.verdict == "system" else ""
+        if row.verdict == "system":
+            return self._count("", fault or row.failure_class or "")
+        self._count("", "")  # the cell was well
         failure = card.failure if card is not None else None
         erred = failure.detail if failure is not None and failure.type == COMMANDER else ""
-        told = self._count("", words)
-        if row.verdict != "system":
-            told = told or self._count(row.commander, erred, f"of commander {row.commander} ")
-        return told
+        return self._count(row.commander, erred, f"of commander {row.commander} ")
 
     def _count(self, whose: str, words: str, of: str = "") -> str:
         before, times = self._met.get(whose, ("", 0))

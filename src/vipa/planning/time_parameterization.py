@@ -56,14 +56,15 @@ def time_path(curve: BSpline, group: GroupKinematics, share: float = 0.6) -> Tim
 
 def _ceiling(curve, first, second, velocity, acceleration, group: GroupKinematics, share: float, u) -> np.ndarray:
     """Largest squared pace (du/dt)² at every u that velocities, the tool's speed and the curve's bends allow."""
+    way = curve(u)
+    low, high = group.ends.at(way)
     with np.errstate(divide="ignore"):
-        low, high = group.ends.at(curve(u))
         near = share * np.maximum(np.where(first > 0, high, -low), 1e-6)
         pace = np.min(np.minimum(velocity, near) / np.abs(first), axis=1) ** 2
         pace = np.minimum(pace, np.min(acceleration / np.abs(second), axis=1))
     spec = group.spec
     if spec.kind == "arm":
-        for i, (q, slope) in enumerate(zip(curve(u), first)):
+        for i, (q, slope) in enumerate(zip(way, first)):
             twist = group.jacobian(q) @ slope
             pace[i] = min(
                 pace[i],
