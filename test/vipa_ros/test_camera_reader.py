@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 from vipa.robot.description import load_robot
 from vipa.robot.state import CameraFrame, Observation
 from vipa_ros.bringup.environment import Domain
-from vipa_ros.cameras.reader import CameraReader
+from vipa_ros.cameras.reader import MAX_BEGUN, CameraReader
 from vipa_ros.common import convert
 
 ROBOT = load_robot("fr3_single")
@@ -124,3 +124,21 @@ def test_frozen_depth_is_named_while_colours_change(reader):
             reader.on_message(CAMERA, key, msg)
         answers.append(reader.observe(NOW + k * 100_000_000))
     assert isinstance(answers[20], Observation) and answers[21] == f"camera {CAMERA}: the same depth for 2.1 s"
+
+
+def test_depth_that_comes_after_the_next_colour_still_belongs_to_its_own(reader):
+    """As on a busy machine, which hears the parts of a capture late and loses some: the newest of each kind never go together."""
+    seen = []
+    for number in range(6):
+        this, following = (messages(NOW + 33_000_000 * (number + k), seed=number + k) for k in (0, 1))
+        for key, msg in (("color", following["color"]), ("depth", this["depth"]), ("color_info", this["color_info"])):
+            reader.on_message(CAMERA, key, msg)
+        found = reader.observe(NOW + 33_000_000 * (number + 1))
+        seen += [reader.frames[CAMERA].stamp_ns] if isinstance(found, Observation) else []
+    assert seen == [NOW + 33_000_000 * number for number in range(1, 6)]
+
+
+def test_parts_that_go_with_nothing_are_not_kept(reader):
+    for number in range(100):
+        reader.on_message(CAMERA, "color", messages(NOW + 33_000_000 * number)["color"])
+    assert len(reader.begun[CAMERA]) <= MAX_BEGUN

@@ -21,6 +21,8 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
 
 KINDS = {"color": Image, "depth": Image, "color_info": CameraInfo}
+# of a camera, captures of which a part has come: the others' parts may come yet, and a busy machine loses some of each
+MAX_BEGUN = 4
 
 
 class CameraReader:
@@ -32,7 +34,8 @@ class CameraReader:
         self.reader = GroupReader(robot)
         self.instruction = instruction
         self.check = FreshnessCheck(cameras, still_ok=simulated)
-        self.latest: dict[str, dict] = {c: {} for c in cameras}
+        self.begun: dict[str, dict[int, dict]] = {c: {} for c in cameras}  # by stamp, in the order of their first parts
+        self.whole: dict[str, tuple] = {}
         self.frames: dict[str, CameraFrame] = {}
         self.faults: dict[str, str] = {}  # why the newest capture of a camera is of no use
         self.states, self.joints, listen = JointStates(robot), History(robot.control_rate), Listener(node).on
@@ -57,19 +60,24 @@ class CameraReader:
         mounts.hear(self.poses, msg)
 
     def on_message(self, camera, key, msg):
-        latest = self.latest[camera]
-        latest[key] = msg
-        color, depth, info = (latest.get(k) for k in ("color", "depth", "color_info"))
-        if color and depth and info and color.header.stamp == depth.header.stamp == info.header.stamp:
-            self.latest[camera] = {"whole": (color, depth, info)}
+        begun, stamp = self.begun[camera], convert.time_ns(msg.header.stamp)
+        parts = begun.setdefault(stamp, {})
+        parts[key] = msg
+        if len(parts) == len(KINDS):
+            self.whole[camera] = tuple(parts[k] for k in KINDS)
+            for older in list(begun):
+                del begun[older]
+                if older == stamp:
+                    break
+        elif len(begun) > MAX_BEGUN:
+            del begun[next(iter(begun))]
 
     def observe(self, now_ns: int) -> Observation | str:
         """The observation at `now_ns`, with the groups' states at its own stamp, or why there is none."""
         if not self.joints.states:
             return self.states.missing()
-        for camera, latest in self.latest.items():
-            whole = latest.pop("whole", None)
-            if whole:
+        for camera in self.begun:
+            if whole := self.whole.pop(camera, None):
                 exposed = exposed_ns(self.robot, camera, convert.time_ns(whole[0].header.stamp))
                 pose = self.poses.extrinsics(camera, self.reader.vector(self.joints.at(exposed)))
                 try:
@@ -82,16 +90,15 @@ class CameraReader:
         if self.faults:
             return next(iter(self.faults.values()))
         if fault := self.check.fault(self.frames, now_ns):
-            late = (
-                c for c in self.latest if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE_S * 1e9
-            )
-            return next((why for c in late if (why := apart(c, self.latest[c]))), fault)
+            late = (c for c in self.begun if c not in self.frames or now_ns - self.frames[c].stamp_ns > MAX_AGE_S * 1e9)
+            return next((why for c in late if (why := apart(c, self.begun[c]))), fault)
         return observing.observation(self.frames, self.joints.at, self.reader, self.instruction)
 
 
-def apart(camera: str, latest: dict) -> str:
-    """'' or by how much the stamps of the newest colour, depth and info of a `camera` that go with nothing differ."""
-    stamps = {key: convert.time_ns(latest[key].header.stamp) for key in KINDS if key in latest}
+def apart(camera: str, begun: dict[int, dict]) -> str:
+    """'' or by how much the stamps of the newest colour, depth and info of a `camera` that go with nothing differ. begun: its parts by
+    stamp."""
+    stamps = {key: stamp for stamp, parts in begun.items() for key in parts}
     if len(stamps) < len(KINDS):
         return ""
     spread = (max(stamps.values()) - min(stamps.values())) / 1e6
