@@ -42,6 +42,7 @@ class Recipe:
     shards over the devices (FSDP). lora: rank of low-rank adapters that train in the language model's place, 0 none (needs peft).
     optimizer: ``adamw``, or ``adamw8bit`` with moments of 8 bits (needs bitsandbytes). compiled: run the step through torch.compile. on_device: hold all
     samples in the device's memory and augment them there.
+    corrections: how many times as often frames are drawn in which an arm, near its target, is told to move aside or turn (``frames``).
     turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
     None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
@@ -71,6 +72,7 @@ class Recipe:
     optimizer: str = "adamw"
     compiled: bool = False
     on_device: bool = False
+    corrections: int = 1
     turns: int = 4
     augmentation: Augmentation | None = None
     held_out: float = 0.05

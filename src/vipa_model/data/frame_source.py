@@ -27,6 +27,10 @@ class FrameSource:
     def __init__(self, dataset: FrameDataset, recipe: Recipe, samples: int = 256) -> None:
         self.dataset, self.recipe = dataset, recipe
         self.train, held = dataset.split(recipe.held_out, recipe.seed)
+        if recipe.corrections < 1:
+            raise ValueError(f"corrections is {recipe.corrections}; allowed: 1 (as often as other frames) or more")
+        if recipe.corrections > 1:
+            self.train = np.repeat(self.train, np.where(dataset.corrections(self.train), recipe.corrections, 1))
         chosen = np.random.default_rng(0).permutation(len(held))[:samples]
         self.held_out = held[np.sort(chosen)]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.data.corrections import corrections
 from vipa_model.data.frame_store import FrameStore
 from vipa_model.processing.images import lift_depth
 from vipa_model.processing.processing_vipa import VipaProcessor
@@ -125,6 +126,15 @@ class FrameDataset(Dataset):
         """Tool poses {group: (B, 7)} of frames, to decode actions with."""
         poses = self.gather("tool_pose", indices).astype(np.float64)
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
+
+    def corrections(self, indices: np.ndarray) -> np.ndarray:
+        """(B,) bool: frames in which some group, near the target, is told to move aside or turn, see corrections.py."""
+        poses, target, found, start = self.gather("tool_pose", indices), self.gather("target", indices), [], 0
+        for i, g in enumerate(self.config.groups):
+            actions = self.raw_actions[indices, :, start : start + g.action_dim]
+            found.append(corrections(actions, poses[:, 7 * i : 7 * i + 7], target))
+            start += g.action_dim
+        return np.any(found, 0)
 
     def gather(self, name: str, indices: np.ndarray) -> np.ndarray:
         """Array ``name`` of the FrameStores (see vipa_model.data.frame_store) at frames ``indices``, (B, ...); NaN
