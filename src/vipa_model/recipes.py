@@ -42,7 +42,8 @@ class Recipe:
     shards over the devices (FSDP). lora: rank of low-rank adapters that train in the language model's place, 0 none (needs peft).
     optimizer: ``adamw``, or ``adamw8bit`` with moments of 8 bits (needs bitsandbytes). compiled: run the step through torch.compile. on_device: hold all
     samples in the device's memory and augment them there.
-    corrections: how many times as often frames are drawn in which an arm, near its target, is told to move aside or turn (``frames``).
+    corrections: how many times as often frames are drawn in which an arm, near its target, is told to move aside, to turn or
+    to move its hand (``frames``).
     turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
     None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).

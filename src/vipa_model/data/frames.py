@@ -128,11 +128,12 @@ class FrameDataset(Dataset):
         return {g.name: poses[:, 7 * i : 7 * i + 7] for i, g in enumerate(self.config.groups)}
 
     def corrections(self, indices: np.ndarray) -> np.ndarray:
-        """(B,) bool: frames in which some group, near the target, is told to move aside or turn, see corrections.py."""
+        """(B,) bool: frames in which some group, near the target, is told to move aside, to turn or to move its hand, see corrections.py."""
         poses, target, found, start = self.gather("tool_pose", indices), self.gather("target", indices), [], 0
         for i, g in enumerate(self.config.groups):
-            actions = self.raw_actions[indices, :, start : start + g.action_dim]
-            found.append(corrections(actions, poses[:, 7 * i : 7 * i + 7], target))
+            part = slice(start, start + g.action_dim)
+            actions, hand = self.raw_actions[indices, :, part], self.raw_committed[indices, 0, part][:, 9:]
+            found.append(corrections(actions, hand, poses[:, 7 * i : 7 * i + 7], target))
             start += g.action_dim
         return np.any(found, 0)
 
