@@ -88,6 +88,8 @@ def test_a_real_cell_has_no_simulation_and_no_simulated_time(driver, nodes):
     config = EpisodeConfig("put_three_obj", cell="real", driver=driver).checked(commander=False)
     graph = cell_graph(config)
     assert [spec.executable for spec in graph] == nodes
+    # ros2_control's controllers take commands that say when they begin; node franky those that begin when they come
+    assert graph[0].parameters["dated_commands"] is (driver != "franky")
     whole = episode_graph(EpisodeConfig(**config.__dict__ | {"policy": "water_plant"}))
     assert all(spec.parameters.get("use_sim_time", False) is False for spec in whole)
     assert {"policy", "task_manager", "recorder", "episode"} < {spec.name for spec in whole} and "sim" not in {

@@ -63,10 +63,10 @@ def test_a_chunk_with_ragged_rows_is_refused():
 
 def test_trajectories_come_back():
     command = JointTrajectory(
-        ("a", "b"), np.array([0.01, 0.11]), np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [0, 0]])
+        ("a", "b"), np.array([0.01, 0.11]), np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6], [0, 0]]), 3_000_000_007
     )
     back = convert.trajectory(convert.trajectory_msg(command))
-    assert back.joint_names == command.joint_names
+    assert (back.joint_names, back.start_ns) == (command.joint_names, command.start_ns)
     for key in ("times", "positions", "velocities"):
         np.testing.assert_allclose(getattr(back, key), getattr(command, key), atol=1e-9)
 

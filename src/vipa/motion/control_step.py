@@ -12,6 +12,7 @@ from vipa.motion.chunk import REASONS, ActionChunk
 from vipa.motion.clearance import Clearance
 from vipa.motion.collision import CollisionModel
 from vipa.motion.contact_speed import ContactSpeed
+from vipa.motion.dating import Dating
 from vipa.motion.force_limit import Load
 from vipa.motion.gate import SafetyGate
 from vipa.motion.hands import Hands
@@ -43,6 +44,7 @@ class ControlStep:
         robot: whose motion it is.
         fixtures: the task's static boxes, world frame.
         watch_wrenches: nothing is executed while an arm's wrench does not come.
+        dated: the arms' commands say when they begin, see Dating; else they begin when they arrive.
         backend: makes what turns targets into joint velocities, of the kinematics and the seconds of a tick.
 
     Raises:
@@ -55,6 +57,7 @@ class ControlStep:
         fixtures: Sequence[Fixture] = (),
         watch_wrenches: bool = False,
         backend: Callable[[Kinematics, float], Servo] = Servo,
+        dated: bool = False,
     ):
         # in force now; as in the file; as drawn tighter, wherever the arms are
         self.robot = self._file = self.drawn = robot
@@ -66,6 +69,7 @@ class ControlStep:
         self.start_guard = StartGuard(self.kinematics, self.references)
         self.gate = SafetyGate(self.kinematics, self.dt)
         self.tracking = Tracking(self.kinematics.joint_names, self.gate.velocity)
+        self.dating = Dating(self.gate.sample) if dated else None
         self.clock = TickClock(self.dt)
         self.measured, self.load = Measured(robot), Load(robot)
         self.hands = Hands(self.references.hands, self.measured, self.gate)
@@ -104,7 +108,7 @@ class ControlStep:
 
     def tick(self, state: JointState, monotonic: float, ros_ns: int | None = None) -> dict[str, JointTrajectory]:
         """One control step: a command for every controller, by its name; {} when none is due (joint states may come faster
-        than the control rate) or the state is unusable. Times of the commands count from their arrival.
+        than the control rate) or the state is unusable.
 
         ros_ns: the ROS time now; None: the state's own stamp.
         """
@@ -138,6 +142,21 @@ class ControlStep:
         self._watch_backend(min(stamp_ns, ros_ns), monotonic)
         self._step(self.seconds(stamp_ns))
         return {} if self.tracking.lost else self._commands()
+
+    def timely(self, commands: dict[str, JointTrajectory], ros_ns: int) -> dict[str, JointTrajectory]:
+        """What is to be sent of this tick's `commands` at `ros_ns`, ROS time: all; but not what would have taken effect before: to
+        follow that now the arms would have to leap. They go on along the last plan, which brakes."""
+        if self.dating is None or not commands:
+            return commands
+        age = self.dating.answered(ros_ns)
+        if age <= self.dating.delay or not any(command.start_ns for command in commands.values()):
+            return commands
+        self.dating.unsent()
+        self.gate.retract()
+        self._note(
+            f"not sent: a command {1e3 * age:.0f} ms after its joint state; allowed: {1e3 * self.dating.delay:.0f}"
+        )
+        return {name: command for name, command in commands.items() if not command.start_ns}
 
     def _pace(self) -> None:
         """The next tick is as far off as joint states are apart: what is planned until then lasts until then."""
@@ -251,12 +270,14 @@ class ControlStep:
             self._hold("the commander is silent")
 
     def _commands(self) -> dict[str, JointTrajectory]:
-        times, positions, velocities = self.gate.plan.samples(self.gate.sample)
+        start_ns, (times, positions, velocities) = 0, self.gate.plan.samples(self.gate.sample)
+        if self.dating is not None:
+            start_ns, times, positions, velocities = self.dating.take(self.gate.plan, self.clock.stamp_ns)
         commands = {}
         for group in self.robot.groups:
             columns = self.kinematics.columns[group.name]
             commands[group.controller] = JointTrajectory(
-                tuple(group.joints), times, positions[:, columns], velocities[:, columns]
+                tuple(group.joints), times, positions[:, columns], velocities[:, columns], start_ns
             )
         return commands | self.hands.commands(self.dt)
 

@@ -21,7 +21,8 @@ class JointState:
 
 @dataclass(frozen=True)
 class JointTrajectory:
-    """A command for one controller: points at `times` (P,) seconds after its arrival (trajectory_msgs/JointTrajectory).
+    """A command for one controller: points at `times` (P,) seconds after `start_ns`, or after its arrival where that is 0
+    (trajectory_msgs/JointTrajectory).
 
     positions, velocities: (P, J) float64. The last velocity is zero.
     """
@@ -30,6 +31,7 @@ class JointTrajectory:
     times: np.ndarray
     positions: np.ndarray
     velocities: np.ndarray
+    start_ns: int = 0
 
 
 @dataclass(frozen=True)

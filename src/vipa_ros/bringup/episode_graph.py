@@ -10,6 +10,7 @@ from vipa.commanders import registry
 from vipa.commanders.inference import InferenceOptions
 from vipa.commanders.kind import CommanderRequest
 from vipa.config import Range, pinned
+from vipa.drivers.driver import OWN
 from vipa.errors import VipaError, unknown
 from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
@@ -249,7 +250,7 @@ def cell_graph(config: EpisodeConfig) -> list[ProcessSpec]:
     if config.cell == "real":
         ours = {"robot": robot, "use_sim_time": False}
         specs = [
-            ProcessSpec("motion", "motion", {**ours, "task": task}),
+            ProcessSpec("motion", "motion", {**ours, "task": task, "dated_commands": config.driver not in OWN}),
             ProcessSpec("planner", "planner", {**ours, "task": task}),
             ProcessSpec("robot", "robot", {**ours, "driver": config.driver, "cell": config.cell}),
         ]

@@ -75,12 +75,13 @@ def trajectory(msg: JointTrajectoryMsg) -> JointTrajectory:
     times = np.array([p.time_from_start.sec + p.time_from_start.nanosec * 1e-9 for p in msg.points])
     positions = np.array([p.positions for p in msg.points], dtype=float)
     velocities = np.array([p.velocities for p in msg.points], dtype=float)
-    return JointTrajectory(tuple(msg.joint_names), times, positions, velocities)
+    return JointTrajectory(tuple(msg.joint_names), times, positions, velocities, time_ns(msg.header.stamp))
 
 
 def trajectory_msg(command: JointTrajectory) -> JointTrajectoryMsg:
-    """The inverse of `trajectory`, with header.stamp = 0: it starts when it arrives."""
+    """The inverse of `trajectory`."""
     msg = JointTrajectoryMsg(joint_names=list(command.joint_names))
+    msg.header.stamp = time_msg(command.start_ns)
     positions = np.ascontiguousarray(command.positions, dtype=float)
     velocities = np.ascontiguousarray(command.velocities, dtype=float)
     points = []

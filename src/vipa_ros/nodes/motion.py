@@ -1,7 +1,8 @@
 """Node `motion`: the only one that commands a controller. Driven by /joint_states; a shell over `vipa.motion.Motion`.
 
 Parameters: robot (name or path); task (name or path, may be empty): its fixtures are kept clear of; require_wrench (bool,
-default true): nothing moves while an arm's wrench does not come; motion_backend: embedded (default) or moveit, for end-effector poses.
+default true): nothing moves while an arm's wrench does not come; motion_backend: embedded (default) or moveit, for end-effector poses;
+dated_commands (bool, default false): the arms' commands say when they begin, as ros2_control's controllers want it.
 """
 
 import time
@@ -39,7 +40,8 @@ class MotionNode(Node):
         task = node.parameter(self, "task", "")
         backend = backend_named(node.parameter(self, "motion_backend", "embedded"))
         fixtures = load_task(task).fixtures if task else ()
-        self.motion = Motion(robot, fixtures, node.parameter(self, "require_wrench", True), backend)
+        watch, dated = node.parameter(self, "require_wrench", True), node.parameter(self, "dated_commands", False)
+        self.motion = Motion(robot, fixtures, watch, backend, dated)
         self.listener, self.servos = Listener(self), None
         if isinstance(self.motion.servo, MoveItBackend):
             from vipa_ros.moveit.servo_clients import ServoClients  # MoveIt's messages are wanted only here
@@ -102,6 +104,7 @@ class MotionNode(Node):
             self.listener.drop(topics.JOINT_STATES, str(error))
             return
         commands = self.motion.tick(state, started, self.get_clock().now().nanoseconds)
+        commands = self.motion.timely(commands, self.get_clock().now().nanoseconds)
         for controller, command in commands.items():
             out = convert.trajectory_msg(command)
             out.header.frame_id = str(

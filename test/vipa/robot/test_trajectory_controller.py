@@ -1,4 +1,10 @@
-"""The controller does as JointTrajectoryController does."""
+"""The controller does as JointTrajectoryController does.
+
+jtc_4_42_1.json holds what the true one commanded: ros2_controllers 4.42.1, its update() called cycle by cycle.
+"""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +13,14 @@ from vipa.robot.state import JointTrajectory
 from vipa.robot.trajectory_controller import TrajectoryController
 
 NAMES = ("a", "b")
+TRUE = json.loads(Path(__file__).with_name("jtc_4_42_1.json").read_text(encoding="utf-8"))
 
 
-def trajectory(times, positions, velocities=None, names=NAMES):
+def trajectory(times, positions, velocities=None, names=NAMES, start=0.0):
     velocities = np.zeros_like(np.asarray(positions, float)) if velocities is None else np.asarray(velocities, float)
-    return JointTrajectory(names, np.asarray(times, float), np.asarray(positions, float), velocities)
+    return JointTrajectory(
+        names, np.asarray(times, float), np.asarray(positions, float), velocities, round(1e9 * start)
+    )
 
 
 @pytest.fixture
@@ -87,3 +96,64 @@ def test_a_point_at_time_zero_is_the_start(controller):
 def test_joints_in_any_order(controller):
     controller.accept(trajectory([1.0], [[7.0, 8.0]], names=("b", "a")), 0.0)
     np.testing.assert_allclose(controller.sample(np.array([1.0]))[0], [[8.0, 7.0]])
+
+
+def test_what_began_already_is_followed_from_where_it_is_now(controller):
+    points = [0.0, 1.0], [[0.5, 0.5], [1.0, 1.0]]
+    ahead = TrajectoryController("arm", NAMES)
+    ahead.accept(trajectory(*points), 3.0)
+    assert controller.accept(trajectory(*points, start=3.0), 3.4) == ""
+    for at_once, late in zip(ahead.sample(np.array([3.4, 3.7, 9.0])), controller.sample(np.array([3.4, 3.7, 9.0]))):
+        np.testing.assert_allclose(late, at_once, atol=1e-12)
+
+
+def test_what_begins_later_is_gone_to_from_the_desired_state(controller):
+    assert controller.accept(trajectory([0.0, 1.0], [[0.5, 0.5], [1.0, 1.0]], start=2.0), 1.0) == ""
+    positions, velocities = controller.sample(np.array([1.0, 1.5, 2.0, 3.0]))
+    np.testing.assert_allclose(positions[:, 0], [0.0, 0.25, 0.5, 1.0], atol=1e-12)
+    np.testing.assert_allclose(velocities[[0, 2, 3]], 0.0, atol=1e-12)
+
+
+def test_what_has_ended_is_rejected(controller):
+    late = trajectory([0.5, 1.0], [[0.5, 0.5], [1.0, 1.0]], start=2.0)
+    assert controller.accept(late, 3.25) == "arm: ended 0.250 s ago"
+    np.testing.assert_array_equal(controller.sample(np.array([3.25]))[0], [[0.0, 1.0]])
+    assert controller.accept(late, 3.0) == ""
+
+
+def commands(case, cycle):
+    """What the controller commands, a row a cycle, of joints that follow by the case's lag."""
+    made, h = TrajectoryController("arm", NAMES, cycle), 1 / case["rate"]
+    made.reset(np.array(TRUE["home"]))
+    waiting, out = list(case["trajectories"]), []
+    share = 1 - np.exp(-h / case["lag"]) if case["lag"] else 1.0
+    measured = np.array(TRUE["home"]), np.zeros(2)
+    for k in range(case["every"] * len(case["commands"])):
+        now = 1.0 + k * h
+        if out:
+            step = share * (out[-1] - measured[0])
+            measured = measured[0] + step, step / h
+        while waiting and 1.0 + waiting[0]["arrives"] <= now + 1e-9:
+            t = waiting.pop(0)
+            speeds = t.get("velocities", np.zeros((0, 2)))
+            start = 0 if t.get("start") is None else round(1e9 * (1 + t["start"]))
+            given = JointTrajectory(NAMES, np.array(t["times"]), np.array(t["positions"]), np.array(speeds), start)
+            assert made.accept(given, now, None if case["interpolate_from_desired_state"] else measured) == ""
+        out.append(made.sample(np.array([now + h]))[0][0])
+    return np.array(out)[:: case["every"]]
+
+
+@pytest.mark.parametrize("case", TRUE["cases"], ids=lambda case: case["name"])
+def test_commands_are_the_true_controllers(case):
+    np.testing.assert_allclose(commands(case, 1 / case["rate"]), case["commands"], atol=1e-9)
+
+
+def test_without_its_cycle_a_replacement_differs_from_the_true_controllers():
+    replaced = TRUE["cases"][0]
+    assert np.abs(commands(replaced, 0.0) - replaced["commands"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("end, words", [(1.1e-7, ""), (1.3e-7, "not zero"), (-1.3e-7, "not zero")])
+def test_what_counts_as_rest_is_the_true_controllers(controller, end, words):
+    reason = controller.accept(trajectory([0.1], [[0, 0]], [[0, end]]), 0.0)
+    assert words in reason and bool(words) == bool(reason)
