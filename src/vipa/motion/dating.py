@@ -13,9 +13,7 @@ import numpy as np
 from vipa.motion.gate import Plan
 
 MAX_WAY_S = 0.01  # seconds that a command may be under way without effect on what the arm does
-MAX_AGE_S = (
-    0.05  # seconds that may pass between a joint state and the command that answers it; older joint states move nothing
-)
+MAX_AGE_S = 0.05  # seconds from a joint state to its answer that count; older joint states move nothing
 AGES = 100  # commands whose median age counts
 
 
@@ -45,12 +43,12 @@ class Dating:
         here, last, elapsed = plan.at(0.0), self._plan, (stamp_ns - self._stamp_ns) / 1e9
         self._before, self._before_ns = last, self._stamp_ns
         self._plan, self._stamp_ns = plan, stamp_ns
-        if here.at_rest and self._ages:
-            self.delay = self._way + median(self._ages)
         if last is None or elapsed <= 0 or not np.allclose(last.at(elapsed).q, here.q, rtol=0, atol=1e-6):
             return 0, times, positions, velocities
         back = min(self.step, elapsed)
         before = last.at(elapsed - back)
+        if before.at_rest and here.at_rest and self._ages:
+            self.delay = self._way + median(self._ages)
         return (
             stamp_ns + round(1e9 * (self.delay - back)),
             np.concatenate([[0.0, back], back + times]),

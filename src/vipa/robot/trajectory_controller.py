@@ -19,8 +19,8 @@ class TrajectoryController:
     cubic Hermite where velocities are given, else a line; at the last point it holds. A rejected trajectory changes nothing.
 
     cycle: seconds between two commands of the controller. In every cycle JTC commands what is desired at the next, and takes that
-    for the desired state *of this* cycle when a trajectory comes (seen in ros2_controllers 4.42.1): what it
-    commands leaps by up to two cycles' way in one. 0: without that.
+    for the desired state *of this* cycle when a trajectory comes (ros2_controllers 4.42.1): what it commands leaps by up to two
+    cycles' way in one. 0: without that.
     """
 
     def __init__(self, name: str, joint_names: Sequence[str], cycle: float = 0.0):
