@@ -190,7 +190,7 @@ def _stage(
     frames = run.write(writer, progress)
     report.added.append(run.key)
     report.episodes.append(f"{run.key}  {frames / config.fps:.1f} s  {described(run.meta)}")
-    notes = ([f"ends at the jump: {run.cut}"] if run.cut else []) + run.bag.skipped.lines()
+    notes = run.notes + ([f"ends at the jump: {run.cut}"] if run.cut else []) + run.bag.skipped.lines()
     if notes:
         report.notes[name] = notes
 

@@ -38,11 +38,13 @@ _TIME = re.compile(r"(\d{8}-\d{6})-")
 
 
 class Run:
-    """One run folder, open. A context manager. meta: what the dataset keeps of it. cut: why it ends before its end, or ""."""
+    """One run folder, open. A context manager. meta: what the dataset keeps of it. cut: why it ends before its end, or "".
+    notes: what beside the bag's messages could not be used."""
 
     def __init__(self, folder: Path):
         """Raises VipaError if it has no readable bag with pictures, or its robot is not known."""
         self.folder = folder
+        self.notes: list[str] = []
         self.bag = BagReader(folder / "bag")
         try:
             self._open()
@@ -64,7 +66,11 @@ class Run:
             if "robot" in settings
             else load_robot(name)
         )
-        self.task = _task(settings, card.get("task") or last.task, folder)
+        try:
+            self.task = _task(settings, card.get("task") or last.task, folder)
+        except VipaError as error:  # a task file of an earlier version, say: what happened is in the bag all the same
+            self.task = None
+            self.notes.append(f"without targets: {error}")
         self.key = str(card.get("episode_id") or self.bag.custom_data.get("episode_id") or folder.resolve().name)
         self.instruction = card.get("instruction") or last.instruction
         self.subtasks = [s.name for s in self.states[-1].subtasks]

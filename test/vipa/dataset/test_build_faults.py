@@ -295,3 +295,16 @@ def test_cameras_that_a_live_robot_would_not_trust_are_refused(plain, tmp_path):
     assert report.added == ["good"]
     assert "camera wrist: depth is empty: 0.0 % of its pixels have one" in report.failed[str(blind)]
     assert "camera wrist: the same depth for " in report.failed[str(frozen)]
+
+
+def test_a_task_file_of_another_version_costs_the_targets_alone(plain, tmp_path):
+    run = make_run(tmp_path / "old", plain)
+    (run / "config.yaml").write_text(
+        "task: {name: put_three_obj, subtasks: [{name: open drawer, oldkey: 1}]}", encoding="utf-8"
+    )
+    report = build_from_bags([run], tmp_path / "set")
+    assert report.added == ["old"] and not report.whole
+    (note,) = report.notes[str(run)]
+    assert note.startswith("without targets: ") and "config.yaml: task" in note
+    episode = Dataset(tmp_path / "set").episode(0)
+    assert not episode["target"].any() and len(episode.meta["subtasks"]) > 1
