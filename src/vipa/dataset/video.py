@@ -9,17 +9,19 @@ import numpy as np
 from vipa.errors import VipaError
 
 # libx265's fastest, without loss; frames in the order of time, so that files can be joined, and one thread, as episodes are
-# written beside each other. Blocks of 16 pixels and no search for motion: measured on rendered 320x240 depth (CPU a frame) 3.3 ms,
-# and 5.7 ms with x265's own, which are 7 % smaller. FFV1 takes 0.8 ms and half the room, but LeRobot's edits know no such codec.
+# written beside each other. Blocks of 16 pixels, no search for motion, no deblocking (which changes no pixel without loss): measured
+# on rendered 320x240 depth (CPU a frame) 2.9 ms, and 5.3 ms with x265's own blocks of 64. FFV1 takes 0.9 ms and 60 % of the room, but
+# LeRobot's edits know no such codec.
 HEVC = {
     "preset": "ultrafast",
     "g": "2",
     "x265-params": "lossless=1:bframes=0:rc-lookahead=0:scenecut=0:aq-mode=0:pools=none:frame-threads=1:log-level=none"
-    ":ctu=16:no-wpp=1:rd=1:me=0:merange=0:subme=0",
+    ":ctu=16:no-wpp=1:no-deblock=1:rd=1:me=0:merange=0:subme=0",
 }
-# No look ahead: x264's reads memory that nobody wrote (seen at up to 64 pixels across), and two builds of one bag then differ. It
-# would save a tenth of the room.
-H264 = {"preset": "veryfast", "crf": "20", "g": "2", "bf": "0", "threads": "1", "rc-lookahead": "0"}
+# `ultrafast` at 21 is as close to the pictures as `veryfast` at 20, for half the time to write, two thirds of that to read and up to 29 %
+# more room: docs/benchmarks.md. No look ahead: x264's reads memory that nobody wrote (seen at up to 64 pixels across), and two builds
+# of one bag then differ.
+H264 = {"preset": "ultrafast", "crf": "21", "g": "2", "bf": "0", "threads": "1", "rc-lookahead": "0"}
 OPTIONS = {"mp4": {"movflags": "+faststart"}, "matroska": {}}  # by container
 KINDS = {
     "color": ("mp4", "libx264", "yuv420p", H264),
@@ -31,8 +33,7 @@ KINDS = {
 class VideoWriter:
     """Writes one file, frame after frame, of one of KINDS. One thread.
 
-    Colour (.mp4): libx264, a key frame every second frame and no B-frames, so that any frame is one decode away. Measured
-    on rendered 320x240 pictures (a frame): libx264 veryfast with look-ahead 4.0 kB, 1.3 ms; svtav1 preset 12 2.4 kB, 4.4 ms.
+    Colour (.mp4): libx264, a key frame every second frame and no B-frames, so that any frame is two decodes away at most.
     Depth (.mkv): FFV1, every frame a key frame, with CRCs; measured on rendered 320x240 depth, FFV1's usual key frame every twelfth saves
     5 % and makes a read of one frame 4.5 times as dear. Depth map (.mp4): HEVC of 12-bit codes, see `vipa.dataset.depth`.
     """

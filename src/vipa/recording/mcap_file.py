@@ -9,7 +9,7 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ class McapFile:
         self.schemas: dict[int, Schema] = {}
         self.counts: dict[int, int] = {}
         self.parts: list[Part] = []
+        self._verified: set[int] = set()  # starts of the chunks whose CRC was found right
         try:
             with self.path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -68,17 +69,20 @@ class McapFile:
             self._data.close()
         self._data = b""
 
-    def read(self, part: Part) -> list[RawMessage]:
-        """The messages of a part, in the order they were written. Raises VipaError if it is damaged."""
+    def read(self, part: Part, channels: Collection[int] | None = None) -> list[RawMessage | None]:
+        """The messages of a part, in the order they were written; None in the place of one of another channel than `channels`
+        (None: all). Raises VipaError if it is damaged."""
         try:
-            return [m for m in self._records(part) if isinstance(m, RawMessage)]
+            return [m for m in self._records(part, channels) if m is None or isinstance(m, RawMessage)]
         except Damaged as error:
             raise self._error(error) from None
 
     def _error(self, damage: Damaged) -> VipaError:
         return VipaError(f"{self.path}: {damage}; `vipa bag repair` keeps what is whole")
 
-    def _records(self, part: Part) -> Iterator[Schema | Channel | RawMessage]:
+    def _records(
+        self, part: Part, channels: Collection[int] | None = None
+    ) -> Iterator[Schema | Channel | RawMessage | None]:
         if part.chunk is None:
             at = part.start
             while at < part.end:
@@ -87,7 +91,9 @@ class McapFile:
                     yield records.message(self._data, head)
                 at = head.end
             return
-        for record in records.chunk_records(records.chunk_content(self._data, part.chunk)):
+        content = records.chunk_content(self._data, part.chunk, verify=part.start not in self._verified)
+        self._verified.add(part.start)
+        for record in records.chunk_records(content, channels):
             if isinstance(record, RawMessage) and not part.first_ns <= record.log_ns <= part.last_ns:
                 raise Damaged("a chunk whose head gives wrong times")
             yield record

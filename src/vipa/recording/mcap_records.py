@@ -7,7 +7,7 @@ its content (8 bytes), and the content.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BytesIO
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ COMPRESSIONS = ("", "zstd", "lz4")
 
 _CHUNK = struct.Struct("<QQQII")  # start time, end time, uncompressed size, its CRC, length of the compression's name
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
-_ZSTD_UNKNOWN = -1
+_MESSAGE_OPCODE = int(Opcode.MESSAGE)
 
 
 class Damaged(Exception):
@@ -99,8 +99,8 @@ def chunk_info(data, head: Head) -> ChunkInfo:
     return ChunkInfo(first, last, size, crc, compression, start, head.end)
 
 
-def chunk_content(data, chunk: ChunkInfo) -> bytes:
-    """The records of a chunk, decompressed, its CRC verified. Raises Damaged."""
+def chunk_content(data, chunk: ChunkInfo, verify: bool = True) -> bytes:
+    """The records of a chunk, decompressed. verify: look at its CRC. Raises Damaged."""
     packed = bytes(data[chunk.start : chunk.end])
     try:
         content = _decompress(packed, chunk.compression, chunk.size)
@@ -108,7 +108,7 @@ def chunk_content(data, chunk: ChunkInfo) -> bytes:
         raise Damaged(f"a chunk that cannot be decompressed ({error})") from None
     if len(content) != chunk.size:
         raise Damaged(f"a chunk that says {chunk.size} bytes and holds others")
-    if chunk.crc and zlib.crc32(content) != chunk.crc:
+    if verify and chunk.crc and zlib.crc32(content) != chunk.crc:
         raise Damaged("a chunk whose CRC does not agree")
     return content
 
@@ -126,8 +126,11 @@ def _decompress(packed: bytes, compression: str, size: int) -> bytes:
         return reader.read(size + 1)
 
 
-def chunk_records(content: bytes) -> Iterator[Schema | Channel | RawMessage]:
-    """Schemas, channels and messages of a chunk's content, in their order. Raises Damaged."""
+def chunk_records(
+    content: bytes, channels: Collection[int] | None = None
+) -> Iterator[Schema | Channel | RawMessage | None]:
+    """Schemas, channels and messages of a chunk's content, in their order; None for a message of another channel than `channels`
+    (None: all). Raises Damaged."""
     at, size = 0, len(content)
     while at < size:
         if at + HEAD.size > size:
@@ -136,8 +139,11 @@ def chunk_records(content: bytes) -> Iterator[Schema | Channel | RawMessage]:
         start, at = at + HEAD.size, at + HEAD.size + length
         if at > size:
             raise Damaged("a chunk that ends within a record")
-        if opcode == Opcode.MESSAGE:
-            yield message(content, Head(opcode, start, at))
+        if opcode == _MESSAGE_OPCODE:
+            if channels is not None and int.from_bytes(content[start : start + 2], "little") not in channels:
+                yield None
+            else:
+                yield message(content, Head(opcode, start, at))
         elif opcode == Opcode.SCHEMA:
             yield schema(content, Head(opcode, start, at))
         elif opcode == Opcode.CHANNEL:

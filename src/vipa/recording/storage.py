@@ -72,11 +72,11 @@ class McapStorage:
         for file in self.files:
             file.close()
 
-    def _read(self, number: int, file: int, part: Part) -> Iterator[Stored]:
-        for index, message in enumerate(self.files[file].read(part)):
+    def _read(self, number: int, file: int, part: Part, channels: Collection[int] | None = None) -> Iterator[Stored]:
+        for index, message in enumerate(self.files[file].read(part, channels)):
             if self.cut is not None and (number, index) >= self.cut:
                 return
-            if (file, message.channel) in self.connections:
+            if message is not None and (file, message.channel) in self.connections:
                 yield Stored(message.log_ns, (number, index), (file, message.channel), message.data)
 
     def in_file_order(self) -> Iterator[Stored]:
@@ -90,13 +90,14 @@ class McapStorage:
             for p in self._parts
             if (start_ns is None or p[2].last_ns >= start_ns) and (stop_ns is None or p[2].first_ns < stop_ns)
         ]
+        channels = {number: {id for file, id in wanted if file == number} for number in range(len(self.files))}
         held: list[Stored] = []
         bytes_held = 0
         for part in sorted(parts, key=lambda p: (p[2].first_ns, p[0])):
             while held and held[0].log_ns < part[2].first_ns:
                 bytes_held -= len(held[0].data)
                 yield heapq.heappop(held)
-            for message in self._read(*part):
+            for message in self._read(*part, channels[part[1]]):
                 if message.connection in wanted and _within(message.log_ns, start_ns, stop_ns):
                     heapq.heappush(held, message)
                     bytes_held += len(message.data)

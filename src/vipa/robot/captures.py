@@ -11,6 +11,7 @@ MIN_BRIGHTNESS = 8.0  # mean of the colours, of 255: a lens cap gives 0 to 4, a 
 MIN_DEPTH_SHARE = 0.01  # share of the pixels that have a depth at least
 MAX_CENTRE_SHARE = 0.2  # share of the picture's size that the principal point may lie off its centre
 FOCAL_RANGE = (0.2, 10.0)  # focal length over the picture's width: 136 to 6 degrees across
+MAX_ROW_ERROR = 1e-5  # that K's last row may be off (0, 0, 1)
 MAX_FOCAL_SKEW = 0.2  # share by which the two focal lengths may differ
 
 
@@ -64,7 +65,7 @@ def intrinsics_fault(k: np.ndarray, size: tuple[int, int], info_size: tuple[int,
         return f"camera_info: focal lengths {fx:.1f}, {fy:.1f} pixels; allowed: {FOCAL_RANGE[0] * size[0]:g} .. {FOCAL_RANGE[1] * size[0]:g}, alike"
     if abs(cx - size[0] / 2) > MAX_CENTRE_SHARE * size[0] or abs(cy - size[1] / 2) > MAX_CENTRE_SHARE * size[1]:
         return f"camera_info: principal point {cx:.1f}, {cy:.1f} is not that of a picture of {size[0]}x{size[1]} pixels"
-    if not np.allclose(k[2], [0, 0, 1]) or k[1, 0] != 0 or abs(k[0, 1]) > MAX_FOCAL_SKEW * fx:
+    if np.abs(k[2] - (0, 0, 1)).max() > MAX_ROW_ERROR or k[1, 0] != 0 or abs(k[0, 1]) > MAX_FOCAL_SKEW * fx:
         return "camera_info: K is no pinhole camera's"
     return ""
 

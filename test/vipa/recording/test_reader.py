@@ -6,6 +6,7 @@ import pytest
 from helpers.synthetic_bag import START_NS, Messages, depth_picture, picture, write_episode
 from vipa.errors import VipaError
 from vipa.recording.bag import BagWriter
+from vipa.recording.mcap_file import McapFile
 from vipa.recording.reader import BagReader, image_array, stamp_ns
 
 
@@ -43,6 +44,32 @@ def test_a_part_of_the_time(folder):
         assert len(messages) == 24
         assert all(START_NS < m.log_time_ns < middle for m in messages)
         assert len(list(bag.raw(["/joint_states"]))) == 51
+
+
+def test_some_channels_of_a_file_keep_the_places_of_the_others(folder):
+    file = McapFile(next(folder.glob("*.mcap")))
+    for part in file.parts:
+        every = file.read(part)
+        for channels in ({every[0].channel}, set(), {m.channel for m in every}):
+            assert file.read(part, channels) == [m if m.channel in channels else None for m in every]
+    file.close()
+
+
+def test_a_checksum_is_verified_whatever_is_read_first(folder, tmp_path):
+    """Once is enough for a chunk, and it must be the first time, also where nothing of the chunk is wanted."""
+    path = tmp_path / "damaged.mcap"
+    path.write_bytes(next(folder.glob("*.mcap")).read_bytes())
+    chunk = McapFile(path).parts[0].chunk
+    with path.open(
+        "r+b"
+    ) as file:  # the CRC stands before the length and name of the compression and the length of the data
+        file.seek(chunk.start - 8 - len(chunk.compression) - 4 - 4)
+        file.write((chunk.crc ^ 1).to_bytes(4, "little"))
+    damaged = McapFile(path)
+    for _ in range(2):
+        with pytest.raises(VipaError, match="CRC"):
+            damaged.read(damaged.parts[0], set())
+    damaged.close()
 
 
 def test_errors(folder, tmp_path):
