@@ -40,6 +40,21 @@ def _write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def check_place(path: Path) -> None:
+    """Makes the folder of the file `path`, which long work will write: what is wrong with the place is said before the work.
+    Raises VipaError."""
+    path = Path(path)
+    if path.is_dir():
+        raise VipaError(f"{path}: is a folder; allowed: the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise VipaError(
+            f"{path}: {path.parent}: {error.strerror}; allowed: a file in a folder that can be written"
+        ) from None
+
+
 def write_json(path: Path, data) -> None:
     """Writes `data` as indented JSON. Raises ValueError for a number that is not finite."""
     write_bytes(path, (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

@@ -32,7 +32,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         self._given = args
-        return super().parse_known_args(args, namespace)
+        found, left = super().parse_known_args(args, namespace)
+        if left:  # here, where the options are known; argparse hands them up to the parser of all verbs
+            self.error(f"unknown argument {' '.join(left)}; allowed: none")
+        return found, left
 
     def error(self, message):
         """Prints why and exits with 2."""

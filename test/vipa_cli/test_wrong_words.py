@@ -9,6 +9,9 @@ from vipa_cli import cli, exit_status
 
 CASES = {
     "an option": (["episode", "--tsk", "x"], "vipa episode: unknown option --tsk (did you mean '--task'?)."),
+    "an option of a verb that wants nothing": (["replay", "--spead", "2"], "vipa replay: unknown option --spead"),
+    "an option of an action": (["bag", "info", "x", "--jsn"], "vipa bag info: unknown option --jsn (did you mean '--json'?)"),
+    "a word too many": (["bag", "info", "x", "y"], "vipa bag info: unknown argument y"),
     "a verb": (["episod"], "unknown 'episod' (did you mean 'episode'?); allowed: episode, cell"),
     "an action": (["bag", "inf", "x"], "unknown 'inf' (did you mean 'info'?); allowed: info, repair"),
     "a task": (["episode", "--task", "water_plnt"], "unknown task 'water_plnt' (did you mean 'water_plant'?)"),
@@ -18,6 +21,10 @@ CASES = {
     "a file for a bag": (["bag", "info", __file__], "is a file; allowed: the folder of a bag"),
     "no dataset": (["dataset", "check", "nowhere"], "nowhere/meta/info.json: No such file or directory; allowed: the folder of a"),
     "a file for a folder": (["episode", "--task", "water_plant", "--in-process", "--out", __file__], "is a file; allowed: a folder"),
+    "no folder for a page": (["dataset", "check", "nowhere", "--out", f"{__file__}/page.html"], "page.html: "),
+    "a folder for a page": (["dataset", "show", "nowhere", "--out", "."], "is a folder; allowed: the name of a file"),
+    "no terminal": (["teleop", "--task", "water_plant", "--attach"], "device terminal: no terminal to type at; allowed: a terminal"),
+    "no such frame, beside a graph": (["teleop", "--task", "water_plant", "--attach", "--frame", "moon"], "unknown frame of robot"),
     "no plan": (["evaluate", "nowhere.yaml"], "vipa evaluate: nowhere.yaml: No such file or directory"),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from vipa import files
 from vipa_cli import exit_status, json_document, parsers
 from vipa_cli.commands import dataset_edit, dataset_import, dataset_video
 from vipa_cli.progress import Progress
@@ -104,6 +105,8 @@ def check(args) -> int:
     from vipa.dataset.reader import Dataset
     from vipa.errors import VipaError
 
+    if args.out:
+        files.check_place(args.out)
     findings, dataset = findings_of(args.dataset, Progress()), Dataset(args.dataset)
     try:
         findings += quality(dataset, Progress())
@@ -166,6 +169,8 @@ def show(args) -> int:
     from vipa.dataset.build import described
     from vipa.dataset.reader import Dataset, key_of
 
+    if args.out:
+        files.check_place(args.out)
     dataset = Dataset(args.dataset)
     spec = dataset.spec
     frames = sum(row["length"] for row in dataset.rows)

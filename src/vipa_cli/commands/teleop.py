@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from vipa.errors import VipaError
-from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa.terminal import keyboard
 from vipa_cli import exit_status
@@ -36,11 +35,14 @@ def run(args) -> int:
     cell = arguments_.config(args, teleop_graph.NAMES)
     config = TeleopConfig(**{name: getattr(args, name) for name in teleop_graph.table()})
     if args.attach:
-        return attach(cell, config, args.domain)
-    cell = cell.checked(commander=False)
+        cell = replace(cell, robot=cell.robot or load_task(cell.task).robot)
+    else:
+        cell = cell.checked(commander=False)
     config = config.checked(cell)
     if config.device == "terminal" and not keyboard.is_terminal():
         raise VipaError("device terminal: no terminal to type at; allowed: a terminal, or another --device")
+    if args.attach:
+        return attach(cell, config, args.domain)
     if config.policy:
         replace(cell, policy=config.policy).checked()
     return supervise(cell, config, args.verbose)
@@ -48,13 +50,11 @@ def run(args) -> int:
 
 def attach(cell, config, domain) -> int:
     """The node alone, in this process, in the ROS domain of a graph that runs."""
-    robot = cell.robot or load_task(cell.task).robot
-    load_robot(robot)
     found = environment.Domain(domain or os.environ.get("ROS_DOMAIN_ID") or str(environment.running_domain()))
     os.environ.update(environment.child_environment(found.id))
     from vipa_ros.nodes import teleop  # rclpy reads the domain when it is imported first
 
-    parameters = teleop_graph.driving(config) | {"robot": robot, "use_sim_time": cell.cell == "sim"}
+    parameters = teleop_graph.driving(config) | {"robot": cell.robot, "use_sim_time": cell.cell == "sim"}
     sys.argv = ["teleop", *command(ProcessSpec("teleop", "teleop", parameters), "")[3:]]
     with keyboard.single_keys():
         teleop.main()
