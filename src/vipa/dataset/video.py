@@ -22,7 +22,8 @@ HEVC = {
 # more room: docs/benchmarks.md. No look ahead: x264's reads memory that nobody wrote (seen at up to 64 pixels across), and two builds
 # of one bag then differ.
 H264 = {"preset": "ultrafast", "crf": "21", "g": "2", "bf": "0", "threads": "1", "rc-lookahead": "0"}
-OPTIONS = {"mp4": {"movflags": "+faststart"}, "matroska": {}}  # by container
+# by container. Matroska would draw an id by chance, and two builds of one bag would differ.
+OPTIONS = {"mp4": {"movflags": "+faststart"}, "matroska": {"fflags": "+bitexact"}}
 KINDS = {
     "color": ("mp4", "libx264", "yuv420p", H264),
     "depth": ("matroska", "ffv1", "gray16le", {"level": "3", "slicecrc": "1", "g": "1"}),

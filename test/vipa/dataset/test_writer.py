@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.small_dataset import FPS, SPEC, frame, write
-from vipa.dataset import layout, tables
+from vipa.dataset import layout, tables, video
 from vipa.dataset.check import check
 from vipa.dataset.reader import Dataset
 from vipa.dataset.spec import CameraSpec, DatasetSpec, Feature, robot_spec
@@ -327,3 +327,17 @@ def test_many_writers_at_once_lose_nothing(tmp_path):
         for done in [pool.submit(work, n) for n in range(3)]:
             done.result()
     assert check(root) == [] and sorted(e.key for e in Dataset(root)) == [f"seed-{n:04d}" for n in range(9)]
+
+
+@pytest.mark.parametrize("kind", video.KINDS)
+def test_the_same_frames_give_the_same_file(kind, tmp_path):
+    """So that two builds of one bag can be compared."""
+    pictures = np.random.default_rng(1).integers(0, 255, (6, 24, 32, 3), np.uint8)
+    files = set()
+    for turn in range(4):
+        writer = video.VideoWriter(tmp_path / str(turn), 24, 32, 10, kind)
+        for picture in pictures:
+            writer.add(picture if kind == "color" else picture[..., 0].astype(np.uint16) * 16)
+        writer.close()
+        files.add((tmp_path / str(turn)).read_bytes())
+    assert len(files) == 1
