@@ -37,7 +37,7 @@ def late(camera: float, command: float) -> Robot:
 def policy_run(cell: Robot, told: Robot) -> tuple[float, float]:
     """The shipped policy in a cell as late as `cell`, by the robot file `told`, over 4 s: metres, RMS, between where the arm was at the
     exposure and where the policy had it, and between where the policy wanted it and where it then was."""
-    commander = PolicyCommander(told, load_policy("water_plant"))
+    commander = PolicyCommander(told, load_policy("water_plant_keypoint"))
     tools: dict[int, np.ndarray] = {}
     seen: list[tuple[int, np.ndarray]] = []
     answers = []
