@@ -4,7 +4,8 @@ from math import sqrt
 
 import numpy as np
 
-from vipa.geometry.rotation import conjugate, difference, multiply, rotate, to_matrix
+from vipa.geometry import rotation
+from vipa.geometry.rotation import conjugate, multiply, rotate, to_matrix
 
 IDENTITY = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
@@ -45,9 +46,23 @@ def matrices(p: np.ndarray) -> np.ndarray:
     return out
 
 
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(6,) metres and radians that lead from pose `b` to pose `a`, in the axes of the frame both are given in."""
+    ax, ay, az, *turn = a.tolist()
+    bx, by, bz, *before = b.tolist()
+    return np.array((ax - bx, ay - by, az - bz, *rotation.way(turn, before)))
+
+
+def moved(p: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The pose that lies `by` (6,) from `p`: `difference(moved(p, by), p)` is `by`."""
+    x, y, z, *turn = p.tolist()
+    dx, dy, dz, *vector = by.tolist()
+    return np.array((x + dx, y + dy, z + dz, *rotation.turn(turn, vector)))
+
+
 def angle_between(a: np.ndarray, b: np.ndarray) -> float:
     """Angle in radians between the orientations of two poses (7,)."""
-    return float(np.linalg.norm(difference(_turn(a), _turn(b))))
+    return float(np.linalg.norm(rotation.difference(_turn(a), _turn(b))))
 
 
 def _turn(p: np.ndarray) -> np.ndarray:

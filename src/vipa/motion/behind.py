@@ -66,7 +66,9 @@ class Behind:
     def _ways(self, path: np.ndarray) -> Iterable[np.ndarray]:
         measured = self._begins[0]
         start, follow = self._late(len(path))
-        yield np.vstack([start * measured + follow @ path, path[-1]])
+        way = np.empty((len(path) + 1, path.shape[1]))
+        way[:-1], way[-1] = start * measured + follow @ path, path[-1]
+        yield way
         for columns in self._standing:
             way = path.copy()
             way[:, columns] = measured[columns]

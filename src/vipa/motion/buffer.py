@@ -10,12 +10,15 @@ Three steps, each of them continuous in position and velocity:
 3. The *filter*: third order, critically damped, on R^n or on R^3 x SO(3). It bounds what a corner of the path costs in jerk.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
-from vipa.geometry import rotation
+from vipa.geometry import poses
 
 COMMITTED_S = 0.1  # seconds ahead of now that no chunk changes
 BANDWIDTH_RAD_S = 110.0  # rad/s of the filter: 3 / BANDWIDTH_RAD_S = 27 ms of lag
@@ -45,42 +48,44 @@ class Space:
 
     def difference(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """The tangent (tangent,) that leads from b to a."""
-        if not self.pose:
-            return a - b
-        return np.concatenate([a[:3] - b[:3], rotation.difference(a[3:], b[3:])])
+        return poses.difference(a, b) if self.pose else a - b
 
     def add(self, a: np.ndarray, d: np.ndarray) -> np.ndarray:
         """The point that lies `d` from a."""
-        if not self.pose:
-            return a + d
-        return np.concatenate([a[:3] + d[:3], rotation.normalised(rotation.multiply(rotation.exp(d[3:]), a[3:]))])
+        return poses.moved(a, d) if self.pose else a + d
 
 
 class KnotPath:
-    """Knots at rising `times` (K,) seconds with values (K, size): constant before the first and after the last."""
+    """Knots at rising `times` (K) seconds with values (K, size): constant before the first and after the last."""
 
-    def __init__(self, space: Space, times: np.ndarray, values: np.ndarray):
-        self.space, self.times, self.values = space, times, values
+    def __init__(self, space: Space, times: Iterable[float], values: np.ndarray):
+        self.space, self.times, self.values = space, [float(time) for time in times], values
+        self._ways: dict[int, np.ndarray] = {}
 
     @property
     def end(self) -> float:
-        return float(self.times[-1])
+        return self.times[-1]
 
     def at(self, time: float) -> np.ndarray:
-        i = int(np.searchsorted(self.times, time, side="right"))
+        i = bisect_right(self.times, time)
         if i == 0 or i == len(self.times):
             return self.values[0 if i == 0 else -1]
-        a, b = self.values[i - 1], self.values[i]
         share = (time - self.times[i - 1]) / (self.times[i] - self.times[i - 1])
-        return self.space.add(a, share * self.space.difference(b, a))
+        return self.space.add(self.values[i - 1], share * self._way(i))
 
     def rate(self, time: float) -> np.ndarray:
-        i = int(np.searchsorted(self.times, time + SAME_S, side="right"))
+        i = bisect_right(self.times, time + SAME_S)
         if i == len(self.times) > 1 and time < self.end + SAME_S:
             i -= 1  # at the last knot: still as it came
         if i == 0 or i == len(self.times) or self.times[i] == self.times[i - 1]:
             return np.zeros(self.space.tangent)
-        return self.space.difference(self.values[i], self.values[i - 1]) / (self.times[i] - self.times[i - 1])
+        return self._way(i) / (self.times[i] - self.times[i - 1])
+
+    def _way(self, i: int) -> np.ndarray:
+        """The tangent (tangent,) from the knot before the knot `i` to it; the same for many ticks."""
+        if i not in self._ways:
+            self._ways[i] = self.space.difference(self.values[i], self.values[i - 1])
+        return self._ways[i]
 
 
 class Fade:
@@ -154,7 +159,7 @@ class ChunkBuffer:
             now > self.path.end
             and self._clock >= self.path.end
             and all(self._clock >= f.start + f.length for f in self._fades)
-            and bool(np.all(np.abs(self._rate) < 1e-3))
+            and bool(np.abs(self._rate).max() < 1e-3)
         )
 
     def raw(self, clock: float) -> np.ndarray:
@@ -182,13 +187,13 @@ class ChunkBuffer:
             raise RuntimeError("splice before restart: the reference has no start")
         if self.path is None:
             self._clock = now
-            self.path = KnotPath(self.space, np.array([now]), self._value[None])
-            if np.any(self._rate):
+            self.path = KnotPath(self.space, [now], self._value[None])
+            if self._rate.any():
                 self._fades = [Fade(now, MIN_BLEND_S, np.zeros(self.space.tangent), self._rate)]
         else:
             self._spare.append(self.path.end - self._clock)
         old = self.path
-        if not np.any(old.rate(self._clock)) and np.all(np.abs(self._rate) < RESTING_SHARE * self.speed):
+        if not old.rate(self._clock).any() and self._resting():
             self._pace = 0.0  # a movement begins; the next chunks of one that has just begun find the path on its way
         late = self._clock - (times[-1] - period)
         if late > 0 and self._clock >= old.end:  # what was known is played: the clock may be set back without a jump
@@ -199,42 +204,44 @@ class ChunkBuffer:
         self._join(old, self.committed_until(now), times, values)
 
     def _join(self, old: KnotPath, cut: float, times: np.ndarray, values: np.ndarray) -> None:
-        first = max(0, int(np.searchsorted(old.times, self._clock, side="right")) - 1)
+        first = max(0, bisect_right(old.times, self._clock) - 1)
         self._fades = [f for f in self._fades if f.start + f.length > self._clock]
         bridge = times[0] > cut - SAME_S and self._can_bridge(old, cut, times[0], values[0])
-        keep = slice(first, max(first, int(np.searchsorted(old.times, times[0] if bridge else cut, side="left"))))
-        knots, points = list(old.times[keep]), list(old.values[keep])
+        keep = slice(first, max(first, bisect_left(old.times, times[0] if bridge else cut)))
+        knots, points = old.times[keep], list(old.values[keep])
         at_cut = old.at(cut)
         if not bridge:
             new = KnotPath(self.space, times, values)
             start = new.at(cut)
             offset, rate = self.space.difference(at_cut, start), old.rate(cut) - new.rate(cut)
-            if np.any(np.abs(offset) > 1e-9) or np.any(np.abs(rate) > 1e-9):
+            if np.abs(offset).max() > 1e-9 or np.abs(rate).max() > 1e-9:
                 self._fades.append(Fade(cut, self._fade_length(np.abs(offset), np.abs(rate)), offset, rate))
             # two knots at one time: the path jumps, the fade starts with the jump's opposite
             knots, points = [*knots, cut, cut], [*points, at_cut, start]
         elif not knots or knots[-1] < cut:
             knots, points = [*knots, cut], [*points, at_cut]
         ahead = times > cut + SAME_S
-        self.path = KnotPath(self.space, np.array([*knots, *times[ahead]]), np.array([*points, *values[ahead]]))
+        self.path = KnotPath(self.space, [*knots, *times[ahead]], np.array([*points, *values[ahead]]))
 
     def _can_bridge(self, old: KnotPath, cut: float, due: float, value: np.ndarray) -> bool:
         """True if the straight way to a first step that is still to come is slow enough, and from rest also gentle enough."""
-        before = int(np.searchsorted(old.times, due, side="left")) - 1
-        begin = max(cut, float(old.times[before])) if before >= 0 else cut
+        before = bisect_left(old.times, due) - 1
+        begin = max(cut, old.times[before]) if before >= 0 else cut
         way = np.abs(self.space.difference(value, old.at(begin)))
-        if np.any(way > self.speed * (due - begin)):
+        if (way > self.speed * (due - begin)).any():
             return False
-        resting = bool(np.all(np.abs(self._rate) < RESTING_SHARE * self.speed))
-        return not resting or due - begin >= float(np.sqrt(np.max(5.77 * way / self.acceleration)))
+        return not self._resting() or due - begin >= sqrt((5.77 * way / self.acceleration).max())
+
+    def _resting(self) -> bool:
+        return bool((np.abs(self._rate) < RESTING_SHARE * self.speed).all())
 
     def _fade_length(self, offset: np.ndarray, rate: np.ndarray) -> float:
         """Seconds: the quintic's peaks are 1.875 offset / T in speed, 5.77 offset / T^2 and 3.94 rate / T in acceleration."""
         return max(
             MIN_BLEND_S,
-            float(np.max(1.875 * offset / self.speed)),
-            float(np.max(3.94 * rate / self.acceleration)),
-            float(np.sqrt(np.max(5.77 * offset / self.fading))),
+            float((1.875 * offset / self.speed).max()),
+            float((3.94 * rate / self.acceleration).max()),
+            sqrt((5.77 * offset / self.fading).max()),
         )
 
     def advance(self, now: float, dt: float) -> Reference:
@@ -255,11 +262,11 @@ class ChunkBuffer:
         pace = 1 + min(max(min(behind, max(spare, 0.0)) / 0.1, -0.5), MAX_CATCH_UP)
         # the path's corners at its beginning and its end are taken as fast as the acceleration allows, by playing slower:
         # `stop` seconds to stop from the path's speed. A stream that lives from hand to mouth ends at every step: not there
-        stop = float(np.max(np.abs(path.rate(self._clock)) / self.acceleration))
+        stop = float((np.abs(path.rate(self._clock)) / self.acceleration).max())
         if stop > 0:
             pace = min(pace, self._pace + dt / stop)
             if spare > 1e-3:
-                pace = min(pace, max(float(np.sqrt(2 * left / stop)), 1e-3))
+                pace = min(pace, max(sqrt(2 * left / stop), 1e-3))
         self._pace = pace
         return min(pace, left / dt) if pace * dt > left else pace
 
@@ -273,7 +280,7 @@ class ChunkBuffer:
         slope = self.space.difference(after, before) / dt
         start = self.space.difference(self._value, before)
         behind = 3 / w * slope  # where a ramp is followed in the end: this far behind, as fast as it
-        state = self._phi @ np.vstack([start + behind, self._rate - slope, self._acceleration])
+        state = self._phi @ np.array([start + behind, self._rate - slope, self._acceleration])
         self._value = self.space.add(self._value, state[0] - behind + slope * dt - start)
         self._rate, self._acceleration = state[1] + slope, state[2]
         return Reference(self._value, self._rate, self._acceleration)

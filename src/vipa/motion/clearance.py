@@ -45,12 +45,10 @@ class Clearance:
 
     def verify(self, q: np.ndarray, path: np.ndarray) -> str:
         """'' if no pair comes nearer than its floor on the `path` (S, n) from `q` (n,), where `here` is; else which."""
-        steps = np.empty_like(path)
-        steps[0], steps[1:] = path[0] - q, path[1:] - path[:-1]
-        steps = np.abs(steps, out=steps)
+        steps = joint_steps(q, path)
         way = self._reach @ steps.sum(axis=0)
         # most pairs are further apart than the whole path can bring them
-        near = np.flatnonzero((self._here.lower - way < self.margins) | (self._floors < self.margins))
+        near = ((self._here.lower - way < self.margins) | (self._floors < self.margins)).nonzero()[0]
         if not len(near):
             return ""
         now = self._here.exact(near)
@@ -67,10 +65,10 @@ class Clearance:
             first = int(doubtful.any(axis=1).argmax())
             if not doubtful[first].any():
                 break
-            sample, bound, asked = sample + first, ahead[first], np.flatnonzero(doubtful[first])
+            sample, bound, asked = sample + first, ahead[first], doubtful[first].nonzero()[0]
             self._ahead.move(self.collisions.kinematics.configuration(path[sample], self._hands))
             bound[asked] = self._ahead.exact(near[asked])
-            worst = int(np.argmin(bound - floors))
+            worst = int((bound - floors).argmin())
             if bound[worst] < floors[worst] - TOLERANCE_M:
                 return "distance: " + "|".join(self.collisions.names[near[worst]])
             sample += 1
@@ -97,3 +95,10 @@ class Clearance:
         distances = self._here.exact(kept)
         k = int(np.argmin(distances))
         return float(distances[k]), "|".join(self.collisions.names[kept[k]])
+
+
+def joint_steps(q: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """(S, n) radians that each joint goes from sample to sample of the `path` (S, n) from `q` (n,), without sign."""
+    steps = np.empty_like(path)
+    steps[0], steps[1:] = path[0] - q, path[1:] - path[:-1]
+    return np.abs(steps, out=steps)

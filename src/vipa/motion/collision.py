@@ -227,8 +227,7 @@ class DistanceField:
         doubtful = pairs[~self._exact[pairs]]
         if len(doubtful):
             self._place()
-            parts = map(self._part, doubtful.tolist())
-            self.lower[doubtful] = [pin.computeDistance(*part).min_distance for part in parts]
+            self.lower[doubtful] = [pin.computeDistance(*self._part(k)).min_distance for k in doubtful.tolist()]
             self._exact[doubtful] = True
         return self.lower[pairs]
 
@@ -247,7 +246,7 @@ class DistanceField:
 
     def below(self, threshold) -> np.ndarray:
         """Indices of the pairs nearer than `threshold` (metres, or (K,)); their `lower` and witness points are exact."""
-        near = np.flatnonzero(self.lower < threshold)
+        near = (self.lower < threshold).nonzero()[0]
         limit = threshold if np.isscalar(threshold) else threshold[near]
         return near[self.exact(near) < limit]
 

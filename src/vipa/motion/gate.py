@@ -11,12 +11,13 @@ always free.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import ruckig
 
 from vipa.motion.behind import Behind
-from vipa.motion.clearance import Clearance
+from vipa.motion.clearance import Clearance, joint_steps
 from vipa.motion.collision import CollisionModel
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics, Kinematics
@@ -48,27 +49,42 @@ class State:
 
     @property
     def at_rest(self) -> bool:
-        return bool(np.all(np.abs(self.v) < 1e-9) and np.all(np.abs(self.a) < 1e-9))
+        return bool(np.abs(self.v).max() < 1e-9 and np.abs(self.a).max() < 1e-9)
+
+    def ahead(self, jerk: np.ndarray, t: float) -> "State":
+        """The state `t` seconds on, at constant `jerk` (n,) rad/s³."""
+        q, v, a = self.q, self.v, self.a
+        return State(q + t * (v + t * (a / 2 + t * jerk / 6)), v + t * (a + t * jerk / 2), a + t * jerk)
 
 
 class Plan:
-    """Constant `jerk` (n,) from `start` for `dt` seconds, then the braking trajectory to rest. Its time begins at `origin`."""
+    """Constant `jerk` (n,) from `start` for `dt` seconds, which lead to `end`, then the braking trajectory from there to rest. Its
+    time begins at `origin`."""
 
-    def __init__(self, start: State, jerk: np.ndarray, dt: float, brake: ruckig.Trajectory | None, origin: float = 0.0):
-        self.start, self.jerk, self.dt, self.brake, self.origin = start, jerk, dt, brake, origin
+    def __init__(
+        self,
+        start: State,
+        jerk: np.ndarray,
+        dt: float,
+        end: State,
+        brake: ruckig.Trajectory | None,
+        origin: float = 0.0,
+    ):
+        self.start, self.jerk, self.dt, self.end, self.brake, self.origin = start, jerk, dt, end, brake, origin
         self._samples: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.duration = max(dt + (brake.duration if brake is not None else 0.0) - origin, 0.0)
 
     def rest(self, elapsed: float) -> "Plan":
         """What is left of the plan after `elapsed` seconds."""
-        return Plan(self.start, self.jerk, self.dt, self.brake, self.origin + elapsed)
+        return Plan(self.start, self.jerk, self.dt, self.end, self.brake, self.origin + elapsed)
 
     def at(self, time: float) -> State:
         """The state `time` seconds after the origin; at rest after `duration`."""
         time += self.origin
-        if time <= self.dt or self.brake is None:
-            t, s, j = min(time, self.dt), self.start, self.jerk
-            return State(s.q + t * (s.v + t * (s.a / 2 + t * j / 6)), s.v + t * (s.a + t * j / 2), s.a + t * j)
+        if time < self.dt:
+            return self.start.ahead(self.jerk, time)
+        if time == self.dt or self.brake is None:
+            return self.end
         q, v, a = self.brake.at_time(min(time - self.dt, self.brake.duration))
         if time >= self.dt + self.brake.duration:
             v = a = [0.0] * len(q)  # to the last bit: controllers refuse a trajectory that does not end at rest
@@ -77,7 +93,7 @@ class Plan:
     def samples(self, step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times (S,), positions (S, n), velocities (S, n) every `step` seconds, the last at rest, MIN_COMMAND_S away or more."""
         if self._samples is None:
-            times = step * np.arange(1, max(1, int(np.ceil(max(self.duration, MIN_COMMAND_S) / step - 1e-9))) + 1)
+            times = step * np.arange(1, max(1, ceil(max(self.duration, MIN_COMMAND_S) / step - 1e-9)) + 1)
             positions, velocities = [], []
             for time in times[:-1].tolist():
                 since = time + self.origin - self.dt
@@ -157,7 +173,7 @@ class SafetyGate:
         self.measured = np.array(q, float)
         zero = np.zeros(len(q))
         self.state = State(np.array(q, float), zero, zero)
-        self.plan = self._sent = Plan(self.state, zero, self.dt, None)
+        self.plan = self._sent = Plan(self.state, zero, self.dt, self.state, None)
         self._wish, self._elapsed = zero, 0.0
         self._goals: dict[str, np.ndarray] = {}  # where the plan goes, if it is one of `go`
         if self.clearance is not None and self.behind is not None:
@@ -210,7 +226,7 @@ class SafetyGate:
         if wish is None:
             self._follow()
             return ""
-        if not np.all(np.isfinite(wish)):
+        if not np.isfinite(wish).all():
             self.clamps["not finite"] += 1
             self._follow()
             return "not finite"
@@ -241,7 +257,7 @@ class SafetyGate:
         self._goals, refused = {}, ""
         for share in SPEED_SHARES:
             way = self._way(goals, share)
-            plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, way)
+            plan = None if way is None else Plan(self.state, np.zeros(len(self.state.q)), 0.0, self.state, way)
             why = self._verify(plan)
             if plan is not None and not why:
                 self.plan, self._wish, self._goals = plan, self.state.v, goals
@@ -287,9 +303,9 @@ class SafetyGate:
 
     def _plan(self, wish: np.ndarray) -> Plan | None:
         jerk = self._next(wish)
-        start = Plan(self.state, jerk, self.dt, None)
-        brake = self._brake(start.at(self.dt))
-        return None if brake is None else Plan(self.state, jerk, self.dt, brake)
+        end = self.state.ahead(jerk, self.dt)
+        brake = self._brake(end)
+        return None if brake is None else Plan(self.state, jerk, self.dt, end, brake)
 
     def _next(self, wish: np.ndarray) -> np.ndarray:
         """Jerk (n,) of the coming tick.
@@ -307,9 +323,8 @@ class SafetyGate:
             room = np.maximum(dt * dt / 4 + 2 * (0.999 * self.velocity - sign * s.v - sign * s.a * dt / 2) / j, 0.0)
             bound = j * (np.sqrt(room) - dt / 2)
             a = np.minimum(a, bound) if sign > 0 else np.maximum(a, -bound)
-        a = np.clip(
-            a, np.maximum(-self.acceleration, s.a - self.jerk * dt), np.minimum(self.acceleration, s.a + self.jerk * dt)
-        )
+        change = self.jerk * dt
+        a = a.clip(np.maximum(-self.acceleration, s.a - change), np.minimum(self.acceleration, s.a + change))
         return (a - s.a) / dt
 
     def _verify(self, plan: Plan | None) -> str:
@@ -318,18 +333,18 @@ class SafetyGate:
             return "acceleration: no braking"
         now, end = self.state, plan.at(self.dt)
         _, positions, velocities = plan.samples(self.sample)
-        if not (np.all(np.isfinite(positions)) and np.all(np.isfinite(velocities))):
+        if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             return "not finite"
-        if np.any(np.abs(plan.jerk) > self.jerk + 1e-3):
+        if (np.abs(plan.jerk) > self.jerk + 1e-3).any():
             return "jerk"
-        if np.any(np.abs(end.a) > np.maximum(self.acceleration, np.abs(now.a)) + TOLERANCE):
+        if (np.abs(end.a) > np.maximum(self.acceleration, np.abs(now.a)) + TOLERANCE).any():
             return "acceleration"
-        if np.any(np.abs(velocities) > np.maximum(self.velocity, np.abs(now.v)) + TOLERANCE):
+        if (np.abs(velocities) > np.maximum(self.velocity, np.abs(now.v)) + TOLERANCE).any():
             return "velocity"
         if self.kinematics.ends.any and (why := self._verify_ends(positions, velocities)):
             return why
         low, high = np.minimum(self.kinematics.lower, now.q), np.maximum(self.kinematics.upper, now.q)
-        if np.any(positions < low - TOLERANCE) or np.any(positions > high + TOLERANCE):
+        if (positions < low - TOLERANCE).any() or (positions > high + TOLERANCE).any():
             return "position: " + self._worst_joint(positions, low, high)
         way, speeds = positions, velocities
         if (
@@ -367,18 +382,18 @@ class SafetyGate:
         # what the joints can at most do to the tool decides most samples without any kinematics
         speeds = np.abs(velocities)
         doubtful = (speeds @ group.reach > spec.tool_speed) | (speeds.sum(axis=1) > spec.tool_angular_speed)
-        here, box = group.placement(q).translation, spec.workspace
+        here, box = group.placement(q).translation.tolist(), spec.workspace
         if box is not None:
-            ways = np.abs(np.diff(positions, axis=0, prepend=q[None])).cumsum(axis=0) @ group.reach
-            room = min(float(np.min(here - box.min)), float(np.min(box.max - here)))
-            doubtful |= ways > room
-            low = (np.minimum(box.min, here) - TOLERANCE).tolist()
-            high = (np.maximum(box.max, here) + TOLERANCE).tolist()
+            ways = joint_steps(q, positions).cumsum(axis=0) @ group.reach
+            doubtful |= ways > min(min(x - low, high - x) for low, x, high in zip(box.min, here, box.max))
         if not doubtful.any():
             return ""
         _, speed_now, turn_now = group.tool_motion(q, self.state.v[self.kinematics.columns[spec.name]])
         fast, turn = max(spec.tool_speed, speed_now) + TOLERANCE, max(spec.tool_angular_speed, turn_now) + TOLERANCE
-        for sample in np.flatnonzero(doubtful).tolist():
+        if box is not None:
+            low = [min(wall, x) - TOLERANCE for wall, x in zip(box.min, here)]
+            high = [max(wall, x) + TOLERANCE for wall, x in zip(box.max, here)]
+        for sample in doubtful.nonzero()[0].tolist():
             place, speed, turning = group.tool_motion(positions[sample], velocities[sample])
             if not (speed <= fast and turning <= turn):
                 return f"tool speed: {spec.name}"

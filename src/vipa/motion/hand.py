@@ -34,7 +34,7 @@ class HandBuffer:
 
     def opening_at(self, positions: np.ndarray) -> np.ndarray:
         """Opening (H,), 0 .. 1, of the joints' `positions` (H,)."""
-        return np.clip((positions - self.closed) / self.span, 0.0, 1.0)
+        return ((positions - self.closed) / self.span).clip(0.0, 1.0)
 
     def splice(self, times: np.ndarray, values: np.ndarray, now: float) -> None:
         """Take the openings `values` (T, H) due at `times` (T,) from now on; earlier steps of before stay."""
@@ -58,7 +58,7 @@ class HandBuffer:
                 np.array([np.interp(time, self._times, column) for column in self._values.T])
             )
             reach = self.hand.max_velocity * dt
-            self.opening = self.opening + np.clip(wish - self.opening, -reach, reach)
+            self.opening = self.opening + (wish - self.opening).clip(-reach, reach)
         return self.positions
 
     def _goal(self, wish: np.ndarray) -> np.ndarray:
@@ -75,12 +75,8 @@ class HandBuffer:
 
     def command(self, dt: float) -> JointTrajectory:
         """The command for its controller: to be there in `dt` seconds, and stay."""
-        return JointTrajectory(
-            tuple(self.hand.joints),
-            np.array([dt, max(2 * dt, MIN_COMMAND_S)]),
-            np.tile(self.positions, (2, 1)),
-            np.zeros((2, len(self.closed))),
-        )
+        there, times = self.positions, np.array([dt, max(2 * dt, MIN_COMMAND_S)])
+        return JointTrajectory(tuple(self.hand.joints), times, np.array([there, there]), np.zeros((2, len(there))))
 
     @property
     def positions(self) -> np.ndarray:

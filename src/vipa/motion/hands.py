@@ -35,6 +35,8 @@ class Hands:
         before = {name: hand.opening for name, hand in self.buffers.items()}
         for hand in self.buffers.values():
             hand.advance(time, dt)
+        if all((hand.opening == before[name]).all() for name, hand in self.buffers.items()):
+            return ""
         if self.gate.hands_pass(self._widest(before), self.widest()):
             return ""
         for name, hand in self.buffers.items():

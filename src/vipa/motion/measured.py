@@ -23,8 +23,7 @@ class Measured(JointStates):
     def take(self, state: JointState) -> str:
         """'' if all of `state` was taken, else what was not and why."""
         why = super().take(state)
-        missing = self.missing()
-        if missing:
+        if not self.known and (missing := self.missing()):  # what is known once stays so
             return why or missing
         self.known = True
         self.q, self.v = self.positions[: self.arms].copy(), self.velocities[: self.arms].copy()

@@ -8,6 +8,7 @@ It follows references and comes to limits gently; it guarantees nothing: the Saf
 """
 
 from dataclasses import dataclass
+from math import hypot, sqrt
 
 import daqp
 import numpy as np
@@ -101,15 +102,14 @@ class Servo:
         q, v: (n,) where the joints are expected at the end of the tick and how fast they are now. targets: of groups that
         move; the others come to rest. hands: openings (H,) by group.
         """
-        n = len(q)
-        hessian, linear = DAMPING * self._identity, np.zeros(n)
+        hessian, linear = DAMPING * self._identity, np.zeros(len(q))
         rows, bounds = self._collision_rows(q, v, hands)
         for name, columns in self.kinematics.columns.items():
             target = targets.get(name)
             if target is not None and target.pose is not None:
                 h, wanted = self._pose_cost(name, q[columns], target.pose, rows, bounds)
             else:
-                h, wanted = np.eye(columns.stop - columns.start), np.zeros(columns.stop - columns.start)
+                h, wanted = self._identity[columns, columns], np.zeros(columns.stop - columns.start)
                 if target is not None and target.joints is not None:
                     wanted = self._joint_velocities(name, q[columns], target.joints, rows, bounds)
             hessian[columns, columns] += h
@@ -145,8 +145,8 @@ class Servo:
         """How many times faster than the servo lets the tool go the `twist` (6,) is."""
         spec = group.spec
         return max(
-            float(np.linalg.norm(twist[:3])) / (TOOL_HEADROOM_SHARE * spec.tool_speed),
-            float(np.linalg.norm(twist[3:])) / (TOOL_HEADROOM_SHARE * spec.tool_angular_speed),
+            hypot(*twist[:3].tolist()) / (TOOL_HEADROOM_SHARE * spec.tool_speed),
+            hypot(*twist[3:].tolist()) / (TOOL_HEADROOM_SHARE * spec.tool_angular_speed),
         )
 
     def _reachable(self, wanted: np.ndarray, v: np.ndarray, columns: slice) -> np.ndarray:
@@ -161,7 +161,7 @@ class Servo:
 
     def _pose_cost(self, name: str, q: np.ndarray, reference: Reference, rows: list, bounds: list):
         """Hessian (J, J) of the group's cost and the velocities (J,) of its minimum."""
-        group = self.kinematics.groups[name]
+        group, columns = self.kinematics.groups[name], self.kinematics.columns[name]
         placement, jacobian = group.forward_jacobian(q)
         self._wall_rows(name, placement.translation, jacobian, rows, bounds)
         error = np.concatenate(
@@ -178,26 +178,27 @@ class Servo:
         weighted[3:] *= ROTATION_WEIGHT_M
         twist[3:] *= ROTATION_WEIGHT_M
         gram = weighted @ weighted.T
-        smallest = np.sqrt(max(np.linalg.eigvalsh(gram)[0], 0.0))
+        smallest = sqrt(max(float(np.linalg.eigvalsh(gram)[0]), 0.0))
         damping = SINGULAR_DAMPING * (1 - min(smallest / SINGULAR_M_RAD, 1.0)) ** 2
         # the posture acts in the nullspace only, so that it does not pull the tool off its pose
         posture = POSTURE_GAIN_1_S * (np.asarray(spec.home) - q)
         posture -= weighted.T @ np.linalg.solve(gram + (damping + 1e-6) * np.eye(6), weighted @ posture)
-        hessian = weighted.T @ weighted
-        hessian[np.diag_indices_from(hessian)] += damping + POSTURE_WEIGHT
+        hessian = weighted.T @ weighted + (damping + POSTURE_WEIGHT) * self._identity[columns, columns]
         return hessian, np.linalg.solve(hessian, weighted.T @ twist + POSTURE_WEIGHT * posture)
 
     def _wall_rows(self, name: str, position: np.ndarray, jacobian: np.ndarray, rows: list, bounds: list) -> None:
         workspace = self.kinematics.groups[name].spec.workspace
         if workspace is None:
             return
+        place = position.tolist()
         for sign, wall in ((1, workspace.min), (-1, workspace.max)):
-            gap = sign * (position - np.asarray(wall)) - SPARE_M
-            for axis in np.flatnonzero(gap < ACTIVATION_M):
-                row = np.zeros((1, len(self.velocity)))
-                row[0, self.kinematics.columns[name]] = sign * jacobian[axis]
-                rows.append(row)
-                bounds.append(np.array([min(-DAMPER_GAIN_1_S * gap[axis], 0.05)]))
+            for axis in range(3):
+                gap = sign * (place[axis] - wall[axis]) - SPARE_M
+                if gap < ACTIVATION_M:
+                    row = np.zeros((1, len(self.velocity)))
+                    row[0, self.kinematics.columns[name]] = sign * jacobian[axis]
+                    rows.append(row)
+                    bounds.append([min(-DAMPER_GAIN_1_S * gap, 0.05)])
 
     def _bounds(self, q: np.ndarray, v: np.ndarray):
         k = self.kinematics
@@ -222,7 +223,7 @@ class Servo:
         sense = np.zeros(len(low), dtype=np.int32)
         sense[n:] = DAQP_SOFT
         x, _, flag, _ = daqp.solve(hessian, linear, a, high, low, sense)
-        if flag < 1 or not np.all(np.isfinite(x)):
+        if flag < 1 or not np.isfinite(x).all():
             self.failures += 1
             return np.zeros(n)
-        return np.clip(x, lower, upper)
+        return x.clip(lower, upper)

@@ -29,8 +29,7 @@ class EndSpeeds:
 
     def at(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest velocities at `q` (..., J), rad/s, each (..., J): at most nought and at least nought."""
-        return -self._towards(q - self.lower), self._towards(self.upper - q)
-
-    def _towards(self, room: np.ndarray) -> np.ndarray:
+        room = np.array((q - self.lower, self.upper - q))
         # a hair of room, so that an unlimited joint at its very end is 0 * inf no more
-        return np.maximum(np.sqrt(self._twice * np.maximum(room, 1e-12)) - self._offset, 0.0)
+        back, on = np.maximum(np.sqrt(self._twice * np.maximum(room, 1e-12)) - self._offset, 0.0)
+        return -back, on

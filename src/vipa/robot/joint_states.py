@@ -45,9 +45,11 @@ class JointStates:
             return f"joint state: {count} names, but positions {positions.shape} and velocities {velocities.shape}"
         positions, velocities = positions[source], velocities[source]
         good = np.isfinite(positions)
-        where = target[good]
-        self._put(where, state.stamp_ns, positions[good], velocities[good])
-        return "" if good.all() else f"joint state: {self.names[target[~good][0]]}: not finite"
+        if good.all():
+            self._put(target, state.stamp_ns, positions, velocities)
+            return ""
+        self._put(target[good], state.stamp_ns, positions[good], velocities[good])
+        return f"joint state: {self.names[target[~good][0]]}: not finite"
 
     def carries_arms(self, state: JointState) -> bool:
         """Whether `state` tells of a joint of an arm or head."""

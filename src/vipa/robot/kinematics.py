@@ -37,6 +37,7 @@ class Kinematics:
             self.model = pin.buildModelFromXML(text)
         except (ValueError, RuntimeError) as error:
             raise VipaError(f"{path}: not a readable URDF: {error}") from None
+        self._neutral = pin.neutral(self.model)
         self.joint_names = tuple(name for group in robot.groups for name in group.joints)
         joints = [self._joint(name, f"{robot.name}: groups.joints") for name in self.joint_names]
         self.q_index = np.array([joint.idx_q for joint in joints])
@@ -72,7 +73,7 @@ class Kinematics:
     def configuration(self, q: np.ndarray, hands: dict[str, np.ndarray] | None = None) -> np.ndarray:
         """The model's configuration (nq,): `q` (n,) of the groups' joints and openings (H,) of the `hands` by group name
         (closed where not named). Mimic joints follow."""
-        full = pin.neutral(self.model)
+        full = self._neutral.copy()
         full[self.q_index] = q
         for name, (index, closed, span, scale, offset) in self._hands.items():
             opening = np.zeros(len(closed)) if hands is None or name not in hands else hands[name]
