@@ -1,7 +1,6 @@
 """Contact settings that hold what is grasped, and reading contacts back."""
 
 import mujoco
-import numpy as np
 
 PHYSICS_RATE_HZ = 500.0  # Hz; a tick of the cell is a whole number of these steps
 
@@ -56,5 +55,4 @@ def touching(model: mujoco.MjModel, data: mujoco.MjData, names: list[str]) -> fr
     if not data.ncon:
         return frozenset()
     bodies = model.geom_bodyid[contact.geom[contact.dist <= 0.0]]
-    pairs = np.unique(np.sort(bodies, axis=1), axis=0)
-    return frozenset(tuple(sorted((names[a], names[b]))) for a, b in pairs)
+    return frozenset((names[a], names[b]) if names[a] < names[b] else (names[b], names[a]) for a, b in bodies.tolist())

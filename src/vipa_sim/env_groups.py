@@ -3,7 +3,7 @@
 import numpy as np
 from gymnasium import spaces
 
-from vipa.geometry import rotation
+from vipa.geometry import poses, rotation
 from vipa.motion.chunk import GroupAction
 from vipa.robot.description import Group
 from vipa.robot.kinematics import GroupKinematics
@@ -59,8 +59,7 @@ class ArmPart:
     def action(self, actions: str, values: np.ndarray, commanded: GroupState) -> GroupAction:
         """One step towards `values` (n,), from what is commanded."""
         if actions == "relative":
-            turn = rotation.multiply(rotation.exp(values[3:6]), commanded.tool_pose[3:])
-            pose = np.concatenate([commanded.tool_pose[:3] + values[:3], rotation.normalised(turn)])
+            pose = poses.moved(commanded.tool_pose, values[:6])
         else:
             pose = self._towards(commanded.tool_pose, values)
         return GroupAction(
@@ -79,8 +78,7 @@ class ArmPart:
         away, turn = action[:3] - commanded[:3], rotation.difference(goal, commanded[3:])
         share = min(1.0, self.group.tool_speed * ACTION_PERIOD_S / max(np.linalg.norm(away), 1e-9))
         part = min(1.0, self.group.tool_angular_speed * ACTION_PERIOD_S / max(np.linalg.norm(turn), 1e-9))
-        turned = rotation.multiply(rotation.exp(part * turn), commanded[3:])
-        return np.concatenate([commanded[:3] + share * away, rotation.normalised(turned)])
+        return poses.moved(commanded, np.concatenate([share * away, part * turn]))
 
 
 class HeadPart:

@@ -1,11 +1,10 @@
 """Poses as (7,) float64 arrays: xyz in metres and a unit quaternion xyzw. `pose` of B in A maps B's points into A."""
 
-from math import sqrt
+from math import hypot
 
 import numpy as np
 
 from vipa.geometry import rotation
-from vipa.geometry.rotation import conjugate, multiply, rotate, to_matrix
 
 IDENTITY = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
@@ -18,19 +17,24 @@ def pose(position, quaternion=(0.0, 0.0, 0.0, 1.0)) -> np.ndarray:
 def compose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Pose (7,) of C in A, from `a`, B in A, and `b`, C in B."""
     turn = _turn(a)
-    return np.concatenate([a[:3] + rotate(turn, b[:3]), multiply(turn, _turn(b))])
+    (x, y, z), (dx, dy, dz) = a[:3].tolist(), rotation.rotated(turn, b[:3].tolist())
+    return np.array((x + dx, y + dy, z + dz, *rotation.product(turn, _turn(b))))
 
 
 def inverse(p: np.ndarray) -> np.ndarray:
     """Pose (7,) of A in B, from `p`, B in A."""
-    back = conjugate(_turn(p))
-    return np.concatenate([-rotate(back, p[:3]), back])
+    qx, qy, qz, qw = _turn(p)
+    back = (-qx, -qy, -qz, qw)
+    x, y, z = rotation.rotated(back, p[:3].tolist())
+    return np.array((-x, -y, -z, *back))
 
 
 def directions(p: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., 3) given in B, in A; `p` is B in A."""
     vectors = np.asarray(vectors, float)
-    return rotate(_turn(p), vectors) if vectors.ndim == 1 else vectors @ to_matrix(_turn(p)).T
+    if vectors.ndim == 1:
+        return np.array(rotation.rotated(_turn(p), vectors.tolist()))
+    return vectors @ rotation.to_matrix(np.array(_turn(p))).T
 
 
 def transform(p: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -42,7 +46,7 @@ def matrices(p: np.ndarray) -> np.ndarray:
     """Poses (T, 7) as transforms (T, 4, 4)."""
     out = np.tile(np.eye(4), (len(p), 1, 1))
     for made, each in zip(out, p):
-        made[:3, :3], made[:3, 3] = to_matrix(_turn(each)), each[:3]
+        made[:3, :3], made[:3, 3] = rotation.to_matrix(np.array(_turn(each))), each[:3]
     return out
 
 
@@ -62,13 +66,13 @@ def moved(p: np.ndarray, by: np.ndarray) -> np.ndarray:
 
 def angle_between(a: np.ndarray, b: np.ndarray) -> float:
     """Angle in radians between the orientations of two poses (7,)."""
-    return float(np.linalg.norm(rotation.difference(_turn(a), _turn(b))))
+    return hypot(*rotation.way(_turn(a), _turn(b)))
 
 
-def _turn(p: np.ndarray) -> np.ndarray:
-    """The unit quaternion (4,) of the pose (7,). Raises ValueError for one of norm 0, which turns nothing."""
-    q = p[3:]
-    norm = sqrt(float(q @ q))
+def _turn(p: np.ndarray) -> rotation.Floats:
+    """The unit quaternion of the pose (7,). Raises ValueError for one of norm 0, which turns nothing."""
+    x, y, z, w = p[3:].tolist()
+    norm = hypot(x, y, z, w)
     if norm == 0.0:
         raise ValueError("a quaternion of norm 0 is no rotation")
-    return q / norm
+    return x / norm, y / norm, z / norm, w / norm

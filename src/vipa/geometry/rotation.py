@@ -3,7 +3,7 @@
 scipy's Rotation gives the same numbers (test_rotation) at ten to thirty times the cost for a single rotation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import atan2, cos, sin, sqrt
 
 import numpy as np
@@ -13,7 +13,7 @@ Floats = tuple[float, ...]  # plain floats: a handful of them is worked out in a
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The rotation b followed by a: quaternions (4,) xyzw."""
-    return np.array(_product(a.tolist(), b.tolist()))
+    return np.array(product(a.tolist(), b.tolist()))
 
 
 def conjugate(q: np.ndarray) -> np.ndarray:
@@ -23,12 +23,7 @@ def conjugate(q: np.ndarray) -> np.ndarray:
 
 def rotate(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """The vector (3,) turned by the unit quaternion q (4,)."""
-    x, y, z, w = q.tolist()
-    a, b, c = vector
-    tx, ty, tz = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
-    return np.array(
-        [a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx], dtype=float
-    )
+    return np.array(rotated(q.tolist(), map(float, vector)))
 
 
 def exp(vector: Sequence[float]) -> np.ndarray:
@@ -52,11 +47,6 @@ def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array(way(a.tolist(), b.tolist()))
 
 
-def turned(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """exp(vector) q at norm 1: the quaternion q (4,) turned by the rotation vector (3,), radians."""
-    return np.array(turn(q.tolist(), vector.tolist()))
-
-
 def normalised(q: np.ndarray) -> np.ndarray:
     """q (4,) at norm 1."""
     return q / sqrt(float(q @ q))
@@ -64,18 +54,19 @@ def normalised(q: np.ndarray) -> np.ndarray:
 
 def from_matrix(r: np.ndarray) -> np.ndarray:
     """The quaternion (4,) with w >= 0 of the rotation matrix (3, 3). Shepperd's method: divides by the largest term."""
-    trace = r[0, 0] + r[1, 1] + r[2, 2]
-    terms = (r[0, 0], r[1, 1], r[2, 2], trace)
+    rows = r.tolist()
+    trace = rows[0][0] + rows[1][1] + rows[2][2]
+    terms = (rows[0][0], rows[1][1], rows[2][2], trace)
     i = max(range(4), key=terms.__getitem__)
+    q = np.empty(4)
     if i == 3:
-        q = np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 1 + trace])
+        q[:] = rows[2][1] - rows[1][2], rows[0][2] - rows[2][0], rows[1][0] - rows[0][1], 1 + trace
     else:
         j, k = (i + 1) % 3, (i + 2) % 3
-        q = np.empty(4)
-        q[i] = 1 + 2 * r[i, i] - trace
-        q[j] = r[j, i] + r[i, j]
-        q[k] = r[k, i] + r[i, k]
-        q[3] = r[k, j] - r[j, k]
+        q[i] = 1 + 2 * rows[i][i] - trace
+        q[j] = rows[j][i] + rows[i][j]
+        q[k] = rows[k][i] + rows[i][k]
+        q[3] = rows[k][j] - rows[j][k]
     q = normalised(q)
     return -q if q[3] < 0 else q
 
@@ -98,17 +89,26 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 def way(a: Sequence[float], b: Sequence[float]) -> Floats:
     """`difference` of two quaternions."""
     x, y, z, w = b
-    return _log(*_product(a, (-x, -y, -z, w)))
+    return _log(*product(a, (-x, -y, -z, w)))
 
 
 def turn(q: Sequence[float], vector: Sequence[float]) -> Floats:
-    """`turned` of a quaternion and a rotation vector."""
-    x, y, z, w = _product(_exp(*vector), q)
+    """exp(vector) q at norm 1: a quaternion turned by a rotation vector, radians."""
+    x, y, z, w = product(_exp(*vector), q)
     norm = sqrt(x * x + y * y + z * z + w * w)
     return x / norm, y / norm, z / norm, w / norm
 
 
-def _product(a: Sequence[float], b: Sequence[float]) -> Floats:
+def rotated(q: Sequence[float], vector: Iterable[float]) -> Floats:
+    """`rotate` of a quaternion and a vector."""
+    x, y, z, w = q
+    a, b, c = vector
+    tx, ty, tz = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    return a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx
+
+
+def product(a: Sequence[float], b: Sequence[float]) -> Floats:
+    """`multiply` of two quaternions."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
     return (

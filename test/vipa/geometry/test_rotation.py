@@ -45,6 +45,12 @@ def test_poses_are_scipys(drawn):
         np.testing.assert_allclose(poses.directions(a, some), turn.apply(some), atol=1e-12)
         np.testing.assert_allclose(poses.transform(a, some), turn.apply(some) + a[:3], atol=1e-12)
 
+    way = poses.difference(a, b)
+    np.testing.assert_allclose(way, [*(a[:3] - b[:3]), *(turn * other.inv()).as_rotvec()], atol=1e-9)
+    led = poses.moved(b, way)
+    np.testing.assert_allclose(led[:3], a[:3], atol=1e-12)
+    same(led[3:], turn)
+
     assert poses.angle_between(a, b) == pytest.approx((turn.inv() * other).magnitude(), abs=1e-9)
 
 

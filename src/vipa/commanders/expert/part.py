@@ -115,6 +115,8 @@ class ArmPart(Part):
         return Goal(lambda view: pose, hand=self.view.opening, timeout=float("inf"), near=0.0)
 
     def is_there(self, goal: Goal) -> bool:
+        if goal.near <= 0.0:  # never: it lasts until another is due
+            return False
         target, tool = goal.pose(self.view), self.view.tool
         return (
             float(np.linalg.norm(target[:3] - tool[:3])) < goal.near
@@ -189,7 +191,7 @@ class HeadPart(Part):
         return JointGoal(lambda view: joints, timeout=float("inf"), near=0.0)
 
     def is_there(self, goal: JointGoal) -> bool:
-        return bool(np.abs(goal.joints(self.view) - self.view.state.positions).max() < goal.near)
+        return goal.near > 0.0 and bool(np.abs(goal.joints(self.view) - self.view.state.positions).max() < goal.near)
 
     def speak(self, noise: float, turn: float) -> tuple[GroupAction, GroupAction]:
         goal = self.goal

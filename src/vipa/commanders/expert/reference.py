@@ -1,34 +1,32 @@
 """The expert's reference motion: from where the tool is sent, smoothly towards a goal that may
 move."""
 
-from math import sqrt
+from collections.abc import Sequence
+from math import hypot, sqrt
 
 import numpy as np
 
-from vipa.geometry import rotation
+from vipa.geometry import poses, rotation
 
 SUBSTEP_S = 0.05  # seconds; the profile is integrated this finely between the steps of a chunk
 
 
-def _approach(error: np.ndarray, velocity: np.ndarray, speed: float, acceleration: float, dt: float) -> np.ndarray:
-    """Velocity (n,) after `dt` that leads along `error` (n,), trapezoidal: at most `speed`, braking in time to stop
-    there."""
-    distance = sqrt(error @ error)
-    if distance > 0.0:
-        wanted = error * (min(speed, sqrt(2.0 * 0.8 * acceleration * distance), distance / dt) / distance)
-    else:
-        wanted = np.zeros_like(error)
-    change = wanted - velocity
-    size = sqrt(change @ change)
-    if size > acceleration * dt and distance > acceleration * dt * dt:
-        change *= acceleration * dt / size
-    return velocity + change
+def _approach(
+    error: Sequence[float], velocity: Sequence[float], speed: float, acceleration: float, dt: float
+) -> list[float]:
+    """Velocity (n) after `dt` that leads along `error` (n), trapezoidal: at most `speed`, braking in time to stop there. Plain
+    floats: a chunk asks sixty times."""
+    distance = hypot(*error)
+    rate = min(speed, sqrt(2.0 * 0.8 * acceleration * distance), distance / dt) / distance if distance > 0.0 else 0.0
+    change = [rate * e - v for e, v in zip(error, velocity)]
+    size = hypot(*change)
+    share = acceleration * dt / size if size > acceleration * dt and distance > acceleration * dt * dt else 1.0
+    return [v + share * c for v, c in zip(velocity, change)]
 
 
 def disturbed(pose: np.ndarray, by: np.ndarray) -> np.ndarray:
     """The pose (7,) moved by (4,): metres, and radians about the vertical of its frame."""
-    turn = rotation.multiply(rotation.exp(np.array([0.0, 0.0, by[3]])), pose[3:])
-    return np.concatenate([pose[:3] + by[:3], rotation.normalised(turn)])
+    return poses.moved(pose, np.array([*by[:3], 0.0, 0.0, by[3]]))
 
 
 class PoseReference:
@@ -50,21 +48,24 @@ class PoseReference:
         acceleration rad/s².
         """
         speed, acceleration, angular_speed, angular_acceleration = limits
-        position, velocity, turn, angular = self.position, self.velocity, self.turn, self.angular
+        position, velocity, turn, angular = (
+            part.tolist() for part in (self.position, self.velocity, self.turn, self.angular)
+        )
+        place, turned = goal[:3].tolist(), goal[3:].tolist()
         count = max(1, round(dt / SUBSTEP_S))
         h = dt / count
-        poses, after = np.empty((steps, 7)), None
+        planned, after = [], None
         for k in range(steps):
             if k == 1:
-                after = (position, velocity, turn, angular)
-            poses[k, :3], poses[k, 3:] = position, turn
+                after = tuple(map(np.array, (position, velocity, turn, angular)))
+            planned.append((*position, *turn))
             for _ in range(count):
-                velocity = _approach(goal[:3] - position, velocity, speed, acceleration, h)
-                position = position + velocity * h
-                error = rotation.difference(goal[3:], turn)
-                angular = _approach(error, angular, angular_speed, angular_acceleration, h)
-                turn = rotation.normalised(rotation.multiply(rotation.exp(angular * h), turn))
-        return poses, after
+                error = [there - here for there, here in zip(place, position)]
+                velocity = _approach(error, velocity, speed, acceleration, h)
+                position = [here + v * h for here, v in zip(position, velocity)]
+                angular = _approach(rotation.way(turned, turn), angular, angular_speed, angular_acceleration, h)
+                turn = rotation.turn(turn, [v * h for v in angular])
+        return np.array(planned), after
 
     def advance(self, after) -> None:
         """Goes on to the state `after` of a plan."""
@@ -86,17 +87,19 @@ class JointReference:
     def plan(self, goal: np.ndarray, limits: tuple[float, float], steps: int, dt: float):
         """Joints (steps, J), the first being where it stands, `dt` seconds apart, towards `goal` (J,), and the state after one
         step, to be handed to `advance`. limits: speed rad/s, acceleration rad/s²."""
-        joints, velocity = self.joints, self.velocity
+        joints, velocity, there = self.joints.tolist(), self.velocity.tolist(), goal.tolist()
         count = max(1, round(dt / SUBSTEP_S))
-        path, after = np.empty((steps, len(joints))), None
+        h = dt / count
+        planned, after = [], None
         for k in range(steps):
             if k == 1:
-                after = (joints, velocity)
-            path[k] = joints
+                after = np.array(joints), np.array(velocity)
+            planned.append(joints)
             for _ in range(count):
-                velocity = _approach(goal - joints, velocity, *limits, dt / count)
-                joints = joints + velocity * (dt / count)
-        return path, after
+                error = [end - here for end, here in zip(there, joints)]
+                velocity = _approach(error, velocity, *limits, h)
+                joints = [here + v * h for here, v in zip(joints, velocity)]
+        return np.array(planned), after
 
     def advance(self, after) -> None:
         """Goes on to the state `after` of a plan."""

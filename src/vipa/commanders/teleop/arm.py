@@ -6,8 +6,8 @@ import numpy as np
 
 from vipa.commanders.teleop.device import ArmInput
 from vipa.commanders.teleop.settings import Settings
-from vipa.commanders.teleop.track import DT_S, Track, braking, difference, eased, moved
-from vipa.geometry import rotation
+from vipa.commanders.teleop.track import DT_S, Track, braking, eased
+from vipa.geometry import poses, rotation
 from vipa.robot.description import Group
 from vipa.robot.state import GroupState
 
@@ -101,7 +101,7 @@ class ArmDrive:
             wish = self._rates(given.rate, axes)
         grew = self.track.extend(now_ns, lambda value: self._advance(value, wish(value), measured.tool_pose))
         if self._goal is not None:
-            left = difference(self._goal, self.track.end)
+            left = poses.difference(self._goal, self.track.end)
             if np.linalg.norm(left[:3]) < DONE_M_RAD[0] and np.linalg.norm(left[3:]) < DONE_M_RAD[1]:
                 self._goal = None  # it is released at the next step
         return self.track.steps(now_ns) if grew else None
@@ -109,14 +109,14 @@ class ArmDrive:
     def _advance(self, value: np.ndarray, wish: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """The pose a knot after `value`: towards `wish` (6,), eased, and not out of the measured arm's reach."""
         by = eased(wish, self._by, ACCELERATION)
-        after = self._bounded(moved(value, by), value, measured)
+        after = self._bounded(poses.moved(value, by), value, measured)
         self._by = by if after is not value else np.zeros(6)
         return after
 
     def _start(self, measured: np.ndarray) -> np.ndarray:
         """Where a new track begins: where the last one ended if the arm is there, else where it is measured."""
         if self._rest is not None:
-            off = difference(self._rest, measured)
+            off = poses.difference(self._rest, measured)
             if np.linalg.norm(off[:3]) < REST_M_RAD[0] and np.linalg.norm(off[3:]) < REST_M_RAD[1]:
                 return self._rest
         return measured
@@ -125,7 +125,7 @@ class ArmDrive:
         before, self._last = self._last, pose
         if pose is None or before is None:
             return False
-        off = difference(pose, before)
+        off = poses.difference(pose, before)
         return bool(np.linalg.norm(off[:3]) > MAX_LEAP_M_RAD[0] or np.linalg.norm(off[3:]) > MAX_LEAP_M_RAD[1])
 
     # what each kind of input wishes for the next knot: its displacement (6,) from the last
@@ -135,11 +135,11 @@ class ArmDrive:
             self._goal = self.track.end
         if steps is not None:
             sizes = axes.gain * np.repeat([self.settings.step, self.settings.turn_step], 3)
-            left = difference(self._goal, self.track.end)
+            left = poses.difference(self._goal, self.track.end)
             if np.linalg.norm(left[:3]) <= MAX_PENDING_M_RAD[0] and np.linalg.norm(left[3:]) <= MAX_PENDING_M_RAD[1]:
-                self._goal = moved(self._goal, axes.displacement(steps * sizes))
+                self._goal = poses.moved(self._goal, axes.displacement(steps * sizes))
         goal, most = self._goal, DT_S * np.array([self.settings.speed, self.settings.turn])
-        return lambda value: braking(difference(goal, value), most, ACCELERATION)
+        return lambda value: braking(poses.difference(goal, value), most, ACCELERATION)
 
     def _rates(self, rate: np.ndarray, axes: Axes):
         speed = axes.gain * DT_S * np.repeat([self.settings.speed, self.settings.turn], 3)
@@ -152,14 +152,14 @@ class ArmDrive:
             self._clutch = pose, self.track.end, axes.turn
         device, tool, turn = self._clutch
         scale = axes.gain * np.repeat([self.settings.scale, self.settings.turn_scale], 3)
-        goal = moved(tool, Axes(turn, axes.free).displacement(scale * difference(pose, device)))
+        goal = poses.moved(tool, Axes(turn, axes.free).displacement(scale * poses.difference(pose, device)))
         most = SPEED_SHARE * DT_S * np.array([self.group.tool_speed, self.group.tool_angular_speed])
-        return lambda value: braking(difference(goal, value), most, ACCELERATION)
+        return lambda value: braking(poses.difference(goal, value), most, ACCELERATION)
 
     def _bounded(self, value: np.ndarray, before: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """`value`, or `before` where it would lead the measured tool by more than MAX_LEAD_M_RAD: an arm that is held up is not pulled on."""
         way, angle = np.linalg.norm(value[:3] - before[:3]), np.linalg.norm(rotation.difference(value[3:], before[3:]))
-        off = difference(value, measured)
+        off = poses.difference(value, measured)
         far, turned = np.linalg.norm(off[:3]), np.linalg.norm(off[3:])
         if (far > MAX_LEAD_M_RAD[0] + LAG_S * way / DT_S and far > np.linalg.norm(before[:3] - measured[:3])) or (
             turned > MAX_LEAD_M_RAD[1] + LAG_S * angle / DT_S

@@ -4,8 +4,6 @@ from collections import deque
 
 import numpy as np
 
-from vipa.geometry import rotation
-
 DT_S = 0.02  # seconds between knots
 DT_NS = round(DT_S * 1e9)
 AHEAD_NS = 40_000_000  # ns that the track reaches ahead of now: what the arm still does when nothing more is said
@@ -73,14 +71,3 @@ def eased(by: np.ndarray, before: np.ndarray, acceleration: np.ndarray) -> np.nd
         size = float(np.linalg.norm(change))
         out[part] = before[part] + change * (min(1.0, most / size) if size else 0.0)
     return out
-
-
-def moved(pose: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """The pose (7,) after a displacement `by` (6,), metres and a rotation vector, in the axes the pose is given in."""
-    quaternion = rotation.normalised(rotation.multiply(rotation.exp(by[3:]), pose[3:]))
-    return np.concatenate([pose[:3] + by[:3], quaternion])
-
-
-def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(6,) metres and rotation vector that lead from pose `b` to pose `a`."""
-    return np.concatenate([a[:3] - b[:3], rotation.difference(a[3:], b[3:])])
