@@ -12,7 +12,7 @@ Three steps, each of them continuous in position and velocity:
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -123,7 +123,8 @@ class ChunkBuffer:
         behind_s: float = 0.0,
     ):
         self.space, self.speed, self.acceleration, self.bandwidth = space, speed, acceleration, bandwidth
-        self.fading = acceleration  # (tangent,) that bridging an offset may use: less where the arm gives the tool less
+        # gives (tangent,) that bridging an offset may use: less where the arm gives the tool less
+        self.fading: Callable[[], np.ndarray] = lambda: acceleration
         self.lag = 3 / bandwidth + behind_s
         self._step = 0.0
         self.clear()
@@ -241,7 +242,7 @@ class ChunkBuffer:
             MIN_BLEND_S,
             float((1.875 * offset / self.speed).max()),
             float((3.94 * rate / self.acceleration).max()),
-            sqrt((5.77 * offset / self.fading).max()),
+            sqrt((5.77 * offset / self.fading()).max()),
         )
 
     def advance(self, now: float, dt: float) -> Reference:

@@ -40,8 +40,8 @@ class Clearance:
 
     def here(self, q: np.ndarray, hands: dict[str, np.ndarray]) -> None:
         """The robot is commanded to be at the joints `q` (n,) with the openings `hands`."""
-        self._hands = hands
-        self._here.move(self.collisions.kinematics.configuration(q, hands))
+        self._there = self.collisions.kinematics.configuration(q, hands)
+        self._here.move(self._there)
 
     def verify(self, q: np.ndarray, path: np.ndarray) -> str:
         """'' if no pair comes nearer than its floor on the `path` (S, n) from `q` (n,), where `here` is; else which."""
@@ -66,7 +66,7 @@ class Clearance:
             if not doubtful[first].any():
                 break
             sample, bound, asked = sample + first, ahead[first], doubtful[first].nonzero()[0]
-            self._ahead.move(self.collisions.kinematics.configuration(path[sample], self._hands))
+            self._ahead.move(self.collisions.kinematics.with_joints(self._there, path[sample]))
             bound[asked] = self._ahead.exact(near[asked])
             worst = int((bound - floors).argmin())
             if bound[worst] < floors[worst] - TOLERANCE_M:

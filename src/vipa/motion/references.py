@@ -1,5 +1,7 @@
 """References: what the accepted chunks ask of every group, at every tick: poses or joints, and the hand."""
 
+from functools import partial
+
 import numpy as np
 
 from vipa.motion.buffer import ChunkBuffer, Space
@@ -92,9 +94,9 @@ class References:
             other[name].clear()
         q, v = state.q[columns], state.v[columns]
         if pose:
-            placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
-            buffer.fading = self._agility(name, jacobian)
+            buffer.fading = partial(self._agility, name, q)
             if not buffer.active:
+                placement, jacobian = self.kinematics.groups[name].forward_jacobian(q)
                 buffer.restart(pose_of(placement), jacobian @ v)
         elif not buffer.active:
             buffer.restart(q, v)
@@ -102,9 +104,10 @@ class References:
         buffer.splice(times, values, dt, now)
         self.horizon = max(self.horizon, float(times[-1]) - now)
 
-    def _agility(self, name: str, jacobian: np.ndarray) -> np.ndarray:
+    def _agility(self, name: str, q: np.ndarray) -> np.ndarray:
         """(6,) m/s² and rad/s² along each axis of the base frame that bridging an offset may use: what BLEND_TOOL_SHARE of the
-        joints' limits gives the tool where `jacobian` (6, J) was taken. More, and the arm shoots past where the fade ends."""
+        joints' limits gives the tool at `q` (J,). More, and the arm shoots past where the fade ends."""
+        jacobian = self.kinematics.groups[name].jacobian(q)
         limits = np.asarray(self.kinematics.robot.group(name).max_acceleration, float)
         given = BLEND_TOOL_SHARE * np.min(limits[:, None] / np.maximum(np.abs(np.linalg.pinv(jacobian)), 1e-9), axis=0)
         return np.clip(given, np.repeat(MIN_BLEND_ACCELERATION, 3), np.repeat(BLEND_ACCELERATION, 3))

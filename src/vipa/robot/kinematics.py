@@ -73,11 +73,16 @@ class Kinematics:
     def configuration(self, q: np.ndarray, hands: dict[str, np.ndarray] | None = None) -> np.ndarray:
         """The model's configuration (nq,): `q` (n,) of the groups' joints and openings (H,) of the `hands` by group name
         (closed where not named). Mimic joints follow."""
-        full = self._neutral.copy()
-        full[self.q_index] = q
+        full = self.with_joints(self._neutral, q)
         for name, (index, closed, span, scale, offset) in self._hands.items():
             opening = np.zeros(len(closed)) if hands is None or name not in hands else hands[name]
             full[index] = scale @ (closed + opening * span) + offset
+        return full
+
+    def with_joints(self, configuration: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """`configuration` (nq,) with `q` (n,) of the groups' joints, the hands as they are."""
+        full = configuration.copy()
+        full[self.q_index] = q
         return full
 
     def _joint(self, name: str, where: str):
