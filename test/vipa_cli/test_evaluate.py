@@ -180,7 +180,12 @@ def test_inference_is_charged_as_measured_or_free(ran, tmp_path, capsys):
 def test_an_instruction_that_is_too_long_is_refused_before_anything_starts(ran, tmp_path, capsys):
     text = resources.find("tasks", "water_plant").read_text(encoding="utf-8")
     own = tmp_path / "own.yaml"
-    own.write_text(text.replace("water the plant", "please water the plant on the table"), encoding="utf-8")
+    own.write_text(
+        text.replace(
+            "water the plant", "please water the plant on the table, then the one beside it, and put the can back"
+        ),
+        encoding="utf-8",
+    )
     for line in (["evaluate", "--seeds", "0:2"], ["episode", "--out", str(tmp_path / "runs")],
                  ["episode", "--in-process", "--out", str(tmp_path / "runs")]):  # fmt: skip
         with pytest.raises(SystemExit) as end:
