@@ -173,7 +173,8 @@ class SafetyGate:
         self.measured = np.array(q, float)
         zero = np.zeros(len(q))
         self.state = State(np.array(q, float), zero, zero)
-        self.plan = self._sent = Plan(self.state, zero, self.dt, self.state, None)
+        self.plan = Plan(self.state, zero, self.dt, self.state, None)
+        self._before = self.plan, 0.0  # the plan that is followed, and how far it had come when this tick began
         self._wish, self._elapsed = zero, 0.0
         self._goals: dict[str, np.ndarray] = {}  # where the plan goes, if it is one of `go`
         if self.clearance is not None and self.behind is not None:
@@ -182,12 +183,13 @@ class SafetyGate:
 
     def advance(self, elapsed: float) -> State:
         """The state now, `elapsed` seconds into the plan that was sent."""
-        self.state, self._elapsed, self._sent = self.plan.at(elapsed), elapsed, self.plan.rest(elapsed)
+        self.state, self._elapsed, self._before = self.plan.at(elapsed), elapsed, (self.plan, elapsed)
         return self.state
 
     def retract(self) -> None:
         """The plan of this tick was not sent: the arms go on along what is left of the one before."""
-        self.plan, self._elapsed, self._wish, self._goals = self._sent, 0.0, self.state.v, {}
+        plan, elapsed = self._before
+        self.plan, self._elapsed, self._wish, self._goals = plan.rest(elapsed), 0.0, self.state.v, {}
 
     @property
     def at_rest(self) -> bool:
