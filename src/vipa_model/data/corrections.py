@@ -16,12 +16,12 @@ HAND = 0.2  # between a hand joint's opening as commanded and at the chunk's end
 def corrections(actions: np.ndarray, hand: np.ndarray, tool: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(N,) bool. actions: (N, H, 9 + h) of one group, not normalised. hand: (N, h) as commanded at the frame, 0..1. tool: (N, 7) pose,
     base frame. target: (N, 3) m, base frame, NaN: unknown, no correction."""
-    upright = quat_to_matrix(tool[:, 3:].astype(np.float64))[:, :, 2]
+    upright = quat_to_matrix(tool[:, 3:])[:, :, 2]
     moved = actions[:, -1, :3].astype(np.float64)
     across = moved - (moved * upright).sum(1, keepdims=True) * upright
     aside = np.linalg.norm(across, axis=1)
     turn = np.arccos(np.clip((np.trace(six_to_matrix(actions[:, -1, 3:9]), axis1=1, axis2=2) - 1) / 2, -1, 1))
     near = np.linalg.norm(target - tool[:, :3], axis=1) < NEAR_M  # False for NaN
     moves_hand = (np.abs(actions[:, -1, 9:] - hand) > HAND).any(1)
-    few = aside < ASIDE_M[1]
-    return near & few & ((aside > ASIDE_M[0]) | (turn > TURN_RAD) | moves_hand)
+    small = aside < ASIDE_M[1]
+    return near & small & ((aside > ASIDE_M[0]) | (turn > TURN_RAD) | moves_hand)

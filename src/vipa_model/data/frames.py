@@ -129,11 +129,11 @@ class FrameDataset(Dataset):
 
     def corrections(self, indices: np.ndarray) -> np.ndarray:
         """(B,) bool: frames in which some group, near the target, is told to move aside, to turn or to move its hand, see corrections.py."""
-        poses, target, found, start = self.gather("tool_pose", indices), self.gather("target", indices), [], 0
-        for i, g in enumerate(self.config.groups):
+        tools, target, found, start = self.references(indices), self.gather("target", indices), [], 0
+        for g in self.config.groups:
             part = slice(start, start + g.action_dim)
             actions, hand = self.raw_actions[indices, :, part], self.raw_committed[indices, 0, part][:, 9:]
-            found.append(corrections(actions, hand, poses[:, 7 * i : 7 * i + 7], target))
+            found.append(corrections(actions, hand, tools[g.name], target))
             start += g.action_dim
         return np.any(found, 0)
 
