@@ -96,7 +96,19 @@ def push_shut(view: View, handle: str, joint: str, goal: float, bar: Bar) -> Ski
         bar.push,
         target=handle,
     )
-    yield Goal(before(CLEARANCE_M, bar.height), hand=bar.push, speed=0.3, near=0.008, near_angle=0.06, target=handle)
+    # beside the line over that place a finger would come down on the bar
+    ended = yield Goal(
+        lined_up(before(CLEARANCE_M, bar.height), ABOVE_M),
+        hand=bar.push,
+        speed=0.3,
+        near=0.008,
+        near_angle=0.06,
+        target=handle,
+        noise=0.0,
+    )
+    if ended is Ended.TIMEOUT:
+        yield from raise_tool(view, bar.push)
+        return False
     touch = view.tool.copy()
     touch[:3] -= out * 2 * CLEARANCE_M
     yield Goal(
