@@ -96,14 +96,15 @@ def test_the_same_call_goes_on_where_it_stopped(ran, tmp_path, capsys):
     assert len(ran) == 6 and "4 of them are done" in capsys.readouterr().out
 
 
-def test_an_error_that_a_commander_meets_in_every_trial_ends_the_set(ran, tmp_path, capsys):
-    type(ran).ends = {"all": ("error", "commander", "the instruction has 26 tokens; allowed: 24")}
+@pytest.mark.parametrize(
+    "kind, detail",
+    [("commander", "the instruction has 26 tokens; allowed: 24"), ("node", "node 'expert' died")],
+)
+def test_an_error_that_a_commander_meets_in_every_trial_ends_the_set(ran, tmp_path, capsys, kind, detail):
+    type(ran).ends = {"all": ("error", kind, detail)}
     assert short("--seeds", "0:6", "--out", tmp_path) == 1
     said = capsys.readouterr().out
-    assert (
-        "two trials of commander expert in a row met the same fault, as every other would: the instruction has 26"
-        in said
-    )
+    assert f"two trials of commander expert in a row met the same fault, as every other would: {detail}" in said
     assert [r["verdict"] for r in rows(tmp_path)] == ["failure"] * 2
 
 

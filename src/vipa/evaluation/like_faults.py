@@ -1,7 +1,7 @@
 """Faults that every trial of a set would meet, noticed before all of them have."""
 
 from vipa.evaluation.trial_file import TrialRow
-from vipa.evaluation.verdicts import COMMANDER
+from vipa.evaluation.verdicts import commander_error
 from vipa.tasks.scorecard import Scorecard
 
 MAX_LIKE_FAULTS = 2  # in a row that say the same: every other trial would meet it, too
@@ -18,8 +18,7 @@ class LikeFaults:
         if row.verdict == "system":
             return self._count("", fault or row.failure_class or "")
         self._count("", "")  # the cell was well
-        failure = card.failure if card is not None else None
-        erred = failure.detail if failure is not None and failure.type == COMMANDER else ""
+        erred = commander_error(card) if card is not None else ""
         return self._count(row.commander, erred, f"of commander {row.commander} ")
 
     def _count(self, whose: str, words: str, of: str = "") -> str:

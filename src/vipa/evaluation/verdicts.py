@@ -14,11 +14,16 @@ def verdict_of(card: Scorecard) -> Verdict | None:
     cell is to blame. None: a person ended it, it is no trial."""
     if card.outcome in ENDED:
         return ENDED[card.outcome]
-    kind, detail = (card.failure.type, card.failure.detail) if card.failure else ("", "")
     if card.outcome == "stopped":
-        return "safety" if kind == SAFETY else None
+        return "safety" if card.failure is not None and card.failure.type == SAFETY else None
+    return "failure" if commander_error(card) else "system"
+
+
+def commander_error(card: Scorecard) -> str:
+    """What went wrong with the commander itself: it fell silent, crashed, or its process died. "": nothing of that."""
+    kind, detail = (card.failure.type, card.failure.detail) if card.failure else ("", "")
     died = kind == "node" and any(f"'{name}' died" in detail for name in COMMANDER_NODES)
-    return "failure" if kind == COMMANDER or died else "system"
+    return detail if kind == COMMANDER or died else ""
 
 
 def failure_class(card: Scorecard) -> str | None:
