@@ -33,12 +33,12 @@ def pixels(format_: str, data: bytes) -> np.ndarray:
     data = bytes(data[HEADER.size :] if deep else data)
     if not data or len(data) > MAX_BYTES:
         raise ValueError(f"compressed image of {len(data)} bytes; allowed: 1 to {MAX_BYTES}")
-    _check_size(data, "PNG" if deep else "JPEG")
+    _check_size(data, "PNG" if deep or "png" in format_ else "JPEG")
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if deep else cv2.IMREAD_COLOR)
     wanted = (np.uint16, 2) if deep else (np.uint8, 3)
     if found is None or (found.dtype, found.ndim) != wanted:
         raise ValueError(
-            f"compressed image '{format_[:40]}' is damaged; allowed: JPEG of 8 bits, PNG of 16 bits of depth"
+            f"compressed image '{format_[:40]}' is damaged; allowed: JPEG or PNG of 8 bits, PNG of 16 bits of depth"
         )
     return found if deep else np.ascontiguousarray(found[..., ::-1])
 

@@ -7,12 +7,15 @@ writers do it: files `<bag>_0`, `<bag>_1`, … in order, with a list of them.
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
+from helpers.synthetic_bag import Messages
+from vipa import compressed_images
 from vipa.recording import definitions
 from vipa.recording.metadata import joined
-from vipa.recording.reader import BagReader
+from vipa.recording.reader import COMPRESSED_IMAGE, IMAGE, BagReader, image_array
 
 FORMS = {
     f"{storage}, {mode}, {'split' if split else 'one file'}": (storage, mode, split)
@@ -79,3 +82,27 @@ def _write(
         ids = {topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in types.items()}
         for topic, at, data in messages:
             writer.write(ids[topic], at, data)
+
+
+def compress(source: Path, out: Path, damaged: int = -1) -> Path:
+    """Writes the bag `source` to `out`, its pictures as image_transport's plugins have them. damaged: number of a message of each whose data are cut."""
+    m, counts = Messages(), {}
+    with BagReader(source) as bag:
+        plain = {name for name, info in bag.topics.items() if info.type == IMAGE}
+        more = []
+        for message in bag.messages(sorted(plain)):
+            pixels, deep = image_array(message.data), message.data.encoding == "16UC1"
+            data = (compressed_images.depth_bytes if deep else compressed_images.color_bytes)(pixels)
+            counts[message.topic] = counts.get(message.topic, 0) + 1
+            if counts[message.topic] - 1 == damaged:
+                data = data[: len(data) // 2]
+            stamp = message.data.header.stamp
+            picture = m(
+                COMPRESSED_IMAGE,
+                header=m.header(stamp.sec * 10**9 + stamp.nanosec, message.data.header.frame_id),
+                format=compressed_images.DEPTH if deep else compressed_images.COLOR,
+                data=np.frombuffer(data, np.uint8),
+            )
+            name = f"{message.topic}/{'compressedDepth' if deep else 'compressed'}"
+            more.append((name, COMPRESSED_IMAGE, message.log_time_ns, m.serialize(picture)))
+    return rewrite(source, out, more=more, keep=lambda raw: raw[0] not in plain)

@@ -9,7 +9,12 @@ pytest.importorskip("rclpy")
 import rclpy
 from vipa_msgs.srv import RecordEpisode
 
+from vipa.errors import VipaError
+from vipa.recording import topics
+from vipa.robot.description import load_robot
 from vipa_ros.bringup.environment import Domain
+from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
+from vipa_ros.bringup.teleop_graph import TeleopConfig, teleop_graph
 from vipa_ros.nodes import recorder
 
 
@@ -30,3 +35,22 @@ def test_what_did_not_reach_the_bag_is_said_by_topic(tmp_path, capfd):
     assert closed.success
     ((topic, count),) = json.loads(closed.summary)["dropped"].items()
     assert count == 3 and f"{topic}: 3 messages did not reach the bag" in capfd.readouterr().err
+
+
+def test_compressed_pictures_stand_in_the_place_of_plain_ones_and_the_graph_has_who_makes_them():
+    robot = load_robot("fr3_single")
+    raw, compressed = ({t.name for t in topics.recorded_topics(robot, "sim", how)} for how in topics.PICTURES)
+    plain = {topics.camera_topics(c.name)[key] for c in robot.cameras for key in ("color", "depth")}
+    packed = {name for c in robot.cameras for name in topics.compressed_topics(c.name).values()}
+    assert plain <= raw and not packed & raw and compressed == raw - plain | packed
+    with pytest.raises(VipaError, match="pictures 'zipped'; allowed: compressed, raw"):
+        EpisodeConfig("water_plant", pictures="zipped").checked()
+    for asked, cameras in (
+        (EpisodeConfig("water_plant", pictures="compressed"), ""),
+        (EpisodeConfig("water_plant"), None),
+    ):
+        config = asked.checked()
+        for graph in (episode_graph(config), teleop_graph(config, TeleopConfig())):
+            specs = {spec.name: spec.parameters for spec in graph}
+            assert specs["recorder"]["pictures"] == config.pictures
+            assert specs.get("compressor", {}).get("cameras") == cameras

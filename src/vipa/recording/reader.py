@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from vipa import images
+from vipa import compressed_images, images
 from vipa.errors import VipaError, unknown
 from vipa.recording import metadata
 from vipa.recording.decoding import Undecodable, decoder
@@ -16,9 +16,10 @@ from vipa.recording.jumps import Jump, Seen, find_jump
 from vipa.recording.skipped import SkipLog
 from vipa.recording.small_messages import SmallMessages
 from vipa.recording.storage import McapStorage, RosbagsStorage
-from vipa.recording.topic_names import camera_topics
+from vipa.recording.topic_names import camera_topics, plain_topic
 
 # what a reader of fields meets in a message of another type, or with values that cannot be: it skips that message
+IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 NOT_AS_EXPECTED = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, VipaError)
 
 
@@ -32,17 +33,32 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class TopicInfo:
-    """A topic of a bag: type ("pkg/msg/Name") and number of messages."""
+    """A topic of a bag: type ("pkg/msg/Name") and number of messages. compressed: the topic of the bag that has them compressed; "":
+    they stand in it as they are."""
 
     name: str
     type: str
     count: int
+    compressed: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a sensor_msgs/CompressedImage holds, with the fields of a sensor_msgs/Image."""
+
+    header: Any
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: np.ndarray
+    is_bigendian: int = 0
 
 
 class BagReader:
     """A rosbag2 bag (MCAP or SQLite), open for reading. A context manager; not for several threads at once.
 
-    topics: name → TopicInfo. start_ns, end_ns: log times of the first and last message, 0 if there is none. custom_data: as recorded.
+    topics: name → TopicInfo; pictures that are in the bag compressed alone are there, and read, by the name of the plain topic, too. start_ns, end_ns: log times of the first and last message, 0 if there is none. custom_data: as recorded.
     skipped: the messages that could not be read so far, by topic, with the reason: one bad message stops nobody. Where time jumps
     back (`jump`) the bag is taken to end: what follows would be a second past among the first.
 
@@ -66,6 +82,7 @@ class BagReader:
         self._small: SmallMessages | None = None
         self._decoders: dict[Any, Callable[[bytes], Any] | None] = {}
         self.topics = _topics(self._storage.connections.values())
+        self.topics |= {t.name: t for t in _decompressed(self.topics)}
         self.start_ns: int = self._storage.start_ns
         self.end_ns: int = self._storage.end_ns
 
@@ -86,7 +103,8 @@ class BagReader:
     @cached_property
     def jump(self) -> Jump | None:
         """The first jump of time in the bag, found by going through it once; None if time runs on as it should."""
-        storage, small = self._storage, SmallMessages()
+        storage = self._storage
+        small = SmallMessages(key for key, c in storage.connections.items() if c.type == COMPRESSED_IMAGE)
         jump = find_jump(
             Seen(storage.connections[m.connection].topic, m.log_ns, m.position, m.data)
             for m in small.watched(storage.in_file_order())
@@ -106,17 +124,24 @@ class BagReader:
         A message that cannot be decoded is skipped and named in `skipped`. A topic the bag lacks is refused with VipaError;
         `name in bag.topics` asks.
         """
-        for key, log_time, raw in self._raw(topics, start_ns, stop_ns):
+        asked = [self.topics[name] for name in topics or () if name in self.topics]
+        plain = {info.compressed: info.name for info in asked if info.compressed}
+        stored = topics and [getattr(self.topics.get(name), "compressed", "") or name for name in topics]
+        for key, log_time, raw in self._raw(stored, start_ns, stop_ns):
             name = self._storage.connections[key].topic
             decode = self._decoder(key)
             if decode is None:
                 continue
             try:
                 data = decode(raw)
-            except Undecodable as reason:
+                picture = _picture(data) if name in plain else None
+            except (Undecodable, ValueError) as reason:
                 self.skipped.add(name, log_time, str(reason))
                 continue
-            yield Message(name, log_time, data)
+            if picture is not None:
+                yield Message(plain[name], log_time, picture)
+            if picture is None or name in (topics or ()):
+                yield Message(name, log_time, data)
 
     def raw(
         self, topics: Sequence[str] | None = None, start_ns: int | None = None, stop_ns: int | None = None
@@ -138,7 +163,7 @@ class BagReader:
 
     def _raw(self, topics, start_ns, stop_ns) -> Iterator[tuple[Any, int, bytes]]:
         for name in topics or ():
-            if name not in self.topics:
+            if name not in self.topics or self.topics[name].compressed:
                 raise unknown("topic of the bag", name, self.topics)
         if topics is not None and not topics:
             return
@@ -187,6 +212,24 @@ def _topics(connections) -> dict[str, TopicInfo]:
         before = topics.get(c.topic)
         topics[c.topic] = TopicInfo(c.topic, c.type, c.count + (before.count if before else 0))
     return dict(sorted(topics.items()))
+
+
+def _decompressed(topics: dict[str, TopicInfo]) -> list[TopicInfo]:
+    """The plain topics of pictures that are in the bag compressed alone."""
+    found = {}
+    for info in topics.values():
+        plain = plain_topic(info.name)
+        if info.type == COMPRESSED_IMAGE and info.count and plain and not (plain in topics and topics[plain].count):
+            found[plain] = TopicInfo(plain, IMAGE, info.count, info.name)
+    return list(found.values())
+
+
+def _picture(message) -> Picture:
+    """Raises ValueError for one that is damaged."""
+    pixels = compressed_images.pixels(message.format, message.data)
+    encoding = "rgb8" if pixels.ndim == 3 else "16UC1"
+    row = pixels.reshape(len(pixels), -1).astype(pixels.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+    return Picture(message.header, *pixels.shape[:2], encoding, row.shape[1], row.reshape(-1))
 
 
 def stamp_ns(message) -> int:

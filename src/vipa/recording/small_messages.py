@@ -11,11 +11,12 @@ OVERHEAD_BYTES = 200  # bytes that a kept message costs beside its data
 
 
 class SmallMessages:
-    """Keeps the messages of connections that have only small ones. `watched` fills it; then the other methods may be asked."""
+    """Keeps the messages of connections that have only small ones. `watched` fills it; then the other methods may be asked. large:
+    connections that are not kept, however small their messages."""
 
-    def __init__(self):
+    def __init__(self, large: Collection = ()):
         self._kept: dict[Any, list[Stored]] = {}
-        self._large: set = set()
+        self._large: set = set(large)
         self._bytes = 0
         self._full = False
 

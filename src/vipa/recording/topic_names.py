@@ -81,6 +81,12 @@ def compressed_topics(name: str) -> dict[str, str]:
     return {"color": f"{plain['color']}/compressed", "depth": f"{plain['depth']}/compressedDepth"}
 
 
+def plain_topic(name: str) -> str:
+    """The topic whose pictures image_transport's plugins have compressed on topic `name`; "" if it is not one of theirs."""
+    plain, _, transport = name.rpartition("/")
+    return plain if transport in ("compressed", "compressedDepth") else ""
+
+
 def command_topic(controller: str) -> str:
     """Where a JointTrajectoryController listens."""
     return f"/{controller}/joint_trajectory"

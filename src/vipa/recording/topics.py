@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vipa.errors import unknown
 from vipa.recording.topic_names import (  # noqa: F401  whoever has the table has the names
     ACTION_CHUNK,
     CLOCK,
@@ -116,7 +117,7 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
             )
         for name in compressed_topics(camera.name).values():
             kind = "sensor_msgs/msg/CompressedImage"
-            rows.append(Topic(name, kind, "camera", f"{camera.rate:g}", frame, "compressor", "policy", False))
+            rows.append(Topic(name, kind, "camera", f"{camera.rate:g}", frame, "compressor", "policy, recorder", False))
         rows.append(
             Topic(
                 placement_topic(camera.name),
@@ -158,6 +159,19 @@ def topic_table(robot: Robot, cell: str = "sim") -> list[Topic]:
                 )
             )
     return rows
+
+
+PICTURES = ("raw", "compressed")  # how they stand in a bag
+
+
+def recorded_topics(robot: Robot, cell: str = "sim", pictures: str = "raw") -> list[Topic]:
+    """What an episode's bag holds. pictures: one of PICTURES; "compressed": as the node `compressor` has them. Raises VipaError."""
+    if pictures not in PICTURES:
+        raise unknown("pictures", pictures, PICTURES)
+    plain = {camera_topics(c.name)[key] for c in robot.cameras for key in ("color", "depth")}
+    compressed = {name for c in robot.cameras for name in compressed_topics(c.name).values()}
+    left_out, more = (plain, compressed) if pictures == "compressed" else (set(), set())
+    return [t for t in topic_table(robot, cell) if (t.recorded and t.name not in left_out) or t.name in more]
 
 
 @dataclass(frozen=True)

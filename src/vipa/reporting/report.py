@@ -74,7 +74,8 @@ def write_report(run_folder: Path) -> Path:
     if (run_folder / "bag" / "metadata.yaml").is_file():
         with BagReader(run_folder / "bag") as bag:
             timeline = read_timeline(bag)
-            topics, custom = sorted(bag.topics.values(), key=lambda t: t.name), bag.custom_data
+            topics = sorted((t for t in bag.topics.values() if not t.compressed), key=lambda t: t.name)
+            custom = bag.custom_data
             robot = robot or _robot_named(timeline.states[-1].robot if timeline.states else "")
             arms = read_signals(bag, robot) if robot else []
             remarks = _remarks(bag)

@@ -31,12 +31,12 @@ def _info(args, folder) -> int:
 
     with reader.BagReader(folder) as bag:
         jump = str(bag.jump) if bag.jump else None
-        print(f"{folder}: {bag.duration:.1f} s, {sum(topic.count for topic in bag.topics.values())} messages")
-        for topic in bag.topics.values():
+        topics = [topic for topic in bag.topics.values() if not topic.compressed]
+        print(f"{folder}: {bag.duration:.1f} s, {sum(topic.count for topic in topics)} messages")
+        for topic in topics:
             print(f"{topic.count:>8}  {topic.name}  {topic.type}")
         if jump:
             print(jump, file=sys.stderr)
-        topics = list(bag.topics.values())
         args.document = {"bag": folder, "duration_s": bag.duration, "start_ns": bag.start_ns, "end_ns": bag.end_ns,
                          "topics": topics, "jump": jump}  # fmt: skip
     return exit_status.DONE

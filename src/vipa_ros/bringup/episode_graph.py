@@ -14,6 +14,7 @@ from vipa.drivers.driver import OWN
 from vipa.errors import VipaError, unknown
 from vipa.motion.admittance import check_force
 from vipa.motion.task_context import TaskContext
+from vipa.recording.topics import PICTURES
 from vipa.robot.contacts import Contacts
 from vipa.robot.description import Robot, load_robot
 from vipa.tasks import wants
@@ -93,6 +94,9 @@ class EpisodeConfig:
         False,
         "with commander_elsewhere: its pictures cross the network as JPEG, depth as PNG that loses nothing; there: vipa policy run --compressed",
     )
+    pictures: str = argument(
+        "raw", "in the bag: raw, or compressed: colour as JPEG, depth as PNG that loses nothing; docs/teleoperation.md"
+    )
     camera_noise: bool = argument(
         False, "simulated cameras see as a RealSense does: noise, holes, drift; default: perfectly"
     )
@@ -121,6 +125,8 @@ class EpisodeConfig:
             )
         if self.console:
             access.parse(self.console, 0)
+        if self.pictures not in PICTURES:
+            raise unknown("pictures", self.pictures, PICTURES)
         if self.compressed and not self.commander_elsewhere:
             raise VipaError("compressed pictures without commander_elsewhere: a commander on this host has them whole")
         request = self.commander_request
@@ -300,9 +306,7 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
             "task_manager",
             {**common, "cell": config.cell, "policy": config.policy, "policy_sha256": config.policy_sha256},
         ),
-        ProcessSpec(
-            "recorder", "recorder", {"robot": robot, "cell": config.cell, "use_sim_time": config.cell == "sim"}
-        ),
+        recorder_spec(config, robot),
         ProcessSpec("episode", "episode", goal, leader=True),
         *console_nodes(
             config.console,
@@ -313,11 +317,22 @@ def episode_graph(config: EpisodeConfig) -> list[ProcessSpec]:
 
 
 def compressor_nodes(config: EpisodeConfig, robot: str) -> list[ProcessSpec]:
-    """Who compresses the pictures of the task's cameras, where `config` wants it. The graph does without it while it is started again."""
-    if not config.compressed:
+    """Who compresses the pictures of the task's cameras for a commander elsewhere, or of all for the bag, where `config` wants it. The
+    graph does without it while it is started again."""
+    recorded = config.pictures == "compressed"
+    if not config.compressed and not recorded:
         return []
-    wanted = {"robot": robot, "cameras": ",".join(load_task(config.task).cameras), "use_sim_time": config.cell == "sim"}
+    cameras = "" if recorded else ",".join(load_task(config.task).cameras)
+    wanted = {"robot": robot, "cameras": cameras, "use_sim_time": config.cell == "sim"}
     return [ProcessSpec("compressor", "compressor", wanted, respawn=True)]
+
+
+def recorder_spec(config: EpisodeConfig, robot: str) -> ProcessSpec:
+    """Who writes the bag."""
+    sim = config.cell == "sim"
+    return ProcessSpec(
+        "recorder", "recorder", {"robot": robot, "cell": config.cell, "pictures": config.pictures, "use_sim_time": sim}
+    )
 
 
 def commander_spec(request: CommanderRequest, common: dict) -> ProcessSpec:

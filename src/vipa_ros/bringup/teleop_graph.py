@@ -13,13 +13,15 @@ from vipa_ros.bringup.episode_graph import (
     EpisodeConfig,
     argument,
     commander_spec,
+    compressor_nodes,
     pinned_files,
+    recorder_spec,
     standing_graph,
 )
 from vipa_ros.bringup.launch_arguments import Table
 from vipa_ros.bringup.process import ProcessSpec
 
-NAMES = CELL_ARGUMENTS  # arguments of EpisodeConfig that a session takes
+NAMES = (*CELL_ARGUMENTS, "pictures")  # arguments of EpisodeConfig that a session takes
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def teleop_graph(cell: EpisodeConfig, config: TeleopConfig) -> list[ProcessSpec]
     return [
         *standing_graph(cell),
         ProcessSpec("task_manager", "task_manager", {**ours, "cell": cell.cell, "policy": config.policy or "teleop"}),
-        ProcessSpec("recorder", "recorder", {**ours, "cell": cell.cell}),
+        recorder_spec(cell, robot),
+        *compressor_nodes(cell, robot),
         *([commander] if commander else []),
         ProcessSpec("teleop", "teleop", session, leader=True),
     ]

@@ -1,4 +1,4 @@
-"""Node `compressor`: the cameras' pictures once more, compressed, for a commander on another host: colour as JPEG, aligned depth as lossless
+"""Node `compressor`: the cameras' pictures once more, compressed, for a commander on another host or for the bag: colour as JPEG, aligned depth as lossless
 PNG, on the topics of image_transport's plugins. What nobody listens to is not compressed.
 
 Parameters: robot (name or path); cameras (names with commas; empty: all of the robot file).

@@ -1,6 +1,6 @@
 """Node `recorder`: writes the graph's topics, as they were serialized, to one bag an episode.
 
-Parameters: robot (name or path); cell (sim|real).
+Parameters: robot (name or path); cell (sim|real); pictures (raw|compressed: what node `compressor` makes of them).
 """
 
 from importlib import import_module
@@ -39,9 +39,8 @@ class RecorderNode(Node):
         self.recorder = Recorder()
         self.began: tuple[str, str] | None = None  # folder and episode of the bag that is written
         self.closed: tuple[str, RecordEpisode.Response] | None = None  # the last episode, and what was said of it
-        for topic in topics.topic_table(robot, cell):
-            if topic.recorded:
-                self.add(topic)
+        for topic in topics.recorded_topics(robot, cell, node.parameter(self, "pictures", "raw")):
+            self.add(topic)
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, PROFILES["stream"])
         self.create_timer(0.5, self.on_diagnostics, clock=node.steady_clock())
         self.create_service(RecordEpisode, topics.RECORD_EPISODE, self.on_record)

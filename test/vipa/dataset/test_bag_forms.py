@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from helpers.bag_forms import FORMS, rewrite
+from helpers.bag_forms import FORMS, compress, rewrite
 from helpers.synthetic_bag import EPISODE_ID, START_NS, Messages, write_episode
+from helpers.takeover import DRIVES, interventions
 from vipa.dataset.build import build_from_bags
 from vipa.dataset.check import check
 from vipa.dataset.reader import Dataset
+from vipa.errors import VipaError
+from vipa.recording.reader import BagReader
 from vipa.recording.topic_names import INTERVENTION
 
 SECONDS = 2.0
@@ -54,31 +57,45 @@ def test_a_bag_in_another_form_gives_the_same_dataset(plain, tmp_path, form):
     assert {k: a.meta[k] for k in same} == same
 
 
-DRIVES = [  # seconds, who, intervention: a pause, a person, a pause, given back
-    (0.0, "expert", False),
-    (0.5, "", True),
-    (0.7, "teleop", True),
-    (1.2, "", True),
-    (1.4, "expert", False),
-]
+@pytest.mark.parametrize("damaged", [-1, 3])
+def test_compressed_pictures_are_read_by_the_names_of_the_plain_ones(plain, tmp_path, damaged):
+    run = run_of(tmp_path / "run", lambda bag: compress(plain[0], bag, damaged))
+    with BagReader(run / "bag") as bag:
+        assert bag.camera_names() == ["scene", "wrist"]
+        color, deep = (bag.topics[f"/camera/scene/{name}/image_raw"] for name in ("color", "aligned_depth_to_color"))
+        assert color.compressed == f"{color.name}/compressed" and deep.compressed == f"{deep.name}/compressedDepth"
+        names = {message.topic for message in bag.messages()}
+        assert color.compressed in names and color.name not in names  # all: as they stand in the bag
+        both = [message.topic for message in bag.messages([color.name, color.compressed])]
+        assert both.count(color.name) == color.count - (damaged >= 0) and set(both) == {color.name, color.compressed}
+        with pytest.raises(VipaError, match="topic of the bag"):
+            next(bag.raw([color.name]))
+    report = build_from_bags([run], tmp_path / "set")
+    assert len(report.added) == 1 and report.whole == (damaged < 0)
+    if damaged >= 0:
+        assert "scene/color/image_raw/compressed: 1 " in str(report)
+        return
+    mine, wanted = Dataset(tmp_path / "set").episode(0), Dataset(plain[1]).episode(0)
+    assert (
+        mine.table.drop_columns(["index"]).equals(wanted.table.drop_columns(["index"]))
+        and check(tmp_path / "set") == []
+    )
+    np.testing.assert_array_equal(mine.depth("scene"), wanted.depth("scene"))
+    off = mine.images("wrist").astype(int) - wanted.images("wrist")
+    assert np.abs(off).mean() < 4
 
 
-def interventions():
-    m = Messages()
-    for count, (at, driver, flag) in enumerate(DRIVES):
-        ns = START_NS + round(at * 1e9)
-        said = m(
-            "vipa_msgs/msg/Intervention",
-            header=m.header(ns),
-            episode_id=EPISODE_ID,
-            commander="expert",
-            driver=driver,
-            intervention=flag,
-            operator_id="person" if flag else "",
-            count=int(count > 0),
-        )
-        for late in (0, 40_000_000):  # it is said again, as the task manager does
-            yield INTERVENTION, "vipa_msgs/msg/Intervention", ns + late, m.serialize(said)
+def test_plain_pictures_beside_compressed_ones_are_read(plain, tmp_path):
+    compress(plain[0], tmp_path / "small")
+    with BagReader(tmp_path / "small") as bag:
+        kinds = {t.name: t.type for t in bag.topics.values() if not t.compressed}
+        more = [(name, kinds[name], at, data) for name, at, data in bag.raw() if "/compressed" in name]
+    rewrite(plain[0], tmp_path / "both", more=more)
+    with BagReader(tmp_path / "both") as bag, BagReader(plain[0]) as alone:
+        assert not any(info.compressed for info in bag.topics.values())
+        topic = "/camera/scene/color/image_raw"
+        a, b = (next(bag_.messages([topic])).data for bag_ in (bag, alone))
+        np.testing.assert_array_equal(a.data, b.data)
 
 
 def test_frames_of_a_takeover_carry_who_drove(plain, tmp_path):
