@@ -44,6 +44,8 @@ class Recipe:
     samples in the device's memory and augment them there.
     corrections: how many times as often frames are drawn in which an arm, near its target, is told to move aside, to turn or
     to move its hand (``frames``).
+    interventions: how many times as often frames are drawn in which somebody who took over drove. drivers: whose frames are drawn:
+    ``all``, ``person`` (who took over) or ``commander``; those of a pause never are (``frames``).
     turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
     None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
@@ -74,6 +76,8 @@ class Recipe:
     compiled: bool = False
     on_device: bool = False
     corrections: int = 1
+    interventions: int = 1
+    drivers: str = "all"
     turns: int = 4
     augmentation: Augmentation | None = None
     held_out: float = 0.05

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from vipa_model.configuration_vipa import VipaConfig
-from vipa_model.data.frame_store import FrameStore
+from vipa_model.data.frame_store import COMMANDER, PERSON, FrameStore
 from vipa_model.data.frames import FrameDataset
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
 from vipa_model.network.starting_point import adapted, make_model
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
+
+DRIVERS = {"all": (COMMANDER, PERSON), "person": (PERSON,), "commander": (COMMANDER,)}
 
 
 class FrameSource:
@@ -27,12 +29,29 @@ class FrameSource:
     def __init__(self, dataset: FrameDataset, recipe: Recipe, samples: int = 256) -> None:
         self.dataset, self.recipe = dataset, recipe
         self.train, held = dataset.split(recipe.held_out, recipe.seed)
+        self.train, held = self._driven(self.train), self._driven(held)
+        if recipe.interventions > 1:
+            self.train = np.repeat(self.train, np.where(dataset.driver[self.train] == PERSON, recipe.interventions, 1))
         if recipe.corrections < 1:
             raise ValueError(f"corrections is {recipe.corrections}; allowed: 1 (as often as other frames) or more")
         if recipe.corrections > 1:
             self.train = np.repeat(self.train, np.where(dataset.corrections(self.train), recipe.corrections, 1))
         chosen = np.random.default_rng(0).permutation(len(held))[:samples]
         self.held_out = held[np.sort(chosen)]
+
+    def _driven(self, frames: np.ndarray) -> np.ndarray:
+        """Those of `frames` that the recipe wants by who drove; of a pause nothing is learnt. Raises ValueError where it asks for what
+        is not there."""
+        recipe, driver = self.recipe, self.dataset.driver
+        if recipe.drivers not in DRIVERS:
+            raise ValueError(f"drivers is {recipe.drivers!r}; allowed: {', '.join(DRIVERS)}")
+        if recipe.interventions < 1:
+            raise ValueError(f"interventions is {recipe.interventions}; allowed: 1 (as often as other frames) or more")
+        if (recipe.drivers == "person" or recipe.interventions > 1) and not (driver == PERSON).any():
+            raise ValueError(
+                "interventions or drivers: in no frame of the data did somebody take over; allowed: 1 and all"
+            )
+        return frames[np.isin(driver[frames], DRIVERS[recipe.drivers])]
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
         return self.dataset.batch(indices, self.recipe.augmentation if rng is not None else None, rng)

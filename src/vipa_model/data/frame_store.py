@@ -28,6 +28,7 @@ written):
     label_pose, label_hand   optional, (T, H', 7 G) and (T, H', sum Hh): the expert's chunk as of each frame, step k due
                          (k + 1) / rate_hz after it. Given when the expert would have done otherwise than what was
                          executed (action noise, DAgger). Without them a frame's label is what was commanded after it.
+    driver               (T,) int8, optional: who drove, 0 the episode's commander, 1 somebody who took over, 2 nobody: a pause
     head, commanded_head optional, (T, J): measured and commanded joints of the ``heads`` side by side, rad
     label_head           optional, (T, H', J): as label_pose, of the heads' joints
     instruction          () str        meta () str: JSON with anything else (seed, success, variant)
@@ -69,8 +70,10 @@ REQUIRED = (
     "stamps",
 )
 LABELS = ("label_pose", "label_hand", "label_head")
-OPTIONAL = ("tip", "head", "commanded_head", *LABELS)
-_TYPES = {"images": np.uint8, "depth": np.uint16, "subtask": np.int64, "stamps": np.int64}
+OPTIONAL = ("tip", "driver", "head", "commanded_head", *LABELS)
+_TYPES = {"images": np.uint8, "depth": np.uint16, "subtask": np.int64, "stamps": np.int64, "driver": np.int8}
+COMMANDER, PERSON, NOBODY = 0, 1, 2  # values of ``driver``
+_UNKNOWN = {"driver": np.int8(COMMANDER)}  # of episodes without an optional array; else NaN
 
 
 class FrameStoreWriter:
@@ -139,6 +142,14 @@ class FrameStoreWriter:
             ):
                 raise ValueError(f"episode {name!r}: {key} holds NaN or infinity; allowed: finite numbers")
         highest = len(self.header["subtasks"]) - 1
+        if (
+            "driver" in ready
+            and ready["driver"].size
+            and not COMMANDER <= ready["driver"].min() <= ready["driver"].max() <= NOBODY
+        ):
+            raise ValueError(
+                f"episode {name!r}: driver holds {sorted(set(ready['driver'].tolist()))}; allowed: 0, 1 and 2"
+            )
         if ready["subtask"].size and not -1 <= ready["subtask"].min() <= ready["subtask"].max() <= highest:
             raise ValueError(f"episode {name!r}: subtask reaches {ready['subtask'].max()}; allowed: -1 to {highest}")
         path = self.folder / "episodes" / f"{name}.npz"
@@ -225,7 +236,7 @@ class FrameStore:
             array = np.lib.format.open_memmap(packed / f"{key}.npy", "w+", _TYPES.get(key, np.float32), shape)
             for file, begin, end in zip(files, starts[:-1], starts[1:], strict=True):
                 with np.load(file, allow_pickle=False) as data:
-                    value = data[key] if key in data else np.float32(np.nan)
+                    value = data[key] if key in data else _UNKNOWN.get(key, np.float32(np.nan))
                 if key in LABELS and value.ndim and value.shape[1] < label_steps:
                     value = np.concatenate([value, np.repeat(value[:, -1:], label_steps - value.shape[1], 1)], 1)
                 array[begin:end] = value
@@ -255,6 +266,7 @@ def _shapes(header: dict) -> dict[str, tuple]:
         "subtask": (),
         "target": (3,),
         "tip": (3,),
+        "driver": (),
         "stamps": (),
         "label_pose": (None, pose),
         "label_hand": (None, hand),

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.data.corrections import corrections
-from vipa_model.data.frame_store import FrameStore
+from vipa_model.data.frame_store import COMMANDER, FrameStore
 from vipa_model.processing.images import lift_depth
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.recipes import Augmentation
@@ -41,6 +41,7 @@ class FrameDataset(Dataset):
         self.raw_committed = np.concatenate(committed)
         firsts = np.cumsum([0] + [len(s.names) for s in stores[:-1]])
         self.episode = np.concatenate([e + f for e, f in zip(episodes, firsts, strict=True)])
+        self.driver = np.concatenate([_drivers(s) for s in stores])  # (N,), see FrameStore
         self.instructions = [text for s in stores for text in s.instructions]
         self.prompts: list[np.ndarray] = []
         self.features: np.ndarray | None = None
@@ -192,6 +193,11 @@ class FrameDataset(Dataset):
             identity.state(state).astype(np.float32),
             store.episode,
         )
+
+
+def _drivers(store: FrameStore) -> np.ndarray:
+    """(N,) int8; a store that does not say it was driven by its commanders."""
+    return np.asarray(store.arrays["driver"]) if "driver" in store.arrays else np.full(len(store), COMMANDER, np.int8)
 
 
 def augment(

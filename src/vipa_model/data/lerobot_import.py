@@ -11,13 +11,14 @@ import numpy as np
 
 from vipa_model.checked import read_json
 from vipa_model.configuration_vipa import GroupConfig
-from vipa_model.data.frame_store import FrameStore, FrameStoreWriter
+from vipa_model.data.frame_store import COMMANDER, NOBODY, PERSON, FrameStore, FrameStoreWriter
 from vipa_model.processing.images import Crop, make_view
 from vipa_model.processing.rotations import quat_to_matrix
 
 log = logging.getLogger(__name__)
 POSE = ("x", "y", "z", "qx", "qy", "qz", "qw")
 VELOCITY = ("vx", "vy", "vz")
+ROUNDED_NS = 500_000  # vipa/meta says when who drove in milliseconds
 
 
 def import_lerobot(
@@ -115,6 +116,8 @@ def _arrays(
     }
     if "tip" in columns:  # datasets of before it was recorded lack it
         out["tip"] = _point(columns["tip"])
+    if "intervention" in columns:
+        out["driver"] = _drivers(columns["intervention"].reshape(-1), out["stamps"], row)
     base = _matrix(np.asarray(arms[0]["base_in_world"], np.float64))
     views: dict[str, list] = {"images": [], "depth": [], "intrinsics": [], "extrinsics": []}
     for camera in cameras:
@@ -139,6 +142,19 @@ def _arrays(
             views[name].append(np.stack(part))
         views["extrinsics"].append(np.linalg.inv(base) @ extrinsics)
     return out | {name: np.stack(parts, 1) for name, parts in views.items()}
+
+
+def _drivers(intervened: np.ndarray, stamps: np.ndarray, row: dict) -> np.ndarray:
+    """(T,) int8 of a FrameStore's ``driver``. A pause counts as an intervention in the column; which it is stands in vipa/meta, and
+    where LeRobot's tools left that out every intervention is taken as somebody's driving."""
+    found = np.where(intervened, PERSON, COMMANDER).astype(np.int8)
+    meta = json.loads(row.get("vipa/meta") or "{}")
+    begun = [meta.get("start_ns", 0) + round(at * 1e9) for at, *_ in meta.get("drives", [])]
+    for i in np.flatnonzero(intervened) if begun else ():
+        last = int(np.searchsorted(begun, stamps[i] + ROUNDED_NS, side="right")) - 1
+        if last >= 0 and not meta["drives"][last][1]:
+            found[i] = NOBODY
+    return found
 
 
 def _point(values: np.ndarray) -> np.ndarray:
