@@ -89,7 +89,7 @@ class FrameReader:
                 commanded.append(self._same_side(group.name, ordered, poses[group.name]))
                 if group.wrench_topic in self.run.wrench_topics:
                     wrench.append(tick.newest(group.wrench_topic).value)
-        number = self._subtask(at)
+        number = self.subtask(at)
         values = {
             "observation.state": np.concatenate(state),
             "observation.tool_pose": np.concatenate(list(poses.values())),
@@ -178,8 +178,8 @@ class FrameReader:
         self._last[name] = _flipped_to(pose, self._last.get(name, pose if like is None else like))
         return self._last[name]
 
-    def _subtask(self, at_ns: int) -> int:
-        """The first sub-task that is not done; the last one when all are."""
+    def subtask(self, at_ns: int) -> int:
+        """Number of the sub-task under way: the first sub-task that is not done; the last one when all are."""
         state = next((s for s in reversed(self.run.states) if s.stamp_ns <= at_ns), self.run.states[0])
         return next((i for i, s in enumerate(state.subtasks) if s.status != "done"), len(state.subtasks) - 1)
 

@@ -1,5 +1,6 @@
 """Alignment records (vipa_model.data.hand3d's form) of clips: questions with answers, and motions of wrists."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ import numpy as np
 from vipa import files
 from vipa.errors import VipaError
 from vipa.geometry.camera_turn import turn_words
-from vipa.human.clip import LEFT, RIGHT, Clip
+from vipa.human.clip import Clip
 from vipa.human.scale import calibration_scale, metric_depth
 from vipa_model.processing.directions import direction_words
 
@@ -49,8 +50,7 @@ def _relations(clip: Clip, at: int) -> Iterator[dict[str, Any]]:
     """Where each thing is from each hand, and one hand from the other."""
     hands = {name: joints[at, 0] for name, joints in clip.hands.items()}
     pairs = [(thing, where[at], hand) for thing, where in clip.things.items() for hand in hands]
-    if LEFT in hands and RIGHT in hands:
-        pairs.append((LEFT, hands[LEFT], RIGHT))
+    pairs += [(a, hands[a], b) for a, b in itertools.combinations(sorted(hands), 2)]
     for thing, where, hand in pairs:
         vector = where - hands[hand]
         if np.isfinite(vector).all() and np.linalg.norm(vector) >= LEAST_M:
@@ -133,7 +133,9 @@ def write(
                 if progress:
                     progress(seen)
         if not seen:
-            raise VipaError("no clip is there; allowed: a folder in the layout that is named")
+            raise VipaError(
+                "no clip is there; allowed: a folder in the layout that is named, or runs in which a sub-task was done"
+            )
         report = _report(seen, unscaled, counts)
         files.write_json(folder / REPORT_FILE, report)
     return report
@@ -190,6 +192,15 @@ def _save(path: Path, image: np.ndarray) -> None:
     if not good:
         raise VipaError(f"{path}: OpenCV cannot write it")
     path.write_bytes(data.tobytes())
+
+
+def table(report: dict[str, Any]) -> str:
+    """A report for people: how often each type is there, beside the paper's tables 6 and 7."""
+    rows = [
+        f"  {name:34}{row['count']:9}{row['share']:8.1%}  paper {row['paper']:.1%}"
+        for name, row in report["types"].items()
+    ]
+    return "\n".join(rows)
 
 
 def _report(clips: int, unscaled: int, counts: Counter[str]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""Builds a LeRobotDataset v3.0 from run folders, checks, edits or shows one; draws alignment data (stages 1 and 2)."""
+"""Builds a LeRobotDataset v3.0 from run folders, checks, edits or shows one; makes alignment data (stages 1 and 2)."""
 
 import json
 from pathlib import Path
 
 from vipa import files
 from vipa_cli import exit_status, json_document, parsers
-from vipa_cli.commands import dataset_edit, dataset_import, dataset_video
+from vipa_cli.commands import dataset_align, dataset_edit, dataset_import, dataset_video
+from vipa_cli.commands.run_folders import run_folders
 from vipa_cli.progress import Progress
 
 ACTIONS = ("commanded", "executed")  # vipa.dataset.spec's, which is slow to load
@@ -64,25 +65,13 @@ def arguments(parser):
     check.add_argument("--strict", action="store_true", help="exit status 1 for warnings, too")
     dataset_edit.arguments(verbs)
     dataset_import.arguments(verbs, LEROBOT)
-    align = parsers.verb(verbs, "align", "draw alignment data (stages 1 and 2) from a task's simulated cell")
-    align.add_argument("task", help="name in tasks/ or path of a task file")
-    align.add_argument("--out", type=Path, default=None, help="folder; default: datasets/<task>_align")
-    align.add_argument("--count", type=int, default=8000, help="scenes")
-    align.add_argument("--seed", type=int, default=5_000_000, help="first seed; episodes count from 0")
-    align.add_argument("--per-seed", type=int, default=5, help="scenes of the same objects")
-    align.add_argument("--jobs", type=int, default=1, help="processes")
-    align.add_argument("--image-size", type=int, default=128, help="pixels of the square views")
-    align.add_argument(
-        "--crop", nargs=5, action="append", default=[], metavar=("CAMERA", "LEFT", "TOP", "RIGHT", "BOTTOM"),
-        help="part of a camera's image to keep, fractions of its width and height; default: all of it",
-    )  # fmt: skip
-    json_document.add(align)
+    dataset_align.arguments(verbs)
     dataset_video.arguments(verbs)
 
 
 def run(args) -> int:
-    verbs = {"build": build, "check": check, "show": show, "align": align, "edit": dataset_edit.run}
-    verbs |= {"import": dataset_import.run, "align-video": dataset_video.run}
+    verbs = {"build": build, "check": check, "show": show, "edit": dataset_edit.run}
+    verbs |= {"import": dataset_import.run, "align": dataset_align.run, "align-video": dataset_video.run}
     return verbs[args.action](args)
 
 
@@ -139,31 +128,6 @@ def check(args) -> int:
     return exit_status.FAILED if errors or (args.strict and findings) else exit_status.DONE
 
 
-def align(args) -> int:
-    """Scenes, questions and motions of a task's cell; an interrupted call goes on."""
-    from vipa.errors import VipaError
-    from vipa.tasks.task import load_task
-    from vipa_sim.alignment import records, scenes
-
-    if args.count < 1 or args.per_seed < 1 or args.jobs < 1:
-        raise VipaError("--count, --per-seed and --jobs must be at least 1")
-    try:
-        crops = {camera: [float(v) for v in edges] for camera, *edges in args.crop}
-    except ValueError as error:
-        raise VipaError(f"--crop: {error}") from None
-    out = args.out or Path("datasets") / f"{load_task(args.task).name}_align"
-    config = scenes.SceneConfig(args.task, args.per_seed, args.image_size, crops)
-    seeds = range(args.seed, args.seed + -(-args.count // args.per_seed))
-    progress, done = Progress(), 0
-    for count in scenes.collect(config, out, seeds, args.jobs):
-        done += count
-        progress(min(1.0, done / args.count))
-    report = records.write(out)
-    print(records.table(report))
-    args.document = {"folder": out, **report}
-    return exit_status.DONE
-
-
 def show(args) -> int:
     """Prints what a dataset holds."""
     from vipa.dataset.build import described
@@ -211,16 +175,3 @@ def _write_page(args, dataset) -> None:
     chosen = list(dict.fromkeys(wanted))
     write_page(dataset, chosen, args.out, not args.no_depth, Progress())
     print(f"{args.out}: {len(chosen)} episodes, {args.out.stat().st_size / 1e6:.1f} MB")
-
-
-def run_folders(paths: list[Path]) -> list[Path]:
-    """Each path itself if it is a run folder (has a bag), else the run folders in it; a folder named twice (runs/latest)
-    counts once."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        inside = (
-            [path] if (path / "bag").is_dir() or not path.is_dir() else sorted(p.parent for p in path.glob("*/bag"))
-        )
-        for folder in inside or [path]:
-            found.setdefault(folder.resolve(), folder)
-    return list(found.values())

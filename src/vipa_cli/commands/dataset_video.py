@@ -64,8 +64,7 @@ def run(args) -> int:
     clips = layouts.clips(args.layout, args.folder)
     report = records.write(clips, args.out, args.seed, args.limit, args.depth, captions, progress)
     print(f"{args.out}: {report['clips']} clips")
-    for name, row in report["types"].items():
-        print(f"  {name:34}{row['count']:9}{row['share']:8.1%}  paper {row['paper']:.1%}")
+    print(records.table(report))
     if report["unscaled_pictures"]:
         print(f"  {report['unscaled_pictures']} pictures without depth: no joint in them brings it to metres")
     args.document = {"folder": args.out, **report}
