@@ -26,6 +26,16 @@ def read_text(path: Path) -> str:
     return decode(data, str(path))
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of the UTF-8 file `path`, to which others are added one by one: they end at line feeds alone (JSON may hold U+2028 and the
+    like), and what stands after the last one, which a kill has left, is none. Raises VipaError."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise VipaError(f"{path}: {error.strerror}") from None
+    return decode(data[: data.rfind(b"\n") + 1], str(path)).split("\n")[:-1]
+
+
 def decode(data: bytes, where: str) -> str:
     """`data` as text, which must be UTF-8. Raises VipaError that names `where` and the line."""
     try:

@@ -119,5 +119,5 @@ def test_of_three_commanders_every_two_that_ended_alike_are_compared(cell, tmp_p
     third = CommanderEntry("water_plant", precision="int8")
     plan = replace(PLAN, commanders=PLAN.commanders | {"sigma": third}, trials=1)
     cell.ends = {"0001": "success"}  # the first and the third ended alike
-    played(tmp_path, [*[""] * 6, "1", "it did not shake"], plan, preferences=True)
+    played(tmp_path, [*[""] * 6, "1", "it did not shake,\u2028not once"], plan, preferences=True)
     assert [(p.first, p.second, p.preferred) for p in preferences.read(tmp_path)] == [("0000", "0002", "0000")]

@@ -50,7 +50,7 @@ def read(folder: Path) -> list[Preference]:
     path = Path(folder) / NAME
     if not path.exists():
         return []
-    lines = enumerate(documents.read_text(path).splitlines(), 1)
+    lines = enumerate(documents.read_lines(path), 1)
     return [config.build(documents.parse_json(text, f"{path}:{n}"), Preference, f"{path}:{n}") for n, text in lines]
 
 

@@ -66,7 +66,7 @@ def read(path: Path) -> list[TrialRow]:
     found = []
     ids: dict[str, int] = {}
     pairs: dict[tuple, int] = {}
-    for number, text in enumerate(_whole(documents.read_text(path)).splitlines(), 1):
+    for number, text in enumerate(documents.read_lines(path), 1):
         where = f"{path}:{number}"
         row = config.build(documents.parse_json(text, where), TrialRow, where)
         if row.trial_id in ids:
@@ -110,7 +110,3 @@ def write(path: Path, rows: Iterable[TrialRow]) -> None:
 
 def _line(row: TrialRow) -> str:
     return json.dumps(dataclasses.asdict(row), ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _whole(text: str) -> str:
-    return text if text.endswith("\n") else text[: text.rfind("\n") + 1]

@@ -169,3 +169,24 @@ def test_a_cell_that_stays_broken_is_not_asked_for_ever(tmp_path):
 )
 def test_whose_doing_the_end_of_an_episode_is(outcome, kind, detail, verdict):
     assert verdict_of(card_of(0, outcome, kind, detail)) == verdict
+
+
+def test_words_of_any_script_stay_in_their_line(tmp_path):
+    """U+0085, U+2028 and U+2029 end lines for str.splitlines, and JSON holds them as they are."""
+    with opened(tmp_path) as trials:
+        trial, words = trials.todo()[0], "camera fell\u2028twice\u0085, said Zoë\u2029"
+        trials.record(trial, trials.row(trial, verdict="system", success=None, subtask_score=None, failure_class=words))
+    with opened(tmp_path) as trials:
+        assert [row.failure_class for row in trials.rows] == [words]
+
+
+def test_a_line_that_was_cut_within_a_character_is_none(tmp_path):
+    with opened(tmp_path) as trials:
+        for trial in trials.todo()[:2]:
+            words = {"verdict": "failure", "success": False, "subtask_score": 0.0, "failure_class": "größer"}
+            trials.record(trial, trials.row(trial, **words))
+    path = tmp_path / "trials.jsonl"
+    whole = path.read_bytes()
+    for cut in range(len(whole) - 1, whole.index(b"\n"), -1):
+        path.write_bytes(whole[:cut])
+        assert len(read(path)) == 1, cut
