@@ -14,11 +14,12 @@ class LikeFaults:
         self._met: dict[str, tuple[str, int]] = {}  # whose ("": the cell's) → what it was, how often in a row
 
     def meet(self, row: TrialRow, card: Scorecard | None, fault: str = "") -> str:
-        """Why the set is to end here, in one line; "": it goes on. card: of the trial, None: the cell broke, and `fault` says how."""
+        """Why the set is to end here, in one line; "": it goes on. card: of the trial, None: it has none. fault: how the cell broke, or of a
+        trial without a scorecard what the commander erred in."""
         if row.verdict == "system":
             return self._count("", fault or row.failure_class or "")
         self._count("", "")  # the cell was well
-        erred = commander_error(card) if card is not None else ""
+        erred = commander_error(card) if card is not None else fault
         return self._count(row.commander, erred, f"of commander {row.commander} ")
 
     def _count(self, whose: str, words: str, of: str = "") -> str:

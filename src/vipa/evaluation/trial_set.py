@@ -57,7 +57,7 @@ class TrialSet:
 
     def __init__(self, folder: Path, plan: Plan, now: Begun):
         self.folder, self.plan, self.now = Path(folder), plan, now
-        self._lock = _held(self.folder)
+        self._lock = hold(self.folder)
         try:
             self._open()
         except BaseException:
@@ -164,8 +164,8 @@ class TrialSet:
         return [dataclasses.replace(t, trial_id=f"{t.trial_id}{suffix}", attempt=trial.attempt) for t in same]
 
 
-def _held(folder: Path) -> TextIO:
-    """The folder's lock, which ends with its holder. Raises VipaError if another process runs the set."""
+def hold(folder: Path) -> TextIO:
+    """Makes the folder of a set and takes its lock, which ends with its holder. Raises VipaError if another process runs the set."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / ".lock").open("a", encoding="utf-8")

@@ -112,6 +112,9 @@ def _benchmark(args) -> int:
         )
     if args.trials < 1:
         raise VipaError(f"--trials {args.trials}; allowed: at least 1")
+    ours = ("graph", "ray", "record", "console", "preferences")
+    if given := [name for name in ours if getattr(args, name)]:
+        raise VipaError(f"--benchmark with --{given[0]}, which is of our own cell alone; allowed: without it")
     interpreter()
     chosen = tuple(parse_seeds(args.tasks)) if args.tasks else ()
     policies = tuple(dict.fromkeys(args.policy.split(",")))
@@ -123,14 +126,16 @@ def _benchmark(args) -> int:
             f"{row.trial_id}  {who}{episode.instruction[:60]:<60}  {row.duration_s:5.1f} s  {row.verdict}", flush=True
         )
 
-    rows = benchmark.run(asked, args.out, say, inference(args))
+    rows, stopped = benchmark.run(asked, args.out, say, inference(args))
     found = {p: table.summary([row for row in rows if row.commander == p], asked.suites) for p in policies}
     text = table.markdown(found)
     files.write_json(args.out / "libero.json", {"policies": found})
     files.write_bytes(args.out / "libero.md", text.encode())
     print(text, end="", flush=True)
+    if stopped:
+        print(f"stopped: {stopped}; the same call goes on", flush=True)
     args.document = {"policies": found}
-    return exit_status.DONE
+    return exit_status.FAILED if stopped else exit_status.DONE
 
 
 def _run(args, plan, folder: Path) -> int:

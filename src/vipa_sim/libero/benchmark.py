@@ -15,7 +15,8 @@ from vipa.commanders.commander import Commander, CommanderInput, EpisodeStart
 from vipa.commanders.inference import BEST_FIT, InferenceOptions
 from vipa.commanders.kind import CommanderRequest
 from vipa.errors import NoChunk, VipaError
-from vipa.evaluation import trial_file
+from vipa.evaluation import trial_file, trial_set
+from vipa.evaluation.like_faults import LikeFaults
 from vipa.evaluation.trial_file import TrialRow
 from vipa.motion.chunk import Mode, MotionStatus
 from vipa.robot.description import load_robot
@@ -128,11 +129,12 @@ class Player:
                 return False, done, str(error), took
             took.append(time.monotonic() - asked)
             actions = []
-            for step in range(min(self.period, limit - done)):
+            steps = min(self.period, limit - done)
+            for step in range(steps):
                 action = executor.action(now + step * TICK_NS, tool)
                 actions.append(action)
                 if not executor.relative:
-                    told, arrays = self.libero.ask(op="step", actions=[action.tolist()])
+                    told, arrays = self.libero.ask(op="step", actions=[action.tolist()], look=step == steps - 1)
                     tool = np.array([*told["tool_position"], *told["tool_quaternion"]])
                     if told["success"]:
                         break
@@ -148,13 +150,14 @@ def run(
     folder: Path,
     say: Callable[[Episode, TrialRow], None],
     inference: InferenceOptions = BEST_FIT,
-) -> list[TrialRow]:
-    """Runs what is left of the benchmark in `folder`, one episode by every policy after another, and returns all of its rows. The same call goes
-    on where one stopped.
+) -> tuple[list[TrialRow], str]:
+    """Runs what is left of the benchmark in `folder`, one episode by every policy after another, and returns all of its rows, and "" or why it
+    stopped early, in one line. The same call goes on where one stopped.
 
-    Raises VipaError; also for a folder that was begun with something else.
+    Raises VipaError; also for a folder that was begun with something else, or that another process is at.
     """
     with ExitStack() as end:
+        end.enter_context(trial_set.hold(folder))
         libero = end.enter_context(LiberoProcess())
         wanted = episodes(benchmark, libero)
         commanders = {p: make_commander(p, wanted[0].instruction, inference) for p in benchmark.policies}
@@ -163,14 +166,14 @@ def run(
         return _run(benchmark, folder, wanted, libero, commanders, say)
 
 
-def _run(benchmark, folder, wanted, libero, commanders, say) -> list[TrialRow]:
-    folder.mkdir(parents=True, exist_ok=True)
+def _run(benchmark, folder, wanted, libero, commanders, say) -> tuple[list[TrialRow], str]:
     sha256 = {policy: getattr(of, "sha256", None) or _sha256(policy) for policy, of in commanders.items()}
     _refuse_other(folder, benchmark, sha256)
     path = folder / trial_file.NAME
     trial_file.repair(path)
     rows = trial_file.read(path) if path.exists() else []
     done = {(row.pair_id, row.commander) for row in rows}
+    faults = LikeFaults()
     trials = [(episode, policy) for episode in wanted for policy in benchmark.policies]
     for order, (episode, policy) in enumerate(trials):
         if (episode.pair_id, policy) in done:
@@ -180,7 +183,9 @@ def _run(benchmark, folder, wanted, libero, commanders, say) -> list[TrialRow]:
         trial_file.append(path, row)
         rows.append(row)
         say(episode, row)
-    return rows
+        if stop := faults.meet(row, None, "" if row.success else played[2]):
+            return rows, stop
+    return rows, ""
 
 
 def _row(benchmark, episode, policy, order, sha256, success, steps, why, took) -> TrialRow:

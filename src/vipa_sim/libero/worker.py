@@ -2,7 +2,8 @@
 
 Standard input and output carry messages: the length of a JSON document (4 bytes, little-endian), the document, and then the bytes of
 the arrays that it lists under "arrays" as [name, dtype, shape]. Requests: {"op": "suite", "suite"}, {"op": "begin", "suite", "task",
-"init", "seed", "size"}, {"op": "step", "actions": [[7 numbers], …]}. An answer has "error" or what was asked for.
+"init", "seed", "size"}, {"op": "step", "actions": [[7 numbers], …], "look": whether pictures are wanted}. An answer has "error" or what was
+asked for.
 """
 
 import json
@@ -16,6 +17,10 @@ import numpy as np
 WAIT_STEPS = 10  # in which things fall into place, as openpi's and OpenVLA's LIBERO clients wait
 STILL = [0.0] * 6 + [-1.0]  # no motion, an open gripper
 CAMERAS = {"scene": "agentview", "wrist": "robot0_eye_in_hand"}
+TOLD_IN_FILE = (
+    "_lan",
+    "_task",
+)  # LIBERO-PRO's suites whose files say another instruction than the names of their tasks, which are LIBERO's
 
 
 class Worker:
@@ -23,17 +28,26 @@ class Worker:
 
     def __init__(self):
         self.env, self.made, self.suites = None, None, {}
+        self.looking = True  # whether the cameras draw
 
     def suite(self, said):
         """Names, instructions and numbers of initial states of a suite's tasks."""
+        from libero.libero.envs.bddl_utils import get_problem_info
+
         suite = self._suite(said["suite"])
         tasks = []
         for i in range(suite.n_tasks):
-            task = suite.get_task(i)
-            tasks.append(
-                {"name": task.name, "instruction": task.language, "states": len(suite.get_task_init_states(i))}
-            )
+            task, instruction = suite.get_task(i), suite.get_task(i).language
+            if said["suite"].endswith(TOLD_IN_FILE):
+                instruction = get_problem_info(str(self._file(task)))["language_instruction"]
+            tasks.append({"name": task.name, "instruction": instruction, "states": len(suite.get_task_init_states(i))})
         return {"tasks": tasks}, {}
+
+    def _file(self, task):
+        """What says the task: its scene, its goal, its instruction."""
+        from libero.libero import get_libero_path
+
+        return Path(get_libero_path("bddl_files")) / task.problem_folder / task.bddl_file
 
     def _suite(self, name):
         from libero.libero import benchmark
@@ -47,7 +61,6 @@ class Worker:
 
     def begin(self, said):
         """The task's environment in its initial state number `init`, at rest."""
-        from libero.libero import get_libero_path
         from libero.libero.envs import OffScreenRenderEnv
 
         suite, number, size = self._suite(said["suite"]), said["task"], said["size"]
@@ -58,30 +71,50 @@ class Worker:
         made = (said["suite"], number, size)
         if self.made != made:
             self.close()
-            file = Path(get_libero_path("bddl_files")) / task.problem_folder / task.bddl_file
-            self.env = OffScreenRenderEnv(bddl_file_name=str(file), camera_heights=size, camera_widths=size)
-            self.made = made
+            self.env = OffScreenRenderEnv(bddl_file_name=str(self._file(task)), camera_heights=size, camera_widths=size)
+            self.made, self.size = made, {"height": size, "width": size}
+        self.looking = True
         self.env.seed(said["seed"])
         self.env.reset()
-        observed = self.env.set_init_state(states[said["init"]])
-        for _ in range(WAIT_STEPS):
-            observed, *_ = self.env.step(STILL)
+        self.env.set_init_state(states[said["init"]])
+        self._shade()
+        observed, _ = self._run([STILL] * WAIT_STEPS, True)
         return self._told(observed, False)
 
     def step(self, said):
-        """Steps through `actions` until the task is done."""
+        """Steps through `actions` until the task is done. Pictures are of the end: where `look` says so, or the task is done."""
+        observed, done = self._run(said["actions"], said.get("look", True))
+        success = bool(done or self.env.check_success())
+        pictures = None
+        if success and not self.looking:
+            pictures = {name: self.draw(camera_name=name, **self.size) for name in CAMERAS.values()}
+        return self._told(observed, success, pictures)
+
+    def _run(self, actions, look):
+        """What is observed after `actions`, and whether the task ended on the way. The cameras draw for the last of them alone, if at all:
+        nobody sees the others, and drawing is most of the work."""
         observed, done = None, False
-        for action in said["actions"]:
+        for number, action in enumerate(actions):
+            self.looking = look and number == len(actions) - 1
             observed, _, done, _ = self.env.step(action)
             if done:
                 break
-        return self._told(observed, bool(done or self.env.check_success()))
+        return observed, done
 
-    def _told(self, observed, success):
+    def _shade(self):
+        """Has the cameras draw while we look, and not otherwise: robosuite samples them in every control step, and is left to."""
+        sim, self.draw = self.env.sim, self.env.sim.render
+        nothing = np.zeros((self.size["height"], self.size["width"], 3), np.uint8)
+        sim.render = lambda *args, **more: self.draw(*args, **more) if self.looking else nothing
+
+    def _told(self, observed, success, pictures=None):
+        """pictures: in place of those that were observed."""
         sim, arrays, cameras = self.env.sim, {}, {}
         for name, theirs in CAMERAS.items():
-            # OpenGL's rows run upwards
-            arrays[f"image/{name}"] = np.ascontiguousarray(observed[f"{theirs}_image"][::-1])
+            if self.looking or pictures:
+                # OpenGL's rows run upwards
+                picture = pictures[theirs] if pictures else observed[f"{theirs}_image"]
+                arrays[f"image/{name}"] = np.ascontiguousarray(picture[::-1])
             camera = sim.model.camera_name2id(theirs)
             cameras[name] = {
                 "position": sim.data.cam_xpos[camera].tolist(), "axes": np.asarray(sim.data.cam_xmat[camera]).reshape(3, 3).tolist(),

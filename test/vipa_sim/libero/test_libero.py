@@ -1,7 +1,8 @@
 """LIBERO's adapter: conventions, suites, table; and a scripted pick that succeeds through the wire of openpi, where LIBERO is installed."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from helpers.groot_server import AXES, LIBERO, GrootServer
 from helpers.running_server import Running
 from vipa.errors import VipaError
-from vipa.evaluation import trial_file
+from vipa.evaluation import trial_file, trial_set
 from vipa.motion.chunk import ActionChunk, GroupAction
 from vipa.serving.encode import axis_angle
 from vipa_cli import cli
@@ -105,6 +106,68 @@ def test_a_commander_of_our_own_scenes_is_refused():
         make_commander("expert", "do it")
 
 
+EPISODES = [benchmark.Episode("libero_goal", 0, "open_it", "open it", init) for init in range(6)]
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """A benchmark whose episodes are played without LIBERO: `played.ends` by policy, as Player.play gives them; `played.told`: the lines."""
+
+    class Played:
+        ends: ClassVar[dict] = {}
+        told: ClassVar[list] = []
+
+        def __init__(self, libero, commander):
+            self.policy = commander
+
+        def play(self, episode):
+            return Played.ends[self.policy](episode)
+
+    monkeypatch.setattr(benchmark, "LiberoProcess", nullcontext)
+    monkeypatch.setattr(benchmark, "episodes", lambda asked, libero: EPISODES)
+    monkeypatch.setattr(benchmark, "make_commander", lambda policy, *_: policy)
+    monkeypatch.setattr(benchmark, "Player", Played)
+    Played.ends, Played.told = {}, []
+    return Played
+
+
+def run(folder, policies):
+    return benchmark.run(Benchmark(["libero_goal"], policies, 6), folder, lambda episode, row: None)
+
+
+def test_an_error_that_every_episode_would_meet_ends_the_benchmark(played, tmp_path):
+    played.ends = {
+        "well": lambda e: (e.init % 2 == 0, 99, "", [0.1]),
+        "ill": lambda e: (False, 0, "47 tokens; allowed: 24", []),
+    }
+    rows, stopped = run(tmp_path, ("well", "ill"))
+    assert (
+        stopped
+        == "two trials of commander ill in a row met the same fault, as every other would: 47 tokens; allowed: 24"
+    )
+    assert [(r.commander, r.verdict) for r in rows] == [
+        ("well", "success"),
+        ("ill", "failure"),
+        ("well", "out_of_time"),
+        ("ill", "failure"),
+    ]
+    played.ends["ill"] = lambda e: (False, e.init, "" if e.init % 2 else "no answer within 2 s", [0.1])  # now and then
+    rows, stopped = run(tmp_path, ("well", "ill"))
+    assert len(rows) == 12 and stopped == ""
+
+
+def test_one_process_at_a_time_is_at_a_benchmark(played, tmp_path):
+    with trial_set.hold(tmp_path), pytest.raises(VipaError, match="another process runs this set"):
+        run(tmp_path, ("well",))
+
+
+@pytest.mark.parametrize("option", ["--graph", "--ray", "--record", "--preferences"])
+def test_what_is_of_our_own_cell_alone_is_refused(option, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["evaluate", "--benchmark", "goal", "--policy", "p", "--out", str(tmp_path / "set"), option])
+    assert end.value.code == 2 and f"--benchmark with {option}" in capsys.readouterr().err
+
+
 # with LIBERO itself
 
 
@@ -152,6 +215,35 @@ def test_images_are_upright_and_not_mirrored(libero):
             new,
         )
         before, (u, v, _) = now, new
+
+
+def test_cameras_draw_what_is_looked_at_and_draw_it_the_same(libero):
+    actions = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 7)).tolist()
+    _, first = begin(libero, size=64)
+    for action in actions:
+        told, pictures = libero.ask(op="step", actions=[action])
+    _, again = begin(libero, size=64)
+    none = libero.ask(op="step", actions=actions[:1], look=False)[1]
+    libero.ask(op="step", actions=actions[1:3])
+    told_again, pictures_again = libero.ask(op="step", actions=actions[3:])
+    assert none == {} and told_again == told
+    for name, picture in pictures.items():
+        assert picture.std() > 10 and first[name].std() > 10
+        assert np.array_equal(picture, pictures_again[name]) and np.array_equal(first[name], again[name])
+
+
+def test_the_instruction_is_the_one_that_the_goal_wants(libero):
+    """LIBERO-PRO's language and task suites name their tasks as LIBERO does: what they ask for stands in their files."""
+
+    def told(suite):
+        return [task["instruction"] for task in libero.ask(op="suite", suite=suite)[0]["tasks"]]
+
+    for base in suites.AVERAGED:
+        plain = told(base)
+        assert told(f"{base}_swap") == told(f"{base}_object") == plain
+        for way in ("lan", "task"):
+            assert all(said and said != before for said, before in zip(told(f"{base}_{way}"), plain)), (base, way)
+    assert told("libero_object_task")[0] == "pick the cream cheese and place it in the basket"
 
 
 class ScriptedPick:
