@@ -1,5 +1,6 @@
 """A set that is killed at random times goes on without losing or doubling a trial, and leaves no worker behind."""
 
+import itertools
 import os
 import random
 import signal
@@ -8,12 +9,16 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from helpers import fake_trials
+from vipa.errors import VipaError
 from vipa.evaluation import trial_file
 from vipa.evaluation.plan import expand
+from vipa.evaluation.trial_set import TrialSet, begun
+from vipa_ros.evaluation import session
 
 TEST = Path(__file__).resolve().parents[1]
 KILLS = int(os.environ.get("VIPA_KILLS", "3"))
@@ -80,3 +85,28 @@ def test_a_set_that_is_not_killed_says_the_same(tmp_path, jobs, monkeypatch):
     rows = {row.trial_id: row for row in trial_file.read(tmp_path / "trials.jsonl")}
     assert sorted(rows) == [t.trial_id for t in expand(fake_trials.PLAN)]
     assert {row.verdict for row in rows.values()} == {"failure", "out_of_time"}
+
+
+def test_a_worker_of_a_cluster_that_dies_is_said_and_no_trial_is_lost(tmp_path, monkeypatch):
+    """Ray itself is not installed here: what of it is used, with a task whose worker was killed."""
+
+    class Error(Exception):
+        pass
+
+    def get(number):
+        if number == 3:
+            raise Error("The worker died\nunexpectedly")
+        return fake_trials.Outcome(fake_trials.card_of(1, "timeout"))
+
+    numbers = itertools.count()
+    cluster = SimpleNamespace(
+        is_initialized=lambda: True, remote=lambda function: SimpleNamespace(remote=lambda trial: next(numbers)),
+        wait=lambda numbers, num_returns: (numbers[:1], numbers[1:]), get=get, cancel=lambda number, force: None, exceptions=SimpleNamespace(RayError=Error),
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    with TrialSet(tmp_path, fake_trials.PLAN, begun(fake_trials.PLAN, {})) as trials:
+        with pytest.raises(
+            VipaError, match="a worker process died: Error: The worker died unexpectedly; the same call goes on"
+        ):
+            session.run_in_process(trials, session.Options(2, ray=True), lambda *_: None)
+        assert [row.order for row in trials.rows] == [0, 1, 2] and len(trials.todo()) == 57

@@ -59,8 +59,13 @@ def _finished(running: dict[Future, int]) -> Iterator[tuple[int, Outcome]]:
         try:
             outcome = future.result()
         except Exception as error:  # noqa: BLE001  the process died: no trial is to blame, and none is lost
-            raise VipaError(f"a worker process died: {type(error).__name__}: {error}; the same call goes on") from None
+            raise _died(error) from None
         yield number, outcome
+
+
+def _died(error: Exception) -> VipaError:
+    words = " ".join(str(error).split())[:200]
+    return VipaError(f"a worker process died: {type(error).__name__}: {words}; the same call goes on")
 
 
 def _begin_worker() -> None:
@@ -93,7 +98,12 @@ def _on_ray(trials, jobs):
             if not numbers:
                 return
             done, _ = ray.wait(list(numbers), num_returns=1)
-            yield numbers.pop(done[0]), ray.get(done[0])
+            number = numbers.pop(done[0])
+            try:
+                outcome = ray.get(done[0])
+            except ray.exceptions.RayError as error:
+                raise _died(error) from None
+            yield number, outcome
     finally:
         for left in numbers:
             ray.cancel(left, force=True)
