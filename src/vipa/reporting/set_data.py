@@ -29,12 +29,18 @@ def of_set(folder: Path) -> dict:
     present = {row.commander for row in counted}
     names = [n for n in (plan.commanders if plan else sorted(present)) if n in present]
     cards = {row.trial_id: card for row in counted if (card := card_of(folder, row))}
+    commanders = {name: _commander(name, counted, plan, begun) for name in names}
+    beside = _measure(names, plan)
+    for one in commanders.values():
+        measure = commanders[beside]["successes_an_hour"] if beside else None
+        one["throughput_beside"] = (one["successes_an_hour"] or 0.0) / measure if measure else None
     return {
         "schema": SCHEMA,
         "folder": folder.resolve().name,
         "cell": plan.cell if plan else None,
         "planned": len(plans.expand(plan)) if plan else None,
-        "commanders": {name: _commander(name, counted, plan, begun) for name in names},
+        "commanders": commanders,
+        "beside": beside,
         "columns": _columns(names, counted),
         "comparisons": _comparisons(names, rows, preferences.read(folder)),
         "funnels": _funnels(names, counted, cards),
@@ -49,16 +55,16 @@ def of_set(folder: Path) -> dict:
 def check_finished(folder: Path) -> None:
     """Raises VipaError for a set on a real cell that is not finished: the person who resets the scenes is not to know how the
     commanders do."""
-    path = Path(folder) / "plan.yaml"
-    plan = plans.load(path) if path.is_file() else None
+    path, trials = Path(folder) / "plan.yaml", Path(folder) / trial_file.NAME
+    plan = plans.load(path) if path.is_file() and trials.is_file() else None
     if plan is None or plan.cell != "real":
         return
-    rows = trial_file.read(Path(folder) / trial_file.NAME)
+    rows = trial_file.read(trials)
     # one that nobody could judge counts for nothing, and is over all the same
     done = {(row.pair_id, row.commander) for row in rows if row.counts or row.verdict == "unscored"}
     if left := len(plans.expand(plan)) - len(done):
         raise VipaError(
-            f"{folder}: {left} trials are left, and a report names the commanders; finish the set, or say --unblind"
+            f"{folder}: {left} trials are left, and this names the commanders; finish the set, or say --unblind"
         )
 
 
@@ -93,6 +99,14 @@ def _commander(name: str, rows: Sequence[TrialRow], plan, begun: Begun) -> dict:
         "latency_p50_s": _middle([row.latency for row in mine], "p50_s"),
         "latency_p99_s": _middle([row.latency for row in mine], "p99_s"),
     }
+
+
+def _measure(names: Sequence[str], plan) -> str | None:
+    """Beside whose throughput the others' stands: the undisturbed expert's, else a person's, None: neither was tried."""
+    entries = {name: plan.commanders[name] for name in names} if plan else {}
+    expert = [name for name, entry in entries.items() if entry.policy == "expert" and not entry.noise]
+    person = [name for name, entry in entries.items() if entry.policy.startswith("teleop:")]
+    return next(iter(expert + person), None)
 
 
 def _middle(latencies, key: str) -> float | None:

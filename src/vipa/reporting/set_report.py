@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -38,7 +39,7 @@ def page(folder: Path, data: dict) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(percent=percent, span=span, number=_number)
+    environment.filters.update(percent=percent, span=span, number=_number, address=quote)
     names = list(data["commanders"])
     embed = len(data["trials"]) <= EMBEDDED
     return environment.get_template("set_report.html.j2").render(
@@ -108,7 +109,7 @@ def _strips(folder: Path, embed: bool) -> Callable[[dict], str | None]:
     def source(trial: dict) -> str | None:
         path = next((p for p in trial["files"] if p.endswith("/strip.jpg")), None)
         if path is None or not embed:
-            return path
+            return path and quote(path)
         return f"data:image/jpeg;base64,{base64.b64encode((folder / path).read_bytes()).decode()}"
 
     return source

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_the_figures(folder):
     assert list(data["columns"]) == ["water_plant seen", "water_plant unseen"] and data["planned"] == 24
     good, bad = (data["commanders"][name] for name in ("good", "bad"))
     assert (good["n"], good["successes"], bad["successes"]) == (12, 12, 0) and good["sha256"] == "a" * 64
+    assert data["beside"] == "good" and (good["throughput_beside"], bad["throughput_beside"]) == (1.0, 0.0)
     assert bad["score_mean"] == pytest.approx(1 / 3) and good["successes_an_hour"] == pytest.approx(720)
     assert data["funnels"]["water_plant"]["bad"] == [
         ["pick up watering can", 12, 12],
@@ -140,14 +142,31 @@ def test_trials_of_somebody_else_without_plan_and_run_folders(folder, tmp_path):
     assert end.value.code == 0 and "No pairs." in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_links_are_addresses_whatever_a_folder_is_called(folder, tmp_path):
+    rows = [replace(r, run_folder=f"a #{i}?%20") for i, r in enumerate(trial_file.read(folder / "trials.jsonl"))]
+    trial_file.write(tmp_path / "trials.jsonl", rows)
+    for row in rows:
+        (tmp_path / row.run_folder).mkdir()
+        (tmp_path / row.run_folder / "report.html").write_text("x", encoding="utf-8")
+    links = Page(set_report.write(tmp_path).read_text(encoding="utf-8")).links
+    assert len([link for link in links if link.startswith("a%20%23")]) == len(rows)
+    assert all((tmp_path / unquote(link)).is_file() for link in links)
+
+
 def test_a_real_set_names_nobody_before_it_is_finished(folder, tmp_path, capsys):
     real = replace(PLAN, cell="real", driver="ur")
     with TrialSet(tmp_path, real, begun(real, {})) as trials:
         trial = trials.todo()[0]
         trials.record(trial, trials.row(trial, verdict="failure", success=False, subtask_score=0.0, duration_s=3.0))
-    with pytest.raises(SystemExit) as end:
-        main(["report", str(tmp_path)])
-    assert end.value.code == 2 and "23 trials are left" in capsys.readouterr().err
+    for line in (["report"], ["compare", "--a", "good", "--b", "bad"]):
+        with pytest.raises(SystemExit) as end:
+            main([line[0], str(tmp_path), *line[1:]])
+        assert end.value.code == 2 and "23 trials are left" in capsys.readouterr().err
+        with pytest.raises(SystemExit) as end:
+            main(
+                [line[0], str(tmp_path / "trials.jsonl" if line[0] == "compare" else tmp_path), *line[1:], "--unblind"]
+            )
+        assert "trials are left" not in capsys.readouterr().err
     with pytest.raises(SystemExit) as end:
         main(["report", str(tmp_path), "--unblind"])
     assert end.value.code == 0
