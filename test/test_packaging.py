@@ -35,10 +35,10 @@ TRUE_HASHES = {
     "control_msgs/action/GripperCommand": "e17c0e644eccf14bea84a0a93e0977182872c2eb7873ca6694900059b46dbc84",
     "moveit_msgs/msg/ServoStatus": "882a75f7648d6f8a9bf528e4787f51c58f2d5d88b702e450443d99f270e6936b",
     "moveit_msgs/srv/ServoCommandType": "2065f4daf271249330596d344ecd48f5c2d2a52e3b21b1fc56d99c52b8eeae22",
-    # of the fields in ros2_control, franka_ros2 and Universal_Robots_ROS2_Driver; ControllerState's as others' code has it
+    # of the fields in ros2_control 4.46.0, franka_ros2 3.4.0 and Universal_Robots_ROS2_Driver
     "controller_manager_msgs/msg/ChainConnection": "2daecd1da4b171f48b291c79747657a651eb1ab8821b68e38b1c88c736bba91c",
-    "controller_manager_msgs/msg/ControllerState": "38fe2e791900d2bb9e35be49861e88943f11de93e2ec52eb16af7b037116dcd8",
-    "controller_manager_msgs/srv/ListControllers": "b51c7f13c7e9652da7e5b7a66485b62215835723754e6f8ddfdb99141c1c586d",
+    "controller_manager_msgs/msg/ControllerState": "9a8780ab9814b6032978a07c6c7033cf1a7894ac8d948a6fb72afea07b04cc83",
+    "controller_manager_msgs/srv/ListControllers": "4f8e36bb1fa5afdeba45c2d56ae6a2097b1493a253f961dd6290c085033bd189",
     "controller_manager_msgs/srv/SwitchController": "d4ad10aa5da7808bc522d55d4123d8ef79de73d049d165639d7663ac37cc9895",
     "franka_msgs/msg/Elbow": "f54141b92a05447bfa2f993ac28c289b477358a3d543ad099e1a34c10d70d9bb",
     "franka_msgs/msg/CollisionIndicators": "17d02113f0e8ec3768433baafd4f27fe5eaacf95d6c21f591bf3473e541e0840",
