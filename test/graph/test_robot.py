@@ -23,6 +23,7 @@ from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, SetAuthority
 
 from helpers.graph_world import WALL, World
+from vipa.drivers.controllers import TYPE
 from vipa.motion.chunk import GroupAction
 from vipa.recording import topics
 from vipa.robot.description import load_robot
@@ -32,15 +33,16 @@ from vipa_ros.common.qos import PROFILES
 from vipa_ros.robot.driver_wires import LATCHED
 
 pytestmark = pytest.mark.graph
-ARM = "arm_controller"
+ARM, JOINTS = "arm_controller", load_robot("fr3_single").groups[0].joints
 
 
 class ControllerManager:
     """ros2_control's services: lists and, strictly, activates. Nothing is activated while the hardware is in error. And its
-    controllers' own: their parameters, of which one that does not exist is answered with nothing, as rclcpp does."""
+    controllers' own: their parameters, of which one that does not exist is answered with nothing, as rclcpp does. joints: of every
+    one of its trajectory controllers."""
 
-    def __init__(self, world, controllers, **parameters):
-        self.states, self.healthy = dict.fromkeys(controllers, "active"), True
+    def __init__(self, world, controllers, joints, **parameters):
+        self.states, self.healthy, self.joints = dict.fromkeys(controllers, "active"), True, joints
         self.parameters = parameters or {"interpolate_from_desired_state": True}
         for name in controllers:
             world.node.create_service(GetParameters, f"/{name}/get_parameters", self.get)
@@ -48,12 +50,21 @@ class ControllerManager:
         world.node.create_service(SwitchController, "/controller_manager/switch_controller", self.switch)
 
     def list(self, request, response):
-        response.controller = [ControllerState(name=name, state=state) for name, state in self.states.items()]
+        interfaces = [f"{joint}/position" for joint in self.joints]
+        response.controller = [
+            ControllerState(name=name, state=state, type=TYPE, required_command_interfaces=interfaces)
+            for name, state in self.states.items()
+        ]
         return response
 
     def get(self, request, response):
         if set(request.names) <= set(self.parameters):
-            response.values = [ParameterValue(type=1, bool_value=self.parameters[name]) for name in request.names]
+            response.values = [
+                ParameterValue(type=1, bool_value=value)
+                if isinstance(value, bool)
+                else ParameterValue(type=3, double_value=value)
+                for value in map(self.parameters.__getitem__, request.names)
+            ]
         return response
 
     def switch(self, request, response):
@@ -124,7 +135,7 @@ def robot_node(driver):
 
 @pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
 def test_a_franka_reflex_stops_motion_until_it_is_recovered_and_its_controller_is_active(world):
-    manager = ControllerManager(world, [ARM])
+    manager = ControllerManager(world, [ARM], JOINTS)
     robot, safety = Franka(world, manager), Safety(world)
     status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
     world.wait(lambda: status and status[0].ready, "ready")
@@ -146,8 +157,8 @@ def test_a_franka_reflex_stops_motion_until_it_is_recovered_and_its_controller_i
 
 
 @pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
-def test_motion_is_refused_with_controllers_that_begin_where_the_arm_is_measured(world):
-    manager = ControllerManager(world, [ARM], interpolate_from_desired_state=False, open_loop_control=False)
+def test_motion_is_refused_with_controllers_that_it_cannot_command(world):
+    manager = ControllerManager(world, [ARM], JOINTS, interpolate_from_desired_state=False, open_loop_control=False)
     robot, safety = Franka(world, manager), Safety(world)
     wrong = f"{ARM}: interpolate_from_desired_state is false; allowed: true"
     status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
@@ -158,8 +169,21 @@ def test_motion_is_refused_with_controllers_that_begin_where_the_arm_is_measured
     # loaded again as it must be, in the way of an elder controller
     manager.states[ARM] = "inactive"
     world.wait(lambda: status and "is inactive" in status[0].message, "an inactive controller")
-    manager.parameters = {"open_loop_control": True}
+    manager.parameters = {"open_loop_control": True, "constraints.fr3_joint2.trajectory": 0.05}
     manager.states[ARM] = "active"
+    tight = f"{ARM}: constraints.fr3_joint2.trajectory is 0.05; allowed: 0, or 0.15 and more"
+    world.wait(lambda: status[0].message == tight, "a tight tolerance")
+    manager.states[ARM] = "inactive"
+    world.wait(lambda: "is inactive" in status[0].message, "an inactive controller")
+    manager.parameters = {"open_loop_control": True, "constraints.fr3_joint2.trajectory": 0.2}
+    manager.states[ARM] = "active"
+    world.wait(lambda: status[0].ready, "ready")
+    manager.joints = JOINTS[:-1]
+    world.wait(
+        lambda: status[0].message == f"{ARM} does not command fr3_joint7; allowed: all joints of the robot file",
+        "another arm's",
+    )
+    manager.joints = JOINTS
     world.wait(lambda: status[0].ready, "ready")
     assert robot.recovered == 0
 
@@ -209,7 +233,7 @@ class UrRobot:
 
 @pytest.mark.parametrize("world", [robot_node("ur")], indirect=True)
 def test_a_ur_is_powered_and_its_protective_stop_unlocked_and_its_button_is_a_persons(world):
-    ControllerManager(world, [ARM])
+    ControllerManager(world, [ARM], JOINTS)
     robot, safety = UrRobot(world), Safety(world)
     status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
     world.wait(lambda: status and "power off" in status[0].mode and not status[0].ready, "its state")

@@ -1,10 +1,11 @@
 """The one interface over all makes of robot: is it ready, is it stopped by hardware, what leads back to ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-ACTIVE = "active"
+from vipa.drivers.controllers import Controller, controller_faults, parameter_faults
+
 OWN = ("franky",)  # drivers that are nodes of ours, controller and all; the others are asked through ros2_control
 
 
@@ -29,26 +30,27 @@ class Driver(Protocol):
         has to do something, as `state().message` says."""
 
 
-def with_controllers(state: DriverState, controllers: Mapping[str, str] | None, wanted: Sequence[str]) -> DriverState:
-    """`state`, not ready unless all `wanted` controllers are active. controllers: name to ros2_control's state; None: unknown."""
+def with_controllers(
+    state: DriverState, controllers: Mapping[str, Controller] | None, wanted: Mapping[str, Sequence[str]]
+) -> DriverState:
+    """`state`, not ready unless all `wanted` controllers are active, trajectory controllers, and of the wanted joints. controllers:
+    by name; None: unknown. wanted: their joints, by name."""
     if not state.ready:
         return state
     if controllers is None:
         return replace(state, ready=False, message="controller_manager does not answer")
-    idle = [f"{name} is {controllers.get(name, 'not loaded')}" for name in wanted if controllers.get(name) != ACTIVE]
-    return replace(state, ready=not idle, message="; ".join(idle))
+    faults = controller_faults(controllers, wanted)
+    return replace(state, ready=not faults, message="; ".join(faults))
 
 
-def with_starts(state: DriverState, desired: Mapping[str, bool], wanted: Sequence[str]) -> DriverState:
-    """`state`, not ready unless all `wanted` controllers begin a trajectory at their desired state. desired: what they say of it."""
+def with_parameters(
+    state: DriverState, known: Mapping[str, Mapping[str, object]], wanted: Collection[str]
+) -> DriverState:
+    """`state`, not ready unless motion can command all `wanted` controllers with their parameters. known: what they say of them."""
     if not state.ready:
         return state
-    wrong = [
-        f"{name}: interpolate_from_desired_state is {'false' if name in desired else 'not known yet'}; allowed: true"
-        for name in wanted
-        if not desired.get(name)
-    ]
-    return replace(state, ready=not wrong, message="; ".join(wrong))
+    faults = [fault for name in wanted for fault in parameter_faults(name, known.get(name))]
+    return replace(state, ready=not faults, message="; ".join(faults))
 
 
 class NoDriver:

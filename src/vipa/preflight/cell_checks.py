@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
+from vipa.drivers.controllers import ACTIVE, controller_faults, parameter_faults
 from vipa.drivers.driver import OWN
 from vipa.moveit.names import servo_node
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
@@ -250,7 +251,7 @@ def moveit(robot: Robot, heard: Heard) -> Finding:
 
 
 def controllers(robot: Robot, heard: Heard) -> Finding:
-    """Whether the arms' controllers are active and begin where the last trajectory has brought them."""
+    """Whether the arms' controllers are active, of the type, the joints and with the parameters that motion wants."""
     if heard.controllers is None:
         return Finding(
             "controllers",
@@ -258,16 +259,13 @@ def controllers(robot: Robot, heard: Heard) -> Finding:
             "/controller_manager/list_controllers does not answer",
             "start the robot's ros2_control; docs/robots/",
         )
-    names = [g.controller for g in robot.groups]
-    faults = [
-        f"{name} is {heard.controllers.get(name, 'not loaded')}; allowed: active"
-        for name in names
-        if heard.controllers.get(name) != "active"
-    ]
+    wanted = {g.controller: g.joints for g in robot.groups}
+    faults = controller_faults(heard.controllers, wanted)
     faults += [
-        f"{name}: interpolate_from_desired_state is false; allowed: true"
-        for name in names
-        if heard.starts.get(name) is False
+        fault
+        for name in wanted
+        if (found := heard.controllers.get(name)) is not None and found.state == ACTIVE
+        for fault in parameter_faults(name, heard.parameters.get(name))
     ]
-    fix = "ros2 control switch_controllers --activate NAME; its YAML: interpolate_from_desired_state: true (docs/safety.md)"
-    return judged("controllers", faults, f"{', '.join(names)} active", fix)
+    fix = "ros2 control list_controllers -v; switch_controllers --activate NAME; its YAML: docs/robots/README.md"
+    return judged("controllers", faults, f"{', '.join(wanted)} active", fix)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vipa.drivers.controllers import Controller
+
 
 @dataclass
 class CameraHeard:
@@ -25,8 +27,8 @@ class Heard:
     """seconds: how long was listened, of this host's clock. simulated: ROS time is not this host's.
 
     joints: stamps by joint, ns; joint_offsets: arrival less stamp, seconds. positions, velocities: newest, by joint. wrenches: number of
-    messages by arm. controllers: ros2_control's states by name, None: nobody answered. starts: whether an arm's controller begins at its
-    desired state, by name, as far as it said. frames: child frame → parent, of /tf and /tf_static. robot_ready: "" or why the robot's
+    messages by arm. controllers: ros2_control's by name, None: nobody answered. parameters: of an arm's controller, by its name and
+    theirs, as far as it said. frames: child frame → parent, of /tf and /tf_static. robot_ready: "" or why the robot's
     driver says it is not; None: it says nothing. estop, stop_reasons: of motion's SafetyStatus; estop None: motion says nothing.
     nodes: names with namespaces. authority: who commands. servos: the move group that MoveIt's Servo node of an arm says it moves, by arm;
     "": it does not answer; {}: nobody was asked. servo_version: of the package, "" unknown.
@@ -40,8 +42,8 @@ class Heard:
     positions: dict[str, float] = field(default_factory=dict)
     velocities: dict[str, float] = field(default_factory=dict)
     wrenches: dict[str, int] = field(default_factory=dict)
-    controllers: dict[str, str] | None = None
-    starts: dict[str, bool] = field(default_factory=dict)
+    controllers: dict[str, Controller] | None = None
+    parameters: dict[str, dict[str, object]] = field(default_factory=dict)
     frames: dict[str, str] = field(default_factory=dict)
     robot_ready: str | None = None
     estop: bool | None = None

@@ -1,8 +1,7 @@
 """Node `robot`: what concerns the robot itself: its driver's state, hardware stops, recovery, controllers, homing, reset.
 
-A robot that is not ready, or whose controllers begin a trajectory where the arm is measured, stops motion, and keeps it
-stopped, until it is. Recovery and homing happen when asked for, never by
-themselves.
+A robot that is not ready, or whose controllers are not those that motion can command, stops motion, and keeps it stopped, until it
+is. Recovery and homing happen when asked for, never by themselves.
 
 Parameters: robot (name or path); driver (none|franka|franky|ur); cell (sim|real): in a real one it answers the cell's reset by homing and
 tells on /tf_static where the robot file's cameras are.
@@ -18,7 +17,8 @@ from tf2_msgs.msg import TFMessage
 from vipa_msgs.msg import RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ResetCell
 
-from vipa.drivers.driver import ACTIVE, with_controllers, with_starts
+from vipa.drivers.controllers import ACTIVE, Controller
+from vipa.drivers.driver import with_controllers, with_parameters
 from vipa.errors import VipaError
 from vipa.recording import topics
 from vipa.robot.description import load_robot
@@ -27,7 +27,7 @@ from vipa_ros.common import node
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.common.services import RETRY_S, Services
-from vipa_ros.robot.controller_starts import ControllerStarts
+from vipa_ros.robot.controller_parameters import ControllerParameters, listed
 from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
@@ -50,10 +50,10 @@ class RobotNode(Node):
         self.services_ = Services(self, {topics.ESTOP: EStop, LIST: ListControllers, SWITCH: SwitchController})
         self.wires = driver_wires(make, self, self.services_, self.robot)
         # ros2_control's own; a hand behind a gripper action has none that this node could ask for
-        self.wanted = [g.controller for g in self.robot.groups] if self.wires.ros2_control else []
-        self.starts = ControllerStarts(self.services_, self.wanted)
+        self.wanted = {g.controller: g.joints for g in self.robot.groups} if self.wires.ros2_control else {}
+        self.parameters = ControllerParameters(self.services_, self.wanted)
         self.homing = Homing(self, self.robot, self.services_)
-        self.controllers: dict[str, str] | None = None if self.wanted else {}
+        self.controllers: dict[str, Controller] | None = None if self.wanted else {}
         self.listing, self.since_list, self.since_status = None, CONTROLLERS_TIMEOUT_S, 0.0
         self.armed, self.sent, self.busy, self.since_start = False, None, False, 0.0
         self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
@@ -75,11 +75,11 @@ class RobotNode(Node):
         """The robot's state by the newest readings, with its controllers."""
         self.wires.read()
         state = with_controllers(self.wires.driver.state(), self.controllers, self.wanted)
-        return with_starts(state, self.starts.desired, self.wanted)
+        return with_parameters(state, self.parameters.known, self.wanted)
 
     def look(self):
         self.ask_controllers()
-        self.starts.look(self.controllers or {})
+        self.parameters.look(self.controllers or {})
         state = self.state()
         self.since_status += PERIOD_S
         self.since_start += PERIOD_S
@@ -105,7 +105,7 @@ class RobotNode(Node):
         if self.listing is not None and self.listing.done():
             answer, self.listing, self.since_list = self.listing.result(), None, 0.0
             if answer is not None:
-                self.controllers = {c.name: c.state for c in answer.controller}
+                self.controllers = listed(answer)
         elif self.listing is None and self.since_list >= 0.2 and self.services_.clients[LIST].service_is_ready():
             self.listing = self.services_.clients[LIST].call_async(ListControllers.Request())
         elif self.since_list > CONTROLLERS_TIMEOUT_S:

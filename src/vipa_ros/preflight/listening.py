@@ -22,10 +22,11 @@ from vipa_ros.common.images import pixels
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
 from vipa_ros.common.services import Services
-from vipa_ros.robot.controller_starts import ControllerStarts
+from vipa_ros.robot.controller_parameters import ControllerParameters, listed
 
 LIST = topics.LIST_CONTROLLERS
 SERVO_GROUP = "moveit_servo.move_group_name"
+CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds more for controllers that have not said their parameters
 FIRST_MESSAGE_TIMEOUT_S = 8.0  # wall seconds for the first of what is listened to
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
 
@@ -39,7 +40,8 @@ class Ear:
         self.services = Services(node, {LIST: ListControllers} if ros2_control else {})
         self.servos = {g.name: f"{servo_node(g.name)}/get_parameters" for g in robot.arms} if moveit else {}
         self.services.add(dict.fromkeys(self.servos.values(), GetParameters))
-        self.starts = ControllerStarts(self.services, [g.controller for g in robot.groups]) if ros2_control else None
+        wanted = {g.controller: g.joints for g in robot.groups}
+        self.parameters = ControllerParameters(self.services, wanted) if ros2_control else None
         listen = Listener(node).on
         listen(JointState, topics.JOINT_STATES, self.on_joints, BEST_EFFORT)
         listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, BEST_EFFORT)
@@ -69,26 +71,30 @@ class Ear:
         heard.joint_offsets.clear()
         heard.wrenches.clear()
         began = time.monotonic()
-        if self.starts is not None:
+        if self.parameters is not None:
             await self.ask_controllers()
         for arm, service in self.servos.items():
             heard.servos[arm] = await self.ask_servo(service)
-        while time.monotonic() - began < seconds:
+        while time.monotonic() - began < seconds + (CONTROLLERS_TIMEOUT_S if self.unsaid() else 0.0):
             await services.pause(0.1)
-            if self.starts is not None:
-                self.starts.look(heard.controllers or {})
+            if self.parameters is not None:
+                self.parameters.look(heard.controllers or {})
         heard.seconds = time.monotonic() - began
         heard.simulated = bool(self.node.get_publishers_info_by_topic(topics.CLOCK))
-        heard.starts = dict(self.starts.desired) if self.starts is not None else {}
+        heard.parameters = dict(self.parameters.known) if self.parameters is not None else {}
         heard.nodes = {f"{space.rstrip('/')}/{name}" for name, space in self.node.get_node_names_and_namespaces()}
         return heard
+
+    def unsaid(self) -> bool:
+        """Whether an active controller of the arms has not said its parameters."""
+        return self.parameters is not None and self.parameters.asking(self.heard.controllers or {})
 
     async def ask_controllers(self) -> None:
         if not await self.services.until(self.services.clients[LIST].service_is_ready, 3.0):
             return
         answer = await self.services.within(self.services.clients[LIST].call_async(ListControllers.Request()), 3.0)
         if answer is not None:
-            self.heard.controllers = {c.name: c.state for c in answer.controller}
+            self.heard.controllers = listed(answer)
 
     async def ask_servo(self, service: str) -> str:
         """The move group that a Servo node moves; '' if it does not answer."""

@@ -3,7 +3,8 @@
 import pytest
 
 from vipa.drivers import franka, ur
-from vipa.drivers.driver import DriverState, with_controllers, with_starts
+from vipa.drivers.controllers import TYPE, Controller
+from vipa.drivers.driver import DriverState, with_controllers, with_parameters
 from vipa.drivers.franka import Franka
 from vipa.drivers.gripper import GoalStream
 from vipa.drivers.ur import Ur
@@ -53,15 +54,49 @@ def test_ur(robot, ready, estop, request_):
     assert robot.recovery() == request_
 
 
-def test_controllers_must_be_active():
-    ready = DriverState(True, False, "idle")
-    assert with_controllers(ready, {"arm_controller": "active"}, ["arm_controller"]) == ready
-    assert (
-        "arm_controller is inactive"
-        in with_controllers(ready, {"arm_controller": "inactive"}, ["arm_controller"]).message
-    )
-    assert "not loaded" in with_controllers(ready, {}, ["arm_controller"]).message
-    assert not with_controllers(ready, None, ["arm_controller"]).ready
+READY, WANTED = DriverState(True, False, "running"), {"arm_controller": ["a", "b"]}
+
+
+@pytest.mark.parametrize("found, message", [
+    (None, "controller_manager does not answer"),
+    ({}, "arm_controller is not loaded; allowed: active"),
+    ({"arm_controller": Controller("inactive", TYPE, ("a", "b"))}, "arm_controller is inactive; allowed: active"),
+    ({"arm_controller": Controller("unconfigured", TYPE)}, "arm_controller is unconfigured; allowed: active"),
+    ({"arm_controller": Controller("active", "ur_controllers/ScaledJointTrajectoryController", ("a", "b"))},
+     f"arm_controller is a ur_controllers/ScaledJointTrajectoryController; allowed: {TYPE}"),
+    ({"arm_controller": Controller("active", TYPE, ("a",))}, "arm_controller does not command b; allowed: all joints of the robot file"),
+    ({"arm_controller": Controller("active", TYPE, ("a", "b", "c"))}, "arm_controller commands c; allowed: joints of the robot file"),
+])  # fmt: skip
+def test_a_robot_without_the_controllers_of_its_file_is_not_ready(found, message):
+    state = with_controllers(READY, found, WANTED)
+    assert not state.ready and state.message == message
+
+
+def test_a_robot_with_the_controllers_of_its_file_is_ready():
+    assert with_controllers(READY, {"arm_controller": Controller("active", TYPE, ("b", "a"))}, WANTED) == READY
+    waiting = DriverState(False, True, "stopped", "button")
+    assert with_controllers(waiting, None, WANTED) == with_parameters(waiting, {}, WANTED) == waiting
+
+
+GOOD = {"interpolate_from_desired_state": True, "open_loop_control": False, "interpolation_method": "splines",
+        "speed_scaling.state_interface": "", "constraints.a.trajectory": 0.0, "constraints.b.trajectory": 0.2}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"interpolate_from_desired_state": False}, "arm_controller: interpolate_from_desired_state is false; allowed: true"),
+    ({"interpolation_method": "none"}, "arm_controller: interpolation_method is none; allowed: splines"),
+    ({"speed_scaling.state_interface": "speed_scaling/factor"},
+     "arm_controller: speed_scaling.state_interface is speed_scaling/factor; allowed: none"),
+    ({"constraints.b.trajectory": 0.1}, "arm_controller: constraints.b.trajectory is 0.1; allowed: 0, or 0.15 and more"),
+])  # fmt: skip
+def test_a_controller_that_motion_cannot_command_is_refused_by_its_parameter(changes, message):
+    state = with_parameters(READY, {"arm_controller": GOOD | changes}, WANTED)
+    assert not state.ready and state.message == message
+
+
+@pytest.mark.parametrize("values", [GOOD, {"open_loop_control": True}, GOOD | {"constraints.b.trajectory": -1.0}])
+def test_a_controller_that_motion_can_command_is_ready(values):
+    assert with_parameters(READY, {"arm_controller": values}, WANTED) == READY
 
 
 def test_a_gripper_gets_one_goal_at_a_time_and_the_newest_next():
@@ -80,11 +115,8 @@ def test_a_gripper_gets_one_goal_at_a_time_and_the_newest_next():
     assert goals.next() is None
 
 
-def test_controllers_must_begin_at_the_desired_state():
-    ready, names = DriverState(True, False, "running"), ["left", "right"]
-    assert with_starts(ready, {"left": True, "right": True}, names) == ready
-    state = with_starts(ready, {"left": False}, names)
-    assert not state.ready and state.message == (
-        "left: interpolate_from_desired_state is false; allowed: true; right: interpolate_from_desired_state is not known yet; allowed: true"
-    )
-    assert with_starts(ready, {}, []) == ready
+def test_controllers_of_which_nothing_is_known_are_not_ready():
+    state = with_parameters(READY, {"left": GOOD}, ["left", "right"])
+    assert not state.ready
+    assert state.message == "right: interpolate_from_desired_state is not known yet; allowed: true"
+    assert with_parameters(READY, {}, []) == READY

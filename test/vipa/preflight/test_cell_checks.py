@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vipa.drivers.controllers import TYPE, Controller
 from vipa.preflight import cell_checks
 from vipa.preflight.cell_checks import cell_findings
 from vipa.preflight.finding import ERROR, OK, WARNING
@@ -14,6 +15,7 @@ from vipa.robot.description import load_robot
 
 ROBOT = load_robot("fr3_single")
 CAMERAS = ["scene", "wrist"]
+ARM = Controller("active", TYPE, tuple(ROBOT.groups[0].joints))
 NOW = 1_700_000_000_000_000_000
 MS = 1_000_000
 
@@ -21,7 +23,11 @@ MS = 1_000_000
 def well() -> Heard:
     """A real cell in which all is well, heard for 3 s."""
     heard = Heard(
-        3.0, controllers={"arm_controller": "active"}, starts={"arm_controller": True}, robot_ready="", estop=False
+        3.0,
+        controllers={"arm_controller": ARM},
+        parameters={"arm_controller": {"interpolate_from_desired_state": True, "interpolation_method": "splines"}},
+        robot_ready="",
+        estop=False,
     )
     for k, camera in enumerate(ROBOT.cameras):
         size = camera.width, camera.height
@@ -97,6 +103,14 @@ def joint(name, **changes):
     return change
 
 
+def arm(**changes):
+    return attribute(controllers={"arm_controller": replace(ARM, **changes)})
+
+
+def parameter(**changes):
+    return lambda heard: heard.parameters["arm_controller"].update(changes)
+
+
 def no_joint(heard):
     del heard.joints["fr3_joint3"]
     heard.joints["panda_joint3"] = [NOW]
@@ -139,9 +153,14 @@ FAULTS = {
     "the driver is not ready": ("driver", attribute(robot_ready="user stopped"), ERROR, "user stopped"),
     "no driver": ("driver", attribute(robot_ready=None), WARNING, "not running yet"),
     "no controller manager": ("controllers", attribute(controllers=None), ERROR, "does not answer"),
-    "an idle controller": ("controllers", attribute(controllers={"arm_controller": "inactive"}), ERROR, "arm_controller is inactive"),
+    "an idle controller": ("controllers", arm(state="inactive"), ERROR, "arm_controller is inactive"),
     "a controller that is not there": ("controllers", attribute(controllers={}), ERROR, "arm_controller is not loaded"),
-    "a controller that begins as measured": ("controllers", attribute(starts={"arm_controller": False}), ERROR, "interpolate_from_desired_state is false"),
+    "a controller of another kind": ("controllers", arm(type="position_controllers/JointGroupPositionController"), ERROR, "is a position_controllers/"),
+    "a controller of other joints": ("controllers", arm(joints=ARM.joints[:-1]), ERROR, "does not command fr3_joint7"),
+    "a controller that says nothing": ("controllers", attribute(parameters={}), ERROR, "is not known yet"),
+    "a controller that begins as measured": ("controllers", parameter(interpolate_from_desired_state=False), ERROR, "interpolate_from_desired_state is false"),
+    "a controller that leaps": ("controllers", parameter(interpolation_method="none"), ERROR, "interpolation_method is none"),
+    "a controller that gives up early": ("controllers", parameter(**{"constraints.fr3_joint1.trajectory": 0.05}), ERROR, "constraints.fr3_joint1.trajectory is 0.05"),
 }  # fmt: skip
 
 
