@@ -3,74 +3,12 @@
 import numpy as np
 import pytest
 
+from helpers.driven_controller import Rig, figures, wave
 from helpers.following import ROBOT
-from vipa.motion.motion import Motion
-from vipa.robot.trajectory_controller import TrajectoryController
-from vipa_cli.bench.ideal_robot import IdealRobot, joint_chunk
 
 ARM = ROBOT.groups[0]
 HOME = np.array(ARM.home)
-EPOCH = 1.0  # seconds, IdealRobot's ROS time at its time 0
 TICK = 1.0 / ROBOT.control_rate
-
-
-class Rig:
-    """Motion and one JointTrajectoryController of `rate` Hz whose joint states are `age` seconds old when they come. A command is
-    under way for `way` seconds, drawn between the two. commands: (N, J), what the controller gave the arm, a row a cycle."""
-
-    def __init__(self, dated, rate=500, way=(0.001, 0.008), age=0.002):
-        self.motion, self.robot = Motion(ROBOT, dated=dated), IdealRobot(ROBOT)
-        self.motion.set_authority("commander")
-        self.controller = TrajectoryController("arm", ARM.joints, cycle=1 / rate)
-        self.controller.reset(HOME)
-        self.cycle, self.way, self.age = 1 / rate, way, age
-        self.random, self.waiting, self.sent, self.commands = np.random.default_rng(0), [], [], []
-        self.count, self.begun, self.asked = 0, None, -1.0
-
-    def run(self, seconds, wave=None, listening=True, states_hz=np.inf, late=()):
-        """wave: the joints' way from home (J,) rad at a time. late: times at which motion sleeps for 25 ms."""
-        said = resumes = -1.0
-        for _ in range(round(seconds / self.cycle)):
-            now = self.count * self.cycle
-            self.count += 1
-            for command in [c for due, c in self.waiting if due <= now]:
-                assert self.controller.accept(command, EPOCH + now) == ""
-            self.waiting = [(due, c) for due, c in self.waiting if due > now]
-            q, v = (row[0] for row in self.controller.sample(np.array([EPOCH + now + self.cycle])))
-            self.commands.append(q)
-            if any(now - 0.025 < t <= now for t in late):
-                resumes = now
-            if listening and now > resumes and now - said > 1 / states_hz - 1e-9:
-                said, self.robot.time = now, now
-                self._tick(now, wave)
-            self.robot.positions |= dict(zip(ARM.joints, q))
-            self.robot.velocities |= dict(zip(ARM.joints, v))
-
-    def _tick(self, now, wave):
-        ns = self.robot.now_ns
-        sent_ns = ns + round(1e9 * self.age)
-        command = self.motion.timely(self.motion.tick(self.robot.state(), now, sent_ns), sent_ns).get(ARM.controller)
-        if command is None:
-            return
-        self.sent.append(command)
-        self.waiting.append((now + self.random.uniform(*self.way), command))
-        if wave is not None and now > self.asked + 0.029:
-            self.asked = now
-            self.begun = now if self.begun is None else self.begun
-            steps = np.array([HOME + wave(now - self.begun + k * 0.05) for k in range(5)])
-            assert self.motion.chunk(joint_chunk(self.motion, "arm", steps, ns, 0.05, self.count), ns, now) == ""
-
-    def most(self, since=0.0):
-        """The most speed and acceleration between the controller's commands, in the arm's limits."""
-        commands = np.array(self.commands)[round(since / self.cycle) :]
-        v = np.diff(commands, axis=0) / self.cycle
-        a = np.diff(v, axis=0) / self.cycle
-        return np.abs(v / ARM.max_velocity).max(), np.abs(a / ARM.max_acceleration).max()
-
-
-def wave(t):
-    """Sets in at once, so that most of the acceleration is used."""
-    return 0.35 * np.sin(4.0 * t) * np.array([1, 0.4, 1, 0.4, 1, 0.4, 1])
 
 
 @pytest.mark.parametrize("rate", [250, 1000])
@@ -86,6 +24,18 @@ def test_commands_that_begin_when_they_arrive_leap(rate, leap):
     rig = Rig(False, rate)
     rig.run(0.8, wave)
     assert rig.most()[1] > leap
+
+
+@pytest.mark.parametrize("robot, control_rate, rate, lag, desired", [
+    ("fr3_single", 100, 250, 0.06, True), ("fr3_single", 250, 1000, 0.04, False), ("ur5e_single", 200, 500, 0.02, True),
+])  # fmt: skip
+def test_arms_that_lag_are_followed_spliced_and_stopped_at_any_rate_of_commands(
+    robot, control_rate, rate, lag, desired
+):
+    speed, acceleration, rms, most, stopped, way, dead, dead_way = figures(robot, control_rate, rate, lag, desired)
+    assert 0.15 < speed <= 1.0 and acceleration <= 1.0
+    assert rms <= most < 0.035
+    assert max(stopped, dead) < 0.1 + 4.5 * lag and max(way, dead_way) < 0.08
 
 
 def test_the_arm_comes_to_rest_where_planned_when_motion_dies():
