@@ -82,6 +82,20 @@ def test_versions_agree():
     assert f'version="{__version__}"' in (ROOT / "setup.py").read_text(encoding="utf-8")
 
 
+def test_package_xml_names_every_ros_package_that_is_imported_and_no_other():
+    """But the drivers' own messages, which come with the driver."""
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
+    imported = {
+        name
+        for path in files
+        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    ours = r"\w+_(msgs|srvs|interfaces|bridge|transformations)|rclpy|launch|launch_ros"
+    depends = {d.text for d in ElementTree.parse(ROOT / "package.xml").getroot() if d.tag.endswith("depend")}
+    wanted = {name for name in imported if re.fullmatch(ours, name)} - {"franka_msgs", "ur_dashboard_msgs"}
+    assert wanted == {name for name in depends if re.fullmatch(ours, name or "")}
+
+
 def setup_arguments(monkeypatch, *argv: str) -> dict:
     """What setup.py hands to setuptools when called with `argv`."""
     seen = {}
