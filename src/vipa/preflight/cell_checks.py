@@ -139,6 +139,13 @@ def joints(robot: Robot, heard: Heard) -> Finding:
     unsound = [j for j in wanted if not np.isfinite(heard.positions.get(j, np.nan))]
     if unsound:
         faults.append(f"{unsound[0]} has no finite position")
+    if not faults and rates[slow] < MIN_RATE_SHARE * robot.control_rate:
+        return Finding(
+            "joints",
+            WARNING,
+            f"{slow} comes at {rates[slow]:.0f} Hz; motion steps no faster, where the robot file wants {robot.control_rate:g}",
+            "let the broadcaster publish /joint_states itself, or faster: docs/robots/",
+        )
     return judged("joints", faults, f"{len(wanted)} joints, {rates[slow]:.0f} Hz or more", fix)
 
 

@@ -137,6 +137,7 @@ FAULTS = {
     "cameras of different times": ("camera skew", shifted(100.0), ERROR, "never showed the same time"),
     "a joint that is silent": ("joints", no_joint, ERROR, "nothing heard of fr3_joint3; heard of panda_joint3"),
     "slow joints": ("joints", joint("fr3_joint2", joints=[NOW + 50 * MS * i for i in range(60)]), ERROR, "fr3_joint2 comes at 20 Hz"),
+    "joints below motion's rate": ("joints", joint("fr3_joint2", joints=[NOW + 33 * MS * i for i in range(90)]), WARNING, "fr3_joint2 comes at 30 Hz; motion steps no faster, where the robot file wants 100"),
     "a joint that is nowhere": ("joints", joint("fr3_joint2", positions=float("nan")), ERROR, "no finite position"),
     "a joint beyond its limit": ("limits", joint("fr3_joint4", positions=0.5), ERROR, "fr3_joint4 stands at 0.500"),
     "an arm that moves": ("limits", joint("fr3_joint1", velocities=0.3), ERROR, "fr3_joint1 moves at 0.30"),
