@@ -32,7 +32,17 @@ def prepare(config: EpisodeConfig, runs: Path) -> tuple[run_folder.RunFolder, Ep
 
 
 def run_in_process(config, folder) -> int:
-    """The episode in the in-process loop, with the same run folder."""
+    """The episode in the in-process loop, with the same run folder. Interrupted, it is scored as stopped, as over the graph."""
+    try:
+        return _loop(config, folder)
+    except KeyboardInterrupt:
+        ignore_ends()
+        if not folder.scorecard.is_file():
+            write_scorecard(config, folder, "stopped", "interrupted", "the in-process loop was ended")
+        raise
+
+
+def _loop(config, folder) -> int:
     from vipa_ros.episode.loop_recorder import LoopRecorder
     from vipa_sim.loop import Loop, run_episode
     from vipa_sim.trials import Trial, commander_for
