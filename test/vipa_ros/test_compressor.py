@@ -1,6 +1,7 @@
 """Node `compressor` and a reader of what it sends: the same observation as from the pictures themselves, depth to the bit."""
 
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +20,7 @@ from vipa_ros.bringup.environment import Domain
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.cameras.reader import CameraReader
 from vipa_ros.common import convert
-from vipa_ros.nodes.compressor import CompressorNode
+from vipa_ros.nodes.compressor import MOST_WAITING, CompressorNode, InTurn
 
 ROBOT = load_robot("fr3_single")
 CAMERA, NOW = ROBOT.cameras[0].name, 20_000_000_000
@@ -96,3 +97,27 @@ def test_it_is_part_of_the_graph_where_it_is_wanted():
     assert specs["compressor"].parameters["cameras"] == "scene,wrist" and "policy" not in specs
     with pytest.raises(VipaError, match="compressed pictures without commander_elsewhere"):
         EpisodeConfig("water_plant", "water_plant", compressed=True).checked()
+
+
+def test_work_is_done_in_turn_and_its_errors_and_lateness_are_told():
+    worker, go, done = InTurn(), threading.Event(), []
+    for k in range(MOST_WAITING):
+        worker.do(lambda k=k: go.wait(60) and done.append(k))
+    with pytest.raises(ValueError, match="5 pictures wait to be compressed"):
+        worker.do(done.append, "late")
+    go.set()
+    while not worker.waiting[-1].done():
+        go.wait(0.01)
+
+    def broken():
+        raise ValueError("a damaged picture")
+
+    worker.do(broken)
+    while not worker.waiting[-1].done():
+        go.wait(0.01)
+    with pytest.raises(ValueError, match="a damaged picture"):
+        worker.do(done.append, "next")
+    while not worker.waiting[-1].done():
+        go.wait(0.01)
+    worker.close()
+    assert done == [*range(MOST_WAITING), "next"]
