@@ -121,9 +121,7 @@ def joints(robot: Robot, heard: Heard) -> Finding:
     """Names and rates of the joint states."""
     wanted = [j for g in robot.groups for j in (*g.joints, *(g.hand.joints if g.hand else ()))]
     missing = [j for j in wanted if j not in heard.joints]
-    fix = (
-        "start the robot's driver and its joint_state_broadcaster; compare names: ros2 topic echo /joint_states --once"
-    )
+    fix = "start the robot's driver and its joint_state_broadcaster; compare names and QoS (reliable): ros2 topic info -v /joint_states"
     if missing:
         others = sorted(set(heard.joints) - set(wanted))
         said = f"nothing heard of {', '.join(missing[:4])}{' …' if len(missing) > 4 else ''}"
@@ -171,7 +169,7 @@ def wrenches(robot: Robot, heard: Heard) -> Finding:
     faults = [f"{g.wrench_topic}: {heard.wrenches.get(g.name, 0) / heard.seconds:.0f} Hz; allowed: {MIN_WRENCH_RATE_HZ:g} or more"
               for g in robot.arms if heard.wrenches.get(g.name, 0) / heard.seconds < MIN_WRENCH_RATE_HZ and not heard.simulated]  # fmt: skip
     silent = [f"{g.wrench_topic}: silent" for g in robot.arms if heard.simulated and not heard.wrenches.get(g.name, 0)]
-    fix = "publish the wrist's force and torque there: docs/safety.md, A real robot"
+    fix = "publish the wrist's force and torque there, reliably (QoS): docs/safety.md, A real robot"
     return judged("wrench", faults + silent, ", ".join(g.wrench_topic for g in robot.arms), fix)
 
 

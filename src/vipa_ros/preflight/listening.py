@@ -28,6 +28,7 @@ LIST = topics.LIST_CONTROLLERS
 SERVO_GROUP = "moveit_servo.move_group_name"
 CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds more for controllers that have not said their parameters
 FIRST_MESSAGE_TIMEOUT_S = 8.0  # wall seconds for the first of what is listened to
+AS_MOTION = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)  # hears what motion hears, of longer stalls
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)  # hears reliable and unreliable writers
 
 
@@ -43,7 +44,7 @@ class Ear:
         wanted = {g.controller: g.joints for g in robot.groups}
         self.parameters = ControllerParameters(self.services, wanted) if ros2_control else None
         listen = Listener(node).on
-        listen(JointState, topics.JOINT_STATES, self.on_joints, BEST_EFFORT)
+        listen(JointState, topics.JOINT_STATES, self.on_joints, AS_MOTION)
         listen(DiagnosticArray, topics.DIAGNOSTICS, self.on_diagnostics, BEST_EFFORT)
         listen(TFMessage, topics.TF, self.on_frames, BEST_EFFORT)
         listen(TFMessage, topics.TF_STATIC, self.on_frames, STATIC_READER)
@@ -51,7 +52,7 @@ class Ear:
         listen(MotionStatus, topics.MOTION_STATUS, self.on_motion, BEST_EFFORT)
         listen(RobotStatus, topics.ROBOT_STATUS, self.on_robot, PROFILES["latched"])
         for group in robot.arms:
-            listen(WrenchStamped, group.wrench_topic, lambda _, g=group.name: self.on_wrench(g), BEST_EFFORT)
+            listen(WrenchStamped, group.wrench_topic, lambda _, g=group.name: self.on_wrench(g), AS_MOTION)
         for camera in cameras:
             names = topics.camera_topics(camera)
             listen(Image, names["color"], lambda msg, c=camera: self.on_color(c, msg), CAMERA_READER)
