@@ -37,17 +37,25 @@ def differences(rng, sets: int, pairs: int, subtasks: int, rates) -> np.ndarray:
     return scores(rng, sets, pairs, subtasks, rates[0], shared) - scores(rng, sets, pairs, subtasks, rates[1], shared)
 
 
-def null_sets(rng, sets: int) -> dict[str, np.ndarray]:
+def null_sets(rng, sets: int, pairs: int = NULL_PAIRS) -> dict[str, np.ndarray]:
     """Sets in which there is nothing to find."""
-    found = {name: differences(rng, sets, NULL_PAIRS, n, (p, p)) for name, (n, (p, _), _) in CASES.items()}
-    found["skewed, mean 0"] = np.where(rng.random((sets, NULL_PAIRS)) < 0.1, 0.9, -0.1)
+    found = {name: differences(rng, sets, pairs, n, (p, p)) for name, (n, (p, _), _) in CASES.items()}
+    found["skewed, mean 0"] = np.where(rng.random((sets, pairs)) < 0.1, 0.9, -0.1)
     return found
 
 
 def decided_at(rows: np.ndarray) -> np.ndarray:
-    """(sets,) pairs after which each set was decided, infinity where it was not."""
-    found = [sequential.test(row, ALPHA).decided_at for row in rows]
-    return np.array([np.inf if at is None else at for at in found])
+    """(sets,) pairs after which `sequential.test` decides each set of `rows` (sets, pairs), infinity where it does not."""
+    values, kinds = np.unique(rows, return_inverse=True)
+    kinds, steps = kinds.reshape(rows.shape), np.log1p(values[:, None] * sequential.STAKES)
+    found = np.full(len(rows), np.inf)
+    undecided, capitals = np.arange(len(rows)), np.zeros((len(rows), len(sequential.STAKES)))
+    for number in range(rows.shape[1]):
+        capitals = capitals + steps[kinds[undecided, number]]
+        open_ = sequential.log_mixture(capitals) < -np.log(ALPHA)
+        found[undecided[~open_]] = number + 1
+        undecided, capitals = undecided[open_], capitals[open_]
+    return found
 
 
 def fixed_pairs(rng, subtasks: int, rates, sets: int = 2000) -> int:

@@ -1,4 +1,4 @@
-"""The test that may be looked at after every pair: its error under the null, its value by hand, its power."""
+"""The test that may be looked at after every pair: its value by hand, its power. Its errors by 10,000 sets: test/vipa_cli/bench/test_sequential_sets.py."""
 
 import numpy as np
 import pytest
@@ -11,27 +11,15 @@ def ever_decided(differences: np.ndarray) -> float:
     return float(np.mean([sequential.test(row).decided_at is not None for row in differences]))
 
 
-def nulls(kind: str, sets: int, pairs: int, rng) -> np.ndarray:
-    if kind == "success":  # two commanders of 60 %, each pair of one difficulty
-        hard = rng.random((sets, pairs)) < 0.3
-        rate = np.where(hard, 0.2, 0.77)
-        return (rng.random((sets, pairs)) < rate).astype(float) - (rng.random((sets, pairs)) < rate)
-    if kind == "scores":  # five sub-tasks in a row
-        a, b = ((rng.random((sets, pairs, 5)) < 0.8).cumprod(-1).mean(-1) for _ in range(2))
-        return a - b
-    # skewed: mean 0, and as far from symmetric as [-1, 1] allows
-    return np.where(rng.random((sets, pairs)) < 0.1, 0.9, -0.1)
-
-
-@pytest.mark.parametrize("kind", ["success", "scores", "skewed"])
-def test_whoever_looks_after_every_pair_errs_seldom(kind):
-    found = ever_decided(nulls(kind, 500, 200, np.random.default_rng(7)))
-    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+def nulls(sets: int, pairs: int, rng) -> np.ndarray:
+    """Two commanders of 60 %, each pair of one difficulty."""
+    rate = np.where(rng.random((sets, pairs)) < 0.3, 0.2, 0.77)
+    return (rng.random((sets, pairs)) < rate).astype(float) - (rng.random((sets, pairs)) < rate)
 
 
 def test_without_the_bets_being_fixed_in_advance_they_err_often():
     """The cause of the bound: the best stake in hindsight is no bet that somebody could have made."""
-    x = nulls("success", 300, 200, np.random.default_rng(7))
+    x = nulls(300, 200, np.random.default_rng(7))
     hindsight = np.log1p(x[:, :, None] * sequential.STAKES).cumsum(1).max(axis=(1, 2))
     assert np.mean(hindsight >= np.log(20)) > 0.1
 
