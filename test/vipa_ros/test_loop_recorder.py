@@ -1,5 +1,7 @@
 """The bag of an in-process episode: every message of it is read back, and is what was written."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,21 @@ def test_what_was_written_is_read_back(recorded):
     np.testing.assert_array_equal(pictures, witness.frames)
     forces = [m.wrench.force.z for m in read["/arm/wrench"]]
     np.testing.assert_array_equal(forces, [w[2] for w in witness.wrenches])
+
+
+def test_viewers_find_a_place_for_every_link_of_the_model(recorded):
+    folder, _ = recorded
+    with BagReader(folder) as bag:
+        read = [(m.topic, m.data) for m in bag.messages(["/robot_description", "/tf"])]
+    model = next(data for topic, data in read if topic == "/robot_description").data
+    links = {link.get("name") for link in ElementTree.fromstring(model).iter("link")}
+    frames = [data.transforms for topic, data in read if topic == "/tf"]
+    assert len(frames) >= 20  # of 1 s
+    for transforms in frames:
+        assert links <= {t.child_frame_id for t in transforms} | {"world"}
+        assert {t.header.frame_id for t in transforms} == {"world"}
+    first, last = ({t.child_frame_id: t.transform.translation for t in of} for of in (frames[0], frames[-1]))
+    assert abs(first["fr3_hand_tcp"].z - last["fr3_hand_tcp"].z) > 0.01  # it moves
 
 
 def test_the_bag_says_where_the_camera_stood(recorded):

@@ -2,12 +2,14 @@
 
 import array
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Pose, Quaternion, WrenchStamped
+from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3, WrenchStamped
 from sensor_msgs.msg import CameraInfo, Image
 from sensor_msgs.msg import JointState as JointStateMsg
+from tf2_msgs.msg import TFMessage
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from trajectory_msgs.msg import JointTrajectoryPoint
 from vipa_msgs import msg as vipa
@@ -46,6 +48,19 @@ def pose_msg(pose) -> Pose:
     """(7,) xyz + xyzw as geometry_msgs/Pose."""
     x, y, z, qx, qy, qz, qw = map(float, pose)
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+
+
+def tf_msg(poses: Mapping[str, np.ndarray], stamp: Time) -> TFMessage:
+    """Poses (7,) of links in the world frame as /tf has them."""
+    message = TFMessage()
+    for link, pose in poses.items():
+        x, y, z, qx, qy, qz, qw = map(float, pose)
+        transform = TransformStamped(child_frame_id=link)
+        transform.header.stamp, transform.header.frame_id = stamp, "world"
+        transform.transform.translation = Vector3(x=x, y=y, z=z)
+        transform.transform.rotation = Quaternion(x=qx, y=qy, z=qz, w=qw)
+        message.transforms.append(transform)
+    return message
 
 
 def joint_state(msg: JointStateMsg) -> JointState:

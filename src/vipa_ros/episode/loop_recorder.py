@@ -15,16 +15,18 @@ from vipa_ros.common.qos import bag_profile
 from vipa_ros.episode.running import status_msg
 from vipa_sim.loop import STATUS_RATE_HZ, Loop, Tick
 
+TF_RATE_HZ = 20.0  # as the graph's simulated cell
+
 
 class LoopRecorder:
-    """`on_tick` of the in-process loop; `close` ends the bag. What only the graph has (/clock, /tf) is not in it."""
+    """`on_tick` of the in-process loop; `close` ends the bag. What only the graph has (/clock) is not in it."""
 
     def __init__(self, loop: Loop, folder: Path, episode_id: str):
         self.loop = loop
         self.bag = BagWriter(folder, {"episode_id": episode_id, "task": loop.task.name}, queue_bytes=1 << 30)
         self.table = {t.name: t for t in topics.topic_table(loop.robot)}
         self.ids: dict[str, int] = {}
-        self.status_due, self.episode_due = Every(STATUS_RATE_HZ), Every(5.0)
+        self.status_due, self.episode_due, self.tf_due = Every(STATUS_RATE_HZ), Every(5.0), Every(TF_RATE_HZ)
 
     def write(self, name: str, msg, stamp_ns: int) -> None:
         """One message of the topic table's topic `name`."""
@@ -39,6 +41,8 @@ class LoopRecorder:
         if topics.ROBOT_DESCRIPTION not in self.ids:
             self.write(topics.ROBOT_DESCRIPTION, String(data=urdf.read(self.loop.robot)), now)
             self.write(topics.TF_STATIC, mounts(self.loop.cell.mounted.values()), now)
+        if self.tf_due(now):
+            self.write(topics.TF, convert.tf_msg(self.loop.cell.link_poses(), convert.time_msg(now)), now)
         self.write(topics.JOINT_STATES, convert.joint_state_msg(tick.joints), now)
         for controller, command in tick.commands.items():
             self.write(topics.command_topic(controller), convert.trajectory_msg(command), now)

@@ -11,7 +11,7 @@ import json
 import time
 
 import rclpy
-from geometry_msgs.msg import TransformStamped, WrenchStamped
+from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
@@ -142,7 +142,7 @@ class SimNode(Node):
         if self.every["truth"](now):
             self.truth.publish(convert.truth_msg(self.cell.truth()))
         if self.every["tf"](now):
-            self.publish_tf(stamp)
+            self.tf.publish(convert.tf_msg(self.cell.link_poses(), stamp))
         if self.cameras:
             self.cameras.tick(now)
         self.answered.clear()
@@ -151,18 +151,6 @@ class SimNode(Node):
             joints.header.frame_id = lockstep.name(self.clock_ns, self.wrench_ns)
         self.waiting.begin(now)
         self.joints.publish(joints)
-
-    def publish_tf(self, stamp):
-        transforms = []
-        for link, pose in self.cell.link_poses().items():
-            msg = TransformStamped(child_frame_id=link)
-            msg.header.stamp, msg.header.frame_id = stamp, "world"
-            as_pose = convert.pose_msg(pose)
-            t, p = msg.transform.translation, as_pose.position
-            t.x, t.y, t.z = p.x, p.y, p.z
-            msg.transform.rotation = as_pose.orientation
-            transforms.append(msg)
-        self.tf.publish(TFMessage(transforms=transforms))
 
     def loop(self, executor):
         """Ticks until shutdown. Waits for commands while they come; without them it goes on in (at most) real time."""
