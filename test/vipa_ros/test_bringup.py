@@ -81,6 +81,12 @@ def test_a_driver_without_its_messages_is_refused(monkeypatch):
         EpisodeConfig("put_three_obj", cell="real", driver="franka").checked(False)
 
 
+@pytest.mark.parametrize("driver", ["franka", "ur"])
+def test_a_driver_that_tells_of_one_arm_is_refused_for_two(driver):
+    with pytest.raises(VipaError, match=f"driver '{driver}' tells of one arm, and robot 'fr3_dual' has 2"):
+        EpisodeConfig("insert_flower", cell="real", driver=driver).checked(False)
+
+
 @pytest.mark.parametrize(
     "driver, nodes", [("franka", ["motion", "planner", "robot", "gripper"]), ("ur", ["motion", "planner", "robot"])]
 )

@@ -222,6 +222,11 @@ def check_cell(config: EpisodeConfig, commander: bool) -> None:
         raise VipaError(f"driver '{config.driver}' wants the package {', '.join(lacking)}, which is not installed")
     robot = load_robot(config.robot or load_task(config.task).robot)
     camera_nodes.check(config.camera_driver, robot)
+    if config.driver not in OWN and len(robot.arms) > 1:
+        raise VipaError(
+            f"driver '{config.driver}' tells of one arm, and robot '{robot.name}' has {len(robot.arms)}: the other's stops would not be "
+            "seen; allowed: one arm, or driver franky; docs/robots/fr3.md"
+        )
     if config.driver == "franky" and (unset := [g.name for g in robot.arms if g.franky is None]):
         raise VipaError(
             f"driver 'franky': robot '{robot.name}' does not say where {', '.join(unset)} is; allowed: in the group's "
