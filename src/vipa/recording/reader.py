@@ -203,6 +203,8 @@ def _no_bag(folder: Path) -> str:
         return f"bag {folder}: is a file; allowed: the folder of a bag"
     if not any(path.suffix in (".mcap", ".db3", ".zstd") for path in folder.iterdir()):
         return f"bag {folder}: no bag; allowed: a folder with metadata.yaml and *.mcap or *.db3"
+    if not any(path.suffix == ".mcap" for path in folder.iterdir()):
+        return f"bag {folder}: no readable metadata.yaml; of a SQLite bag, `ros2 bag reindex` makes it anew"
     return f"bag {folder}: no readable metadata.yaml; `vipa bag repair` makes it anew"
 
 

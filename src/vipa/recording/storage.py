@@ -135,6 +135,7 @@ class RosbagsStorage:
         except _NO_ERRORS as error:
             raise VipaError(f"bag {folder}: {' '.join(str(error).split())}") from None
         self._found = list(self._reader.connections)
+        self._match()
         self.connections = {}
         for key, c in enumerate(self._found):
             kind = {MessageDefinitionFormat.MSG: "ros2msg", MessageDefinitionFormat.IDL: "ros2idl"}.get(
@@ -149,6 +150,13 @@ class RosbagsStorage:
 
     def close(self) -> None:
         self._reader.close()
+
+    def _match(self) -> None:
+        """A topic is known by name and type: the library gives no message of one whose QoS metadata.yaml tells otherwise than the file."""
+        known = {(c.topic, c.msgtype): c for c in self._found}
+        for storage in getattr(self._reader.storage, "storages", ()):
+            like = [(c, known.get((c.topic, c.msgtype), c)) for c in storage.connections]
+            storage.connections = [c._replace(ext=same.ext, digest=same.digest) for c, same in like]
 
     def in_file_order(self) -> Iterator[Stored]:
         yield from self.in_time_order(self.connections, None, None)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
 from helpers.bag_forms import FORMS, compress, rewrite
 from helpers.synthetic_bag import EPISODE_ID, START_NS, Messages, write_episode
@@ -16,6 +17,11 @@ from vipa.recording.reader import BagReader
 from vipa.recording.topic_names import INTERVENTION
 
 SECONDS = 2.0
+QOS = {
+    "history": "keep_last", "depth": 7, "reliability": "reliable", "durability": "volatile", "liveliness": "automatic",
+    "deadline": {"sec": 0, "nsec": 0}, "lifespan": {"sec": 0, "nsec": 0}, "liveliness_lease_duration": {"sec": 0, "nsec": 0},
+    "avoid_ros_namespace_conventions": False,
+}  # fmt: skip
 
 
 def run_of(folder, bag_writer):
@@ -55,6 +61,19 @@ def test_a_bag_in_another_form_gives_the_same_dataset(plain, tmp_path, form):
     np.testing.assert_array_equal(a.depth("wrist"), b.depth("wrist"))
     same = {k: v for k, v in b.meta.items() if k not in ("recorded", "run_folder")}
     assert {k: a.meta[k] for k in same} == same
+
+
+@pytest.mark.parametrize("form", ["sqlite3, none, one file", "sqlite3, message, one file"])
+def test_a_topic_whose_qos_is_told_in_two_ways_is_read(plain, tmp_path, form):
+    """As in rosbag2's own test bags, whose metadata.yaml was written by another version than the file."""
+    bag = rewrite(plain[0], tmp_path / "bag", form)
+    told = yaml.safe_load((bag / "metadata.yaml").read_text("utf-8"))
+    for topic in told["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        topic["topic_metadata"]["offered_qos_profiles"] = [QOS]
+    (bag / "metadata.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    with BagReader(bag) as mine, BagReader(plain[0]) as wanted:
+        assert sum(1 for _ in mine.raw()) == sum(t.count for t in mine.topics.values())
+        assert sorted(mine.raw(["/joint_states"])) == sorted(wanted.raw(["/joint_states"]))
 
 
 @pytest.mark.parametrize("damaged", [-1, 3])
