@@ -51,3 +51,26 @@ def test_what_others_publish_is_recorded_until_ctrl_c(tmp_path):
         numbers = [int(m.data.data) for m in bag.messages(["/mine"])]
         assert numbers and numbers == list(range(numbers[0], numbers[-1] + 1))  # from when it was found on
         assert [m.data.data for m in bag.messages(["/said_once"])] == ["before"] and "/other" not in bag.topics
+
+
+def test_the_seconds_are_those_of_the_bag_and_not_of_finding_the_graph(tmp_path):
+    domain = Domain()
+    rclpy.init(domain_id=domain.id)
+    node = rclpy.create_node("stranger")
+    mine = node.create_publisher(String, "/mine", PROFILES["stream"])
+    words = f"record --seconds 2 --domain {domain.id} --out".split()
+    line = [sys.executable, "-m", "vipa_cli.cli", *words, str(tmp_path / "bag")]
+    env = {k: v for k, v in os.environ.items() if k != "ROS_DOMAIN_ID"}
+    process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            mine.publish(String(data="x"))
+            rclpy.spin_once(node, timeout_sec=0.02)
+    finally:
+        process.kill()
+        node.destroy_node()
+        rclpy.shutdown()
+        domain.release()
+    assert process.returncode == 0
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.duration > 1.8

@@ -15,7 +15,9 @@ from vipa_ros.bringup.process import ProcessSpec, command
 def arguments(parser):
     parser.add_argument("topics", nargs="*", help="none: all there are, now or later")
     parser.add_argument("--out", type=Path, default=None, help="bag folder; default: runs/recorded/<time>")
-    parser.add_argument("--seconds", type=float, default=0.0, help="of wall time; 0: until Ctrl-C")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="of wall time, from the first message on; 0: until Ctrl-C"
+    )
     parser.add_argument(
         "--domain", default="", help="ROS domain of the graph; empty: ROS_DOMAIN_ID, or that of what `vipa` runs"
     )

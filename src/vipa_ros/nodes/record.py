@@ -1,6 +1,6 @@
 """Node `record`: writes every topic of a running graph, whoever's it is, to one bag until it is ended.
 
-Parameters: folder (of the bag); topics (names, comma between; empty: all); seconds (of wall time, 0: until it is ended).
+Parameters: folder (of the bag); topics (names, comma between; empty: all); seconds (of wall time from the first message on, 0: until it is ended).
 """
 
 import sys
@@ -39,6 +39,7 @@ class RecordNode(Node):
         self.seconds = node.parameter(self, "seconds", 0.0)
         self.recorder, self.known, self.left_out = Recorder(), {}, {}
         self.began, self.clock_ns, self.summary = time.monotonic(), 0, None
+        self.recording_since: float | None = None  # wall time at which the bag began
         self.found: set[str] = set()
         self.simulated: bool | None = None  # the graph has a clock of its own; None: not known yet
         self.check_disk()
@@ -83,6 +84,7 @@ class RecordNode(Node):
 
     def start(self, now_ns):
         """Begins the bag."""
+        self.recording_since = time.monotonic()
         self.recorder.start(self.folder, {"recorded_by": "vipa record"}, now_ns)
 
     def settled(self, found) -> bool:
@@ -129,8 +131,13 @@ class RecordNode(Node):
         executor = rclpy.executors.SingleThreadedExecutor()
         executor.add_node(self)
         self.look()
-        while rclpy.ok() and not (self.seconds and time.monotonic() - self.began > self.seconds):
+        while rclpy.ok() and not self.over():
             executor.spin_once(timeout_sec=0.2)
+
+    def over(self) -> bool:
+        """The time is over: of the bag, not of finding the graph; where nothing comes, of what finding it may take."""
+        since = self.began + FIND_TIMEOUT_S if self.recording_since is None else self.recording_since
+        return bool(self.seconds) and time.monotonic() - since > self.seconds
 
     def close(self):
         if not self.recorder.recording:  # nothing came
