@@ -20,6 +20,7 @@ CASES = {
     "no bag": (["bag", "info", "nowhere"], "vipa bag: bag nowhere: no such folder"),
     "a file for a bag": (["bag", "info", __file__], "is a file; allowed: the folder of a bag"),
     "no dataset": (["dataset", "check", "nowhere"], "nowhere/meta/info.json: No such file or directory; allowed: the folder of a"),
+    "pictures that the loop does not compress": (["episode", "--task", "water_plant", "--in-process", "--pictures", "compressed"], "pictures 'compressed' with --in-process; allowed: raw"),
     "a file for a folder": (["episode", "--task", "water_plant", "--in-process", "--out", __file__], "is a file; allowed: a folder"),
     "no folder for a page": (["dataset", "check", "nowhere", "--out", f"{__file__}/page.html"], "page.html: "),
     "a folder for a page": (["dataset", "show", "nowhere", "--out", "."], "is a folder; allowed: the name of a file"),

@@ -30,6 +30,8 @@ def run(args) -> int:
         raise VipaError(f"cell '{config.cell}' with --in-process; allowed: sim")
     if args.in_process and config.commander_elsewhere:
         raise VipaError("--commander-elsewhere with --in-process; allowed: over the graph")
+    if args.in_process and config.pictures != "raw":
+        raise VipaError(f"pictures '{config.pictures}' with --in-process; allowed: raw, or over the graph")
     if args.in_process and config.motion_backend != "embedded":
         raise VipaError(f"motion backend '{config.motion_backend}' with --in-process; allowed: embedded")
     servos = motion_backend.servo_nodes(config)
