@@ -156,6 +156,7 @@ def test_a_changed_task_file_is_another_set(ran, tmp_path, capsys):
         (["nowhere.yaml", "--out", "x"], "nowhere.yaml: No such file"),
         (["--task", "water_plant", "--jobs", "0"], "--jobs must be at least 1"),
         (["--task", "water_plant", "--policy", "none"], "unknown policy 'none'"),
+        (["--task", "water_plant", "--policy", "teleop:keyboard"], "drives in real time; allowed: with --graph"),
         (["--task", "water_plant", "--variant", "pink"], "unknown variant"),
     ],
 )

@@ -36,6 +36,7 @@ class CommanderKind:
         executable: module of `vipa_ros.nodes` that runs it in the graph.
         wants_cameras: it acts on observations, so its answers come as late as its inference takes.
         wants_truth: it acts on ground truth, which only a simulated cell has.
+        real_time: a person drives, who cannot be simulated faster or slower: over the graph alone.
         reusable: one object serves episode after episode, whatever their seed: models and connections are dear.
     """
 
@@ -44,6 +45,7 @@ class CommanderKind:
     executable: str
     wants_cameras = False
     wants_truth = False
+    real_time = False
     reusable = False
 
     def matches(self, name: str) -> bool:

@@ -110,7 +110,7 @@ def _measure(names: Sequence[str], plan) -> str | None:
 
 
 def _middle(latencies, key: str) -> float | None:
-    values = sorted(x[key] for x in latencies if isinstance(x, dict) and isinstance(x.get(key), (int, float)))
+    values = sorted(x[key] for x in latencies if isinstance(x, dict) and type(x.get(key)) in (int, float))
     return values[len(values) // 2] if values else None
 
 

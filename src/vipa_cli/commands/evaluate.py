@@ -2,6 +2,7 @@
 stopped. Without a plan, --task and --policy make one of a single commander."""
 
 import os
+import re
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -94,7 +95,8 @@ def short_form(args):
 
     seeds = parse_seeds(args.seeds)
     entry = CommanderEntry(args.policy, args.delay, args.noise, **asdict(inference(args)))
-    name = Path(args.policy.partition("@")[0]).name or "policy"
+    # a commander's name allows less than a policy's: teleop:keyboard, a path in any script
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(args.policy.partition("@")[0]).name).lstrip("_.-")[:60] or "policy"
     variants = [args.variant or SEEN]
     seen = {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
     return Plan({name: entry}, [args.task], variants, len(seeds), seeds, **seen)
@@ -155,7 +157,7 @@ def _run(args, plan, folder: Path) -> int:
     options = session.Options(
         args.jobs, args.ray, not args.no_pictures, args.record, args.graph, args.verbose, args.preferences
     )
-    plan, checkpoints = session.checked(plan)
+    plan, checkpoints = session.checked(plan, options.graph)
     with TrialSet(folder, plan, begun(plan, checkpoints)) as trials:
         told = Told(trials)
         told.begin(args.out is not None)

@@ -36,12 +36,14 @@ class Options:
     preferences: bool = False
 
 
-def checked(plan: Plan) -> tuple[Plan, dict[str, str]]:
-    """`plan` with files by their whole paths, and commander → SHA-256 of its weights ("": none). Refuses with a VipaError whatever could
-    not be run, before anything starts."""
+def checked(plan: Plan, graph: bool = False) -> tuple[Plan, dict[str, str]]:
+    """`plan` with files by their whole paths, and commander → SHA-256 of its weights ("": none). graph: it is to run over the graph. Refuses with a
+    VipaError whatever could not be run, before anything starts."""
     first = {card.task: card for card in reversed(scene_cards(plan))}
     checkpoints: dict[str, str] = {}
     for name, entry in plan.commanders.items():
+        if plan.cell == "sim" and not graph and registry.kind_of(entry.policy).real_time:
+            raise VipaError(f"commander '{name}': '{entry.policy}' drives in real time; allowed: with --graph")
         for card in first.values():
             asked = episode_config(plan, PlannedTrial("", 0, card, name)).checked()
             policy = scorecard.policy_id(entry.policy, asked.policy_sha256)

@@ -153,6 +153,16 @@ def test_links_are_addresses_whatever_a_folder_is_called(folder, tmp_path):
     assert all((tmp_path / unquote(link)).is_file() for link in links)
 
 
+@pytest.mark.parametrize(
+    "latency", [None, {"p50_s": 0.1}, {"p99_s": 0.1}, {"p50_s": True}, {"p50_s": "x", "p99_s": [1]}, "slow"]
+)
+def test_whatever_others_say_of_latency(folder, tmp_path, latency):
+    rows = [replace(r, run_folder=None, latency=latency) for r in trial_file.read(folder / "trials.jsonl")]
+    trial_file.write(tmp_path / "trials.jsonl", rows)
+    text = set_report.write(tmp_path).read_text(encoding="utf-8")
+    assert ('<td class="num">100</td>' in text) == (latency == {"p50_s": 0.1})
+
+
 def test_a_real_set_names_nobody_before_it_is_finished(folder, tmp_path, capsys):
     real = replace(PLAN, cell="real", driver="ur")
     with TrialSet(tmp_path, real, begun(real, {})) as trials:

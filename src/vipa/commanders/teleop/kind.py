@@ -14,6 +14,7 @@ class TeleopKind(CommanderKind):
 
     form = "teleop:DEVICE[,option=value…] (a person; over the graph)"
     commander_id = executable = "teleop"
+    real_time = True
 
     def matches(self, name: str) -> bool:
         return name.startswith(PREFIX)
