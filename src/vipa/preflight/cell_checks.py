@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vipa.commanders.policy.freshness import MAX_AGE_S, MAX_SKEW_S
-from vipa.drivers.controllers import ACTIVE, controller_faults, parameter_faults
+from vipa.drivers.controllers import ACTIVE, TYPE, controller_faults, parameter_faults
 from vipa.drivers.driver import OWN
 from vipa.moveit.names import servo_node
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding, judged
@@ -269,7 +269,7 @@ def controllers(robot: Robot, heard: Heard) -> Finding:
     faults += [
         fault
         for name in wanted
-        if (found := heard.controllers.get(name)) is not None and found.state == ACTIVE
+        if (found := heard.controllers.get(name)) is not None and (found.state, found.type) == (ACTIVE, TYPE)
         for fault in parameter_faults(name, heard.parameters.get(name))
     ]
     fix = "ros2 control list_controllers -v; switch_controllers --activate NAME; its YAML: docs/robots/README.md"

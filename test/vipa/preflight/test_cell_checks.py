@@ -165,6 +165,13 @@ FAULTS = {
 }  # fmt: skip
 
 
+def test_a_controller_of_another_kind_is_not_told_of_parameters_that_it_has_not():
+    heard = deepcopy(well())
+    arm(type="position_controllers/JointGroupPositionController")(heard)
+    heard.parameters["arm_controller"] = {}
+    assert "interpolate_from_desired_state" not in finding(heard, "controllers").detail
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_and_says_what_to_do(fault):
     name, change, level, words = FAULTS[fault]
