@@ -188,6 +188,33 @@ def test_motion_is_refused_with_controllers_that_it_cannot_command(world):
     assert robot.recovered == 0
 
 
+def seconds(status):
+    return status.header.stamp.sec + status.header.stamp.nanosec / 1e9
+
+
+@pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
+def test_motion_is_not_stopped_while_the_robot_has_not_been_asked_yet(world):
+    safety = Safety(world)
+    status = world.newest(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
+    world.wait(lambda: status and not status[0].ready, "its first word")
+    first = seconds(status[0])
+    world.wait(lambda: seconds(status[0]) > first + 2.0, "more of them")
+    manager = ControllerManager(world, [ARM], JOINTS)
+    robot = Franka(world, manager)
+    world.wait(lambda: status[0].ready, "ready")
+    assert not safety.reasons
+    robot.fall(FrankaRobotState.ROBOT_MODE_REFLEX)
+    world.wait(lambda: safety.reasons, "a stop of motion")
+
+
+@pytest.mark.parametrize("world", [robot_node("franka")], indirect=True)
+def test_a_commander_is_stopped_at_once_where_the_robot_has_not_answered_yet(world):
+    safety = Safety(world)
+    motion = world.node.create_publisher(MotionStatus, topics.MOTION_STATUS, PROFILES["stream"])
+    world.node.create_timer(0.05, lambda: motion.publish(MotionStatus(authority="teleop")))
+    world.wait(lambda: safety.reasons and "no state of the Franka robot" in safety.reasons[-1], "a stop of motion")
+
+
 class UrRobot:
     """ur_robot_driver: latched modes on change; dashboard services that refuse where the robot would."""
 

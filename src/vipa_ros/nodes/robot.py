@@ -32,7 +32,7 @@ from vipa_ros.robot.driver_wires import driver_wires
 from vipa_ros.robot.homing import Homing
 
 PERIOD_S = 0.05  # wall seconds between two looks at the robot
-START_S = 20.0  # wall seconds that a driver of ours, which starts with this node, may take to speak
+START_S = 20.0  # wall seconds from the start of this node that driver and controllers may take to answer
 LIST, SWITCH = topics.LIST_CONTROLLERS, topics.SWITCH_CONTROLLER
 CONTROLLERS_WAIT_S = 5.0  # wall seconds for the controller manager
 CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds without its answer after which controllers count as unknown
@@ -55,7 +55,7 @@ class RobotNode(Node):
         self.homing = Homing(self, self.robot, self.services_)
         self.controllers: dict[str, Controller] | None = None if self.wanted else {}
         self.listing, self.since_list, self.since_status = None, CONTROLLERS_TIMEOUT_S, 0.0
-        self.armed, self.sent, self.busy, self.since_start = False, None, False, 0.0
+        self.armed, self.sent, self.busy, self.since_start, self.answered = False, None, False, 0.0, False
         self.status = self.create_publisher(RobotStatus, topics.ROBOT_STATUS, PROFILES["latched"])
         Listener(self).on(SafetyStatus, topics.SAFETY_STATUS, self.on_safety, PROFILES["latched"])
         group = ReentrantCallbackGroup()
@@ -80,6 +80,9 @@ class RobotNode(Node):
     def look(self):
         self.ask_controllers()
         self.parameters.look(self.controllers or {})
+        self.answered |= (
+            self.wires.spoken and self.controllers is not None and not self.parameters.asking(self.controllers)
+        )
         state = self.state()
         self.since_status += PERIOD_S
         self.since_start += PERIOD_S
@@ -95,8 +98,12 @@ class RobotNode(Node):
             self.services_.send(topics.ESTOP, EStop.Request(reason=f"robot: {state.message}"))
 
     def starting(self):
-        """Whether a driver of ours has not spoken yet, and may still. It carries commands and joint states itself: nothing moves."""
-        return self.since_start < START_S and not self.wires.spoken
+        """Whether what has to answer has not yet, and may still. Nothing moves meanwhile: a driver of ours carries commands and joint
+        states itself, and with ros2_control nobody has the authority, or this is over."""
+        if self.answered or self.since_start >= START_S:
+            return False
+        motion = self.homing.moves.motion
+        return not self.wires.ros2_control or motion is None or not motion.authority
 
     def ask_controllers(self):
         if not self.wanted:

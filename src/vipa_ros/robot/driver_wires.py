@@ -27,7 +27,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 class DriverWires:
     """A make's adapter. driver: with its newest readings after `read`. ros2_control: its controllers are asked for and activated.
-    spoken: False while it starts with the graph and nothing moves before it speaks."""
+    spoken: whether it has said its state."""
 
     ros2_control = spoken = True
 
@@ -58,6 +58,10 @@ class FrankaWires(DriverWires):
 
     def on_state(self, data):
         self.newest, self.heard = data, time.monotonic()
+
+    @property
+    def spoken(self) -> bool:
+        return self.driver.mode is not None
 
     def read(self) -> None:
         self.driver.now = time.monotonic()
@@ -100,6 +104,10 @@ class UrWires(DriverWires):
 
     def on_program(self, msg):
         self.driver.program = msg.data
+
+    @property
+    def spoken(self) -> bool:
+        return None not in (self.driver.robot_mode, self.driver.safety_mode, self.driver.program)
 
     async def request(self, name: str) -> str:
         try:
