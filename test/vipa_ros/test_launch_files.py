@@ -37,7 +37,7 @@ VALUES = {
     "camera_driver": ("realsense2_camera", {**REAL, "robot": "own.yaml"}), "require_success": ("true", {}), "precision": ("int8", {**WATER, "policy": CHECKPOINT}),
     "runtime": ("torch", {**WATER, "policy": CHECKPOINT}), "device": ("cpu", {**WATER, "policy": CHECKPOINT}),
     "following": ("lag=0.03", {}), "fixed_cameras": ("true", {}), "camera_noise": ("true", {}), "commander_elsewhere": ("true", {}), "compressed": ("true", {"commander_elsewhere": "true"}), "out": ("elsewhere", {}),
-    "move_group": ("false", {}), "plan": (PLAN.replace("water_plant", "other"), {}), "pictures": ("false", {}),
+    "move_group": ("false", {}), "plan": (PLAN.replace("water_plant", "other"), {}), "pictures": ("compressed", {}), "evaluate pictures": ("false", {}),
     "terminal": ("xterm -e", {}), "options": ("port=8123", {}), "pedal": ("a pedal", {}), "frame": ("tool", {}), "lock": ("yaw", {}),
     "scale": ("0.5", {}), "step": ("0.02", {}), "tool_speed": ("0.1", {}), "operator": ("Ada", {}), "motion_backend": ("moveit", {}), "console": ("localhost", {}), "teleop device": ("page", {}),
 }  # fmt: skip
