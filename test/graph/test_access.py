@@ -35,14 +35,17 @@ def test_a_graph_does_what_it_may(tmp_path, monkeypatch):
             topics.TASK_CONTEXT,
             *(topics.command_topic(c) for g in load_robot("fr3_single").groups for c in topics.controllers_of(g)),
         }
-        world.wait(  # nodes are found before what they say and ask
-            lambda: all(
-                getattr(allowed[s.name], right) & moving <= real(s.name, right)
+
+        def unused():
+            return [
+                f"{s.name} {right} {name}"
                 for s in specs
                 for right in ("publish", "request")
-            ),
-            "every right to move the robot in use: none is more than a node needs",
-        )
+                for name in (getattr(allowed[s.name], right) & moving) - real(s.name, right)
+            ]
+
+        # nodes are found before what they say and ask; none may do more than it needs
+        world.wait(lambda: not unused(), lambda: f"every right to move the robot in use, but {unused()}")
         excess = [
             f"{s.name} {right} {name}"
             for s in specs

@@ -53,12 +53,13 @@ class World:
         self.domain.release()
 
     def wait(self, condition, what):
+        """Until `condition` holds. what: it in words, or a function that has them."""
         deadline = time.monotonic() + WALL
         over = threading.Event()
         while not condition():
             for name, process in self.supervisor.processes.items():
                 assert process.poll() is None, (name, self.supervisor.last_lines(name))
-            assert time.monotonic() < deadline, f"waited {WALL} s for {what}"
+            assert time.monotonic() < deadline, f"waited {WALL} s for {what() if callable(what) else what}"
             over.wait(0.02)
 
     def call(self, kind, name, request):
