@@ -76,20 +76,21 @@ class ControllerManager:
 
 
 class Safety:
-    """What the robot node sees of motion: armed, until it is stopped."""
+    """What the robot node sees of motion: armed, until it is stopped, said again and again."""
 
     def __init__(self, world):
         self.reasons = []
         self.status = world.node.create_publisher(SafetyStatus, topics.SAFETY_STATUS, PROFILES["latched"])
         world.node.create_service(EStop, topics.ESTOP, self.stop)
         self.arm()
+        world.node.create_timer(0.04, lambda: self.status.publish(SafetyStatus(armed=self.armed)))
 
     def arm(self):
-        self.status.publish(SafetyStatus(armed=True))
+        self.armed = True
 
     def stop(self, request, response):
         self.reasons.append(request.reason)
-        self.status.publish(SafetyStatus(armed=False))
+        self.armed = False
         response.stopped = True
         return response
 

@@ -93,7 +93,8 @@ class RobotNode(Node):
             msg = RobotStatus(ready=state.ready, estop=state.estop, mode=state.mode, message=state.message)
             msg.header.stamp = self.get_clock().now().to_msg()
             self.status.publish(msg)
-        if not state.ready and self.armed and not self.starting():
+        heard = self.services_.clients[topics.ESTOP].service_is_ready()
+        if not state.ready and self.armed and heard and not self.starting():
             self.armed = False  # until motion says otherwise
             self.services_.send(topics.ESTOP, EStop.Request(reason=f"robot: {state.message}"))
 
