@@ -69,6 +69,7 @@ def of_run(run: Run, fps: int) -> Iterator[Clip]:
     bases = {g["name"]: np.asarray(g["base_in_world"], float) for g in spec.groups if g["kind"] == "arm"}
     names = {arm: HAND if len(bases) == 1 else f"{arm} {HAND}" for arm in bases}
     grasps = {} if reader.truth else _grasps(run, reader, bases)
+    truth = _Truth(reader, run)
     tracks = {camera.name: _Track() for camera in spec.cameras}
     for tick in run.ticks(spec):
         seen = reader.observe(tick)
@@ -77,7 +78,7 @@ def of_run(run: Run, fps: int) -> Iterator[Clip]:
             groups = reader.groups.groups(tick.nearest(JOINT_STATES, frame.stamp_ns, ahead=True).value)
             tools = {names[arm]: transform(bases[arm], groups[arm].tool_pose[:3]) for arm in bases}
             if reader.truth:
-                things, near = _truth(reader, run, frame.stamp_ns), (-np.inf, HIDDEN_M)
+                things, near = truth.at(frame.stamp_ns), (-np.inf, HIDDEN_M)
             else:
                 at = {thing: place for thing, (place, until) in grasps.items() if frame.stamp_ns <= until}
                 things, near = at, (-GRASPED_M, GRASPED_M)
@@ -118,12 +119,19 @@ def _seen(frame: CameraFrame, depth: np.ndarray | None, point: np.ndarray, near:
     return (measured == 0 and near[0] == -np.inf) or bool(measured and near[0] <= z - measured <= near[1])
 
 
-def _truth(reader: FrameReader, run: Run, at_ns: int) -> dict[str, np.ndarray]:
+class _Truth:
     """Where the things of the task are by the simulation, by words, in the world."""
-    stamps = [stamp for stamp, _ in reader.truth]
-    place = bisect_left(stamps, at_ns)
-    nearest = min((i for i in (place - 1, place) if 0 <= i < len(stamps)), key=lambda i: abs(stamps[i] - at_ns))
-    return {words(name): p for name, p in reader.truth[nearest][1].items() if name in _bodies(run)}
+
+    def __init__(self, reader: FrameReader, run: Run):
+        bodies = _bodies(run)
+        self._stamps = [stamp for stamp, _ in reader.truth]
+        self._things = [{words(n): p for n, p in places.items() if n in bodies} for _, places in reader.truth]
+
+    def at(self, at_ns: int) -> dict[str, np.ndarray]:
+        """By what was said nearest to `at_ns`."""
+        place = bisect_left(self._stamps, at_ns)
+        near = (i for i in (place - 1, place) if 0 <= i < len(self._stamps))
+        return self._things[min(near, key=lambda i: abs(self._stamps[i] - at_ns))]
 
 
 def words(body: str) -> str:
