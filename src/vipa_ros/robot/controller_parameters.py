@@ -9,7 +9,7 @@ from rcl_interfaces.srv import GetParameters
 from vipa.drivers.controllers import ACTIVE, Controller, parameter_names
 from vipa_ros.common.services import Services
 
-RETRY_S = 20  # rounds without an answer after which a controller is asked again
+RETRY_ROUNDS = 20  # without an answer, after which a controller is asked again
 FIELDS = {ParameterType.PARAMETER_BOOL: "bool_value", ParameterType.PARAMETER_INTEGER: "integer_value",
           ParameterType.PARAMETER_DOUBLE: "double_value", ParameterType.PARAMETER_STRING: "string_value"}  # fmt: skip
 
@@ -66,7 +66,7 @@ class Questions:
         if self._asked is not None and self._asked.done():
             self._take(self._left.pop(0), self._asked.result())
             self._asked = None
-        if self._left and (self._asked is None or self._age > RETRY_S) and self._client.service_is_ready():
+        if self._left and (self._asked is None or self._age > RETRY_ROUNDS) and self._client.service_is_ready():
             self._asked, self._age = self._client.call_async(GetParameters.Request(names=self._left[0])), 0
         return not self._left
 
