@@ -118,8 +118,8 @@ class Person:
             ):
                 asked = time.monotonic()
                 self.press("n")
-            self.wait(lambda: True, "the demonstration")
-            self.seen.wait(0.05)
+            tick = time.monotonic()
+            self.wait(lambda: time.monotonic() - tick > 0.05, "the demonstration")  # noqa: B023
 
     def running(self):
         return self.episode is not None and self.episode.state == EpisodeStatus.RUNNING

@@ -12,6 +12,7 @@ from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.episode.running import Running
 
 WHO = "task_manager"
+GREETING = f"/{WHO}/list_parameters"  # a service of its node that changes nothing
 SERVICE_WAIT_S = 10.0  # wall seconds for a service to appear and to answer
 RESET_RETRY_S = 4.0  # wall seconds without an answer after which a simulated cell, which resets in some tenths of one, is asked again
 # wall seconds for a real cell to go home: a plan and a slow motion for every arm, each bounded by the homing

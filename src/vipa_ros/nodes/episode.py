@@ -23,8 +23,8 @@ from vipa.terminal import keyboard
 from vipa.terminal.checklist import Checklist
 from vipa_ros.common import convert, node
 from vipa_ros.episode.operator_requests import OperatorRequests
+from vipa_ros.episode.services import GREETING
 
-TASK_MANAGER = "task_manager"  # its node
 SERVER_WAIT_S = 30.0  # wall seconds for the task manager to appear
 RETRY_S = 1.0  # wall seconds without an answer after which the greeting is sent again
 ANSWER_S = 60.0  # wall seconds for the task manager to accept or refuse
@@ -49,7 +49,7 @@ class EpisodeNode(Node):
         self.blind = node.parameter(self, "blind", False)
         self.client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
         # made after the action's client: who answers it has met that one as well, since endpoints are made known in their order
-        self.greeting = self.create_client(ListParameters, f"/{TASK_MANAGER}/list_parameters")
+        self.greeting = self.create_client(ListParameters, GREETING)
         self.checklist = Checklist()
         self.exit_status = 1
         self.requests = OperatorRequests(self, lambda done, words: self.checklist.note(words))

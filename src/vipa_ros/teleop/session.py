@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from rcl_interfaces.srv import ListParameters
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from vipa_msgs.action import RunEpisode
@@ -24,6 +25,7 @@ from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.episode.operator_requests import OperatorRequests
+from vipa_ros.episode.services import GREETING
 from vipa_ros.teleop.cameras import Cameras
 from vipa_ros.teleop.teleop_node import TeleopNode
 
@@ -57,9 +59,10 @@ class Session:
 
     def __init__(self, node: TeleopNode, plan: Plan | None, say: Callable[[bool, str], None], cameras: Cameras | None):
         self.node, self.plan, self.say, self.cameras = node, plan, say, cameras
-        self.services = Services(node, {topics.SET_AUTHORITY: SetAuthority, topics.TAKE_OVER: TakeOver})
         self.requests = OperatorRequests(node, say)
         self.client = ActionClient(node, RunEpisode, topics.RUN_EPISODE, callback_group=ReentrantCallbackGroup())
+        kinds = {topics.SET_AUTHORITY: SetAuthority, topics.TAKE_OVER: TakeOver, GREETING: ListParameters}
+        self.services = Services(node, kinds)  # after the action: who knows of the greeting knows of it
         self.marks = node.create_publisher(EpisodeMark, topics.EPISODE_MARK, PROFILES["stream"])
         self.busy = ""  # the wish that is being met
         self.handle = None  # of the episode that this session runs
@@ -146,6 +149,8 @@ class Session:
         if self.cameras is not None and (why := self.cameras.fault()):
             raise VipaError(why)
         plan = self.plan
+        # a goal cannot be sent twice, and is lost, or its answer, if the task manager has not met this client yet
+        await self.services.call(GREETING, ListParameters.Request(), SERVICE_WAIT_S, RETRY_S)
         run_folder.check_space(plan.runs, plan.robot, plan.cell, plan.time_limit)
         episode_id = str(uuid.uuid4())
         self.folder = run_folder.create(plan.runs, plan.task.name, episode_id, datetime.now())
@@ -161,7 +166,9 @@ class Session:
             task=plan.task_name, commander=plan.commander, seed=plan.seed, variant=plan.variant, time_limit=plan.time_limit,
             episode_id=episode_id, run_folder=str(self.folder.path.resolve()),
         )  # fmt: skip
-        handle = await self.client.send_goal_async(goal)
+        handle = await self.services.within(self.client.send_goal_async(goal), SERVICE_WAIT_S)
+        if handle is None:
+            raise VipaError(f"the task manager did not answer within {SERVICE_WAIT_S:g} s")
         if not handle.accepted:
             raise VipaError("the task manager refuses the episode; its log says why")
         self.handle = handle
