@@ -16,6 +16,8 @@ from vipa.robot.description import Camera, Robot
 from vipa.robot.kinematics import Kinematics
 
 MIN_RATE_SHARE = 0.8  # of a camera's rate, at least
+MAX_LOST_SHARE = 0.2  # of a camera's pictures, on the way from its driver to here
+LOST_FIX = "fewer or smaller pictures at a time, fewer readers, an idle machine; docs/dds.md"
 EARLY_S = 0.005  # seconds that a stamp may lie in this host's future: more is another host's clock
 JOINT_OFFSET_S = 0.05  # seconds that joint states may be old when they come, as motion allows
 MIN_JOINT_RATE_HZ = 30.0
@@ -54,10 +56,16 @@ def camera_finding(camera: Camera, heard: Heard) -> Finding:
     if len(seen.stamps) < 2:
         return Finding(name, ERROR, f"{len(seen.stamps)} pictures in {heard.seconds:.0f} s", fix)
     stamps = np.array([stamp for stamp, _ in seen.stamps], float) / 1e9
-    rate = (len(stamps) - 1) / max(stamps[-1] - stamps[0], 1e-9)
+    rate, lost = pace(stamps)
+    taken = len(stamps) + lost
     faults = []
     if rate < MIN_RATE_SHARE * camera.rate:
         faults.append(f"{rate:.1f} Hz; allowed: {MIN_RATE_SHARE * camera.rate:g} or more of {camera.rate:g}")
+    if lost > MAX_LOST_SHARE * taken:
+        faults.append(
+            f"{rate:.1f} Hz, of which {lost} of {taken} pictures were lost on the way; allowed: {MAX_LOST_SHARE:.0%}"
+        )
+        fix = LOST_FIX
     if np.any(np.diff(stamps) <= 0) or stamps[0] <= 0:
         faults.append("its stamps do not rise")
     if not seen.depth_stamps:
@@ -78,7 +86,8 @@ def camera_finding(camera: Camera, heard: Heard) -> Finding:
     if faults:
         return Finding(name, ERROR, "; ".join(faults), fix)
     facts = ", ".join(f"{key} {seen.facts[key]}" for key in ("serial", "firmware", "usb") if seen.facts.get(key))
-    well = f"{rate:.1f} Hz, {camera.width}x{camera.height}{f', {facts}' if facts else ''}"
+    on_the_way = f" ({lost} of {taken} lost on the way)" if lost else ""
+    well = f"{rate:.1f} Hz{on_the_way}, {camera.width}x{camera.height}{f', {facts}' if facts else ''}"
     usb = seen.facts.get("usb", "")
     if usb and not usb.startswith(USB):
         return Finding(
@@ -92,6 +101,13 @@ def camera_finding(camera: Camera, heard: Heard) -> Finding:
             "fewer cameras a USB controller, a shorter cable",
         )
     return Finding(name, OK, well)
+
+
+def pace(stamps: np.ndarray) -> tuple[float, int]:
+    """How fast a camera takes pictures, Hz, and how many of them are missing between the stamps (T,) in seconds of those that came."""
+    gaps = np.diff(stamps)
+    period = max(float(np.median(gaps)), 1e-9)
+    return 1.0 / period, int(np.sum(np.maximum(np.round(gaps / period) - 1, 0)))
 
 
 def skew(cameras: Sequence[str], heard: Heard) -> Finding:

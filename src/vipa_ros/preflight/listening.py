@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from vipa_msgs.msg import MotionStatus, RobotStatus, SafetyStatus
 
+from vipa.errors import VipaError
 from vipa.moveit.names import servo_node
 from vipa.preflight.heard import CameraHeard, Heard
 from vipa.recording import topics
@@ -21,11 +22,12 @@ from vipa_ros.common import convert
 from vipa_ros.common.images import pixels
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import CAMERA_READER, PROFILES, STATIC_READER
-from vipa_ros.common.services import Services
+from vipa_ros.common.services import RETRY_S, Services
 from vipa_ros.robot.controller_parameters import ControllerParameters, listed
 
 LIST = topics.LIST_CONTROLLERS
 SERVO_GROUP = "moveit_servo.move_group_name"
+ANSWER_TIMEOUT_S = 6.0  # wall seconds for a node to be heard of and to answer
 CONTROLLERS_TIMEOUT_S = 3.0  # wall seconds more for controllers that have not said their parameters
 FIRST_MESSAGE_TIMEOUT_S = 8.0  # wall seconds for the first of what is listened to
 AS_MOTION = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)  # hears what motion hears, of longer stalls
@@ -91,19 +93,22 @@ class Ear:
         return self.parameters is not None and self.parameters.asking(self.heard.controllers or {})
 
     async def ask_controllers(self) -> None:
-        if not await self.services.until(self.services.clients[LIST].service_is_ready, 3.0):
-            return
-        answer = await self.services.within(self.services.clients[LIST].call_async(ListControllers.Request()), 3.0)
-        if answer is not None:
-            self.heard.controllers = listed(answer)
+        try:
+            self.heard.controllers = listed(
+                await self.services.call(LIST, ListControllers.Request(), ANSWER_TIMEOUT_S, RETRY_S)
+            )
+        except VipaError:
+            self.heard.controllers = None
 
     async def ask_servo(self, service: str) -> str:
         """The move group that a Servo node moves; '' if it does not answer."""
-        client = self.services.clients[service]
-        if not await self.services.until(client.service_is_ready, 3.0):
+        try:
+            answer = await self.services.call(
+                service, GetParameters.Request(names=[SERVO_GROUP]), ANSWER_TIMEOUT_S, RETRY_S
+            )
+        except VipaError:
             return ""
-        answer = await self.services.within(client.call_async(GetParameters.Request(names=[SERVO_GROUP])), 3.0)
-        return answer.values[0].string_value if answer is not None and answer.values else ""
+        return answer.values[0].string_value if answer.values else ""
 
     def on_joints(self, msg):
         state = convert.joint_state(msg)

@@ -121,9 +121,15 @@ def every_third(heard):
     seen.stamps = seen.stamps[::3]
 
 
+def half_of_the_second_half(heard):
+    seen = heard.cameras["scene"]
+    seen.stamps = seen.stamps[:21] + seen.stamps[22::2]
+
+
 FAULTS = {
     "no pictures": ("camera scene", camera(stamps=[]), ERROR, "0 pictures in 3 s"),
     "slow": ("camera scene", every_third, ERROR, "5.0 Hz; allowed: 12 or more of 15"),
+    "lost on the way": ("camera scene", half_of_the_second_half, ERROR, "15.0 Hz, of which 12 of 45 pictures were lost on the way; allowed: 20%"),
     "stamps that stand": ("camera scene", camera(stamps=[(NOW, NOW)] * 45), ERROR, "stamps do not rise"),
     "no depth": ("camera scene", camera(depth_stamps=[]), ERROR, "no depth, aligned to colour"),
     "depth of other times": ("camera scene", camera(depth_stamps=[NOW + 1] * 45), ERROR, "no depth has the stamp"),
