@@ -323,31 +323,31 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
     chunks = world.node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
     world.wait(lambda: status and status[0].joint_state_age >= 0 and status[0].mode == 0, "motion")
-    epoch = world.call(
-        SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test")
-    ).epoch
-    away = np.array(robot.groups[0].home) + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
-    steps = np.linspace(robot.groups[0].home, away, 60)[1:]
-    world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].epoch == epoch, "motion")
-    now = convert.time_ns(status[0].header.stamp)
-    chunk = convert.chunk_msg(
-        convert.ActionChunk(
-            "test",
-            epoch,
-            1,
-            now,
-            now,
-            0.05,
-            (GroupAction("arm", joint_names=tuple(robot.groups[0].joints), joints=steps),),
-        )
-    )
-    chunks.publish(chunk)
+    world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test"))
+    home, joints = np.array(robot.groups[0].home), tuple(robot.groups[0].joints)
+    away = home + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
+    world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].authority == "test" and states, "motion")
+    sent = itertools.count(1)
+
+    def position():
+        state = dict(zip(states[0].name, states[0].position))
+        return np.array([state[j] for j in joints])
 
     def distance():
-        state = dict(zip(states[0].name, states[0].position))
-        return np.abs(np.array([state[j] for j in robot.groups[0].joints]) - robot.groups[0].home).max()
+        return np.abs(position() - home).max()
 
-    world.wait(lambda: states and distance() > 1.0 and status[0].mode == MotionStatus.HOLDING, "the arm to be away")
+    def gone():
+        """Whether the arm is away. At rest before that it is sent on: a hold has made the chunk before void."""
+        at_rest = status[0].mode == MotionStatus.HOLDING and status[0].executing_step < 0
+        if at_rest and distance() <= 1.0:
+            now, here = convert.time_ns(status[0].header.stamp), position()
+            steps = np.linspace(here, away, 2 + round(60 * np.abs(away - here).max()))[1:]
+            action = GroupAction("arm", joint_names=joints, joints=steps)
+            asked = convert.ActionChunk("test", status[0].epoch, next(sent), now, now, 0.05, (action,))
+            chunks.publish(convert.chunk_msg(asked))
+        return at_rest and distance() > 1.0
+
+    world.wait(gone, "the arm to be away")
     refused = world.call(Trigger, topics.HOME, Trigger.Request())
     assert not refused.success and "'test' has the authority" in refused.message
     world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(requester_id="test"))

@@ -23,6 +23,7 @@ from vipa_msgs.msg import ActionChunk, GroundTruth, MotionStatus, SafetyStatus
 from vipa_msgs.srv import EStop, ReArm
 
 from helpers.graph_world import spinning
+from helpers.meeting import meet
 from helpers.streaming_commander import Streamer
 from vipa.recording import topics
 from vipa.robot.description import load_robot
@@ -274,6 +275,8 @@ class Graph:
         """An episode in which the arm moves; the goal handle and its result."""
         w = self.wires
         w.wait(lambda: w.motion and w.motion.joint_state_age >= 0 and w.episode.server_is_ready(), "the graph to be up")
+        for name in ("/task_manager", "/motion"):
+            meet(w.node, name, w.wait)
         goal = RunEpisode.Goal(task=TASK, commander=Streamer.commander_id, time_limit=120.0)
         self.broken, before = True, w.motion.epoch
         handle = w.ask(lambda: w.episode.send_goal_async(goal), "the goal's acceptance")

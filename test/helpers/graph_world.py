@@ -5,7 +5,9 @@ import time
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from helpers.meeting import meet, server_of
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.supervisor import Supervisor
 
@@ -19,8 +21,9 @@ def spinning(executor, context) -> threading.Thread:
         try:
             while context.ok():
                 executor.spin_once(timeout_sec=0.2)
-        except ExternalShutdownException:
-            pass
+        except (ExternalShutdownException, rclpy_implementation.RCLError):
+            if context.ok():  # else it was shut down under a wait or a callback
+                raise
 
     return threading.Thread(target=spin, daemon=True)
 
@@ -63,8 +66,11 @@ class World:
             over.wait(0.02)
 
     def call(self, kind, name, request):
+        """The answer of a service. It is asked once, when its server has met the client."""
         client = self.node.create_client(kind, name)
         self.wait(client.service_is_ready, name)
+        self.wait(lambda: server_of(self.node, name), f"who offers {name}")
+        meet(self.node, server_of(self.node, name), self.wait)
         future = client.call_async(request)
         self.wait(future.done, f"an answer of {name}")
         return future.result()

@@ -1,7 +1,6 @@
 """The stand-in as a ROS node with Servo's topics and services: python -m helpers.servo_stand_in_node ROBOT GROUP."""
 
 import sys
-import time
 
 import numpy as np
 import rclpy
@@ -60,12 +59,12 @@ def main() -> None:
     node.create_subscription(PoseStamped, "~/pose_target_cmds", on_pose, 10)
     node.create_service(ServoCommandType, "~/switch_command_type", on_type)
     node.create_service(SetBool, "~/pause_servo", on_pause)
-    due = time.monotonic()
+    clock, due = node.get_clock(), 0
     try:
-        while rclpy.ok():  # rclcpp::WallRate
-            due = max(due + PERIOD, time.monotonic())
-            while (left := due - time.monotonic()) > 0:
-                rclpy.spin_once(node, timeout_sec=left)
+        while rclpy.ok():  # rclcpp::WallRate, at the pace of the cell's time
+            due = max(due + round(PERIOD * 1e9), clock.now().nanoseconds)
+            while clock.now().nanoseconds < due:
+                rclpy.spin_once(node, timeout_sec=PERIOD)
             cycle()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from helpers.ended_node import ended
+from helpers.meeting import meet
 
 pytest.importorskip("rclpy")
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState as JointStateMsg
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from vipa_msgs.msg import ActionChunk as ActionChunkMsg
@@ -26,22 +28,26 @@ from vipa.motion.chunk import ActionChunk, GroupAction, Mode
 from vipa.recording import topics
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa.robot.state import JointState
 from vipa_cli.bench.ideal_robot import IdealRobot
 from vipa_ros.bringup import environment, motion_backend
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, command
-from vipa_ros.common import convert
+from vipa_ros.common import convert, lockstep
 from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
 WALL = 120  # seconds after which a wait is given up; nothing is measured by it
 ROBOT = "ur5e_single"
+CLOCK = {"use_sim_time": True}
+TICK_S = 0.01  # of the robot
+SILENCE_S = 2.0  # wall seconds without an answer of motion after which the robot goes on without one
+STAND_IN = (sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
 TEST = Path(__file__).resolve().parents[2]
 
 
 class Cell:
-    """An ideal robot on /joint_states, a tick whenever motion has answered the last one, in real time; and a commander."""
+    """An ideal robot on /joint_states and its /clock: a tick, 10 ms, whenever motion has answered the last one, no faster than real
+    time; and a commander."""
 
     def __init__(self, domain: int):
         self.description = load_robot(ROBOT)
@@ -54,6 +60,7 @@ class Cell:
         self.executor.add_node(self.node)
         stream = PROFILES["stream"]
         self.states = self.node.create_publisher(JointStateMsg, topics.JOINT_STATES, stream)
+        self.clock = self.node.create_publisher(Clock, topics.CLOCK, PROFILES["clock"])
         self.chunks = self.node.create_publisher(ActionChunkMsg, topics.ACTION_CHUNK, stream)
         self.node.create_subscription(MotionStatusMsg, topics.MOTION_STATUS, self.on_status, stream)
         for controller in topics.controllers_of(self.description.arms[0]):
@@ -64,7 +71,8 @@ class Cell:
                 stream,
             )
         self.authority = self.node.create_client(SetAuthority, topics.SET_AUTHORITY)
-        self.status, self.answered, self.sent, self.seq = None, 0, 0, 0
+        self.status, self.seq = None, 0
+        self.answered = self.sent = self.robot.now_ns
         self.fastest = self.asked = 0.0
 
     def close(self):
@@ -84,21 +92,23 @@ class Cell:
         due = time.monotonic()
         while not condition():
             assert time.monotonic() < deadline, (what, self.status)
-            self.executor.spin_once(timeout_sec=max(0.0, due - time.monotonic()))
-            if time.monotonic() >= due and (self.answered >= self.sent or time.monotonic() > due + 0.05):
+            self.executor.spin_once(timeout_sec=TICK_S)
+            late = time.monotonic() - due
+            if late >= 0 and (self.answered >= self.sent or late > (SILENCE_S if self.status else TICK_S)):
                 before = np.array([self.robot.positions[j] for j in self.arm.spec.joints])
-                self.robot.advance(0.01)
+                self.robot.advance(TICK_S)
                 after = np.array([self.robot.positions[j] for j in self.arm.spec.joints])
-                self.fastest = max(self.fastest, float(np.abs(after - before).max()) / 0.01)
-                self.sent = self.node.get_clock().now().nanoseconds
-                state = self.robot.state()
-                self.states.publish(
-                    convert.joint_state_msg(JointState(self.sent, state.names, state.positions, state.velocities))
-                )
-                due = time.monotonic() + 0.01
+                self.fastest = max(self.fastest, float(np.abs(after - before).max()) / TICK_S)
+                self.sent = self.robot.now_ns
+                self.clock.publish(Clock(clock=convert.time_msg(self.sent)))
+                msg = convert.joint_state_msg(self.robot.state())
+                msg.header.frame_id = lockstep.name(self.sent, 0)
+                self.states.publish(msg)
+                due = time.monotonic() + TICK_S
 
     def take_authority(self):
         self.until(self.authority.service_is_ready, "motion's services")
+        meet(self.node, "/motion", self.until)
         future = self.authority.call_async(SetAuthority.Request(commander_id="test", requester_id="test"))
         self.until(future.done, "authority")
 
@@ -108,11 +118,11 @@ class Cell:
 
     def ask(self, target):
         """Asks for the pose `target` (7,), 0.1 m/s from here, every 0.2 s: a chunk that a hold has made void is followed by one."""
-        now = time.monotonic()
+        now = self.robot.time
         if now - self.asked < 0.2 or self.status is None:
             return
         self.asked, self.seq = now, self.seq + 1
-        here, stamp = self.tool, self.node.get_clock().now().nanoseconds
+        here, stamp = self.tool, self.sent
         steps = max(2, int(np.linalg.norm(target[:3] - here[:3]) / 0.01) + 1)
         poses = np.tile(target, (steps, 1))
         poses[:, :3] = here[:3] + np.linspace(0, 1, steps)[:, None] * (target - here)[:3]
@@ -157,9 +167,11 @@ def cell_and_start(tmp_path):
 def graph(cell_and_start):
     """cell, and how to start a stand-in; motion runs."""
     cell, start = cell_and_start
-    motion = ProcessSpec("motion", "motion", {"robot": ROBOT, "require_wrench": False, "motion_backend": "moveit"})
+    motion = ProcessSpec(
+        "motion", "motion", {"robot": ROBOT, "require_wrench": False, "motion_backend": "moveit", **CLOCK}
+    )
     start(*command(motion, Path()))
-    return cell, lambda: start(sys.executable, "-m", "helpers.servo_stand_in_node", ROBOT, "arm")
+    return cell, lambda: start(*STAND_IN, "--ros-args", "-p", "use_sim_time:=true")
 
 
 def test_poses_go_through_servo_and_its_death_holds_the_arm(graph):
@@ -209,16 +221,16 @@ def test_a_real_cells_poses_are_reached_by_whichever_backend_auto_takes(
     program = tmp_path / "ros/lib/moveit_servo/servo_node"
     if installed:
         program.parent.mkdir(parents=True)
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m helpers.servo_stand_in_node {ROBOT} arm "$@"\n', encoding="utf-8")  # fmt: skip
+        program.write_text(f'#!/bin/sh\nexec {" ".join(STAND_IN)} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
     config = EpisodeConfig("water_plant", "water_plant", ROBOT, "real", driver="ur").checked()
     servos = motion_backend.servo_nodes(config)
     assert (config.motion_backend, len(servos)) == (("moveit", 1) if installed else ("embedded", 0))
     (motion,) = (spec for spec in episode_graph(config) if spec.name == "motion")
-    # this cell has no sensor, and its robot moves at its own pace, not by the clock of its stamps
+    # this cell has no sensor, and its robot follows a command from when it comes
     motion = replace(motion, parameters=motion.parameters | {"require_wrench": False, "dated_commands": False})
     for spec in (motion, *servos):
-        start(*command(spec, tmp_path))
+        start(*command(replace(spec, parameters=spec.parameters | CLOCK), tmp_path))
     cell.take_authority()
     target = cell.tool + np.array([0.08, 0.0, -0.05, 0, 0, 0, 0])
     cell.go(target)
