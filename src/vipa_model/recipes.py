@@ -35,7 +35,7 @@ class Recipe:
     clip: gradient norm (assumed). ema: decay of the averaged weights, 0 off (assumed).
     precision: ``fp32``, ``bf16`` or ``auto`` (bf16 on a GPU or a CPU with bfloat16 units; assumed).
     train_fusion: stage 3 trains the fusion layer too.
-    cache_features: run a frozen vision encoder once over the data; images are then not augmented (assumed).
+    cache_features: run a frozen vision encoder once over the data (``frames``); images are then not augmented (assumed).
     cache_condition: h_cond of each frame is computed so many times before the training, once plain and otherwise augmented; for stage
     ``head``, where nothing before the action head trains.
     checkpointing: compute activations again in the backward pass instead of keeping them. shard: weights, gradients and moments in

@@ -169,6 +169,7 @@ def test_nothing_is_random_and_frozen():
         (["--recipe", "stage1", "--spatial", "x", "--ablate", "spatial=none"], "brings its own configuration"),
         (["--recipe", "stage1", "--start", "x", "--model", "head.width=8"], "in stage3"),
         (["--recipe", "align1", "--internvl", "x"], "makes a small model"),
+        (["--recipe", "stage2", "--set", "cache_features=true"], "with recipes for demonstrations"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, said, tmp_path, capsys):

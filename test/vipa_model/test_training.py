@@ -18,6 +18,7 @@ from vipa_model.configuration_vipa import FusionConfig, GroupConfig, HeadConfig 
 from vipa_model.data.frame_source import fitting_config, prepare_frames  # noqa: E402
 from vipa_model.data.frame_store import FrameStore, FrameStoreWriter  # noqa: E402
 from vipa_model.data.frames import augment  # noqa: E402
+from vipa_model.data.on_device import OnDevice  # noqa: E402
 from vipa_model.processing.images import lift_depth  # noqa: E402
 from vipa_model.recipes import Augmentation, named_recipe  # noqa: E402
 from vipa_model.training.loop import learning_rate, train  # noqa: E402
@@ -180,6 +181,31 @@ def test_cached_features_are_those_of_the_encoder(store):
     with_cache = model.eval().model.encode(batch)
     without = model.model.encode({k: v for k, v in batch.items() if k != "features"})
     torch.testing.assert_close(with_cache, without, atol=2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_frozen_tower_runs_once_and_its_points_stay_with_it(store, trained, tmp_path, on_device):
+    """Stage 3 from a checkpoint: features are of pictures that were not moved, so points are not moved either."""
+    recipe = named_recipe("stage3").changed(batch=4, steps=2, log_every=1, precision="fp32", cache_features=True)
+    recipe = recipe.changed(augmentation=Augmentation(shift=8, depth_dropout=0), on_device=on_device)
+    model, processor, source = prepare_frames([store], recipe, start=trained[0])
+    runs = []
+    model.model.vision.register_forward_hook(lambda *ignored: runs.append(1))
+    plain, made = source.batch(source.train[:6], None), source
+    if on_device:
+        made = OnDevice(source, torch.device("cpu"), processor.tokenizer.pad, model.config.spatial.stride)
+    batch = made.batch(source.train[:6], np.random.default_rng(0))
+    assert torch.equal(batch["features"], plain["features"]) and torch.equal(batch["pointmap"], plain["pointmap"])
+    assert not torch.equal(batch["pixels"], plain["pixels"])
+    _, _, source = prepare_frames([store], recipe, start=trained[0])
+    train(recipe, model, processor, source, tmp_path, quiet=True)
+    assert not runs
+
+
+@pytest.mark.parametrize("given", [{}, {"stage": "3"}])
+def test_a_tower_that_trains_is_not_run_once(store, given):
+    with pytest.raises(ValueError, match="which trains vision.kind 'conv'; allowed: a vision tower that stays"):
+        prepare_frames([store], SMALL.changed(cache_features=True, **given), tiny_config())
 
 
 def test_store_of_another_size_is_refused(tmp_path):

@@ -5,6 +5,7 @@ metres.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,16 +178,24 @@ def prepare_frames(
             model.aim.know_tool(processor.state_statistics)
     dataset.prepare()
     if recipe.cache_features:
-        dataset.features = cache_features(model, dataset)
+        dataset.features = cache_features(model, dataset, recipe)
+        if recipe.augmentation is not None:  # the tokens are those of pictures that were not moved
+            recipe = recipe.changed(augmentation=replace(recipe.augmentation, shift=0))
     if recipe.cache_condition:
         dataset.conditions = cache_conditions(model, dataset, recipe)
     return model, processor, FrameSource(dataset, recipe)
 
 
 @torch.no_grad()
-def cache_features(model: VipaForActionPrediction, dataset: FrameDataset) -> np.ndarray:
-    """The frozen vision tower's tokens of every frame, (N, V, N_v, d_v) float16."""
+def cache_features(model: VipaForActionPrediction, dataset: FrameDataset, recipe: Recipe) -> np.ndarray:
+    """The frozen vision tower's tokens of every frame, (N, V, N_v, d_v) float16. Raises ValueError for a recipe that trains the tower."""
     encoder, config = model.model.eval(), model.config
+    kept = recipe.stage in ("3", "head") and "model.vision" not in model.new_parts
+    if not kept and config.vision.kind != "efficientnet_lite0":
+        raise ValueError(
+            f"cache_features with recipe {recipe.name}, which trains vision.kind {config.vision.kind!r}; allowed: a vision tower that "
+            "stays as it is (stage3 from a checkpoint or an InternVL folder, or efficientnet_lite0)"
+        )
     out = np.empty((len(dataset), len(config.cameras), config.vision.grid**2, config.vision.width), np.float16)
     for begin in range(0, len(dataset), 32):
         pixels = dataset.batch(np.arange(begin, min(begin + 32, len(dataset))))["pixels"]

@@ -83,6 +83,11 @@ def _check_together(recipe: Recipe, start, internvl, spatial, changes: dict) -> 
         raise ValueError(
             "--model, --keypoint and --ablate change a new model; allowed together with --start: a new action head, in stage3"
         )
+    if recipe.data != "frames" and (recipe.cache_features or recipe.cache_condition):
+        raise ValueError(
+            f"cache_features and cache_condition with recipe {recipe.name}; allowed: with recipes for demonstrations, whose pictures are "
+            "seen many times"
+        )
     if recipe.data == "alignment" and (internvl or spatial):
         raise ValueError(f"recipe {recipe.name} makes a small model; allowed: --start, or neither")
 
