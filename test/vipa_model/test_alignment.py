@@ -11,6 +11,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from helpers.synthetic_frames import make_store  # noqa: E402
 from helpers.tiny_model import tiny_config  # noqa: E402
+from vipa_model.data import alignment  # noqa: E402
 from vipa_model.data.alignment import AlignmentSource, Groups  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.processing.images import Crop  # noqa: E402
@@ -141,6 +142,14 @@ def test_vocabulary_and_motion_in_stage_two(folder):
     model(batch)["loss"].backward()
     assert model.model.vision.layers[0].weight.grad is None
     assert model.model.language.embed_tokens.weight.grad[config.text.vocab :].abs().max() > 0
+
+
+def test_what_is_held_out_is_looked_at(folder, monkeypatch):
+    monkeypatch.setattr(alignment, "HELD_OUT_MOST", 2)
+    config, source = source_of(folder)
+    source = AlignmentSource(source.groups.files, config, source.processor, source.recipe.changed(held_out=0.5))
+    assert len(source.held_out) == 2 and len(source.train) == SCENES - 2
+    assert not set(source.held_out) & set(source.train)
 
 
 def test_the_ablation_has_the_same_capacity_and_sees_no_depth(folder):

@@ -30,6 +30,7 @@ from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
 
+HELD_OUT_MOST = 256  # groups kept for validation: the rest is trained on
 SCENES_FILE = "scenes.json"  # beside the records, what was drawn
 LENGTHS = 20  # batches are as long as a multiple of this: a compiled step is compiled for each length
 _NUMBER = re.compile(r"\.\d+( degrees|m)?")
@@ -103,8 +104,8 @@ class AlignmentSource:
         self.groups, self.config, self.processor, self.recipe = Groups(files), config, processor, recipe
         self.motion = MotionTokenizer(config.text.vocab) if config.motion_tokens else None
         order = np.random.default_rng(recipe.seed).permutation(len(self.groups))
-        held = min(len(order) - 1, max(1, round(recipe.held_out * len(order))))
-        self.held_out, self.train = np.sort(order[:held])[:256], np.sort(order[held:])
+        held = min(len(order) - 1, HELD_OUT_MOST, max(1, round(recipe.held_out * len(order))))
+        self.held_out, self.train = np.sort(order[:held]), np.sort(order[held:])
         self.encode = functools.lru_cache(65536)(lambda text: tuple(processor.tokenizer.encode(text)))
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None) -> dict[str, Tensor]:
