@@ -130,6 +130,14 @@ def test_stages_train_what_the_paper_says(stage, fusion, parts):
     assert all(trained in (0, total) for _, total, trained in rows)
 
 
+@pytest.mark.parametrize("how", [{"grounding": 8}, {"answers": True}])
+def test_what_says_where_the_target_is_trains_with_the_head_that_is_told(how):
+    model = VipaForActionPrediction(tiny_config(target=True, tip=True, **how))
+    set_stage(model, "3")
+    trained = {name for name, _, count in summary(model) if count}
+    assert trained >= {"aim", f"model.{next(iter(how))}", "head"}
+
+
 def test_stage_without_its_part_is_refused():
     with pytest.raises(ValueError, match="trains nothing"):
         set_stage(VipaForActionPrediction(tiny_config("none")), "1")
