@@ -217,6 +217,45 @@ def test_answers_are_scored_as_the_paper_does(hand3d, monkeypatch):
         assert np.isfinite(found["loss"])
 
 
+def test_a_test_file_of_its_own_is_scored(hand3d, tmp_path, monkeypatch, capsys):
+    """`vipa bench alignment` on a file in Hand3D's form: every question, by its type, as the paper scores them."""
+    from vipa_cli import cli
+
+    config = tiny_config()
+    processor, model = VipaProcessor(config, ByteTokenizer()), VipaForActionPrediction(config)
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    lines = [json.loads(line) for line in hand3d[1].read_text(encoding="utf-8").splitlines()]
+    lines[0]["answer"], lines[3]["answer"] = "left, 0.30m", "turned by 20 degrees"
+    (hand3d[0] / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    ids = torch.tensor([*processor.tokenizer.encode("left and up, 0.20m"), processor.tokenizer.end])
+    depths = []
+
+    def said(self, batch, count, end):
+        depths.append(bool(batch["pointmap"].any()))
+        return ids
+
+    monkeypatch.setattr(type(model.model), "generate", said)
+    words = ["bench", "alignment", str(hand3d[0] / "test.jsonl"), str(tmp_path / "model"), "--out"]
+    for more, deep in (([], 1), (["--without-depth"], 0)):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([*words, str(tmp_path / "found.json"), *more])
+        assert not stop.value.code, capsys.readouterr().err
+        found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+        row = found[str(tmp_path / "model")]
+        assert {kind: r["questions"] for kind, r in row.items()} == dict(zip(VISUAL, (2, 2, 2, 1), strict=True))
+        assert row[VISUAL[0]]["distance_error_m"] == pytest.approx(0.05) and row[VISUAL[0]]["direction_score"] == 2.0
+        constant = found["no picture"][VISUAL[0]]
+        assert constant["distance_error_m"] == pytest.approx(0.05) and constant["direction_score"] == 3.0
+        assert len(depths) == 7 and sum(depths) == deep
+        depths.clear()
+    assert "spatial_relationship" in capsys.readouterr().out
+    (hand3d[0] / "none.jsonl").write_text("{}\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "alignment", str(hand3d[0] / "none.jsonl"), str(tmp_path / "model")])
+    assert "its first line is no record" in capsys.readouterr().err
+
+
 def test_words_and_scale_of_the_paper():
     assert scale_factor([1.0, 2.0, 9.0], [0.5, 1.0, 1.0], [True, True, False]) == 2.0
     assert moves(np.array([[0, 0, 0], [0.1, 0, 0]])) and not moves(np.zeros((3, 3)))

@@ -14,24 +14,29 @@ def run(
     threads: int = 1,
     without_depth: bool = False,
 ) -> None:
-    """Scores each checkpoint on the questions of `data` (JSONL), prints a table and writes the figures to `out`."""
+    """Scores each checkpoint on the questions of `data` (JSONL; drawn scenes, or Hand3D-style records, of which the first file is asked), prints a table and writes the figures to `out`."""
     import torch
     from rich.console import Console
     from rich.progress import Progress
 
     from vipa.errors import VipaError
     from vipa.files import write_json
+    from vipa_model.data.alignment import drawn
     from vipa_model.runtime.alignment_score import constant_answer, score_checkpoint
+    from vipa_model.runtime.answer_score import constant_words, score_answers
 
     torch.set_num_threads(threads)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        found = {"no picture": constant_answer(data, count)}
+        constant, score = constant_answer, score_checkpoint
+        if not drawn(data[0]):
+            constant, score, data = constant_words, score_answers, data[:1]
+        found = {"no picture": constant(data, count)}
         with Progress(console=Console(stderr=True)) as bar:
             for checkpoint in checkpoints:
                 line = bar.add_task(str(checkpoint), total=1.0)
-                said = score_checkpoint(
+                said = score(
                     checkpoint, data, count, lambda part, line=line: bar.update(line, completed=part), without_depth
                 )
                 found[str(checkpoint)] = said

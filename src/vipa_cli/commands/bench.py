@@ -39,9 +39,13 @@ def arguments(parser):
     aligned = parsers.verb(
         verbs, "alignment", "the paper's distance error and direction score of checkpoints, on held-out questions"
     )
-    aligned.add_argument("data", type=Path, help="visual.jsonl of vipa dataset align, of other seeds than trained on")
-    aligned.add_argument("checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes align1 and align2")
-    aligned.add_argument("--count", type=int, default=400, help="scenes")
+    aligned.add_argument(
+        "data", type=Path, help="visual.jsonl that was not trained on: of vipa dataset align, or any in Hand3D's form"
+    )
+    aligned.add_argument(
+        "checkpoint", type=Path, nargs="+", help="folders of vipa train, recipes stage1, stage2, align1, align2"
+    )
+    aligned.add_argument("--count", type=int, default=400, help="drawn scenes, or questions in Hand3D's form")
     aligned.add_argument(
         "--without-depth", action="store_true", help="each view's depth counts as missing: an ablation"
     )

@@ -76,6 +76,19 @@ class Groups:
             yield _key(path, last), (start, at)
 
 
+def drawn(file: Path) -> bool:
+    """Whether the pictures of ``file``'s first record are rows of arrays, as of scenes that `vipa dataset align TASK` draws. Raises
+    ValueError for a file that begins with no record."""
+    with file.open("rb") as lines:
+        first = next((line for line in lines if not line.isspace()), b"")
+    try:
+        return any("#" in str(image) for image in json.loads(first)["images"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file}: its first line is no record ({error!r}); allowed: a JSON object with images"
+        ) from None
+
+
 def _key(path: Path, images: list[str]) -> int:
     text = "\0".join([str(path.parent.resolve()), *images]).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")

@@ -142,19 +142,26 @@ class Hand3DSource:
     def _scores(self, model: VipaForActionPrediction, move: Callable[[dict], dict]) -> dict[str, float]:
         found = []
         for i in self.held_out[:: max(1, len(self.held_out) // ASKED)]:
-            record, tokenizer = self.record(int(i)), self.processor.tokenizer
-            if record["type"] in VISUAL:
-                sample = self._sample(record)
-                asked = int((sample.pop("labels") == -100).sum())
-                batch = {k: torch.from_numpy(v[None]) for k, v in sample.items()}
-                batch["input_ids"] = batch["input_ids"][:, :asked]
-                said = model.model.generate(move(batch), LONGEST, tokenizer.end).tolist()
-                score = compared(tokenizer.decode([t for t in said if t != tokenizer.end]), record["answer"])
-                found += [] if score is None else [score]
+            score = self.scored(model, move, int(i))
+            found += [] if score is None else [score]
         if not found:
             return {}
         errors, directions = zip(*found, strict=True)
         return {"distance_error_m": float(np.mean(errors)), "direction_score": float(np.mean(directions))}
+
+    @torch.no_grad()
+    def scored(self, model: VipaForActionPrediction, move: Callable[[dict], dict], i: int) -> tuple[float, int] | None:
+        """Distance error, m, and direction score of 3 of what ``model`` answers to record ``i``; None for an action, and where the true
+        answer has no distance in metres."""
+        record, tokenizer = self.record(i), self.processor.tokenizer
+        if record["type"] not in VISUAL or compared("", record["answer"]) is None:
+            return None
+        sample = self._sample(record)
+        asked = int((sample.pop("labels") == -100).sum())
+        batch = {k: torch.from_numpy(v[None]) for k, v in sample.items()}
+        batch["input_ids"] = batch["input_ids"][:, :asked]
+        said = model.model.generate(move(batch), LONGEST, tokenizer.end).tolist()
+        return compared(tokenizer.decode([t for t in said if t != tokenizer.end]), record["answer"])
 
     def _sample(self, record: dict) -> dict[str, np.ndarray]:
         pixels, maps = [], []
