@@ -196,10 +196,13 @@ def cache_features(model: VipaForActionPrediction, dataset: FrameDataset, recipe
             f"cache_features with recipe {recipe.name}, which trains vision.kind {config.vision.kind!r}; allowed: a vision tower that "
             "stays as it is (stage3 from a checkpoint or an InternVL folder, or efficientnet_lite0)"
         )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder.to(device)
     out = np.empty((len(dataset), len(config.cameras), config.vision.grid**2, config.vision.width), np.float16)
     for begin in range(0, len(dataset), 32):
-        pixels = dataset.batch(np.arange(begin, min(begin + 32, len(dataset))))["pixels"]
-        out[begin : begin + 32] = encoder.vision_tokens(pixels).unflatten(0, pixels.shape[:2]).half().numpy()
+        pixels = dataset.batch(np.arange(begin, min(begin + 32, len(dataset))))["pixels"].to(device)
+        out[begin : begin + 32] = encoder.vision_tokens(pixels).unflatten(0, pixels.shape[:2]).half().cpu().numpy()
+    encoder.to("cpu")
     return out
 
 
