@@ -1,4 +1,8 @@
-"""Has a camera moved since the reference picture was taken? By points of the scene that both pictures show."""
+"""Has a camera moved since the reference picture was taken? By points of the scene that both pictures show.
+
+`fine_drift` tells half a pixel, with the arm in the reference's pose: many of its points lie on the arm; elsewhere too few are left, and
+`vipa.robot.camera_watch.coarse_shift` tells a camera that moved by pixels.
+"""
 
 from dataclasses import dataclass
 
@@ -31,7 +35,7 @@ class Drift:
         return ""
 
 
-def drift(reference: np.ndarray, now: np.ndarray, intrinsics: np.ndarray) -> Drift:
+def fine_drift(reference: np.ndarray, now: np.ndarray, intrinsics: np.ndarray) -> Drift:
     """Between two RGB pictures (H, W, 3) uint8 of a camera with matrix `intrinsics` (3, 3), pixels.
 
     SIFT points, matched both ways by Lowe's ratio; those of the homography that most of them follow (RANSAC) count: what was put elsewhere in

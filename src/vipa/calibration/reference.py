@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from vipa import config, documents, files
-from vipa.calibration.camera_check import Drift, drift
+from vipa.calibration.camera_check import Drift, fine_drift
 from vipa.errors import VipaError
 
 SAME_POSE_RAD = 0.02  # radians that a joint may be off the pose in which the references were taken
@@ -47,7 +47,8 @@ class Reference:
                 f"the arm is not in the pose of the reference: joint {worst} is off by {off[worst]:.3f} rad; bring it home"
             ]
         found = {
-            camera: drift(self._picture(camera), picture, intrinsics[camera]) for camera, picture in pictures.items()
+            camera: fine_drift(self._picture(camera), picture, intrinsics[camera])
+            for camera, picture in pictures.items()
         }
         return found, [fault for camera, moved in found.items() if (fault := moved.fault(camera))]
 

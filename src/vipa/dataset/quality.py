@@ -10,7 +10,7 @@ from vipa.dataset.check import Finding, stamp_names
 from vipa.dataset.excerpt import relabelled
 from vipa.dataset.reader import Dataset, DatasetEpisode
 from vipa.errors import VipaError
-from vipa.robot.camera_watch import MAX_MOVED_PX, view_shift
+from vipa.robot.camera_watch import MAX_MOVED_PX, coarse_shift
 from vipa.robot.captures import MIN_BRIGHTNESS
 from vipa.tasks.task import load_task
 
@@ -144,7 +144,7 @@ def _pictures(dataset: Dataset, episode: DatasetEpisode, first: dict[str, np.nda
 def _moved(name: str, reference: np.ndarray, opening: np.ndarray, end: np.ndarray, say) -> None:
     allowed = MAX_MOVED_PX * reference.shape[1] / 320
     for before, now, since in ((reference, opening, "the first episode"), (opening, end, "its beginning")):
-        shift = view_shift(before, now) if before is not now else None
+        shift = coarse_shift(before, now) if before is not now else None
         if shift is not None and shift > allowed:
             say(f"camera {name} has moved by {shift:.0f} pixels since {since}; allowed: {allowed:.0f}")
 

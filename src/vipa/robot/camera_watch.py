@@ -1,4 +1,8 @@
-"""Are the cameras fit for the next demonstration: not late, dark or frozen, and where they were at the last one?"""
+"""Are the cameras fit for the next demonstration: not late, dark or frozen, and where they were at the last one?
+
+`coarse_shift` answers wherever the arm stands, to about a pixel; `vipa.calibration.camera_check.fine_drift` is finer and needs the arm in
+the reference's pose.
+"""
 
 from dataclasses import dataclass
 
@@ -75,7 +79,7 @@ class CameraWatch:
         now = _grey(self._seen[name].color)
         if now.shape != before.shape:
             return f"its pictures are of {now.shape[1]}x{now.shape[0]} pixels; at the last demonstration {before.shape[1]}x{before.shape[0]}"
-        shift = view_shift(before, now)
+        shift = coarse_shift(before, now)
         allowed = MAX_MOVED_PX * now.shape[1] / 320
         return (
             f"it has moved since the last demonstration: {shift:.0f} pixels; allowed: {allowed:.0f}"
@@ -84,7 +88,7 @@ class CameraWatch:
         )
 
 
-def view_shift(before: np.ndarray, now: np.ndarray) -> float | None:
+def coarse_shift(before: np.ndarray, now: np.ndarray) -> float | None:
     """Pixels by which most of the view has shifted between two grey pictures (H, W) uint8: the median of where matched corners went
     under the similarity that most of them agree on, so that things that were put elsewhere count for nothing. None: too little is
     to be seen."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vipa.calibration.camera_check import drift
+from vipa.calibration.camera_check import fine_drift
 from vipa.calibration.reference import Reference
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
@@ -52,7 +52,7 @@ def test_a_camera_that_stands_is_not_called_moved(stands):
     color, k = stands
     other = picture(seed=2)[0]
     reference = noisy(color, 9999)
-    drifts = [drift(reference, noisy(color if draw % 2 else other, draw), k) for draw in range(DRAWS)]
+    drifts = [fine_drift(reference, noisy(color if draw % 2 else other, draw), k) for draw in range(DRAWS)]
     alarms = [d for d in drifts if d.fault("scene")]
     largest = max(d.pixels for d in drifts), max(d.degrees for d in drifts)
     print(f"\n{len(alarms)} alarms of {DRAWS}; largest {largest[0]:.2f} px, {largest[1]:.3f} degrees")
@@ -68,7 +68,7 @@ def test_a_fifth_of_a_degree_is_found(stands, axis):
     missed = [
         d
         for draw in range(max(DRAWS // 6, 2))
-        if not (d := drift(noisy(color, 500 + draw), noisy(moved, draw), k)).fault("scene")
+        if not (d := fine_drift(noisy(color, 500 + draw), noisy(moved, draw), k)).fault("scene")
     ]
     assert not missed, missed
 

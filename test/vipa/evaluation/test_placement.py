@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vipa.calibration.camera_check import Drift, drift
+from vipa.calibration.camera_check import Drift, fine_drift
 from vipa.calibration.reference import Reference
 from vipa.errors import VipaError
 from vipa.evaluation.placement import Wanted, overlay
@@ -47,14 +47,14 @@ def first():
 
 def test_a_camera_that_stands_has_not_moved_whatever_lies_elsewhere(first):
     for name, frame in frames(2).items():
-        found = drift(first[name].color, frame.color, frame.intrinsics)
+        found = fine_drift(first[name].color, frame.color, frame.intrinsics)
         assert found.pixels < 0.2 and found.degrees < 0.1 and found.fault(name) == ""
 
 
 @pytest.mark.parametrize("degrees", [0.5, 1.0, 3.0])
 def test_a_camera_that_was_turned_is_told_by_how_much(first, degrees):
     now, before = frames(2, degrees)["scene"], first["scene"]
-    found = drift(before.color, now.color, now.intrinsics)
+    found = fine_drift(before.color, now.color, now.intrinsics)
     assert found.degrees == pytest.approx(degrees, abs=0.2)
     assert found.pixels == pytest.approx(now.intrinsics[0, 0] * np.tan(np.radians(degrees)), rel=0.2)
     assert found.fault("scene").startswith("camera scene has moved: ")
@@ -62,12 +62,12 @@ def test_a_camera_that_was_turned_is_told_by_how_much(first, degrees):
 
 def test_a_camera_that_was_shifted_is_found(first):
     now = frames(1, metres=0.03)["scene"]
-    assert "has moved" in drift(first["scene"].color, now.color, now.intrinsics).fault("scene")
+    assert "has moved" in fine_drift(first["scene"].color, now.color, now.intrinsics).fault("scene")
 
 
 def test_a_covered_camera_is_no_camera_that_stands(first):
     dark = np.zeros_like(first["scene"].color)
-    found = drift(first["scene"].color, dark, first["scene"].intrinsics)
+    found = fine_drift(first["scene"].color, dark, first["scene"].intrinsics)
     assert found == Drift(0.0, 0.0, 0) and "only 0 points" in found.fault("scene")
 
 
