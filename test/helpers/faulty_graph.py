@@ -275,7 +275,7 @@ class Graph:
         """An episode in which the arm moves; the goal handle and its result."""
         w = self.wires
         w.wait(lambda: w.motion and w.motion.joint_state_age >= 0 and w.episode.server_is_ready(), "the graph to be up")
-        for name in ("/task_manager", "/motion"):
+        for name in ("task_manager", "motion"):
             meet(w.node, name, w.wait)
         goal = RunEpisode.Goal(task=TASK, commander=Streamer.commander_id, time_limit=120.0)
         self.broken, before = True, w.motion.epoch
@@ -321,9 +321,10 @@ class Graph:
 
 
 def _shared(pid):
-    """Files in shared memory that the process maps."""
+    """Segments in shared memory that the process maps."""
     try:
         lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
     except OSError:
         return set()
-    return {line.split()[5] for line in lines if "/dev/shm/fastrtps_" in line}
+    mapped = {line.split()[5] for line in lines if "/dev/shm/fastrtps_" in line}
+    return {path for path in mapped if supervisor.SEGMENT.fullmatch(Path(path).name)}

@@ -179,10 +179,12 @@ def test_a_log_that_cannot_be_written_stops_no_node(programs, tmp_path, capsys):
 
 def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):
     began = time.time()
-    dead, living, lock, foreign = (
-        tmp_path / n for n in ("fastrtps_dead", "fastrtps_live", "fastrtps_live_el", "other")
-    )
-    for path in (dead, living, lock, foreign):
+    dead, living = tmp_path / f"fastrtps_{'d' * 16}", tmp_path / f"fastrtps_{'1' * 16}"
+    lock = tmp_path / f"{living.name}_el"
+    # names that the next process takes up again, maybe now, and what is not Fast DDS's
+    names = "fastrtps_port7000", "fastrtps_port7000_el", "sem.fastrtps_port7000_mutex", "other"
+    kept = [tmp_path / name for name in names]
+    for path in (dead, living, lock, *kept):
         path.write_bytes(b"x" * 4096)
     script = (
         f"import mmap, time; f = open({str(living)!r}, 'r+b'); m = mmap.mmap(f.fileno(), 4096); "
@@ -192,16 +194,28 @@ def test_shared_memory_of_the_dead_goes_and_that_of_the_living_stays(tmp_path):
     try:
         assert process.stdout.readline() == b"mapped\n"
         assert remove_dead_shared_memory(began, tmp_path) == [dead]
-        assert living.exists() and lock.exists() and foreign.exists()
+        assert living.exists() and lock.exists()
     finally:
         process.kill()
         process.wait()
     assert set(remove_dead_shared_memory(began, tmp_path)) == {living, lock}
+    assert all(path.exists() for path in kept)
+
+
+def test_shared_memory_that_is_just_being_made_stays(tmp_path, monkeypatch):
+    """A process has made the file and maps it a moment later."""
+    born, dead = tmp_path / f"fastrtps_{'b' * 16}", tmp_path / f"fastrtps_{'d' * 16}"
+    found = iter(([born, dead], [dead]))
+    monkeypatch.setattr(supervisor, "dead_shared_memory", lambda since, folder: next(found))
+    for path in (born, dead):
+        path.write_bytes(b"x")
+    assert remove_dead_shared_memory(0.0, tmp_path) == [dead]
+    assert born.exists() and not dead.exists()
 
 
 def test_shared_memory_that_somebody_elsewhere_holds_is_not_dead(tmp_path):
     """Who lives in another container is not in our /proc; its lock is seen."""
-    segment, lock = tmp_path / "fastrtps_far", tmp_path / "fastrtps_far_el"
+    segment, lock = (tmp_path / f"fastrtps_{'f' * 16}{end}" for end in ("", "_el"))
     for path in (segment, lock):
         path.write_bytes(b"x")
     with open(lock, encoding="utf-8") as held:

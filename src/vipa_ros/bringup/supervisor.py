@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from vipa import files
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import lifeline
 
+SEGMENT = re.compile(r"fastrtps_[0-9a-f]{16}(_el)?")  # and its lock; the name is drawn at random
+BORN_S = 0.3  # wall seconds from the making of a shared file to its first use, on a busy machine
 END_GRACE_S = 1.2  # wall seconds between SIGINT and SIGKILL
 RESPAWN_S = 1.0  # wall seconds after which what respawns is started again
 LAST_LINES = 15
@@ -188,17 +191,22 @@ def _signal(process, number):
 
 
 def remove_dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:  # noqa: S108
-    """Removes what `dead_shared_memory` finds, and returns it."""
+    """Removes what `dead_shared_memory` finds twice, and returns it: what a process has just made it maps or locks a moment later."""
     dead = dead_shared_memory(since, folder)
+    if dead:
+        time.sleep(BORN_S)
+        still = set(dead_shared_memory(since, folder))
+        dead = [path for path in dead if path in still]
     for path in dead:
         path.unlink(missing_ok=True)
     return dead
 
 
 def dead_shared_memory(since: float, folder: Path = Path("/dev/shm")) -> list[Path]:  # noqa: S108
-    """Fast DDS's files in shared memory that are ours, newer than `since` (wall seconds since the epoch), and neither
-    mapped nor locked by a living process: what a killed node leaves."""
-    candidates = [p for p in folder.glob("*fastrtps_*") if _is_ours(p, since)]
+    """Fast DDS's segments in shared memory that are ours, newer than `since` (wall seconds since the epoch), and neither mapped nor
+    locked by a living process: what a killed node leaves. Never the files of a port, half a megabyte each: their names are taken up
+    again by the next process, in any ROS domain, maybe at this very moment. It would then listen at a port that nobody finds."""
+    candidates = [p for p in folder.glob("fastrtps_*") if SEGMENT.fullmatch(p.name) and _is_ours(p, since)]
     if not candidates:
         return []
     mapped = set()
