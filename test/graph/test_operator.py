@@ -54,7 +54,7 @@ def test_an_operator_judges_stops_and_rearms(world):
     code, said = operator(world, "home")
     assert code == 2 and f"nobody offers {topics.HOME}" in said
     goal = RunEpisode.Goal(task="water_plant", commander="expert", time_limit=600.0)
-    meet(world.node, "/task_manager", world.wait)
+    meet(world.node, "task_manager", world.wait)
     sent = world.begin(lambda: client.send_goal_async(goal))
     world.wait(sent.done, "the goal's acceptance")
     result = world.begin(sent.result().get_result_async)

@@ -354,4 +354,5 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     world.wait(lambda: status[0].authority == "", "the authority to be free")
     answer = world.call(Trigger, topics.HOME, Trigger.Request())
     assert answer.success, answer.message
-    assert distance() < 0.02 and status[0].authority == ""
+    assert distance() < 0.02
+    world.wait(lambda: status[0].authority == "", "the authority to be free again")

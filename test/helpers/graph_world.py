@@ -7,10 +7,12 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
-from helpers.meeting import meet, server_of
+from helpers.meeting import meet
+from vipa.recording.topics import service_table
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.supervisor import Supervisor
 
+SERVERS = {service.name: service.server for service in service_table()}
 WALL = 60  # seconds after which a wait is given up
 
 
@@ -69,8 +71,7 @@ class World:
         """The answer of a service. It is asked once, when its server has met the client."""
         client = self.node.create_client(kind, name)
         self.wait(client.service_is_ready, name)
-        self.wait(lambda: server_of(self.node, name), f"who offers {name}")
-        meet(self.node, server_of(self.node, name), self.wait)
+        meet(self.node, SERVERS[name], self.wait)
         future = client.call_async(request)
         self.wait(future.done, f"an answer of {name}")
         return future.result()

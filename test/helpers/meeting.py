@@ -10,7 +10,7 @@ AGAIN_S = 1.0  # wall seconds without an answer after which the greeting is sent
 def meet(node, name, wait):
     """Until the node `name` knows every client that `node` has made so far: rmw_fastrtps drops the answer to one that the server has
     not met. wait(condition, what) waits until condition()."""
-    greeting = node.create_client(ListParameters, f"{name}/list_parameters")
+    greeting = node.create_client(ListParameters, f"/{name}/list_parameters")
     asked, last = [], 0.0
 
     def met():
@@ -21,11 +21,3 @@ def meet(node, name, wait):
         return any(future.done() for future in asked)
 
     wait(met, f"{name} to answer a greeting")
-
-
-def server_of(node, service):
-    """The full name of the node that offers `service`, "" if none is known."""
-    for name, space in node.get_node_names_and_namespaces():
-        if any(found == service for found, _ in node.get_service_names_and_types_by_node(name, space)):
-            return f"{space.rstrip('/')}/{name}"
-    return ""

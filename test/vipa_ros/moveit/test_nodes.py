@@ -108,7 +108,7 @@ class Cell:
 
     def take_authority(self):
         self.until(self.authority.service_is_ready, "motion's services")
-        meet(self.node, "/motion", self.until)
+        meet(self.node, "motion", self.until)
         future = self.authority.call_async(SetAuthority.Request(commander_id="test", requester_id="test"))
         self.until(future.done, "authority")
 
