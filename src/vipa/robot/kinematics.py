@@ -255,9 +255,11 @@ class GroupKinematics:
 
         Levenberg-Marquardt from `seed` (J,), then from `restarts` random configurations (the same ones every time). Of the
         first three solutions for which `accept` is true (no collision, say) the one nearest to `seed` is returned; the
-        seed's own solution at once. Tolerances: metres and radians.
+        seed's own solution at once. Tolerances: metres and radians. None also for what is not finite.
         """
         target = np.asarray(target, float)
+        if not (np.all(np.isfinite(target)) and np.all(np.isfinite(np.asarray(seed, float)))):
+            return None
         goal = pin.SE3(rotation.to_matrix(rotation.normalised(target[3:])), target[:3])
         random = np.random.default_rng(0)
         seed = np.clip(np.asarray(seed, float), self.lower, self.upper)

@@ -83,6 +83,15 @@ def test_reach_bounds_what_a_joint_does_to_the_tool(kinematics):
         assert np.all(np.linalg.norm(arm.jacobian(q)[:3], axis=0) <= arm.reach + 1e-9)
 
 
+@pytest.mark.parametrize("where", ["pose", "seed"])
+def test_solve_has_no_answer_to_what_is_not_finite(kinematics, where):
+    arm = kinematics.groups["arm"]
+    home = np.array(arm.spec.home)
+    asked = {"pose": arm.forward(home), "seed": home.copy()}
+    asked[where][0] = np.nan
+    assert arm.solve(asked["pose"], asked["seed"]) is None
+
+
 def test_solve_finds_reachable_poses(kinematics):
     arm = kinematics.group("arm")
     home = np.array(arm.spec.home)

@@ -46,9 +46,16 @@ class ServoLoop(Loop):
         return tick
 
 
-@pytest.mark.parametrize("seed", [1, 12])
-def test_the_expert_waters_the_plant_through_servo(seed):
-    task, robot = load_task("water_plant"), load_robot("fr3_single")
+EPISODES = [
+    ("water_plant", 1),
+    ("water_plant", 12),
+    pytest.param("put_three_obj", 7, marks=pytest.mark.slow),  # its wrist would be wound up to its limit
+]
+
+
+@pytest.mark.parametrize("name, seed", EPISODES)
+def test_the_expert_does_the_task_through_servo(name, seed):
+    task, robot = load_task(name), load_robot("fr3_single")
     with ServoLoop(task, robot) as loop:
         record = run_episode(task, robot, Expert(robot, task), seed, loop=loop)
         assert loop.dialogue.restarts == 0

@@ -11,6 +11,7 @@ from vipa.geometry import rotation
 CLEAR_M = 0.28  # metres above the base frame: nothing on the table stands this high, a held fruit included
 
 AWAY_M = 0.03  # metres: an arm that was to stay was moved by somebody else
+NEAR_LIMIT_RAD = 0.2  # a joint that is nearer to its limit will not go on turning that way for long
 BESIDE, STEEP = 0.004, 8.0  # metres off the line that do not matter; metres up for every metre more
 
 
@@ -33,19 +34,20 @@ def wrap(angle: float) -> float:
 
 def best_turn(view: View, path: Callable[[float], list[np.ndarray]]) -> float:
     """0 or half a turn about the tool's axis: the gripper is symmetric, the wrist is not. `path` gives the tool poses (7,)
-    that are wanted one after the other with a turn. The turn with which all are reached, and with less motion, is
-    best."""
-    found = []
+    that are wanted one after the other with a turn. The turn with which all are reached, no joint near its limit, and
+    with less motion, is best: an arm that winds itself up further with every object ends where it cannot go on."""
+    arm, found = view.kinematics, []
     for turn in (0.0, np.pi):
-        joints, largest = view.state.positions, 0.0
+        joints, largest, room = view.state.positions, 0.0, np.inf
         for target in path(turn):
-            solved = view.kinematics.solve(target, joints, restarts=0)
+            solved = arm.solve(target, joints, restarts=0)
             if solved is None:
                 break
             largest, joints = max(largest, float(np.abs(solved - view.state.positions).max())), solved
+            room = min(room, float(np.minimum(solved - arm.lower, arm.upper - solved).min()))
         else:
-            found.append((largest, turn))
-    return min(found)[1] if found else 0.0
+            found.append((room < NEAR_LIMIT_RAD, largest, turn))
+    return min(found)[-1] if found else 0.0
 
 
 def best_yaw(view: View, position, yaw: float) -> float:
