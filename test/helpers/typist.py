@@ -8,7 +8,8 @@ from vipa.commanders.teleop.hand import STEP as HAND_STEP
 from vipa.geometry import rotation
 
 AHEAD = 5  # steps of the expert's chunk: where the tool should be half a second later
-ACTS_NS = 250_000_000  # ns until a key has moved the arm
+ACTS_NS = 250_000_000  # ns until a chunk has moved the arm
+LOST_NS = 3_000_000_000  # ns without a chunk after which a key was not taken
 RESTS = 0.02  # rad/s of any joint
 MOST = 2  # keys of one axis at a time
 FORWARD, BACK = ("w", "a", "e", "o", "i", "j"), ("s", "d", "q", "u", "k", "l")
@@ -22,11 +23,17 @@ class Typist:
         self.arm = robot.arms[0].name
         self.expert = Expert(robot, task, seed)
         self.expert.labelling = True
-        self.acts_ns = 0  # when the last keys will surely have begun to act
+        self.acts_ns = 0  # when what the last keys said will surely have begun to act
+        self.lost_ns = self.heard = 0  # until when a chunk is waited for, 0: for none; how many have come
         self.expert.reset(EpisodeStart("", task.name, task.instruction, seed, ""))
 
-    def keys(self, now_ns, groups, status, truth) -> str:
-        """What to press now; nothing while the last keys still move the arm."""
+    def keys(self, now_ns, groups, status, truth, chunks) -> str:
+        """What to press now; nothing while the last keys still move the arm. chunks: how many they have made so far: on a busy
+        machine the first comes late, and whoever presses again meanwhile goes too far."""
+        if chunks != self.heard:
+            self.heard, self.lost_ns, self.acts_ns = chunks, 0, max(self.acts_ns, now_ns + ACTS_NS)
+        if now_ns < self.lost_ns:
+            return ""
         if now_ns < self.acts_ns or np.abs(groups[self.arm].velocities).max() > RESTS:
             return ""
         chunk = self.expert.step(CommanderInput(now_ns, groups, status, None, truth))
@@ -37,8 +44,9 @@ class Typist:
         off = np.concatenate([wanted[:3] - tool[:3], rotation.difference(wanted[3:], tool[3:])])
         counts = np.clip(np.round(off / self.sizes), -MOST, MOST).astype(int)
         pressed = "".join(abs(n) * (FORWARD if n > 0 else BACK)[axis] for axis, n in enumerate(counts) if n)
-        self.acts_ns = now_ns + (ACTS_NS if pressed else ACTS_NS // 2)
-        return pressed + self._hand(float(action.hand[AHEAD, 0]), float(groups[self.arm].hand[0]))
+        pressed += self._hand(float(action.hand[AHEAD, 0]), float(groups[self.arm].hand[0]))
+        self.acts_ns, self.lost_ns = now_ns + ACTS_NS // 2, now_ns + LOST_NS if pressed else 0
+        return pressed
 
     def _hand(self, wanted, measured) -> str:
         told = self.expert.told.get(self.arm, measured)
