@@ -117,8 +117,10 @@ def write_episode(
     control_rate: float = 50.0,
     outcome: str = "success",
     pictures=picture,
+    log_ahead_ns: int = 0,
 ) -> Path:
-    """Writes a bag of an episode of `seconds`; sub-task k is done at (k + 1) / 6 of it. Returns the bag's folder."""
+    """Writes a bag of an episode of `seconds`; sub-task k is done at (k + 1) / 6 of it. log_ahead_ns: by how much log times are
+    ahead of the stamps. Returns the bag's folder."""
     m = Messages()
     height, width = size
     reliable, latched = (Qos(),), (Qos(durability="transient_local", depth=1),)
@@ -144,7 +146,9 @@ def write_episode(
             )
 
         def put(topic, ns, message):
-            while not bag.write(topic, ns, ns, m.serialize(message)):  # a bag made faster than the disk takes it
+            while not bag.write(
+                topic, ns + log_ahead_ns, ns, m.serialize(message)
+            ):  # a bag made faster than the disk takes it
                 bag.flush()
 
         put(

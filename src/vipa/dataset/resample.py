@@ -4,8 +4,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from vipa.dataset.readings import Reader, Reading, reading
+from vipa.errors import VipaError
 from vipa.recording.reader import BagReader
 
+OTHER_CLOCK_NS = 86_400_000_000_000  # a day: what is logged so long after its stamp was logged by another clock
 SLACK_NS = 1_000_000_000  # a message may be recorded this long after its stamp
 
 
@@ -52,7 +54,8 @@ class Instant:
 class Resampler:
     """Iterates over ticks `period_ns` apart, from the first at or after `start_ns` at which every `required` topic has a
     message, to `end_ns`. Keeps a second of messages, however long the bag is. readers: what is made of a topic's messages; one
-    that cannot be used is left out and named in the bag's `skipped`."""
+    that cannot be used is left out and named in the bag's `skipped`. Raises VipaError, iterated, if the bag's log times are of another
+    clock than the messages' stamps: what was seen when is not in it."""
 
     def __init__(
         self,
@@ -67,6 +70,13 @@ class Resampler:
         self.bag, self.readers, self.required, self.optional = bag, readers, list(required), list(optional)
         self.start_ns, self.end_ns, self.period_ns = start_ns, end_ns, period_ns
 
+    def _check_clock(self, topic: str, log_ns: int, stamp_ns: int) -> None:
+        if abs(log_ns - stamp_ns) > OTHER_CLOCK_NS:
+            raise VipaError(
+                f"{self.bag.folder}: {topic} was stamped at {stamp_ns / 1e9:.1f} s and logged at {log_ns / 1e9:.1f} s; "
+                "allowed: one clock for both. Record a simulated cell with `vipa record` or `ros2 bag record --use-sim-time`"
+            )
+
     def __iter__(self) -> Iterator[Instant]:
         tracks = {topic: _Track() for topic in (*self.required, *self.optional)}
         at: int | None = None
@@ -77,6 +87,7 @@ class Resampler:
             tracks[message.topic].add(found)
             if at is None and all(tracks[t].stamps for t in self.required):
                 at = max(self.start_ns, *(tracks[t].stamps[0] for t in self.required))
+                self._check_clock(message.topic, message.log_time_ns, found.stamp_ns)
             while at is not None and at <= self.end_ns and at + SLACK_NS < message.log_time_ns:
                 yield Instant(at, tracks)
                 at += self.period_ns

@@ -308,3 +308,10 @@ def test_a_task_file_of_another_version_costs_the_targets_alone(plain, tmp_path)
     assert note.startswith("without targets: ") and "config.yaml: task" in note
     episode = Dataset(tmp_path / "set").episode(0)
     assert not episode["target"].any() and len(episode.meta["subtasks"]) > 1
+
+
+def test_a_bag_that_was_logged_by_another_clock_is_refused(tmp_path):
+    """As `ros2 bag record` without --use-sim-time does beside a simulated cell."""
+    write_episode(tmp_path / "run/bag", seconds=1.0, log_ahead_ns=1_700_000_000 * SECOND)
+    with pytest.raises(VipaError, match="was stamped at .* s and logged at 17.* --use-sim-time"):
+        build_from_bags([tmp_path / "run"], tmp_path / "set")
