@@ -7,9 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+SEGMENT = r"fastrtps_[0-9a-f]{16}"  # a pattern: its name is drawn at random
 # The lock that a participant holds on the segment that it sends through. What a process maps tells less: a port that it reads may
 # have been another's, killed a moment ago, to whom others still send.
-LOCK = re.compile(rf"{SHARED_MEMORY}/(fastrtps_[0-9a-f]{{16}})_el")
+LOCK = re.compile(rf"{SHARED_MEMORY}/({SEGMENT})_el")
 
 
 def segment_size(profile: Path) -> int:

@@ -13,10 +13,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from vipa import files
+from vipa_ros.bringup import dds
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.common import lifeline
 
-SEGMENT = re.compile(r"fastrtps_[0-9a-f]{16}(_el)?")  # and its lock; the name is drawn at random
+SEGMENT = re.compile(rf"{dds.SEGMENT}(_el)?")  # and its lock
 BORN_S = 0.3  # wall seconds from the making of a shared file to its first use, on a busy machine
 END_GRACE_S = 1.2  # wall seconds between SIGINT and SIGKILL
 RESPAWN_S = 1.0  # wall seconds after which what respawns is started again

@@ -22,11 +22,11 @@ from vipa.tasks import scorecard
 from vipa.terminal import keyboard
 from vipa.terminal.checklist import Checklist
 from vipa_ros.common import convert, node
+from vipa_ros.common.services import RETRY_S
 from vipa_ros.episode.operator_requests import OperatorRequests
 from vipa_ros.episode.services import GREETING
 
 SERVER_WAIT_S = 30.0  # wall seconds for the task manager to appear
-RETRY_S = 1.0  # wall seconds without an answer after which the greeting is sent again
 ANSWER_S = 60.0  # wall seconds for the task manager to accept or refuse
 CANCEL_WAIT_S = 4.0  # wall seconds for it to close the bag after a cancel
 SERVER_TIMEOUT_S = 1.0  # wall seconds without the task manager after which nothing more is expected of it

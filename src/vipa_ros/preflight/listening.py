@@ -1,6 +1,7 @@
 """Listens to a running cell for some seconds and gives what was heard: cameras, joints, controllers, frames, motion. Moves nothing."""
 
 import time
+from contextlib import suppress
 
 import numpy as np
 from controller_manager_msgs.srv import ListControllers
@@ -93,12 +94,9 @@ class Ear:
         return self.parameters is not None and self.parameters.asking(self.heard.controllers or {})
 
     async def ask_controllers(self) -> None:
-        try:
-            self.heard.controllers = listed(
-                await self.services.call(LIST, ListControllers.Request(), ANSWER_TIMEOUT_S, RETRY_S)
-            )
-        except VipaError:
-            self.heard.controllers = None
+        with suppress(VipaError):  # nobody answers: a finding
+            answer = await self.services.call(LIST, ListControllers.Request(), ANSWER_TIMEOUT_S, RETRY_S)
+            self.heard.controllers = listed(answer)
 
     async def ask_servo(self, service: str) -> str:
         """The move group that a Servo node moves; '' if it does not answer."""
