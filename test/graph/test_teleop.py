@@ -41,8 +41,7 @@ def test_keys_alone_do_the_task_and_what_is_thrown_away_is_kept_apart(person):
     while person.running():
         chunks = len(person.chunks)
         person.press(typist.keys(person.truth.stamp_ns, person.groups(), person.status, person.truth, chunks))
-        person.wait(lambda: True, "the graph")
-        person.seen.wait(0.1)
+        person.pause(0.1, "the end of the task")
     person.wait(lambda: re.search(r"^\w+:\s+/", person.screen, re.MULTILINE), "the verdict")
     run = next(person.out.glob(f"*-{first[:8]}"))
     card = json.loads((run / "scorecard.json").read_text(encoding="utf-8"))

@@ -222,7 +222,6 @@ class Graph:
             monkeypatch.setenv(name, env[name])
         self.running, self.killed, self.broken = None, False, False
         self.struck = self.rested = 0.0  # seconds of ROS time: of the fault, and of the last movement after it
-        self.older = {str(path) for path in Path("/dev/shm").iterdir()}  # what others left, and Fast DDS takes up again
         monkeypatch.setattr(supervisor, "command", self._command)
         common = {"robot": ROBOT, "use_sim_time": True}
         size = {"image_width": 64, "image_height": 48}
@@ -315,7 +314,7 @@ class Graph:
         supervisor.remove_dead_shared_memory(
             self.supervisor._began
         )  # again: this process, too, had mapped what they shared
-        left = [path for path in shared - used - self.older if os.path.exists(path)]
+        left = [path for path in shared - used if os.path.exists(path)]
         assert not left, left
         self.domain.release()
 

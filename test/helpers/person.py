@@ -100,6 +100,11 @@ class Person:
             assert self.process.poll() is None and time.monotonic() < self.deadline, f"{what}: {self.screen[-3000:]}"
             self.seen.wait(0.02)
 
+    def pause(self, seconds, what):
+        """Lets wall time pass while she waits for `what`."""
+        began = time.monotonic()
+        self.wait(lambda: time.monotonic() - began > seconds, what)
+
     def tap(self, key, condition, what):
         """Presses `key` once a second until `condition` holds: a step that cannot be taken at once, as of an arm whose joint states are
         late for a moment, is lost and not saved up."""
@@ -118,8 +123,7 @@ class Person:
             ):
                 asked = time.monotonic()
                 self.press("n")
-            tick = time.monotonic()
-            self.wait(lambda: time.monotonic() - tick > 0.05, "the demonstration")  # noqa: B023
+            self.pause(0.05, "the demonstration")
 
     def running(self):
         return self.episode is not None and self.episode.state == EpisodeStatus.RUNNING
