@@ -248,3 +248,27 @@ def test_domains_are_given_once_and_bad_ones_refused():
     with pytest.raises(VipaError, match="ROS_DOMAIN_ID='102'; allowed: 0 to 101"):
         environment.Domain("102")
     second.release()
+
+
+def test_a_domain_in_which_a_stranger_is_seen_is_not_taken(tmp_path, monkeypatch):
+    """One that was started by hand, or that outlived its graph: it has a port at which DDS looks for others, and no lock."""
+    pytest.importorskip("rclpy")
+    monkeypatch.setattr(environment, "DOMAINS", range(97, 99))
+    monkeypatch.setattr(environment, "BY_HAND", range(0))
+    monkeypatch.setattr(environment.tempfile, "gettempdir", lambda: str(tmp_path))
+    source = "import rclpy, sys; rclpy.init(); n = rclpy.create_node('stranger'); print('here', flush=True); sys.stdin.read()"
+    env = environment.child_environment(97)
+    with subprocess.Popen(
+        [sys.executable, "-c", source], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as stranger:
+        assert stranger.stdout.readline() == b"here\n"
+        taken = environment.Domain()
+        assert taken.id == 98
+        with pytest.raises(VipaError, match="all ROS domains 0 to 98 are taken"):
+            environment.Domain()
+        stranger.stdin.close()
+        stranger.wait()
+        freed = environment.Domain()
+        assert freed.id == 97
+    taken.release()
+    freed.release()

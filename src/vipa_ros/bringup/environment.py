@@ -1,7 +1,9 @@
 """The environment of the graph's processes: a ROS domain of their own, discovery on this host, one thread a library."""
 
+import contextlib
 import fcntl
 import os
+import random
 import secrets
 import tempfile
 from pathlib import Path
@@ -10,6 +12,7 @@ from vipa import resources
 from vipa.errors import VipaError
 
 DOMAINS = range(102)  # above 101 the ports collide with Linux's ephemeral range
+BY_HAND = range(20)  # those that people choose; taken last
 # the variable of the token that the console asks for
 CONSOLE_TOKEN = "VIPA_CONSOLE_TOKEN"  # noqa: S105
 # Fast DDS 2 reads the first, 3 the second
@@ -17,8 +20,9 @@ DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE
 
 
 class Domain:
-    """A ROS domain id that nobody else who asks this way has; held until `release` or the end of the process, and by every
-    process that has inherited `handle` (a descriptor, None: nothing is held) until that one has ended as well.
+    """A ROS domain id that nobody else who asks this way has and where no other process is seen; held until `release` or the end of
+    the process, and by every process that has inherited `handle` (a descriptor, None: nothing is held) until that one has ended as well.
+    Any of them: where a graph was killed a moment ago the files of its ports are still there, and whoever outlived it speaks to them.
 
     `wanted` (e.g. the user's ROS_DOMAIN_ID) is taken without asking whether others use it: they may mean to share it.
     """
@@ -30,7 +34,10 @@ class Domain:
                 raise VipaError(f"ROS_DOMAIN_ID='{wanted}'; allowed: 0 to {DOMAINS[-1]}")
             self.id = int(wanted)
             return
-        for self.id in reversed(DOMAINS):  # low numbers are what people choose by hand
+        ours, ports = DOMAINS[len(BY_HAND) :], bound_ports()
+        for self.id in [*random.SystemRandom().sample(ours, len(ours)), *BY_HAND]:
+            if not ports.isdisjoint(ports_of(self.id)):
+                continue  # somebody is there who did not ask this way
             path = lock_file(self.id)
             try:
                 handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -43,7 +50,7 @@ class Domain:
                 continue
             self.handle = handle
             return
-        raise VipaError(f"all ROS domains 0 to {DOMAINS[-1]} are taken (lock files vipa-domain-*.lock)")
+        raise VipaError(f"all ROS domains 0 to {DOMAINS[-1]} are taken (lock files vipa-domain-*.lock, UDP ports)")
 
     def release(self) -> None:
         if self.handle is not None:
@@ -54,6 +61,22 @@ class Domain:
 def lock_file(domain: int) -> Path:
     """The file whose lock says that the ROS domain is taken."""
     return Path(tempfile.gettempdir()) / f"vipa-domain-{domain}.lock"
+
+
+def ports_of(domain: int) -> range:
+    """The UDP ports at which DDS looks for up to 32 participants of a ROS domain (DDSI-RTPS 2.5, 9.6.2.3)."""
+    first = 7400 + 250 * domain
+    return range(first, first + 11 + 2 * 32)
+
+
+def bound_ports() -> set[int]:
+    """The UDP ports that processes of this host have taken, as far as it is seen from here."""
+    ports = set()
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        with contextlib.suppress(FileNotFoundError):  # no IPv6
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+            ports |= {int(line.split()[1].rpartition(":")[2], 16) for line in lines}
+    return ports
 
 
 def running_domain() -> int:
