@@ -40,9 +40,12 @@ def finish(process):
 
 
 def dead(pid: int) -> bool:
-    """Whether a process has let go of all its files, reaped or not."""
+    """Whether a process has let go of all its files, reaped or not: of one that was killed, the first thread can be a zombie while others
+    still have them."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX"
+        tasks = os.listdir(f"/proc/{pid}/task")
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return state in "ZX" and tasks == [str(pid)]
     except (FileNotFoundError, ProcessLookupError):
         return True
 

@@ -323,10 +323,16 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
     states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
     chunks = world.node.create_publisher(ActionChunk, topics.ACTION_CHUNK, PROFILES["stream"])
     world.wait(lambda: status and status[0].joint_state_age >= 0 and status[0].mode == 0, "motion")
-    world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(commander_id="test", requester_id="test"))
+    taken = SetAuthority.Request(commander_id="test", requester_id="test")
+    assert world.call(SetAuthority, topics.SET_AUTHORITY, taken).granted
     home, joints = np.array(robot.groups[0].home), tuple(robot.groups[0].joints)
     away = home + [1.1, 0.3, 0.2, 0.3, 0.0, 0.2, 0.5]
-    world.wait(lambda: chunks.get_subscription_count() == 1 and status[0].authority == "test" and states, "motion")
+    world.wait(
+        lambda: chunks.get_subscription_count() == 1,
+        lambda: f"one to hear chunks: {chunks.get_subscription_count()} do",
+    )
+    world.wait(lambda: states, "joint states")
+    world.wait(lambda: status[0].authority == "test", lambda: f"the authority: {status[0]}")
     sent = itertools.count(1)
 
     def position():

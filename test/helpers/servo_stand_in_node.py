@@ -16,12 +16,13 @@ from helpers.servo_stand_in import PERIOD, StandIn
 from vipa.moveit.names import SERVO_JOINT_STATES, servo_node, servo_output
 from vipa.robot.description import load_robot
 from vipa.robot.kinematics import Kinematics
-from vipa_ros.common import convert
+from vipa_ros.common import convert, lifeline
 
 
 def main() -> None:
     robot, group = sys.argv[1:3]  # beside them what rcl takes: --ros-args …
     servo = StandIn(Kinematics(load_robot(robot)).group(group))
+    lifeline.tie()
     rclpy.init()
     node = rclpy.create_node(
         "servo",

@@ -32,7 +32,7 @@ from vipa_cli.bench.ideal_robot import IdealRobot
 from vipa_ros.bringup import environment, motion_backend
 from vipa_ros.bringup.episode_graph import EpisodeConfig, episode_graph
 from vipa_ros.bringup.process import ProcessSpec, command
-from vipa_ros.common import convert, lockstep
+from vipa_ros.common import convert, lifeline, lockstep
 from vipa_ros.common.qos import PROFILES
 
 pytestmark = pytest.mark.graph
@@ -145,7 +145,7 @@ class Cell:
 def cell_and_start(tmp_path):
     """The cell, and how to start a process of its graph."""
     domain = environment.Domain()
-    env = environment.child_environment(domain.id)
+    env = environment.child_environment(domain.id) | lifeline.environment()
     env["PYTHONPATH"] = os.pathsep.join([str(TEST), env.get("PYTHONPATH", "")])
     running = []
 
