@@ -131,8 +131,8 @@ def turned(rpy, degrees):
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("camera", ["wrist", "scene"])
 def test_guided_poses_find_where_a_camera_is_and_what_it_sees_by(tmp_path, camera):
-    """From the command line to the written files: within 2 mm and 0.3 degrees of the truth, the focal length within 2.5 %, and a knock of 0.25
-    degrees is noticed, an untouched camera not."""
+    """From the command line to the written files: within 2 mm and 0.3 degrees of the truth, the focal length within 1 % on the hand, and a
+    knock of 0.25 degrees is noticed, an untouched camera not."""
     made = Guided(tmp_path, camera)
     with made.cell("true") as (process, said):
         domain = domain_of(said)
@@ -143,14 +143,18 @@ def test_guided_poses_find_where_a_camera_is_and_what_it_sees_by(tmp_path, camer
         print(f"{camera}: {off[0]:.2f} mm, {off[1]:.3f} degrees off the truth\n{out}{err}")
         assert off[0] <= 2.0 and off[1] <= 0.3 and mount.poses >= 8, off
         status, out, err = made.calibrate(domain, "camera", camera, "--guided", "--poses", "24", *made.board)
-        assert status == 0, out + err
-        found = read_yaml(tmp_path / f"out/{camera}.yaml")
-        true = geometry.intrinsics(640, 480, made.described["vertical_fov"])
-        k = np.reshape(found["camera_matrix"]["data"], (3, 3))
-        print(
-            f"{camera}: focal lengths {k[0, 0] - true[0, 0]:+.2f}, {k[1, 1] - true[1, 1]:+.2f} of {true[0, 0]:.1f} pixels off\n{out}"
-        )
-        assert abs(k[0, 0] / true[0, 0] - 1) < 0.025 and abs(k[1, 1] / true[1, 1] - 1) < 0.025
+        print(out)
+        if camera == "scene":  # 1.3 m away: where the arm can hold a board, a longer lens nearer to it looks the same
+            assert status == 1 and "Bring the board nearer to the camera" in out + err
+        else:
+            assert status == 0, out + err
+            found = read_yaml(tmp_path / f"out/{camera}.yaml")
+            true = geometry.intrinsics(640, 480, made.described["vertical_fov"])
+            k = np.reshape(found["camera_matrix"]["data"], (3, 3))
+            print(
+                f"{camera}: focal lengths {k[0, 0] - true[0, 0]:+.2f}, {k[1, 1] - true[1, 1]:+.2f} of {true[0, 0]:.1f} pixels off"
+            )
+            assert abs(k[0, 0] / true[0, 0] - 1) < 0.01 and abs(k[1, 1] / true[1, 1] - 1) < 0.01
         for _ in range(5):
             status, out, err = made.calibrate(domain, "hand-eye", camera, "--check")
             assert status == 0 and "stands" in out, out + err

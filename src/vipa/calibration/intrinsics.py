@@ -14,7 +14,7 @@ from vipa.errors import VipaError
 GOOD_RMS, BAD_RMS = 0.5, 1.0  # pixels
 TILT = 15.0  # degrees between the boards' normals, at least, or focal length and distance cannot be told apart
 COVERED = 0.4  # share of a 4 x 4 grid of the picture in which corners were seen, at least
-FOCAL_SIGMA = 0.01  # of the focal length, its standard deviation at most
+GOOD_FOCAL, BAD_FOCAL = 0.005, 0.01  # of the focal length, its standard deviation at most
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,13 @@ def calibrate(board: Board, views: Sequence[View], own: Intrinsics | None = None
         warnings.append(f"{rms:.2f} pixels RMS; a good one has {GOOD_RMS:g}")
     if tilt < TILT:
         faults.append(f"the board is turned by {tilt:.0f} degrees at most; wanted: {TILT:.0f} or more, both ways")
-    if not sigma <= FOCAL_SIGMA * k[0, 0]:
-        faults.append(f"the focal length, {k[0, 0]:.1f} pixels, is known to {sigma:.1f}; allowed: {FOCAL_SIGMA:.0%}")
+    known = f"the focal length, {k[0, 0]:.1f} pixels, is known to {sigma:.1f}"
+    if not sigma <= BAD_FOCAL * k[0, 0]:
+        faults.append(
+            f"{known}; allowed: {BAD_FOCAL:.0%}. Bring the board nearer to the camera, by hand if the arm cannot"
+        )
+    elif sigma > GOOD_FOCAL * k[0, 0]:
+        warnings.append(f"{known}; a good one to {GOOD_FOCAL:.1%}: more pictures, the board nearer and more tilted")
     if covered < COVERED:
         warnings.append(f"the board was seen in {covered:.0%} of the picture; wanted: {COVERED:.0%}, corners too")
     other = None if own is None or own.size != size else differs(found, own)

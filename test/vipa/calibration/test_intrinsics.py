@@ -51,6 +51,17 @@ def test_they_are_the_truth_within_half_a_pixel(seen):
     assert abs(k[0, 0] - true.k[0, 0]) < 4 * found.focal_sigma, "it knows how well it knows"
 
 
+def test_a_focal_length_that_is_known_badly_is_said(seen, monkeypatch):
+    cell, _, views = seen
+    found = intrinsics.calibrate(cell.board, views[:8])
+    monkeypatch.setattr(intrinsics, "GOOD_FOCAL", 0.9 * found.focal_sigma / found.intrinsics.k[0, 0])
+    found = intrinsics.calibrate(cell.board, views[:8])
+    assert found.verdict == "usable" and any("is known to" in w for w in found.warnings)
+    monkeypatch.setattr(intrinsics, "BAD_FOCAL", intrinsics.GOOD_FOCAL)
+    found = intrinsics.calibrate(cell.board, views[:8])
+    assert found.verdict == "bad" and any("Bring the board nearer" in f for f in found.faults)
+
+
 def test_a_camera_that_says_something_else_of_itself_is_told(seen):
     cell, true, views = seen
     assert intrinsics.calibrate(cell.board, views, true).differs < 0.5
