@@ -93,14 +93,17 @@ def test_a_policy_is_paused_taken_over_from_where_the_arm_is_and_given_back(pers
     person.wait(fresh, "the policy to go on")
     assert fresh()[0].observation_ns > back - 60_000_000  # of after the change, which a status may tell 40 ms late
     assert person.episode.outcome == ""
+    person.press("pt")  # at once: the takeover waits for the pause
+    person.wait(lambda: person.status.authority == "teleop", "the second takeover")
     person.press("b")
     person.wait(lambda: "stopped: " in person.screen, "the end")
     run = next(person.out.glob("*-water_plant-*"))
     said = demonstration.read(run)
-    assert (said.verdict, said.commander, said.interventions) == ("stopped", "policy", 1)
+    assert (said.verdict, said.commander, said.interventions) == ("stopped", "policy", 2)
     with reader.BagReader(run / "bag") as bag:
         drives = interventions.read_drives(bag)
         who = [(d.driver, d.intervention) for d in drives.drives]
-        assert who == [("policy", False), ("", True), ("teleop", True), ("policy", False)] and drives.interventions == 1
+        taken = [("", True), ("teleop", True)]
+        assert who == [("policy", False), *taken, ("policy", False), *taken] and drives.interventions == 2
         took = next(d.start_ns for d in drives.drives if d.driver == "teleop")
         assert drives.at(took + 1).operator == "operator" and drives.at(0).driver == "policy"

@@ -52,7 +52,8 @@ class Plan:
 
 
 class Session:
-    """Coroutines on `node`'s executor, one wish at a time; emergency stops at once. say(done, words): what came of a wish.
+    """Coroutines on `node`'s executor, one wish at a time, of those about who drives the last beside it; emergency stops at once.
+    say(done, words): what came of a wish.
 
     cameras: whose pictures a demonstration needs, None: nobody looks.
     """
@@ -65,6 +66,7 @@ class Session:
         self.services = Services(node, kinds)  # after the action: who knows of the greeting knows of it
         self.marks = node.create_publisher(EpisodeMark, topics.EPISODE_MARK, PROFILES["stream"])
         self.busy = ""  # the wish that is being met
+        self.after = ""  # who is to drive next, if that was wished meanwhile
         self.handle = None  # of the episode that this session runs
         self.folder: run_folder.RunFolder | None = None
         self.demo: Demonstration | None = None
@@ -93,6 +95,8 @@ class Session:
             self.over = True
         elif event in ("mark", "success", "stop", "discard"):
             self._end(event)
+        elif event in TAKEOVER and self.busy in TAKEOVER:
+            self.after = event  # the last one counts: nobody loses a takeover to the pause before it
         elif self.busy:
             self.say(False, f"{event}: {self.busy} is not over yet")
         else:
@@ -114,7 +118,9 @@ class Session:
         except VipaError as error:
             self.say(False, f"{event}: {error}")
         finally:
-            self.busy = ""
+            self.busy, next_one, self.after = "", self.after, ""
+            if next_one:
+                self.wish(next_one)
 
     # driving without an episode
 
