@@ -43,11 +43,10 @@ def dead(pid: int) -> bool:
     """Whether a process has let go of all its files, reaped or not: of one that was killed, the first thread can be a zombie while others
     still have them."""
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-        return state in "ZX" and tasks == [str(pid)]
+        threads = os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
         return True
+    return threads == [str(pid)] and not lifeline.is_running(pid)
 
 
 def wait_until(condition, process):

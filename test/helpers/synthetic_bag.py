@@ -146,10 +146,8 @@ def write_episode(
             )
 
         def put(topic, ns, message):
-            while not bag.write(
-                topic, ns + log_ahead_ns, ns, m.serialize(message)
-            ):  # a bag made faster than the disk takes it
-                bag.flush()
+            while not bag.write(topic, ns + log_ahead_ns, ns, m.serialize(message)):
+                bag.flush()  # the bag is made faster than the disk takes it
 
         put(
             tf_static,
