@@ -39,7 +39,7 @@ def test_keys_alone_do_the_task_and_what_is_thrown_away_is_kept_apart(person):
     first = person.episode.episode_id
     typist = Typist(ROBOT, TASK, 1)
     while person.running():
-        chunks = len(person.chunks)
+        chunks = list(person.chunks)
         person.press(typist.keys(person.truth.stamp_ns, person.groups(), person.status, person.truth, chunks))
         person.pause(0.1, "the end of the task")
     person.wait(lambda: re.search(r"^\w+:\s+/", person.screen, re.MULTILINE), "the verdict")

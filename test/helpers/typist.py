@@ -24,14 +24,16 @@ class Typist:
         self.expert = Expert(robot, task, seed)
         self.expert.labelling = True
         self.acts_ns = 0  # when what the last keys said will surely have begun to act
-        self.lost_ns = self.heard = 0  # until when a chunk is waited for, 0: for none; how many have come
+        self.lost_ns = self.heard = 0  # until when a chunk is waited for, 0: for none; how many she has seen
         self.expert.reset(EpisodeStart("", task.name, task.instruction, seed, ""))
 
     def keys(self, now_ns, groups, status, truth, chunks) -> str:
-        """What to press now; nothing while the last keys still move the arm. chunks: how many they have made so far: on a busy
-        machine the first comes late, and whoever presses again meanwhile goes too far."""
-        if chunks != self.heard:
-            self.heard, self.lost_ns, self.acts_ns = chunks, 0, max(self.acts_ns, now_ns + ACTS_NS)
+        """What to press now; nothing while the last keys still move the arm. chunks: what they have made so far: on a busy machine
+        the first comes late, and whoever presses again meanwhile goes too far; what a hand was told is read there, for a key may be
+        lost."""
+        if len(chunks) != self.heard:
+            self._hear(chunks[self.heard :])
+            self.heard, self.lost_ns, self.acts_ns = len(chunks), 0, max(self.acts_ns, now_ns + ACTS_NS)
         if now_ns < self.lost_ns:
             return ""
         if now_ns < self.acts_ns or np.abs(groups[self.arm].velocities).max() > RESTS:
@@ -48,12 +50,14 @@ class Typist:
         self.acts_ns, self.lost_ns = now_ns + ACTS_NS // 2, now_ns + LOST_NS if pressed else 0
         return pressed
 
+    def _hear(self, chunks):
+        for group in (g for chunk in chunks for g in chunk.groups):
+            if group.name == self.arm and group.hand is not None and len(group.hand):
+                self.expert.told[self.arm] = float(group.hand[-1, 0])
+
     def _hand(self, wanted, measured) -> str:
         told = self.expert.told.get(self.arm, measured)
         if wanted > 0.98 and told < 0.98:
-            self.expert.told[self.arm] = 1.0
             return "v"
         steps = int(np.clip(round((wanted - told) / HAND_STEP), -3, 3))
-        if steps:
-            self.expert.told[self.arm] = min(max(told + steps * HAND_STEP, 0.0), 1.0)
         return abs(steps) * ("]" if steps > 0 else "[")
