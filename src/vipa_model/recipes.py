@@ -44,6 +44,7 @@ class Recipe:
     samples in the device's memory and augment them there.
     corrections: how many times as often frames are drawn in which an arm, near its target, is told to move aside, to turn or
     to move its hand (``frames``).
+    balanced: frames of a rare sub-task are drawn more often, so that all sub-tasks of all tasks are drawn about equally often (``frames``).
     interventions: how many times as often frames are drawn in which somebody who took over drove. drivers: whose frames are drawn:
     ``all``, ``person`` (who took over) or ``commander``; those of a pause never are (``frames``).
     turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
@@ -76,6 +77,7 @@ class Recipe:
     compiled: bool = False
     on_device: bool = False
     corrections: int = 1
+    balanced: bool = False
     interventions: int = 1
     drivers: str = "all"
     turns: int = 4

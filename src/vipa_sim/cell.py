@@ -237,6 +237,9 @@ class SimCell:
             self.data.qpos[start : start + 7] = [*pose[:3], pose[6], *pose[3:6]]
         self.data.qvel[:] = 0.0
         mujoco.mj_forward(self.model, self.data)
+        if hasattr(self.scene, "arranged"):
+            self.scene.arranged(self.model, self.data)
+            mujoco.mj_forward(self.model, self.data)
         self._measure()
 
     def _hold(self, controller: str, joints: Sequence[str], positions: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ colour).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +93,21 @@ def episode(
 
 
 def make_store(
-    folder: Path, episodes: int, size: int, length: int = 24, cameras: tuple[str, ...] = CAMERAS, seed: int = 0
+    folder: Path,
+    episodes: int,
+    size: int,
+    length: int = 24,
+    cameras: tuple[str, ...] = CAMERAS,
+    seed: int = 0,
+    instruction: str = "reach the ball",
+    subtasks: tuple[str, ...] = ("reach", "grasp"),
+    change: Callable[[dict], dict] = lambda arrays: arrays,
 ) -> FrameStore:
-    """A FrameStore of ``episodes`` reaches."""
-    writer = FrameStoreWriter(folder, list(cameras), size, [GroupConfig()], ["reach", "grasp"])
+    """A FrameStore of ``episodes`` reaches, each as ``change`` leaves it."""
+    writer = FrameStoreWriter(folder, list(cameras), size, [GroupConfig()], list(subtasks))
     rng = np.random.default_rng(seed)
     for i in range(episodes):
-        writer.add(f"ep_{i:04d}", episode(rng, size, length, cameras), "reach the ball", {"seed": i})
+        writer.add(f"ep_{i:04d}", change(episode(rng, size, length, cameras)), instruction, {"seed": i})
     return FrameStore(folder)
 
 

@@ -114,6 +114,13 @@ def test_one_commander_may_err_now_and_then(ran, tmp_path):
     assert [r["verdict"] for r in rows(tmp_path)] == ["failure", "success", "failure", "success", "success"]
 
 
+def test_several_tasks_are_one_set(ran, tmp_path, capsys):
+    assert short("--seeds", "5,7", "--out", tmp_path, task="water_plant,wipe_board") == 0
+    assert sorted((r["task"], r["seed"]) for r in rows(tmp_path)) == [
+        ("water_plant", 5), ("water_plant", 7), ("wipe_board", 5), ("wipe_board", 7)
+    ]  # fmt: skip
+
+
 def test_without_a_folder_nothing_is_kept(ran, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert short("--seeds", "5,7") == 0

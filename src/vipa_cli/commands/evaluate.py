@@ -51,7 +51,7 @@ def arguments(parser):
     others.add_argument("--trials", type=int, default=50, help="initial states a task; the official number is 50")
     others.add_argument("--tasks", default="", help="numbers of tasks in a suite: 7, 0:3 or 1,5; empty: all")
     short = parser.add_argument_group("without a plan")
-    short.add_argument("--task", default="", help="name in tasks/ or path of a task file")
+    short.add_argument("--task", default="", help="name in tasks/ or path of a task file; comma between several")
     short.add_argument("--policy", default=registry.DEFAULT, help=registry.HELP)
     runtime_arguments(short)
     short.add_argument("--seeds", default="0:20", help="7, 0:20 (0 to 19) or 1,5,9")
@@ -99,7 +99,7 @@ def short_form(args):
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(args.policy.partition("@")[0]).name).lstrip("_.-")[:60] or "policy"
     variants = [args.variant or SEEN]
     seen = {"fixed_cameras": args.fixed_cameras, "camera_noise": args.camera_noise}
-    return Plan({name: entry}, [args.task], variants, len(seeds), seeds, **seen)
+    return Plan({name: entry}, args.task.split(","), variants, len(seeds), seeds, **seen)
 
 
 def _benchmark(args) -> int:

@@ -242,13 +242,14 @@ def prepare_alignment(
     """Model, processor and source of the small alignment stages; stage 2 extends the vocabulary when that was not done yet."""
     from vipa_model.configuration_vipa import changed
 
+    crops = _crops(files)
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
     else:
         config = changed(VipaConfig.named(recipe.size, vectors=True, answers=True, **_asked(files)), changes)
         torch.manual_seed(recipe.seed)
         model = VipaForActionPrediction(config)
-        processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab), _crops(files))
+        processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab), crops)
     if recipe.stage.startswith("2") and not model.config.motion_tokens:
         torch.manual_seed(recipe.seed)
         model.model.extend_vocabulary(MotionTokenizer(0).size)
@@ -264,10 +265,15 @@ def _asked(files: Sequence[Path]) -> dict[str, bool]:
 
 
 def _crops(files: Sequence[Path]) -> dict[str, Crop]:
-    """What part of each camera's picture the views are, as the folder of the first file says."""
-    header = Path(files[0]).parent / SCENES_FILE
-    crops = read_json(header).get("crops", {}) if header.is_file() else {}
-    return {camera: Crop(*edges) for camera, edges in crops.items()}
+    """What part of each camera's picture the views are, as the files' folders say. Raises ValueError where they differ."""
+    headers = {Path(f).parent: Path(f).parent / SCENES_FILE for f in files}
+    crops = [read_json(h).get("crops", {}) if h.is_file() else {} for h in headers.values()]
+    if any(c != crops[0] for c in crops):
+        said = ", ".join(f"{folder} {c}" for folder, c in zip(headers, crops, strict=True))
+        raise ValueError(
+            f"scenes are cropped differently: {said}; allowed: the same for all, as a policy crops in one way"
+        )
+    return {camera: Crop(*edges) for camera, edges in crops[0].items()}
 
 
 def _texts(files: Sequence[Path], most: int = 1000) -> set[str]:

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from vipa_model.configuration_vipa import VipaConfig
 from vipa_model.data.frame_store import COMMANDER, PERSON, FrameStore
-from vipa_model.data.frames import FrameDataset
+from vipa_model.data.frames import FrameDataset, subtask_names
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
 from vipa_model.network.starting_point import adapted, make_model
 from vipa_model.processing.processing_vipa import VipaProcessor
 from vipa_model.processing.tokenization_vipa import ByteTokenizer
 from vipa_model.recipes import Recipe
 
+MOST_OFTEN = 20  # times that a frame of a rare part of a task is drawn for once of a frequent one
 DRIVERS = {"all": (COMMANDER, PERSON), "person": (PERSON,), "commander": (COMMANDER,)}
 
 
@@ -37,6 +38,8 @@ class FrameSource:
             raise ValueError(f"corrections is {recipe.corrections}; allowed: 1 (as often as other frames) or more")
         if recipe.corrections > 1:
             self.train = np.repeat(self.train, np.where(dataset.corrections(self.train), recipe.corrections, 1))
+        if recipe.balanced:
+            self.train = np.repeat(self.train, _often(dataset.parts()[self.train]))
         chosen = np.random.default_rng(0).permutation(len(held))[:samples]
         self.held_out = held[np.sort(chosen)]
 
@@ -98,6 +101,13 @@ class FrameSource:
         return row
 
 
+def _often(parts: np.ndarray) -> np.ndarray:
+    """How often each frame is drawn for all parts of a task to be drawn about as often as the most frequent one, (N,), at most
+    MOST_OFTEN times. parts: (N,), the frames' own."""
+    _, which, counts = np.unique(parts, return_inverse=True, return_counts=True)
+    return np.minimum(np.round(counts.max() / counts), MOST_OFTEN).astype(np.int64)[which]
+
+
 def fitting_config(stores: Sequence[FrameStore], size: str, **changes) -> VipaConfig:
     """The configuration of a ``size`` for these stores: their cameras, groups, rate and sub-tasks, and a workspace
     that spans the tool positions seen."""
@@ -133,7 +143,7 @@ def robot_facts(stores: Sequence[FrameStore]) -> dict:
         "cameras": list(store.cameras),
         "groups": list(store.groups),
         "rate_hz": store.rate_hz,
-        "subtasks": len(store.subtasks),
+        "subtasks": len(subtask_names(stores)),
     }
 
 

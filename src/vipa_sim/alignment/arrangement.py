@@ -121,7 +121,10 @@ class Arranger:
 
     def _in_hand(self, hold: Hold, tool: np.ndarray, yaw: float, rng: np.random.Generator) -> np.ndarray:
         """Pose (7,) of a body in a hand at `tool` (3,) that closes along `yaw`: not quite as it should be."""
-        turn = rotation.exp([0.0, 0.0, yaw - hold.yaw + np.pi * rng.integers(2) + rng.normal(0, 0.08)])
+        turned = yaw - hold.yaw + np.pi * rng.integers(2)
+        if hold.alike and np.cos(turned) < 0:
+            turned += np.pi
+        turn = rotation.exp([0.0, 0.0, turned + rng.normal(0, 0.08)])
         return poses.pose(tool - rotation.rotate(turn, hold.offset) + rng.normal(0, 0.006, 3), turn)
 
     def _joints(self, joints: np.ndarray, opening: float) -> dict[str, float]:

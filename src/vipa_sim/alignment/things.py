@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from vipa.commanders.expert.scripts import wipe_board
 from vipa.commanders.expert.scripts.water_plant import CAN, CARRY, DISTANCE_M, GRASPS, LEAVES_M, NOZZLE, PLANT
 from vipa.geometry import poses, rotation
 from vipa.tasks.task import Task
@@ -29,23 +30,26 @@ class Thing:
 @dataclass(frozen=True)
 class Hold:
     """How a body is held from above. offset: (3,) metres in the body's frame, where the tool is. yaw: radians from the body's x to
-    the line on which the fingers close. opening: least and largest of the hand around it."""
+    the line on which the fingers close. opening: least and largest of the hand around it. alike: its ends look alike, and the body's x is
+    the one that points away from the robot."""
 
     body: str
     offset: tuple[float, float, float]
     yaw: float
     opening: tuple[float, float]
+    alike: bool = False
 
 
 @dataclass(frozen=True)
 class Motion:
     """A motion of the hand. words: the instruction. goal: words of the thing that it goes to. held: words of what is in the hand
-    then, "" for nothing. aims: what is held is pointed at the goal, from a distance."""
+    then, "" for nothing. aims: what is held is pointed at the goal, from a distance. above: metres of the tool over the goal then."""
 
     words: str
     goal: str
     held: str = ""
     aims: bool = False
+    above: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Vocabulary:
         """Where the tool, at pose (7,), goes: position (3,) m in the world, and the turn about the vertical, radians."""
         if motion.aims:
             return _aimed(tool, bodies)
-        point, turn = self.thing(motion.goal).point(bodies), 0.0
+        point, turn = self.thing(motion.goal).point(bodies) + [0.0, 0.0, motion.above], 0.0
         if motion.goal in self.holds and not motion.held:  # a gripper is symmetric: the nearer half turn
             hold = self.holds[motion.goal]
             turn = _half(_yaw(bodies[hold.body], 0) + hold.yaw - _yaw(tool, 1))
@@ -100,6 +104,7 @@ def _half(angle: float) -> float:
 
 
 _CAN = Thing("watering can", "can", (0.0, 0.0, GRASPS["can"].height))
+_CLOTH = Thing("cloth", "cloth", (0.0, 0.0, wipe_board.GRASP_M))
 _FRUITS = ("apple", "banana", "plum")
 _VOCABULARIES = {
     "water_plant": Vocabulary(
@@ -111,6 +116,18 @@ _VOCABULARIES = {
             Motion("locate plant", "plant", held="watering can", aims=True),
         ),
         holds={"watering can": Hold("can", _CAN.offset, 0.0, (0.40, 0.66))},
+    ),
+    "wipe_board": Vocabulary(
+        things=(_CLOTH, Thing("whiteboard", "board"), Thing("nearest pen mark", "mark")),
+        motions=(
+            Motion("pick up cloth", "cloth"),
+            Motion("wipe the whiteboard", "cloth"),
+            *(
+                Motion(words, "nearest pen mark", held="cloth", above=wipe_board.GRASP_M)
+                for words in ("wipe the whiteboard", "wipe pen marks", "clean entire whiteboard")
+            ),
+        ),
+        holds={"cloth": Hold("cloth", _CLOTH.offset, np.pi / 2, (0.50, 0.64), alike=True)},
     ),
     "put_three_obj": Vocabulary(
         things=(

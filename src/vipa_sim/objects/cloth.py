@@ -18,7 +18,8 @@ LAYERS = 4
 
 
 def add_cloth(spec: mujoco.MjSpec) -> None:
-    """Body `cloth`, origin in the middle of its sole, z up, free joint `cloth_free`; geom `cloth_sole` is what wipes."""
+    """Body `cloth`, origin in the middle of its sole, z up, free joint `cloth_free`; geom `cloth_sole` is what wipes; `cloth_end` is
+    the middle of the edge that x points to."""
     textures.add_texture(spec, "weave", textures.terry())
     for name, shade in (("cloth", 1.0), ("cloth_inner", 0.86)):
         textures.add_material(
@@ -28,6 +29,7 @@ def add_cloth(spec: mujoco.MjSpec) -> None:
     cloth.add_freejoint(name="cloth_free")
     cloth.explicitinertial = True
     cloth.mass, cloth.ipos, cloth.inertia = MASS, [0, 0, HEIGHT / 2], [1.3e-5, 3.8e-5, 4.3e-5]
+    cloth.add_body(name="cloth_end", pos=[LENGTH / 2, 0, HEIGHT / 2])
     _pad(cloth)
     _sole(cloth)
     layer = HEIGHT / LAYERS

@@ -22,7 +22,8 @@ Light = Annotated[float, Range(above=0, high=10)]  # factor
 class Scene(Protocol):
     """A scene of one task.
 
-    bodies: names of the bodies whose poses are ground truth. materials: fixture name → material of the boxes to be seen.
+    bodies: names of the bodies whose poses are ground truth. materials: fixture name → material of the boxes to be seen. A scene may
+    have `arranged(model, data)` as well, called when bodies were put somewhere without physics, before they are seen there.
     """
 
     bodies: tuple[str, ...]

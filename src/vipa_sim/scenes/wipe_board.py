@@ -6,6 +6,7 @@ presses with more than `ink.MIN_PRESSURE` and slides.
 Bodies (ground truth poses, world frame):
 - `cloth`: origin in the middle of its sole, z up, x along its length. Grasp from above at (0, 0, 0.020) in its frame with the fingers
   closing along its y, opened wider than 0.046 m.
+- `cloth_end`: the middle of the cloth's edge that its x points to: how it lies.
 - `board`: origin in the middle of its box, x along its length.
 - `mark`: where ink is left that is nearest to the cloth, on the board's surface; in the board's middle when it is clean.
 Scalars: `ink`, square centimetres of full ink that are left; `press`, newtons between cloth and board; `board_x`, `board_y`, `board_z`:
@@ -59,7 +60,7 @@ class Ranges:
 class Scene:
     """See the module."""
 
-    bodies = ("cloth", "board", "mark")
+    bodies = ("cloth", "cloth_end", "board", "mark")
     materials: ClassVar[dict[str, str]] = {}
 
     def __init__(self, task: Task):
@@ -152,6 +153,10 @@ class Scene:
         self._ticks += 1
         if self._ticks % POINT_TICKS == 0:
             self._point(data, now[:2])
+
+    def arranged(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """The cloth was put somewhere: another mark may be the nearest."""
+        self._point(data, data.xpos[self._body][:2])
 
     def _point(self, data, cloth_at) -> None:
         """The body `mark` goes to the ink that is nearest to the cloth."""
