@@ -14,6 +14,7 @@ MIN_CORNERS = 8  # of a picture: fewer say too little of a pose
 BLUR = 4.5  # pixels from black to white, beyond which a picture is blurred: a sharp edge has 2, one under a Gaussian s has 2.5 s
 CONTRAST = 40.0  # grey levels between the board's black and white, at least
 INCH = 0.0254
+WINDOW = (2, 5)  # pixels about a corner that say where it lies, at least and at most
 PAPER_DPI = 300
 
 
@@ -91,7 +92,22 @@ class Finder:
         ids, corners = np.asarray(ids).ravel(), np.asarray(corners, np.float64).reshape(-1, 2)
         if why := self._unsharp(grey, corners, ids):
             return why
-        return Sighting(ids, corners, (grey.shape[1], grey.shape[0]))
+        return Sighting(ids, self._refined(grey, corners, ids), (grey.shape[1], grey.shape[0]))
+
+    def _refined(self, grey: np.ndarray, corners: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """(n, 2): each corner by a window that no marker's edge lies in: OpenCV's own may hold one, which pulls the corner."""
+        gap = (
+            (self.board.square - self.board.marker) / 2 * np.linalg.svd(self._axes(corners, ids), compute_uv=False)[-1]
+        )
+        half = int(np.clip(gap, *WINDOW))
+        until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-3)
+        found = np.ascontiguousarray(corners, np.float32).reshape(-1, 1, 2)
+        return cv2.cornerSubPix(grey, found, (half, half), (-1, -1), until).reshape(-1, 2).astype(float)
+
+    def _axes(self, corners: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """(2, 2) pixels a metre along the board's x and y."""
+        points = self.board.points[ids][:, :2]
+        return np.linalg.lstsq(points - points.mean(axis=0), corners - corners.mean(axis=0), rcond=None)[0]
 
     def _too_few(self, corners: int, marks: int, grey: np.ndarray) -> str:
         b = self.board
@@ -112,10 +128,8 @@ class Finder:
         if bright - dark < CONTRAST:
             return f"the board has {bright - dark:.0f} grey levels between black and white; allowed: {CONTRAST:.0f} or more"
         row, column = np.gradient(part)
-        points = self.board.points[ids][:, :2]
-        axes, *_ = np.linalg.lstsq(points - points.mean(axis=0), corners - corners.mean(axis=0), rcond=None)
         widths = []
-        for axis in axes:
+        for axis in self._axes(corners, ids):
             unit = axis / max(np.linalg.norm(axis), 1e-9)
             steepest = np.percentile(np.abs(column * unit[0] + row * unit[1]), 99.5)
             widths.append((bright - dark) / max(float(steepest), 1e-6))
