@@ -138,6 +138,7 @@ _VOCABULARIES = {
         motions=(
             *(Motion(f"pick & place {fruit}", fruit) for fruit in _FRUITS),
             *(Motion(f"pick & place {fruit}", "drawer", held=fruit) for fruit in _FRUITS),
+            *(Motion(f"take the {fruit}", fruit) for fruit in _FRUITS),
             Motion("open drawer", "drawer handle"),
             Motion("close drawer", "drawer handle"),
         ),

@@ -21,7 +21,7 @@ from vipa_sim import geometry, tabletop, textures
 from vipa_sim.objects.drawer import Drawer
 from vipa_sim.objects.fruit import APPLE_RADIUS, BANANA_LENGTH, BANANA_RADIUS, PLUM_RADIUS, add_fruit, banana_points
 from vipa_sim.placement_ik import Reach
-from vipa_sim.scenes import Gap, Light, Metres, check_light, check_span, first_arm, pick, rgba
+from vipa_sim.scenes import Gap, Light, Metres, Turn, check_light, check_span, first_arm, pick, rgba
 from vipa_sim.snapshot import Appearance
 
 TRIES = 2000
@@ -30,11 +30,12 @@ TRIES = 2000
 @dataclass(frozen=True)
 class Ranges:
     """fruit_min, fruit_max: metres, table area of the fruits' origins. apart: metres between fruits: an open gripper over one
-    must not touch the next. light: factor on the light."""
+    must not touch the next. banana_yaw: radians that the banana may lie askew. light: factor on the light."""
 
     fruit_min: list[Metres] = field(default_factory=lambda: [0.34, -0.42])
     fruit_max: list[Metres] = field(default_factory=lambda: [0.60, -0.06])
     apart: Gap = 0.14
+    banana_yaw: Turn = np.pi
     light: list[Light] = field(default_factory=lambda: [0.92, 1.06])
 
     def __post_init__(self):
@@ -74,7 +75,7 @@ class Scene:
         low, high = np.array(self._ranges.fruit_min), np.array(self._ranges.fruit_max)
         for _ in range(TRIES):
             spots = rng.uniform(low, high, (3, 2))
-            yaws = rng.uniform(-np.pi, np.pi, 3)
+            yaws = rng.uniform(-np.pi, np.pi, 3) * [1.0, self._ranges.banana_yaw / np.pi, 1.0]
             if self._apart(spots, yaws[1]) and self._reachable(spots, yaws, first_arm(reach)):
                 break
         else:

@@ -30,7 +30,8 @@ class Take:
 
     above: over the grasp, where the hand is lined up. over: beside the line within which it goes down; near: within which it goes
     all the way. low, beside, turned: nearer to the grasp than this the fingers are around the body, and close: wider than the way down, for
-    a learner that had to come nearer than it can see would never close.
+    a learner that had to come nearer than it can see would never close. alike: the body is the same from all sides, or lies so that `yaw` will
+    do from the base frame's x axis.
     """
 
     body: str
@@ -46,6 +47,7 @@ class Take:
     low: float = 0.015
     beside: float = 0.025
     turned: float = 0.25
+    alike: bool = False
 
     STEPS: ClassVar[tuple[str, ...]] = ("raise", "reach", "descend", "open", "close")
 
@@ -78,7 +80,8 @@ class Take:
     def over_grasp(self, view: View, turn: float, height: float) -> np.ndarray:
         """Tool pose (7,) `height` metres over the grasp."""
         position = poses.transform(view.body(self.body), [0.0, 0.0, self.height])
-        return top_down(position + [0.0, 0.0, height], yaw_of(view.body(self.body)) + self.yaw + turn)
+        lies = 0.0 if self.alike else yaw_of(view.body(self.body))
+        return top_down(position + [0.0, 0.0, height], lies + self.yaw + turn)
 
     def _nearest_turn(self, view: View) -> float:
         away = wrap(yaw_of(view.tool) - yaw_of(self.over_grasp(view, 0.0, 0.0)))
