@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from helpers.synthetic_frames import make_store, observation  # noqa: E402
 from helpers.tiny_model import tiny_config  # noqa: E402
+from vipa_model.configuration_vipa import VipaConfig  # noqa: E402
 from vipa_model.data.alignment import prepare_alignment  # noqa: E402
 from vipa_model.data.frame_source import fitting_config, prepare_frames  # noqa: E402
 from vipa_model.recipes import named_recipe  # noqa: E402
@@ -84,6 +85,18 @@ def test_the_same_pictures_are_acted_on_as_the_instruction_says(tmp_path):
         policy.reset()
         rise[text] = policy.act(seen).poses["arm"][-1, 2] - seen["state"]["arm"]["tool_pose"][2]
     assert rise["leave it"] > 0.03 and rise["reach the ball"] < -0.03, rise
+
+
+def test_a_checkpoint_takes_in_a_task_with_a_longer_instruction(trained, tmp_path):
+    words = "put everything that lies on the table into the drawer, and close it"
+    more = make_store(tmp_path / "more", 3, 32, 10, instruction=words)
+    old = VipaConfig.from_pretrained(trained[0]).text.max_tokens
+    recipe = RECIPE.changed(steps=1, batch=4, save_every=1)
+    train(recipe, *prepare_frames([more], recipe, start=trained[0]), tmp_path / "run", quiet=True)
+    policy = Policy.from_pretrained(tmp_path / "run", runtime="torch")
+    assert policy.config.text.max_tokens == policy.processor.max_tokens > old
+    for text in (words, "reach the ball"):
+        assert np.isfinite(policy.act(observation(more, 2) | {"instruction": text}).poses["arm"]).all()
 
 
 def test_scenes_that_are_cropped_differently_are_refused(tmp_path):

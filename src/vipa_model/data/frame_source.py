@@ -181,6 +181,8 @@ def prepare_frames(
         tokenizer = ByteTokenizer.train([t for s in stores for t in s.instructions], config.text.vocab)
         processor = VipaProcessor(config, tokenizer, stores[0].crops)
         model = make_model(config, recipe.seed)
+    if start is not None:
+        _make_room(model.config, processor, [text for s in stores for text in s.instructions])
     dataset = FrameDataset(stores, model.config, processor)
     if not np.any(processor.action_statistics.offset):
         processor.fit(dataset.raw_actions, dataset.raw_states)
@@ -194,6 +196,13 @@ def prepare_frames(
     if recipe.cache_condition:
         dataset.conditions = cache_conditions(model, dataset, recipe)
     return model, processor, FrameSource(dataset, recipe)
+
+
+def _make_room(config: VipaConfig, processor: VipaProcessor, texts: Sequence[str]) -> None:
+    """A checkpoint meets longer instructions than it was made for: from now on its prompts are padded to them. No weight hangs on it."""
+    views = len(config.cameras)
+    longest = max(len(processor.ids([text], views)) for text in set(texts)) - processor.view_tokens * views
+    config.text.max_tokens = processor.max_tokens = max(config.text.max_tokens, longest)
 
 
 @torch.no_grad()
