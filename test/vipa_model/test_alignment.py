@@ -47,6 +47,7 @@ def folder(tmp_path_factory):
         way = {"trajectory": [[0.1, 0.1, 0.5], [0.2, 0.1, 0.5]], "goal": [0.1, 0.0, 0.0, 0.5]}
         if i > 1:
             way |= {"target": [0.5, 0.1, 0.0], "tip": [0.4, 0.2, 0.1]}
+            way |= {"others": [{"instruction": "take the lid", "target": [0.5, 0.1, 0.4]}]}
         action.append({"id": f"{i}", "type": kind, "instruction": "take the mug"} | way | both)
     for name, records in (("visual", visual), ("action", action)):
         (out / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
@@ -183,6 +184,8 @@ def test_scores_are_of_what_a_checkpoint_says(folder, tmp_path):
     for name in ("queries: target", "queries: tip"):
         assert asked[name]["questions"] == SCENES - 2 and asked[name]["distance_error_m"] is None
         assert asked[name]["point_error_m"] < 0.03
+    otherwise = asked["queries: told otherwise"]  # it has never been told of a lid
+    assert otherwise["questions"] == SCENES - 2 and otherwise["point_error_m"] > 0.2
     after = score_checkpoint(tmp_path, files, SCENES)["spatial_relationship"]
     assert after["questions"] == 3 * SCENES
     assert after["direction_score"] == 3.0 > before["spatial_relationship"]["direction_score"]

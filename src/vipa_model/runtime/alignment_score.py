@@ -57,17 +57,20 @@ def score_checkpoint(
     without_depth: bool = False,
 ) -> dict[str, dict]:
     """Kind of question → figures, of up to ``count`` groups of records of ``files``. Answers are decoded greedily. What the action
-    queries answer to an instruction (option `answers`) is scored as "queries: target" and "queries: tip", a point each. without_depth: each view's depth counts as missing.
+    queries answer to an instruction (option `answers`) is scored as "queries: target" and "queries: tip", a point each, and what they answer
+    in the same pictures to another that means something else (`others`) as "queries: told otherwise". without_depth: each view's depth counts as missing.
 
     Raises ValueError for files or a checkpoint that cannot be read, or files without a question that has a vector."""
     model, processor = VipaForActionPrediction.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-    waiting, instructed, out = defaultdict(list), [], defaultdict(Scores)
+    waiting, instructed, otherwise, out = defaultdict(list), [], [], defaultdict(Scores)
     groups = Groups(files)
     count = min(count, len(groups))
     for i in range(count):
         place, records = groups.read(i * len(groups) // count)
         if model.model.answers is not None:
-            instructed += [(place, record) for record in records if "target" in record][:1]
+            asked = [(place, record) for record in records if "target" in record][:1]
+            instructed += asked
+            otherwise += [(place, record | other) for place, record in asked for other in record.get("others", [])]
         for record in (r for r in records if "question" in r and "vector" in r):
             ids = processor.ids([record["question"]], len(record["images"]))
             waiting[len(ids), len(record["images"])].append((place, record, ids))
@@ -96,6 +99,11 @@ def score_checkpoint(
             for (_, record), place in zip(part, places, strict=True):
                 if name in record:
                     out[f"queries: {name}"].point.append(float(np.linalg.norm(place - record[name])))
+    for start in range(0, len(otherwise), BATCH):
+        part = otherwise[start : start + BATCH]
+        places = _answered_points(model, processor, part, without_depth).get("target", [])
+        for (_, record), place in zip(part, places):
+            out["queries: told otherwise"].point.append(float(np.linalg.norm(place - record["target"])))
     return {kind: out[kind].as_dict() for kind in sorted(out)}
 
 

@@ -2,7 +2,8 @@
 
 Displacements and trajectories are in the robot's view (see vipa_model.processing.directions). Besides the answer a record has what
 it says in numbers: `vector` (3,) m of visual ones, `goal` (4,) of instructed motions: the hand's way in metres and its turn about the
-vertical in radians, and with it `target` and `tip`, where their bodies are in the base frame.
+vertical in radians, and with it `target` and `tip`, where their bodies are in the base frame, and `others`: what else could be
+instructed there, about something that is elsewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vipa_sim.alignment.things import HAND, Motion, Vocabulary
 
 STEPS = 8  # points of a trajectory
 SAFE_M = 0.10  # metres over the goal, at which a hand crosses to what it will take
+ELSEWHERE_M = 0.05  # metres between the targets of two instructions that mean something else
 LEAST_M = 0.02  # metres: less is no movement, and not asked about
 COMPLETIONS, RELATIONS = 2, 3  # of each kind a scene, at most
 MOVED_HAND, MOVED_CAMERA = 0.25, 0.02  # shares of pairs of pictures that are asked about
@@ -78,6 +80,8 @@ def action(words: Vocabulary, still: Still, rng: np.random.Generator) -> Iterato
     position, turn = words.goal(motion, still.tool, still.bodies)
     goal = [*_rounded(robot_view(position) - robot_view(still.tool[:3])), round(turn, 4)]
     record = {"instruction": motion.words, "goal": goal} | _labels(words, motion, still)
+    if others := list(_others(words, motion, motions, still)):
+        record["others"] = others
     draw = rng.random()
     if draw < TRANSLATION:
         yield record | {"type": "motion_translation", "trajectory": _rounded(way)}
@@ -107,6 +111,16 @@ def _labels(words: Vocabulary, motion: Motion, still: Still) -> dict[str, list[f
     """Where the motion's goal and the task's tip are, as demonstrations are labelled: bodies, metres in the base frame."""
     names = {"target": words.thing(motion.goal).body} | ({"tip": words.tip} if words.tip else {})
     return {key: _rounded(still.bodies[name][:3]) for key, name in names.items()}
+
+
+def _others(words: Vocabulary, motion: Motion, motions: list[Motion], still: Still) -> Iterator[dict]:
+    """Instruction and target of each motion whose target is elsewhere than the motion's own; of equal targets the first."""
+    seen = [still.bodies[words.thing(motion.goal).body][:3]]
+    for other in motions:
+        target = still.bodies[words.thing(other.goal).body][:3]
+        if min(np.linalg.norm(target - place) for place in seen) > ELSEWHERE_M:
+            seen.append(target)
+            yield {"instruction": other.words, "target": _rounded(target)}
 
 
 def _answered(kind: str, question: str, displacement: np.ndarray) -> dict:

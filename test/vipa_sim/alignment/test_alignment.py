@@ -108,6 +108,22 @@ def test_motions_end_at_their_goal(drawn):
             assert np.allclose(way[-1], robot_view(position))
 
 
+def test_a_record_says_what_else_could_be_told_there_about_something_elsewhere():
+    bodies = {
+        n: np.array([0.4, 0.15 * i, 0.0, 0, 0, 0, 1]) for i, n in enumerate(("apple", "banana", "plum", "drawer"))
+    }
+    bodies["drawer_handle"] = bodies["drawer"]
+    words = vocabulary(load_task("put_three_obj"), tuple(bodies))
+    still = Still(poses.pose([0.5, 0.0, 0.4], [0, 0, 0, 1]), np.zeros((5, 3)), bodies, "", np.zeros((1, 4, 4)))
+    for seed in range(10):
+        (record,) = questions.action(words, still, np.random.default_rng(seed))
+        told = [record["target"], *(other["target"] for other in record["others"])]
+        assert len(told) == 4 and len({tuple(t) for t in told}) == 4
+        for other in record["others"]:
+            (goal,) = {m.goal for m in words.motions if m.words == other["instruction"] and not m.held}
+            assert np.allclose(other["target"], bodies[words.thing(goal).body][:3])
+
+
 def test_a_carried_can_aims_where_the_expert_would(drawn):
     """Carried out, the goal of `locate plant` points the nozzle level at the leaves."""
     words, found = drawn
