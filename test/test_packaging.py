@@ -50,6 +50,35 @@ TRUE_HASHES = {
 }
 
 
+# Of what we use of cv2, what Ubuntu 24.04's OpenCV 4.6 has, too (looked up in it), and what the code asks for before it uses it.
+CV2_OF_4_6 = """
+BFMatcher BORDER_REPLICATE CALIB_FIX_K3 CC_STAT_AREA CHAIN_APPROX_NONE COLORMAP_TURBO COLOR_BGR2RGB
+COLOR_GRAY2RGB COLOR_RGB2BGR COLOR_RGB2GRAY COLOR_RGB2HSV COLOR_RGB2YUV_I420 Canny
+FONT_HERSHEY_SIMPLEX GaussianBlur IMREAD_COLOR IMREAD_UNCHANGED IMWRITE_JPEG_QUALITY
+IMWRITE_PNG_COMPRESSION INTER_AREA INTER_CUBIC INTER_LINEAR INTER_NEAREST LINE_AA LUT NORM_HAMMING
+ORB RANSAC RETR_EXTERNAL Rodrigues SIFT_create SOLVEPNP_IPPE TERM_CRITERIA_EPS
+TERM_CRITERIA_MAX_ITER __version__ applyColorMap aruco.CORNER_REFINE_NONE aruco.CORNER_REFINE_SUBPIX
+aruco.DetectorParameters_create aruco.detectMarkers aruco.drawMarker aruco.getPredefinedDictionary
+calibrateCameraExtended circle connectedComponentsWithStats cornerSubPix cvtColor dilate
+drawContours erode error estimateAffinePartial2D findContours findHomography getPerspectiveTransform
+imdecode imencode imread imwrite line medianBlur perspectiveTransform projectPoints putText remap
+resize setNumThreads solvePnPGeneric solvePnPRefineLM transform warpAffine
+""".split()
+CV2_ASKED_FOR = {
+    "src/vipa/compressed_images.py": {"IMWRITE_PNG_FILTER", "IMWRITE_PNG_FILTER_UP"},
+    "src/vipa/calibration/board.py": {"aruco", "aruco.CharucoBoard", "aruco.CharucoDetector", "aruco.CharucoParameters", "aruco.DetectorParameters"},
+    "src/vipa/calibration/charuco.py": {"aruco", "aruco.ArucoDetector", "aruco.CharucoBoard", "aruco.CharucoDetector", "aruco.DetectorParameters"},
+}  # fmt: skip
+
+
+def test_the_opencv_of_ubuntu_is_enough():
+    for path in (ROOT / "src").rglob("*.py"):
+        file = str(path.relative_to(ROOT))
+        used = set(re.findall(r"\bcv2\.((?:aruco\.)?\w+)", path.read_text("utf-8")))
+        strangers = used - set(CV2_OF_4_6) - CV2_ASKED_FOR.get(file, set())
+        assert not strangers, f"{file}: has cv2 4.6, of apt, {strangers}?"
+
+
 def test_every_stand_in_is_compared():
     declared = {
         f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}"

@@ -6,6 +6,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 
+from vipa.calibration import charuco
 from vipa.config import Range
 from vipa.errors import VipaError, unknown
 
@@ -55,10 +56,13 @@ class Board:
         return self._board().generateImage((width, height), marginSize=0, borderBits=1)
 
     def _board(self):
-        if not hasattr(cv2, "aruco") or not hasattr(cv2.aruco, "CharucoDetector"):
-            raise VipaError(f"OpenCV {cv2.__version__} has no CharucoDetector; wanted: OpenCV 4.8 or later")
+        if not hasattr(cv2, "aruco"):
+            raise VipaError(
+                f"OpenCV {cv2.__version__} has no aruco; wanted: OpenCV 4.7 or later, or an older one with its contrib modules"
+            )
         dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, self.dictionary))
-        return cv2.aruco.CharucoBoard((self.columns, self.rows), self.square, self.marker, dictionary)
+        made = cv2.aruco.CharucoBoard if _modern() else charuco.CharucoBoard
+        return made((self.columns, self.rows), self.square, self.marker, dictionary)
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,22 @@ class Sighting:
     size: tuple[int, int]
 
 
+def _modern() -> bool:
+    return hasattr(cv2.aruco, "CharucoDetector")
+
+
 class Finder:
     """Finds `board` in pictures. One thread."""
 
     def __init__(self, board: Board):
         self.board = board
-        parameters = cv2.aruco.CharucoParameters() if hasattr(cv2, "aruco") else None
-        detector = cv2.aruco.DetectorParameters() if hasattr(cv2, "aruco") else None
         made = board._board()
-        detector.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-        self._detector = cv2.aruco.CharucoDetector(made, parameters, detector)
+        if _modern():
+            detector = cv2.aruco.DetectorParameters()
+            detector.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
+            self._detector = cv2.aruco.CharucoDetector(made, cv2.aruco.CharucoParameters(), detector)
+        else:
+            self._detector = charuco.CharucoDetector(made)
 
     def find(self, picture: np.ndarray) -> Sighting | str:
         """The board in `picture` (H, W, 3) uint8 RGB or (H, W), or in one line why it is of no use."""

@@ -67,10 +67,10 @@ class Clip:
 
 def read_picture(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB. Raises VipaError."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    image = cv2.imread(str(path))
     if image is None:
         raise VipaError(f"{path}: no picture that OpenCV reads")
-    return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def read_depth(path: Path) -> np.ndarray:

@@ -95,7 +95,7 @@ def picture(args, i: int):
         image = cv2.imread(str(path), flags)
         if image is None:
             raise ValueError(f"{path} cannot be read; allowed: a picture that OpenCV knows")
-        return image
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if flags == cv2.IMREAD_COLOR else image
 
     camera = {}
     if args.camera:
@@ -106,4 +106,4 @@ def picture(args, i: int):
                 raise ValueError(f"{args.camera[i]}: {key} has shape {value.shape}; allowed: {shape}, finite")
     depth = read(args.depth[i], cv2.IMREAD_UNCHANGED) if args.depth else None
     known = {key: np.asarray(camera[key], np.float64) for key in ("intrinsics", "extrinsics") if key in camera}
-    return Picture(read(args.image[i], cv2.IMREAD_COLOR_RGB), depth, **known)
+    return Picture(read(args.image[i], cv2.IMREAD_COLOR), depth, **known)

@@ -166,9 +166,10 @@ class Hand3DSource:
     def _sample(self, record: dict) -> dict[str, np.ndarray]:
         pixels, maps = [], []
         for i, path in enumerate(record["images"]):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+            image = cv2.imread(str(path))
             if image is None:
                 raise ValueError(f"{path} cannot be read; allowed: an image that OpenCV knows")
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             depth = cv2.imread(str(record["depths"][i]), cv2.IMREAD_UNCHANGED) if record["depths"] else None
             k = np.asarray(record["intrinsics"][i], np.float64) if depth is not None else np.eye(3)
             view, small, k = make_view(image, depth, k, self.config.vision.image_size)
