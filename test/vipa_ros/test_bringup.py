@@ -10,7 +10,7 @@ from vipa.errors import VipaError
 from vipa.evaluation.plan import CommanderEntry, Plan, expand
 from vipa.recording.topic_names import camera_topics
 from vipa.robot.description import load_robot
-from vipa_ros.bringup import camera_nodes
+from vipa_ros.bringup import camera_nodes, process
 from vipa_ros.bringup import episode_graph as graph_module
 from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
 from vipa_ros.evaluation import session
@@ -137,6 +137,22 @@ def test_realsense2_camera_publishes_what_the_table_says():
     given = spec.given
     assert given["serial_no"] == "_0123" and given["align_depth.enable"] and given["enable_sync"]
     assert given["rgb_camera.color_profile"] == given["depth_module.depth_profile"] == "640x480x30"
+    assert given["color_qos"] == given["depth_qos"] == "DEFAULT"
+
+
+def test_realsense2_camera_publishes_a_d405s_colour_where_others_have_it(tmp_path, monkeypatch):
+    """It has one sensor for both: without these the driver takes a profile of its own, and says `image_rect_raw`."""
+    robot = load_robot("fr3_single")
+    spec = camera_nodes.camera_nodes("realsense2_camera", robot, "robot.yaml")[1]
+    wrist = robot.cameras[1]
+    assert (
+        wrist.model == "d405" and spec.given["depth_module.color_profile"] == spec.given["depth_module.depth_profile"]
+    )
+    monkeypatch.setattr(process, "program", lambda spec: tmp_path / spec.executable)
+    words = process.command(spec, tmp_path)
+    remap = f"/camera/wrist/color/image_rect_raw:={camera_topics('wrist')['color']}"
+    assert words[words.index(remap) - 1] == "-r"
+    assert process.launch_keywords(spec)["remappings"] == [tuple(remap.split(":="))]
 
 
 def test_a_plans_weakened_commanders_are_weakened_over_the_graph_too():

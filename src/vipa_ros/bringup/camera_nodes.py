@@ -30,14 +30,21 @@ def check(driver: str, robot: Robot) -> None:
 
 
 def _realsense2_camera(camera: Camera) -> ProcessSpec:
-    """Topics of `topics.camera_topics` come of the namespace /camera and the node's name. Parameters: realsense-ros 4.5x."""
+    """Topics of `topics.camera_topics` come of the namespace /camera and the node's name. Parameters: realsense-ros 4.55 to 4.58.
+
+    A D405's colour comes from its depth module: its profile is set there, and until 4.57 its topic is image_rect_raw.
+    """
     profile = f"{camera.width}x{camera.height}x{round(camera.rate)}"
     namespace, name = camera_topics(camera.name)["color"].split("/")[1:3]
     parameters = {
         "serial_no": f"_{camera.serial}" if camera.serial else "",  # the underscore keeps ROS from reading a number
         "rgb_camera.color_profile": profile,
         "depth_module.depth_profile": profile,
+        "depth_module.color_profile": profile,
         "rgb_camera.color_format": "RGB8",
+        "depth_module.color_format": "RGB8",
+        "color_qos": "DEFAULT",  # reliable, ten deep; the driver's own is one deep, and a recorder loses what it overwrites
+        "depth_qos": "DEFAULT",
         "enable_color": True,
         "enable_depth": True,
         "enable_infra1": False,
@@ -48,4 +55,13 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
         "diagnostics_period": 1.0,
         "use_sim_time": False,
     }
-    return ProcessSpec(name, "realsense2_camera_node", parameters, "realsense2_camera", f"/{namespace}", respawn=True)
+    color = camera_topics(camera.name)["color"]
+    return ProcessSpec(
+        name,
+        "realsense2_camera_node",
+        parameters,
+        "realsense2_camera",
+        f"/{namespace}",
+        respawn=True,
+        remappings={color.replace("image_raw", "image_rect_raw"): color},
+    )

@@ -31,6 +31,7 @@ class ProcessSpec:
         leader: its end is the end of the graph, its exit status the graph's.
         respawn: it is started again whenever it ends; otherwise its end ends the graph.
         speaks: what it prints is for the person at the terminal, beside the log.
+        remappings: its names of topics, whole, to ours.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProcessSpec:
     leader: bool = False
     respawn: bool = False
     speaks: bool = False
+    remappings: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -82,6 +84,8 @@ def command(spec: ProcessSpec, folder: Path) -> list[str]:
     line = [*start, "--ros-args", "-r", f"__node:={spec.name}"]
     if spec.namespace:
         line += ["-r", f"__ns:={spec.namespace}"]
+    for theirs, ours in spec.remappings.items():
+        line += ["-r", f"{theirs}:={ours}"]
     line += enclave_arguments(spec)
     if spec.module:
         for key, value in spec.given.items():
@@ -115,6 +119,8 @@ def launch_keywords(spec: ProcessSpec) -> dict[str, Any]:
         "parameters": [spec.given],
         "output": "screen",
     }
+    if spec.remappings:
+        given["remappings"] = list(spec.remappings.items())
     if spec.respawn:
         given |= {"respawn": True, "respawn_delay": LAUNCH_RESPAWN_S}
     if spec.module:
