@@ -16,10 +16,12 @@ class SoftwareCamera:
     """`feed` gives it frames on a thread until `unplug`; `handle` is what librealsense gives for a camera.
 
     size: (width, height). frames: calls with the frame's number and gives (colour (H, W, 3), depth (H, W) raw); None: that
-    frame is lost. hardware: its stamps are of a clock of its own that began with it.
+    frame is lost. hardware: its stamps are of a clock of its own that began with it. sync: it has hardware sync.
     """
 
-    def __init__(self, serial: str, size=(WIDTH, HEIGHT), units: float = 0.001, hardware: bool = False):
+    def __init__(
+        self, serial: str, size=(WIDTH, HEIGHT), units: float = 0.001, hardware: bool = False, sync: bool = True
+    ):
         rs = self.rs = library()
         self.size, self.units, self.hardware = size, units, hardware
         self.handle = rs.software_device()
@@ -30,12 +32,22 @@ class SoftwareCamera:
         self.depth_profile = self.depth.add_video_stream(self._stream(rs.stream.depth, 0, rs.format.z16, 2))
         self.color_profile = self.color.add_video_stream(self._stream(rs.stream.color, 1, rs.format.rgb8, 3))
         self.depth.add_read_only_option(rs.option.depth_units, units)
+        for option, highest in ((rs.option.enable_auto_exposure, 1), (rs.option.enable_auto_white_balance, 1),
+                                (rs.option.exposure, 10_000), (rs.option.white_balance, 6500)):  # fmt: skip
+            self.color.add_option(option, self._range(highest), True)
+        for option in (rs.option.emitter_enabled, *([rs.option.inter_cam_sync_mode] if sync else [])):
+            self.depth.add_option(option, self._range(2), True)
         away = rs.extrinsics()
         away.rotation, away.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [-BASELINE, 0, 0]
         self.depth_profile.register_extrinsics_to(self.color_profile, away)
         self.handle.create_matcher(rs.matchers.default)
         self.there, self._end, self._thread = True, threading.Event(), None
         self.began = time.monotonic()
+
+    def _range(self, highest: float):
+        made = self.rs.option_range()
+        made.min, made.max, made.step, made.default = 0, highest, 1, 1
+        return made
 
     def _stream(self, kind, uid, fmt, bpp):
         v = self.rs.video_stream()

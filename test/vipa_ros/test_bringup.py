@@ -9,7 +9,7 @@ from vipa.commanders import registry
 from vipa.errors import VipaError
 from vipa.evaluation.plan import CommanderEntry, Plan, expand
 from vipa.recording.topic_names import camera_topics
-from vipa.robot.description import load_robot
+from vipa.robot.description import RealSense, load_robot
 from vipa_ros.bringup import camera_nodes, process
 from vipa_ros.bringup import episode_graph as graph_module
 from vipa_ros.bringup.episode_graph import EpisodeConfig, cell_graph, episode_graph
@@ -153,6 +153,20 @@ def test_realsense2_camera_publishes_a_d405s_colour_where_others_have_it(tmp_pat
     remap = f"/camera/wrist/color/image_rect_raw:={camera_topics('wrist')['color']}"
     assert words[words.index(remap) - 1] == "-r"
     assert process.launch_keywords(spec)["remappings"] == [tuple(remap.split(":="))]
+
+
+def test_realsense2_camera_runs_a_camera_as_the_robot_file_says():
+    wanted = RealSense(exposure=200.0, white_balance=4600.0, sync="master", emitter=False, filters=["spatial"])
+    plain, other = (dataclasses.replace(c, realsense=wanted) for c in load_robot("fr3_single").cameras)
+    robot = dataclasses.replace(load_robot("fr3_single"), cameras=[plain, other])
+    d435, d405 = (spec.given for spec in camera_nodes.camera_nodes("realsense2_camera", robot, "robot.yaml"))
+    assert d435["rgb_camera.exposure"] == d405["depth_module.exposure"] == 200
+    assert d435["rgb_camera.enable_auto_white_balance"] is False and "depth_module.exposure" not in d435
+    assert d435["depth_module.inter_cam_sync_mode"] == 1 and d435["depth_module.emitter_enabled"] == 0
+    assert d435["spatial_filter.enable"] and d435["disparity_filter.enable"]
+    late = dataclasses.replace(plain, serial="1", realsense=RealSense(lock_after=3.0))
+    with pytest.raises(VipaError, match="camera scene: realsense.lock_after is for camera driver realsense"):
+        camera_nodes.check("realsense2_camera", dataclasses.replace(robot, cameras=[late]))
 
 
 def test_a_plans_weakened_commanders_are_weakened_over_the_graph_too():

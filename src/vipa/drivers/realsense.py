@@ -10,15 +10,12 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Annotated
 
 import numpy as np
 
-from vipa.config import Range
 from vipa.errors import VipaError
 from vipa.robot.description import Camera
 
-FILTERS = ("spatial", "temporal", "hole_filling")
 SYNC_MODES = {"none": 0, "master": 1, "slave": 2}  # of inter_cam_sync_mode
 QUEUE_FRAMES = 8  # frames that the syncer keeps for a reader that is late
 MILLIMETRE_M = 0.001
@@ -41,30 +38,6 @@ def library() -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How all cameras of a cell are run.
-
-    exposure, white_balance: raw values of the colour sensor as librealsense has them; 0: automatic. lock_after: seconds of
-    captures after which automatic exposure and white balance are locked at their values; 0: never. filters: of depth, in this
-    order, of FILTERS. sync_mode: none, or hardware sync by cable: master or slave. emitter: the infrared pattern is projected.
-    Built by `vipa.config.build`, which checks the ranges.
-    """
-
-    exposure: Annotated[float, Range(0, 200_000)] = 0.0
-    white_balance: Annotated[float, Range(0, 10_000)] = 0.0
-    lock_after: Annotated[float, Range(0, 600)] = 0.0
-    filters: list[str] = field(default_factory=list)
-    sync_mode: str = "none"
-    emitter: bool = True
-
-    def __post_init__(self):
-        if unknown := [name for name in self.filters if name not in FILTERS]:
-            raise ValueError(f"filters: {', '.join(unknown)}; allowed: {', '.join(FILTERS)}")
-        if self.sync_mode not in SYNC_MODES:
-            raise ValueError(f"sync_mode '{self.sync_mode}'; allowed: {', '.join(SYNC_MODES)}")
-
-
-@dataclass(frozen=True)
 class Capture:
     """Colour (H, W, 3) uint8 RGB and depth (H, W) uint16 millimetres aligned to it (0: none), K (3, 3), distortion (5,)
     plumb_bob. stamp_ns: ns of exposure on the host's clock. numbers: the frame counters of colour and depth."""
@@ -83,7 +56,6 @@ class Device:
 
     handle: object
     camera: Camera
-    settings: Settings
     facts: dict[str, str] = field(init=False)
 
     def __post_init__(self):
@@ -91,7 +63,7 @@ class Device:
         self.facts = facts(self.handle)
         self._first_ns, self._locked = 0, False
         self._syncer, self._align = rs.syncer(QUEUE_FRAMES), rs.align(rs.stream.color)
-        self._filters = _filters(self.settings.filters)
+        self._filters = _filters(self.camera.realsense.filters)
         self._open: list = []
         wanted = {rs.stream.color: rs.format.rgb8, rs.stream.depth: rs.format.z16}
         chosen = [(s, p) for s in self.handle.query_sensors() if (p := self._profiles(s, wanted))]
@@ -102,14 +74,22 @@ class Device:
                 f"camera {c.name} ({self.facts['serial']}): no {' and no '.join(missing)} of {c.width}x{c.height} at {c.rate:g} Hz; "
                 f"it has: {', '.join(self.offers()) or 'none'}"
             )
+        sync = library().option.inter_cam_sync_mode
+        if self.camera.realsense.sync != "none" and not any(s.supports(sync) for s, _ in chosen):
+            raise VipaError(
+                f"camera {self.camera.name} ({self.facts['serial']}): realsense.sync {self.camera.realsense.sync}; "
+                "this model has no hardware sync: none"
+            )
         try:
             for sensor, profiles in chosen:
                 self._configure(sensor)
                 sensor.open(profiles)
                 self._open.append(sensor)
                 sensor.start(self._syncer)
-        except RuntimeError as error:
+        except (VipaError, RuntimeError) as error:
             self.close()
+            if isinstance(error, VipaError):
+                raise
             raise VipaError(f"camera {self.camera.name} ({self.facts['serial']}): {error}") from None
 
     def offers(self) -> list[str]:
@@ -169,12 +149,12 @@ class Device:
         return list(found.values())
 
     def _configure(self, sensor) -> None:
-        option, s = library().option, self.settings
+        option, s = library().option, self.camera.realsense
         values = [(option.global_time_enabled, 1.0), (option.frames_queue_size, float(QUEUE_FRAMES))]
         if sensor.supports(option.emitter_enabled):
             values += [
                 (option.emitter_enabled, float(s.emitter)),
-                (option.inter_cam_sync_mode, SYNC_MODES[s.sync_mode]),
+                (option.inter_cam_sync_mode, SYNC_MODES[s.sync]),
             ]
         else:  # colour
             for manual, auto, value in (
@@ -184,12 +164,20 @@ class Device:
                 values += [(auto, float(not value))] + ([(manual, value)] if value else [])
         for key, value in values:
             if sensor.supports(key) and not sensor.is_option_read_only(key):
-                sensor.set_option(key, value)
+                self._set(sensor, key, value)
+
+    def _set(self, sensor, key, value: float) -> None:
+        r = sensor.get_option_range(key)
+        if not r.min <= value <= r.max:
+            raise VipaError(
+                f"camera {self.camera.name} ({self.facts['serial']}): {key.name} {value:g}; allowed: {r.min:g} to {r.max:g}"
+            )
+        sensor.set_option(key, value)
 
     def _lock(self, stamp_ns: int) -> None:
         """Keeps exposure and white balance where the automatics have brought them."""
         self._first_ns = self._first_ns or stamp_ns
-        after = self.settings.lock_after
+        after = self.camera.realsense.lock_after
         if self._locked or not after or stamp_ns - self._first_ns < after * 1e9:
             return
         self._locked, option = True, library().option

@@ -129,7 +129,7 @@ def skew(cameras: Sequence[str], heard: Heard) -> Finding:
                     faults.append(f"{a} and {b} are {off:.2f} s apart; allowed: {MAX_SKEW_S:g}")
             elif a < b:
                 faults.append(f"{a} and {b} never showed the same time")
-    fix = "check rates and clocks of the cameras' hosts; sync_mode of our driver, docs/install.md"
+    fix = "check rates and clocks of the cameras' hosts; realsense.sync of the robot file, docs/install.md"
     return judged("camera skew", faults, f"{1e3 * worst:.0f} ms at most between {len(stamps)} cameras", fix)
 
 

@@ -12,6 +12,7 @@ from vipa.errors import unknown
 from vipa.robot import calibrated
 from vipa.robot.quantities import Acceleration, Angle, Jerk, Latency, Point, Share, Velocity, check_vectors
 
+DEPTH_FILTERS = ("spatial", "temporal", "hole_filling")
 FINGERS, TOOL, FIXTURES = "fingers", "tool", "fixtures"  # in contacts: all finger links, what is held, the task's boxes
 
 
@@ -222,6 +223,34 @@ class Group:
 
 
 @dataclass(frozen=True)
+class RealSense:
+    """How a real camera is run, by either camera driver.
+
+    Args:
+        exposure, white_balance: of the colour sensor, as librealsense has them (microseconds or 100 of them by model; kelvin); 0: automatic.
+        lock_after: seconds of captures after which automatic exposure and white balance stay where they are; 0: never. Driver `realsense`.
+        filters: of depth, of spatial, temporal, hole_filling, applied in the order that they stand in.
+        sync: none, or hardware sync by cable: master or slave.
+        emitter: the infrared pattern is projected.
+
+    Raises:
+        ValueError: for filters that are none.
+    """
+
+    exposure: Annotated[float, Range(0, 200_000)] = 0.0
+    white_balance: Annotated[float, Range(0, 10_000)] = 0.0
+    lock_after: Annotated[float, Range(0, 600)] = 0.0
+    filters: list[str] = field(default_factory=list)
+    sync: Literal["none", "master", "slave"] = "none"
+    emitter: bool = True
+
+    def __post_init__(self):
+        for name in self.filters:
+            if name not in DEPTH_FILTERS:
+                raise ValueError(str(unknown("filter of depth", name, DEPTH_FILTERS)))
+
+
+@dataclass(frozen=True)
 class Camera:
     """A camera: where it is fixed and what it delivers.
 
@@ -236,6 +265,7 @@ class Camera:
         model: the RealSense whose noise a simulated one has where that is asked for.
         serial: of a real one; empty: the only one that is plugged in.
         latency: seconds from exposure to stamp, as `vipa calibrate latency` measures it.
+        realsense: how a real one is run.
     """
 
     name: Token
@@ -250,6 +280,7 @@ class Camera:
     serial: str = ""
     model: Literal["d435", "d405"] = "d435"
     latency: Latency = 0.0
+    realsense: RealSense = field(default_factory=RealSense)
 
     def __post_init__(self):
         check_vectors(f"camera {self.name}", position=self.position, rpy=self.rpy)

@@ -1,7 +1,7 @@
 """The processes that publish a real cell's cameras: our node, or realsense2_camera's."""
 
 from vipa.drivers import realsense
-from vipa.errors import unknown
+from vipa.errors import VipaError, unknown
 from vipa.recording.topic_names import camera_topics
 from vipa.robot.description import Camera, Robot
 from vipa_ros.bringup.process import ProcessSpec, program
@@ -26,6 +26,11 @@ def check(driver: str, robot: Robot) -> None:
     if driver == "realsense":
         realsense.library()
     else:
+        for camera in robot.cameras:
+            if camera.realsense.lock_after:
+                raise VipaError(
+                    f"camera {camera.name}: realsense.lock_after is for camera driver realsense; this one: {driver}"
+                )
         program(_realsense2_camera(robot.cameras[0]))
 
 
@@ -55,6 +60,7 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
         "diagnostics_period": 1.0,
         "use_sim_time": False,
     }
+    parameters |= _settings(camera)
     color = camera_topics(camera.name)["color"]
     return ProcessSpec(
         name,
@@ -65,3 +71,22 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
         respawn=True,
         remappings={color.replace("image_raw", "image_rect_raw"): color},
     )
+
+
+def _settings(camera: Camera) -> dict[str, bool | int | float]:
+    """What differs from how the driver runs a camera by itself, as its parameters, of the types that librealsense's options have."""
+    wanted, values = camera.realsense, {}
+    color = "depth_module" if camera.model == "d405" else "rgb_camera"
+    if wanted.exposure:
+        values |= {f"{color}.enable_auto_exposure": False, f"{color}.exposure": round(wanted.exposure)}
+    if wanted.white_balance:
+        values |= {f"{color}.enable_auto_white_balance": False, f"{color}.white_balance": wanted.white_balance}
+    if wanted.sync != "none":
+        values["depth_module.inter_cam_sync_mode"] = realsense.SYNC_MODES[wanted.sync]
+    if not wanted.emitter:
+        values["depth_module.emitter_enabled"] = 0
+    if wanted.filters:
+        values |= dict.fromkeys(
+            ("disparity_filter.enable", *(f"{name}_filter.enable" for name in wanted.filters)), True
+        )
+    return values

@@ -1,14 +1,12 @@
 """Node `realsense`: RealSense cameras through pyrealsense2, on the topics and with the frames of realsense2_camera, for machines
 without that driver. On /diagnostics: rate, lost frames, temperature, USB, firmware, and what is wrong, a status a camera.
 
-Parameters: robot (name or path: its cameras, by serial number); cameras (names with commas; default: all); exposure, white_balance,
-lock_after, filters (names with commas), sync_mode, emitter: see vipa.drivers.realsense.Settings.
+Parameters: robot (name or path: its cameras, by serial number, and how each is run); cameras (names with commas; default: all).
 """
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from vipa import config
 from vipa.drivers import realsense
 from vipa.errors import VipaError, unknown
 from vipa.recording import topics
@@ -32,10 +30,6 @@ class RealSenseNode(Node):
         if strangers := [name for name in wanted if name not in have]:
             raise unknown(f"camera of robot {robot.name}", strangers[0], have)
         self.cameras = [have[name] for name in wanted or have]
-        defaults = {"exposure": 0.0, "white_balance": 0.0, "lock_after": 0.0, "sync_mode": "none", "emitter": True}
-        values = {key: node.parameter(self, key, value) for key, value in defaults.items()}
-        values["filters"] = _names(node.parameter(self, "filters", ""))
-        self.settings = config.build(values, realsense.Settings, "realsense")
         self.plugged_in = plugged_in
         self.diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, PROFILES["stream"])
         self.images = {c.name: image_publishers(self, c.name) for c in self.cameras}
@@ -56,7 +50,7 @@ class RealSenseNode(Node):
             raise VipaError(
                 f"camera {camera.name}: {camera.serial or 'a RealSense camera'} is not plugged in; there are: {there}"
             )
-        return realsense.Device(handle, camera, self.settings)
+        return realsense.Device(handle, camera)
 
     def publish(self, frame, capture):
         """On the camera's thread."""

@@ -9,9 +9,9 @@ import pytest
 from helpers.software_camera import BASELINE, FOCAL, HEIGHT, RATE, WIDTH, SoftwareCamera, pictures
 from vipa import config
 from vipa.drivers import realsense
-from vipa.drivers.realsense import Device, Settings
+from vipa.drivers.realsense import Device
 from vipa.errors import VipaError
-from vipa.robot.description import load_robot
+from vipa.robot.description import RealSense, load_robot
 
 CAMERA = dataclasses.replace(
     load_robot("fr3_single").cameras[0], width=WIDTH, height=HEIGHT, rate=RATE, serial="100", depth_range=[0.1, 3.0]
@@ -19,9 +19,14 @@ CAMERA = dataclasses.replace(
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def captured(camera, count, settings=None, described=CAMERA, frames=pictures):
+def run(**settings):
+    """CAMERA, run so."""
+    return dataclasses.replace(CAMERA, realsense=RealSense(**settings))
+
+
+def captured(camera, count, described=CAMERA, frames=pictures):
     """`count` captures of a software camera."""
-    device = Device(camera.handle, described, settings or Settings())
+    device = Device(camera.handle, described)
     camera.feed(frames)
     found = []
     try:
@@ -74,12 +79,42 @@ def test_a_camera_whose_stamps_tell_no_time_is_refused():
 
 
 def test_filters_leave_what_is_flat():
-    (*_, capture) = captured(SoftwareCamera("100"), 5, Settings(filters=["spatial", "temporal"]))
+    (*_, capture) = captured(SoftwareCamera("100"), 5, run(filters=["spatial", "temporal"]))
     assert abs(np.median(capture.depth[capture.depth > 0]) - 500) <= 5
 
 
+def test_the_camera_is_run_as_the_robot_file_says():
+    option, camera = realsense.library().option, SoftwareCamera("100")
+    captured(camera, 1, run(exposure=200, white_balance=4600, sync="slave", emitter=False))
+    color = [option.enable_auto_exposure, option.exposure, option.enable_auto_white_balance, option.white_balance]
+    assert [camera.color.get_option(o) for o in color] == [0, 200, 0, 4600]
+    assert [camera.depth.get_option(o) for o in (option.emitter_enabled, option.inter_cam_sync_mode)] == [0, 2]
+    captured(camera, 1)
+    assert [camera.color.get_option(o) for o in color] == [1, 200, 1, 4600]  # automatic again
+    assert [camera.depth.get_option(o) for o in (option.emitter_enabled, option.inter_cam_sync_mode)] == [1, 0]
+
+
+def test_automatics_are_locked_where_they_are():
+    option, camera = realsense.library().option, SoftwareCamera("100")
+    camera.color.set_option(option.exposure, 321)  # where the automatic has come to
+    captured(camera, 10, run(lock_after=0.1))
+    assert [camera.color.get_option(o) for o in (option.enable_auto_exposure, option.exposure)] == [0, 321]
+
+
+@pytest.mark.parametrize(
+    "settings, why",
+    [
+        ({"exposure": 20_000}, r"camera scene \(100\): exposure 20000; allowed: 0 to 10000"),
+        ({"sync": "master"}, r"camera scene \(100\): realsense.sync master; this model has no hardware sync"),
+    ],
+)
+def test_what_a_camera_cannot_do_is_refused(settings, why):
+    with pytest.raises(VipaError, match=why):
+        Device(SoftwareCamera("100", sync=False).handle, run(**settings))
+
+
 def test_no_capture_is_said():
-    device = Device(SoftwareCamera("100").handle, CAMERA, Settings())
+    device = Device(SoftwareCamera("100").handle, CAMERA)
     assert next(device.captures(0.05)) is None
     device.close()
     device.close()  # of a camera that has gone
@@ -90,7 +125,7 @@ def test_a_size_that_the_camera_has_not_is_refused_with_those_it_has():
     with pytest.raises(
         VipaError, match=r"camera scene \(100\): no color and no depth of 640x480 at 30 Hz; it has: 64x48 at 30 Hz"
     ):
-        Device(SoftwareCamera("100").handle, wanted, Settings())
+        Device(SoftwareCamera("100").handle, wanted)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +133,13 @@ def test_a_size_that_the_camera_has_not_is_refused_with_those_it_has():
     [
         ({"exposure": -1.0}, "exposure"),
         ({"exposure": float("nan")}, "exposure"),
-        ({"filters": ["sharpen"]}, "filters: sharpen; allowed: spatial"),
-        ({"sync_mode": "both"}, "sync_mode 'both'; allowed: none"),
+        ({"filters": ["sharpen"]}, "unknown filter of depth 'sharpen'; allowed: hole_filling, spatial, temporal"),
+        ({"sync": "both"}, "sync: 'both' is not allowed; allowed: none, master, slave"),
     ],
 )
 def test_settings_that_are_none_are_refused(values, why):
     with pytest.raises(VipaError, match=why):
-        config.build(values, Settings, "realsense")
+        config.build(values, RealSense, "realsense")
 
 
 def test_cameras_are_told_apart_by_serial_number():
