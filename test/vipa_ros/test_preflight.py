@@ -2,6 +2,8 @@
 
 import resource
 import shutil
+import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -188,9 +190,33 @@ def test_a_real_episode_passes_it_and_a_simulated_one_does_not(monkeypatch, cell
 
 
 def test_nothing_said_is_an_error(monkeypatch):
-    monkeypatch.setattr(run.subprocess, "run", answers(1, "no json"))
-    (found,) = run.cell("fr3_single", {}, True)
+    monkeypatch.setattr(run, "command", lambda spec, folder: [sys.executable, "-c", "print('no json'); exit(1)"])
+    (found,) = run.cell("fr3_single", {}, "")
     assert found.level == ERROR and "status 1" in found.detail
-    monkeypatch.setattr(run.subprocess, "run", answers(2))
+    monkeypatch.setattr(run, "command", lambda spec, folder: [sys.executable, "-c", "exit(2)"])
     with pytest.raises(VipaError, match="refused"):
-        run.cell("nope", {}, True)
+        run.cell("nope", {}, "")
+
+
+def test_a_look_that_is_interrupted_is_left_its_end(monkeypatch, tmp_path):
+    """It has authority and speed to give back."""
+    looks = """
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path(sys.argv[1], "given back").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(sys.argv[1], "begun").touch()
+time.sleep(60)
+"""
+    monkeypatch.setattr(run, "command", lambda spec, folder: [sys.executable, "-c", looks, str(tmp_path)])
+
+    def interrupted(process, timeout):
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.cell("fr3_single", {}, "")
+    assert (tmp_path / "given back").exists()

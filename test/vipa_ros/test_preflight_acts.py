@@ -11,21 +11,27 @@ from vipa.errors import VipaError
 from vipa.preflight.finding import ERROR, OK, WARNING
 from vipa.recording import topics
 from vipa.robot.description import load_robot
-from vipa_ros.preflight.acts import Acts
+from vipa_ros.preflight.acts import WHO, Acts
+
+
+class Wait:
+    def __await__(self):
+        yield
 
 
 class Cell(Acts):
     """Acts in a cell that answers as the test says. unreached: numbers of the plans that fail. stops: number of the one at which motion
-    stops. deaf: an emergency stop is answered and does not stop. stuck: a re-arm is refused."""
+    stops; waits: at which it goes on and on. deaf: an emergency stop is answered and does not stop. stuck: a re-arm is refused."""
 
-    def __init__(self, unreached=(), stops=0, deaf=False, stuck=False):
+    def __init__(self, unreached=(), stops=0, waits=0, deaf=False, stuck=False):
         self.robot = load_robot("fr3_single")
-        self.unreached, self.stops, self.deaf, self.stuck = unreached, stops, deaf, stuck
+        self.unreached, self.stops, self.waits, self.deaf, self.stuck = unreached, stops, waits, deaf, stuck
         self.plans, self.speeds, self.authority = 0, [], False
         self.safety = SimpleNamespace(estop=False, stop_reasons=["a test"], latch=1)
         motion = SimpleNamespace(mode=MotionStatus.HOLDING)
         self.moves = SimpleNamespace(motion=motion, take=self.take, release=self.release, play=self.play)
-        self.services = SimpleNamespace(call=self.call, until=self.until)
+        self.services, self.sent = SimpleNamespace(call=self.call, until=self.until, send=self.send), []
+        self.moving = False
 
     async def take(self):
         self.authority = True
@@ -37,6 +43,12 @@ class Cell(Acts):
         if self.plans == self.stops:
             self.moves.motion.mode = MotionStatus.STOPPED
             raise VipaError("dry run arm: force of arm")
+
+        if self.plans == self.waits:
+            await Wait()
+
+    def send(self, name, request):
+        self.sent.append((name, request))
 
     async def until(self, there, wait):
         return bool(there())
@@ -77,6 +89,26 @@ def test_a_dry_run_finds_what_is_not_reached_and_leaves_the_cell_as_it_was(cell,
     found = done(cell.dry_run(lambda line: None))
     assert found.level == level and words in found.detail and bool(found.fix) == (level != OK)
     assert cell.speeds == [pytest.approx(0.1), 0.0] and not cell.authority
+
+
+def test_an_interrupted_dry_run_gives_back_the_authority_and_the_speed():
+    cell = Cell(waits=2)
+    assert not cell.leave() and not cell.sent
+    run = cell.dry_run(lambda line: None)
+    run.send(None)  # until it moves to the second place
+    run.close()  # as at the end of the process
+    assert cell.leave()
+    (first, authority), (second, speed) = cell.sent
+    assert (first, authority.commander_id, second, speed.release) == (
+        topics.SET_AUTHORITY,
+        "",
+        topics.TIGHTEN_LIMITS,
+        True,
+    )
+    assert authority.requester_id == speed.requester_id == WHO
+    cell = Cell()
+    done(cell.dry_run(lambda line: None))
+    assert not cell.leave()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ whatever it finds.
 import dataclasses
 import json
 import sys
+import time
 
 from rclpy.node import Node
 
@@ -52,6 +53,11 @@ class Preflight(Node):
         if self.acts is not None and self.wants["dry_run"] and all(f.ok for f in found):
             found.append(await self.acts.dry_run(lambda line: print(line, file=sys.stderr, flush=True)))
         return found
+
+    def close(self):
+        """On the way out, also of an interrupted dry run."""
+        if self.acts is not None and self.acts.leave():
+            time.sleep(0.1)  # it is on its way
 
 
 def spin(preflight: Preflight) -> None:

@@ -1,10 +1,10 @@
 """The checks that act: an emergency stop that must stop, and a dry run of the workspace at a tenth of the speed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from vipa_msgs.msg import MotionStatus, SafetyStatus
-from vipa_msgs.srv import EStop, PlanMotion, ReArm, TightenLimits
+from vipa_msgs.srv import EStop, PlanMotion, ReArm, SetAuthority, TightenLimits
 
 from vipa.errors import VipaError
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding
@@ -32,6 +32,7 @@ class Acts:
         services.add({topics.ESTOP: EStop, topics.REARM: ReArm, topics.TIGHTEN_LIMITS: TightenLimits})
         self.moves = Moves(node, robot, services, WHO, "dry run")
         self.safety: SafetyStatus | None = None
+        self.moving = False  # with the authority and at another speed
         Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
 
     def _on_safety(self, msg):
@@ -74,35 +75,55 @@ class Acts:
     async def dry_run(self, say: Callable[[str], None]) -> Finding:
         """Every arm to four places around the middle of its workspace and home, at a tenth of the speed, planned and through the gate."""
         name, fix = "dry run", "look at what stands there; task file: fixtures; robot file: workspace, home"
-        reached, left = 0, []
         try:
             await self._known()
             await self.moves.take()
+            self.moving = True
             try:
-                await self._speed(SLOW)
-                for group in self.robot.arms:
-                    for number, pose in enumerate(self.places(group.name), 1):
-                        try:
-                            await self._slow(PlanMotion.Request(group=group.name, pose=[convert.pose_msg(pose)]))
-                            reached += 1
-                        except VipaError as error:
-                            if self._mode() == MotionStatus.STOPPED:
-                                raise
-                            left.append(f"{group.name} place {number}: {error}")
-                        say(
-                            f"dry run, {group.name}, place {number} of 4: {'reached' if not left or not left[-1].startswith(f'{group.name} place {number}') else left[-1]}"
-                        )
-                for group in self.robot.groups:
-                    await self._slow(PlanMotion.Request(group=group.name, named="home"))
-            finally:
-                await self.moves.release()
-                await self._speed(0.0)
+                reached, left = await self._visit(say)
+            except Exception:  # not finally: an interrupted coroutine can await nothing, `leave` does it
+                await self._give_back()
+                raise
+            await self._give_back()
         except VipaError as error:
             return Finding(name, ERROR, str(error), fix)
         if left:
             level = ERROR if not reached else WARNING
             return Finding(name, level, f"{reached} of {reached + len(left)} places reached; {left[0]}", fix)
         return Finding(name, OK, f"{reached} places of the workspace and home, at {SLOW:.0%} of the speed")
+
+    def leave(self) -> bool:
+        """Of an interrupted dry run: the authority and the speed go back, without waiting for answers. Whether there was any."""
+        if self.moving:
+            self.services.send(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=WHO))
+            for request in self._speeds(0.0):
+                self.services.send(topics.TIGHTEN_LIMITS, request)
+        return self.moving
+
+    async def _visit(self, say: Callable[[str], None]) -> tuple[int, list[str]]:
+        """Places reached, and why others were not; then home. Raises VipaError if motion stops, or home is not reached."""
+        reached, left = 0, []
+        await self._speed(SLOW)
+        for group in self.robot.arms:
+            for number, pose in enumerate(self.places(group.name), 1):
+                said = "reached"
+                try:
+                    await self._slow(PlanMotion.Request(group=group.name, pose=[convert.pose_msg(pose)]))
+                    reached += 1
+                except VipaError as error:
+                    if self._mode() == MotionStatus.STOPPED:
+                        raise
+                    said = f"{group.name} place {number}: {error}"
+                    left.append(said)
+                say(f"dry run, {group.name}, place {number} of 4: {said}")
+        for group in self.robot.groups:
+            await self._slow(PlanMotion.Request(group=group.name, named="home"))
+        return reached, left
+
+    async def _give_back(self) -> None:
+        await self.moves.release()
+        await self._speed(0.0)
+        self.moving = False
 
     def places(self, arm: str) -> list[np.ndarray]:
         """(7,) tool poses in the base: around the middle of the workspace, the hand as at home."""
@@ -125,13 +146,17 @@ class Acts:
         await self.moves.play(plan.steps, plan.dt / SLOW)
 
     async def _speed(self, share: float) -> None:
-        """Draws the speed of every arm to `share`, 0: loosens it again."""
-        for group in self.robot.arms:
-            request = TightenLimits.Request(group=group.name, requester_id=WHO)
-            request.speed_scale, request.release = float(share), not share
+        for request in self._speeds(share):
             answer = await self.services.call(topics.TIGHTEN_LIMITS, request, SERVICE_TIMEOUT_S, RETRY_S)
             if not answer.accepted:
                 raise VipaError(f"{topics.TIGHTEN_LIMITS}: {answer.message}")
+
+    def _speeds(self, share: float) -> Iterator[TightenLimits.Request]:
+        """What draws the speed of every arm to `share`, 0: loosens it again."""
+        for group in self.robot.arms:
+            request = TightenLimits.Request(group=group.name, requester_id=WHO)
+            request.speed_scale, request.release = float(share), not share
+            yield request
 
     async def _known(self) -> None:
         if not await self.services.until(

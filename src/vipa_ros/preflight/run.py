@@ -19,6 +19,7 @@ from vipa_ros.preflight import doctor, host
 
 LIMIT_S = 60.0  # wall seconds; a dry run takes longer
 DRY_RUN_S = 900.0
+LEAVE_S = 5.0  # wall seconds
 MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 
 
@@ -30,18 +31,30 @@ def cell(
     wanted = {"robot": robot, "cameras": cameras, "driver": driver, "moveit": moveit, **acts}
     line = command(ProcessSpec("preflight", "preflight", wanted), Path())
     limit = DRY_RUN_S if acts.get("dry_run") else LIMIT_S
-    try:
-        done = subprocess.run(
-            line, env=env, stdout=subprocess.PIPE, text=True, timeout=limit, encoding="utf-8", check=False
-        )
-    except subprocess.TimeoutExpired:
-        return [Finding("cell", ERROR, f"no answer within {limit:g} s", "is ROS whole here? vipa doctor")]
+    with subprocess.Popen(line, env=env, stdout=subprocess.PIPE, text=True, encoding="utf-8") as done:
+        try:
+            said, _ = done.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            _end(done)
+            return [Finding("cell", ERROR, f"no answer within {limit:g} s", "is ROS whole here? vipa doctor")]
+        except KeyboardInterrupt:
+            _end(done)
+            raise
     if done.returncode == 2:
         raise VipaError("preflight was refused")
     try:
-        return [Finding(**found) for found in json.loads(done.stdout.splitlines()[-1])]
+        return [Finding(**found) for found in json.loads(said.splitlines()[-1])]
     except (ValueError, TypeError, IndexError):
         return [Finding("cell", ERROR, f"preflight ended with status {done.returncode} and no answer", "vipa doctor")]
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Leaves it time to give back the authority and the speed that a dry run takes."""
+    process.terminate()
+    try:
+        process.wait(LEAVE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def lines(findings: list[Finding], quiet: bool = False) -> list[str]:
