@@ -86,9 +86,14 @@ class Cell(Node):
         self.taken = True
         try:
             await act()
-        finally:
-            await self.moves.release()
-            self.taken = False
+        except Exception:  # not finally: an interrupted coroutine can await nothing, `close` does it
+            await self._release()
+            raise
+        await self._release()
+
+    async def _release(self) -> None:
+        await self.moves.release()
+        self.taken = False
 
     def close(self):
         """On the way out: an interrupted calibration leaves the robot to others; motion holds it."""
