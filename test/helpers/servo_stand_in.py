@@ -9,16 +9,16 @@ from collections import deque
 import numpy as np
 
 from vipa.geometry import rotation
+from vipa.moveit.settings import SINGULARITY_HALTS, SINGULARITY_SLOWS
 from vipa.robot.kinematics import GroupKinematics
 from vipa.robot.state import JointTrajectory
 
 PERIOD, LATENCY, TIMEOUT = 0.01, 0.1, 0.1  # seconds: publish_period, max_expected_latency, incoming_command_timeout
 LINEAR, ROTATIONAL = 0.6, 2.0  # scale: m/s, rad/s
-LOWER, HARD = 17.0, 30.0  # condition numbers of the singularity slow-down
 MARGIN, ACCELERATION = 0.05, 10.0  # joint_limit_margins, rad; the smoothing plugin's limit, rad/s²
 BRAKING = 2.0  # m/s² and rad/s² of the tool towards the end of its way
 POSE, TYPES = 2, (0, 1, 2)
-INVALID, OK, APPROACH, LEAVE, SLOW, HALT, BOUND = -1, 0, 1, 3, 4, 5, 6
+INVALID, OK, APPROACH, STOP, LEAVE, SLOW, HALT, BOUND = -1, 0, 1, 2, 3, 4, 5, 6
 
 
 def refusals(servo: dict, groups: dict[str, int]) -> list[str]:
@@ -155,10 +155,12 @@ class StandIn:
         u, s, v = np.linalg.svd(jacobian, full_matrices=False)
         delta = v.T @ ((u.T @ step) / s)
         condition = s[0] / s[-1]
-        if condition > LOWER:  # measured: the code flickers between approaching and leaving
+        if condition > SINGULARITY_HALTS:
+            self.status, delta = (STOP, "Very close to a singularity, emergency stop"), np.zeros_like(delta)
+        elif condition > SINGULARITY_SLOWS:  # measured: the code flickers between approaching and leaving
             self.flip = not self.flip
             self.status = (APPROACH if self.flip else LEAVE, "Close to a singularity, decelerating")
-            delta = delta * max(0.0, 1 - (condition - LOWER) / (HARD - LOWER))
+            delta = delta * (1 - (condition - SINGULARITY_SLOWS) / (SINGULARITY_HALTS - SINGULARITY_SLOWS))
         return delta
 
     def _smooth(self, q: np.ndarray, velocity: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ SEGMENT_FRACTION = 0.002
 SERVO_PERIOD_S = 0.01  # seconds
 SERVO_TIMEOUT_S = 0.1  # seconds that a command stays good: Servo's default
 SERVO_LATENCY_S = 0.1  # seconds that Servo's output reaches ahead: Servo's default
+SINGULARITY_SLOWS, SINGULARITY_HALTS = 60.0, 200.0  # condition numbers; grasps of our tasks lie at up to 92
 SERVO_JOINT_MARGIN_RAD = 0.05  # radians from the limits, which have the robot file's position_margin taken off already
 
 
@@ -122,8 +123,9 @@ def _servo(group: Group, robot: Robot) -> dict[str, Any]:
         # Servo does not start with one that is larger than the scene's
         "self_collision_proximity_threshold": min(robot.margin / 2, FINGER_MARGIN_M),
         "scene_collision_proximity_threshold": FINGER_MARGIN_M,
-        "lower_singularity_threshold": 17.0,
-        "hard_stop_singularity_threshold": 30.0,
+        # Servo halts at the second for good. Its joints' speeds are limited anyhow, by itself and by motion's gate
+        "lower_singularity_threshold": SINGULARITY_SLOWS,
+        "hard_stop_singularity_threshold": SINGULARITY_HALTS,
         "joint_limit_margins": [SERVO_JOINT_MARGIN_RAD],
     }
 

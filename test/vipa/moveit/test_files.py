@@ -140,3 +140,14 @@ def test_the_command_writes_checks_and_refuses(tmp_path, capsys):
     assert run("moveit", "--out", str(tmp_path)) == 2
     assert run("list") == 0 and "ur5e_single" in capsys.readouterr().out
     assert run("check", "fr3_inspire") == 0 and "six_joint" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arm,joints",  # where Insert-Flower takes hold, seeds 1 and 2
+    [("right", (-0.91, 0.55, 0.32, -2.0, -1.76, 3.12, 0.86)), ("left", (0.76, 0.46, -0.03, -2.02, 1.83, 3.35, 0.9))],
+)
+def test_servo_does_not_halt_where_a_task_takes_hold(arm, joints):
+    robot = load_robot("fr3_dual")
+    servo = yaml.safe_load((names.folder(robot) / "servo.yaml").read_text(encoding="utf-8"))[arm]
+    values = np.linalg.svd(Kinematics(robot).group(arm).jacobian(np.array(joints)), compute_uv=False)
+    assert 30 < values[0] / values[-1] < servo["hard_stop_singularity_threshold"]
