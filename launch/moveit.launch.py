@@ -1,6 +1,6 @@
 """ros2 launch vipa_ros moveit.launch.py task:=water_plant — the cell with MoveIt: a Servo node an arm, move_group, our planner.
 
-Only the motion node commands a controller; a commander (or `vipa_ros.nodes.*`) is started beside it. Never run as a whole: docs/moveit.md.
+Only the motion node commands a controller; a commander (or `vipa_ros.nodes.*`) is started beside it. docs/moveit.md.
 """
 
 from dataclasses import replace
