@@ -76,7 +76,7 @@ class SoftwareCamera:
             f.timestamp, f.frame_number = stamp, number
             f.domain = domain.hardware_clock if self.hardware else domain.global_time
             f.profile = profile.as_video_stream_profile()
-            if sensor is self.depth:
+            if sensor is self.depth and hasattr(f, "depth_units"):  # librealsense 2.54 has it not
                 f.depth_units = self.units
             sensor.on_video_frame(f)
 
