@@ -84,7 +84,7 @@ class BagWriter:
         custom_data: dict[str, str] | None = None,
         *,
         queue_bytes: int = 64 << 20,
-        flush_period: float = 0.5,
+        flush_period: float = 0.25,
     ):
         self.folder = Path(folder)
         self.path = self.folder / f"{self.folder.resolve().name}_0.mcap"
