@@ -44,6 +44,7 @@ class FrameDataset(Dataset):
         self.driver = np.concatenate([_drivers(s) for s in stores])  # (N,), see FrameStore
         self.instructions = [text for s in stores for text in s.instructions]
         self.subtasks = subtask_names(stores)
+        self.subtask = np.concatenate([_numbered(s, self.subtasks) for s in stores])  # (N,) index into it, -1 unknown
         self.prompts: list[np.ndarray] = []
         self.features: np.ndarray | None = None
         self.conditions: np.ndarray | None = (
@@ -93,7 +94,8 @@ class FrameDataset(Dataset):
             "actions": self._normalised[0][indices],
             "committed": self._normalised[2][indices],
             "state": self._normalised[1][indices],
-            **{name: self.gather(name, indices) for name in ("target", "tip", "subtask")},
+            "subtask": self.subtask[indices],
+            **{name: self.gather(name, indices) for name in ("target", "tip")},
         }
         if self.conditions is None:
             out |= self._seen(indices, augmentation, rng)
@@ -148,18 +150,13 @@ class FrameDataset(Dataset):
         out = np.empty((len(indices), *like.shape[1:]), like.dtype)
         for i, (store, index) in enumerate(zip(which, indices, strict=True)):
             out[i] = np.nan if arrays[store] is None else arrays[store][index - self.offsets[store]]
-        return self._numbered(out, which) if name == "subtask" else out
-
-    def _numbered(self, indices: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Indices (B,) into the sub-tasks of stores ``which`` (B,) as indices into ``self.subtasks``; -1 stays."""
-        tables = [np.array([self.subtasks.index(n) for n in s.subtasks] + [-1]) for s in self.stores]
-        return np.array([tables[store][index] for store, index in zip(which, indices, strict=True)], indices.dtype)
+        return out
 
     def parts(self) -> np.ndarray:
         """(N,) the part of a task that each frame shows: a number for each pair of instruction and sub-task."""
         texts = {text: i for i, text in enumerate(dict.fromkeys(self.instructions))}
         told = np.array([texts[text] for text in self.instructions])[self.episode]
-        return told * (len(self.subtasks) + 1) + self.gather("subtask", np.arange(len(self))) + 1
+        return told * (len(self.subtasks) + 1) + self.subtask + 1
 
     def _labels(self, store: FrameStore) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Raw actions (N, H, A), the same as a committed prefix would have them (N, H, A), states (N, S), float32, and the episode
@@ -210,6 +207,12 @@ class FrameDataset(Dataset):
 def subtask_names(stores: Sequence[FrameStore]) -> list[str]:
     """The names of all stores' sub-tasks, each once, in the order in which they come."""
     return list(dict.fromkeys(name for store in stores for name in store.subtasks))
+
+
+def _numbered(store: FrameStore, subtasks: list[str]) -> np.ndarray:
+    """(N,) int64: the store's sub-tasks as indices into ``subtasks``; -1 stays."""
+    table = np.array([subtasks.index(name) for name in store.subtasks] + [-1], np.int64)
+    return table[np.asarray(store.arrays["subtask"])]
 
 
 def _drivers(store: FrameStore) -> np.ndarray:

@@ -18,6 +18,9 @@ from vipa_model.processing.images import lift_depth
 from vipa_model.processing.processing_vipa import VipaProcessor
 
 BATCH = 32
+# What of the queries' answers is scored, and as what kind: to a record's own instruction, and to another in the same pictures
+AS_TOLD = {"target": "queries: target", "tip": "queries: tip"}
+OTHERWISE = {"target": "queries: told otherwise"}
 LONGEST = 16  # tokens of an answer
 _THING = re.compile(r"Where is the (.+) in relation to the gripper")
 
@@ -62,15 +65,15 @@ def score_checkpoint(
 
     Raises ValueError for files or a checkpoint that cannot be read, or files without a question that has a vector."""
     model, processor = VipaForActionPrediction.from_pretrained(folder), VipaProcessor.from_pretrained(folder)
-    waiting, instructed, otherwise, out = defaultdict(list), [], [], defaultdict(Scores)
+    waiting, instructed, out = defaultdict(list), [], defaultdict(Scores)
     groups = Groups(files)
     count = min(count, len(groups))
     for i in range(count):
         place, records = groups.read(i * len(groups) // count)
         if model.model.answers is not None:
             asked = [(place, record) for record in records if "target" in record][:1]
-            instructed += asked
-            otherwise += [(place, record | other) for place, record in asked for other in record.get("others", [])]
+            instructed += [(place, record, AS_TOLD) for place, record in asked]
+            instructed += [(p, record | other, OTHERWISE) for p, record in asked for other in record.get("others", [])]
         for record in (r for r in records if "question" in r and "vector" in r):
             ids = processor.ids([record["question"]], len(record["images"]))
             waiting[len(ids), len(record["images"])].append((place, record, ids))
@@ -95,15 +98,11 @@ def score_checkpoint(
             progress(done / total)
     for start in range(0, len(instructed), BATCH):
         part = instructed[start : start + BATCH]
-        for name, places in _answered_points(model, processor, part, without_depth).items():
-            for (_, record), place in zip(part, places, strict=True):
-                if name in record:
-                    out[f"queries: {name}"].point.append(float(np.linalg.norm(place - record[name])))
-    for start in range(0, len(otherwise), BATCH):
-        part = otherwise[start : start + BATCH]
-        places = _answered_points(model, processor, part, without_depth).get("target", [])
-        for (_, record), place in zip(part, places):
-            out["queries: told otherwise"].point.append(float(np.linalg.norm(place - record["target"])))
+        pairs = [(place, record) for place, record, _ in part]
+        for name, places in _answered_points(model, processor, pairs, without_depth).items():
+            for (_, record, scored), place in zip(part, places, strict=True):
+                if name in scored and name in record:
+                    out[scored[name]].point.append(float(np.linalg.norm(place - record[name])))
     return {kind: out[kind].as_dict() for kind in sorted(out)}
 
 
