@@ -100,15 +100,14 @@ class Finder:
         if count < MIN_CORNERS:
             return self._too_few(count, 0 if mark_ids is None else len(mark_ids), grey)
         ids, corners = np.asarray(ids).ravel(), np.asarray(corners, np.float64).reshape(-1, 2)
-        if why := self._unsharp(grey, corners, ids):
+        axes = self._axes(corners, ids)
+        if why := self._unsharp(grey, corners, axes):
             return why
-        return Sighting(ids, self._refined(grey, corners, ids), (grey.shape[1], grey.shape[0]))
+        return Sighting(ids, self._refined(grey, corners, axes), (grey.shape[1], grey.shape[0]))
 
-    def _refined(self, grey: np.ndarray, corners: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    def _refined(self, grey: np.ndarray, corners: np.ndarray, axes: np.ndarray) -> np.ndarray:
         """(n, 2): each corner by a window that no marker's edge lies in: OpenCV's own may hold one, which pulls the corner."""
-        gap = (
-            (self.board.square - self.board.marker) / 2 * np.linalg.svd(self._axes(corners, ids), compute_uv=False)[-1]
-        )
+        gap = (self.board.square - self.board.marker) / 2 * np.linalg.svd(axes, compute_uv=False)[-1]
         half = int(np.clip(gap, *WINDOW))
         until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-3)
         found = np.ascontiguousarray(corners, np.float32).reshape(-1, 1, 2)
@@ -128,7 +127,7 @@ class Finder:
             return f"{marks} markers and no corner between them: is the board {what}?"
         return f"only {corners} corners of the board are seen; wanted: {MIN_CORNERS}"
 
-    def _unsharp(self, grey: np.ndarray, corners: np.ndarray, ids: np.ndarray) -> str:
+    def _unsharp(self, grey: np.ndarray, corners: np.ndarray, axes: np.ndarray) -> str:
         """'' or that edges are wide: out of focus, or moved while it was exposed. Looked at along both axes of the board."""
         low, high = corners.min(axis=0).astype(int), corners.max(axis=0).astype(int) + 1
         part = grey[max(low[1], 0) : high[1], max(low[0], 0) : high[0]].astype(np.float32)
@@ -139,7 +138,7 @@ class Finder:
             return f"the board has {bright - dark:.0f} grey levels between black and white; allowed: {CONTRAST:.0f} or more"
         row, column = np.gradient(part)
         widths = []
-        for axis in self._axes(corners, ids):
+        for axis in axes:
             unit = axis / max(np.linalg.norm(axis), 1e-9)
             steepest = np.percentile(np.abs(column * unit[0] + row * unit[1]), 99.5)
             widths.append((bright - dark) / max(float(steepest), 1e-6))

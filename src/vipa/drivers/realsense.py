@@ -74,10 +74,10 @@ class Device:
                 f"camera {c.name} ({self.facts['serial']}): no {' and no '.join(missing)} of {c.width}x{c.height} at {c.rate:g} Hz; "
                 f"it has: {', '.join(self.offers()) or 'none'}"
             )
-        sync = library().option.inter_cam_sync_mode
-        if self.camera.realsense.sync != "none" and not any(s.supports(sync) for s, _ in chosen):
+        sync = self.camera.realsense.sync
+        if sync != "none" and not any(s.supports(rs.option.inter_cam_sync_mode) for s, _ in chosen):
             raise VipaError(
-                f"camera {self.camera.name} ({self.facts['serial']}): realsense.sync {self.camera.realsense.sync}; "
+                f"camera {self.camera.name} ({self.facts['serial']}): realsense.sync {sync}; "
                 "this model has no hardware sync: none"
             )
         try:
@@ -86,10 +86,11 @@ class Device:
                 sensor.open(profiles)
                 self._open.append(sensor)
                 sensor.start(self._syncer)
-        except (VipaError, RuntimeError) as error:
+        except VipaError:
             self.close()
-            if isinstance(error, VipaError):
-                raise
+            raise
+        except RuntimeError as error:
+            self.close()
             raise VipaError(f"camera {self.camera.name} ({self.facts['serial']}): {error}") from None
 
     def offers(self) -> list[str]:

@@ -40,7 +40,8 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
     A D405's colour comes from its depth module: its profile is set there, and until 4.57 its topic is image_rect_raw.
     """
     profile = f"{camera.width}x{camera.height}x{round(camera.rate)}"
-    namespace, name = camera_topics(camera.name)["color"].split("/")[1:3]
+    color = camera_topics(camera.name)["color"]
+    namespace, name = color.split("/")[1:3]
     parameters = {
         "serial_no": f"_{camera.serial}" if camera.serial else "",  # the underscore keeps ROS from reading a number
         "rgb_camera.color_profile": profile,
@@ -61,7 +62,6 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
         "use_sim_time": False,
     }
     parameters |= _settings(camera)
-    color = camera_topics(camera.name)["color"]
     return ProcessSpec(
         name,
         "realsense2_camera_node",
