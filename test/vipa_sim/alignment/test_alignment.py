@@ -7,33 +7,23 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from helpers.arrangements import arrangements
 from vipa.errors import VipaError
 from vipa.geometry import poses
 from vipa.geometry.camera_turn import turn_words
-from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
 from vipa_model.processing.directions import direction_words, directions, read_answer, robot_view, score
 from vipa_model.processing.images import lift_depth
 from vipa_sim.alignment import questions, records, scenes
-from vipa_sim.alignment.arrangement import Arranger
 from vipa_sim.alignment.questions import STEPS, Still, trajectory
 from vipa_sim.alignment.things import Thing, vocabulary
-from vipa_sim.cell import SimCell
 
 
 @pytest.fixture(scope="module")
 def drawn():
     """(vocabulary, 40 arrangements of Water-Plant)."""
-    task = load_task("water_plant")
-    cell = SimCell(load_robot(task.robot), task)
-    words = vocabulary(task, cell.scene.bodies)
-    arranger, found = Arranger(cell, words), []
-    for seed in range(8):
-        arranger.begin(seed)
-        rng = np.random.default_rng(seed)
-        found += [arranger.draw(rng) for _ in range(5)]
-    yield words, found
-    arranger.close()
+    with arrangements("water_plant", 8, 5) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

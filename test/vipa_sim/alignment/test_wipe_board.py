@@ -3,32 +3,20 @@
 import numpy as np
 import pytest
 
+from helpers.arrangements import arrangements
 from vipa.geometry import poses
-from vipa.robot.description import load_robot
-from vipa.tasks.task import load_task
 from vipa_sim.alignment import questions
-from vipa_sim.alignment.arrangement import Arranger
 from vipa_sim.alignment.questions import Still
-from vipa_sim.alignment.things import vocabulary
-from vipa_sim.cell import SimCell
 from vipa_sim.objects.cloth import HEIGHT, LENGTH
 
 
 @pytest.fixture(scope="module")
 def drawn():
     """(vocabulary, [(arrangement, where the ink is (N, 2) m)])."""
-    task = load_task("wipe_board")
-    cell = SimCell(load_robot(task.robot), task)
-    words = vocabulary(task, cell.scene.bodies)
-    arranger, found = Arranger(cell, words), []
-    for seed in range(5):
-        arranger.begin(seed)
-        rng = np.random.default_rng(seed)
-        for _ in range(6):
-            scene = arranger.draw(rng)
-            found.append((scene, cell.scene.ink.places + scene.bodies["board"][:2]))
-    yield words, found
-    arranger.close()
+    with arrangements(
+        "wipe_board", 5, 6, lambda scene, cell: (scene, cell.scene.ink.places + scene.bodies["board"][:2])
+    ) as found:
+        yield found
 
 
 def test_the_mark_is_the_ink_that_is_nearest_to_where_the_cloth_is_now(drawn):
