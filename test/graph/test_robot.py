@@ -2,6 +2,7 @@
 ros2_control's sources say; and homing in the simulated cell."""
 
 import itertools
+import signal
 import threading
 
 import numpy as np
@@ -23,6 +24,7 @@ from vipa_msgs.msg import ActionChunk, MotionStatus, RobotStatus, SafetyStatus
 from vipa_msgs.srv import EStop, SetAuthority
 
 from helpers.graph_world import WALL, World
+from helpers.meeting import meet
 from vipa.drivers.controllers import TYPE
 from vipa.motion.chunk import GroupAction
 from vipa.recording import topics
@@ -316,8 +318,8 @@ HOME_GRAPH = [ProcessSpec("sim", "sim", {**CELL, "cameras": False, "speed": 0.0}
               ProcessSpec("planner", "planner", CELL), ProcessSpec("robot", "robot", {"robot": "fr3_single", "use_sim_time": True})]  # fmt: skip
 
 
-@pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)
-def test_home_brings_the_arm_home_around_what_stands_there(world):
+def sent_away(world):
+    """The arm is away from home, by commander `test`, who has the authority: newest motion status, and a function: how far from home it is."""
     robot = load_robot("fr3_single")
     status = world.newest(MotionStatus, topics.MOTION_STATUS, PROFILES["stream"])
     states = world.newest(JointState, topics.JOINT_STATES, PROFILES["stream"])
@@ -354,11 +356,60 @@ def test_home_brings_the_arm_home_around_what_stands_there(world):
         return at_rest and distance() > 1.0
 
     world.wait(gone, "the arm to be away")
-    refused = world.call(Trigger, topics.HOME, Trigger.Request())
-    assert not refused.success and "'test' has the authority" in refused.message
+    return status, distance
+
+
+def let_go(world, status):
     world.call(SetAuthority, topics.SET_AUTHORITY, SetAuthority.Request(requester_id="test"))
     world.wait(lambda: status[0].authority == "", "the authority to be free")
+
+
+@pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)
+def test_home_brings_the_arm_home_around_what_stands_there(world):
+    status, distance = sent_away(world)
+    refused = world.call(Trigger, topics.HOME, Trigger.Request())
+    assert not refused.success and "'test' has the authority" in refused.message
+    let_go(world, status)
     answer = world.call(Trigger, topics.HOME, Trigger.Request())
     assert answer.success, answer.message
     assert distance() < 0.02
     world.wait(lambda: status[0].authority == "", "the authority to be free again")
+
+
+def going_home(world, status):
+    """The answer to come of a homing that moves."""
+    let_go(world, status)
+    home = world.node.create_client(Trigger, topics.HOME)
+    world.wait(home.service_is_ready, topics.HOME)
+    meet(world.node, "robot", world.wait)
+    answer = home.call_async(Trigger.Request())
+    moving = lambda: status[0].authority == "home" and status[0].mode == MotionStatus.EXECUTING  # noqa: E731
+    world.wait(lambda: moving() or answer.done(), "the arm to go home")
+    assert not answer.done(), answer.result()
+    return answer
+
+
+@pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)
+def test_homing_says_that_motion_fell_silent_and_leaves_it_the_authority_s_end(world):
+    status, _ = sent_away(world)
+    answer = going_home(world, status)
+    motion = world.supervisor.processes["motion"]
+    motion.send_signal(signal.SIGSTOP)
+    try:
+        world.wait(answer.done, "an answer")
+    finally:
+        motion.send_signal(signal.SIGCONT)
+    assert answer.result().message.startswith("homing: nothing heard from motion for 4."), answer.result()
+    world.wait(lambda: status[0].authority == "", "the authority to be free")
+
+
+@pytest.mark.parametrize("world", [HOME_GRAPH], indirect=True)
+def test_a_robot_node_that_ends_in_the_middle_of_homing_gives_the_authority_back(world):
+    status, _ = sent_away(world)
+    going_home(world, status)
+    node = world.supervisor.processes.pop("robot")
+    node.send_signal(signal.SIGINT)
+    world.wait(lambda: status[0].authority == "", "the authority to be free")
+    assert node.wait(WALL) == 0
+    said = world.supervisor.last_lines("robot")
+    assert not [line for line in said if "Traceback" in line or "GeneratorExit" in line], said

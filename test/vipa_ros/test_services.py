@@ -34,7 +34,7 @@ class Deaf:
 
 @pytest.fixture
 def ask():
-    """ask(server's lost answers, wait, again) → (the answer or the error, how often it was asked)."""
+    """ask(server's lost answers, wait, again, vain) → (the answer or the error, how often it was asked)."""
     domain = Domain()
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain.id)
@@ -42,12 +42,12 @@ def ask():
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
-    def run(lost, wait, again):
+    def run(lost, wait, again, vain=lambda: ""):
         deaf, services = Deaf(node, lost), Services(node, {"/deaf": Trigger})
 
         async def call():
             try:
-                return (await services.call("/deaf", Trigger.Request(), wait, again)).message
+                return (await services.call("/deaf", Trigger.Request(), wait, again, vain)).message
             except VipaError as error:
                 return error
 
@@ -69,6 +69,12 @@ def test_what_may_be_asked_twice_is(ask):
 def test_what_may_not_is_asked_once(ask):
     error, asked = ask(lost=1, wait=1.0, again=0.0)
     assert isinstance(error, VipaError) and "/deaf did not answer within 1 s" in str(error) and asked == 1
+
+
+def test_what_is_waited_for_in_vain_is_not_waited_for(ask):
+    looks = iter(["", "", "nothing heard from it"])
+    error, _ = ask(lost=100, wait=60.0, again=0.0, vain=lambda: next(looks))
+    assert isinstance(error, VipaError) and str(error) == "nothing heard from it"
 
 
 @pytest.mark.parametrize("comes, wait", [(True, 60.0), (False, 0.2)])

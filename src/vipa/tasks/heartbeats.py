@@ -2,6 +2,7 @@
 
 # seconds between two calls of `silent`: it was the caller that stood still, and it knows nothing of the others
 ASLEEP_S = 1.0
+SILENCE_S = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 
 
 class Heartbeats:

@@ -1,13 +1,11 @@
 """A running cell as calibration sees it: pictures, joints, commands, and moves through the gate."""
 
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from vipa_msgs.srv import SetAuthority
 
 from vipa.calibration.bags import of_info
 from vipa.calibration.view import Intrinsics
@@ -38,7 +36,6 @@ class Cell(Node):
         self.robot, self.cameras = robot, cameras
         self.services_ = Services(self, {})
         self.moves = Moves(self, robot, self.services_, COMMANDER, "calibration")
-        self.taken = False
         self.states, listen = JointStates(robot), Listener(self).on
         self.infos: dict[str, Intrinsics] = {}
         self.pictures: dict[str, np.ndarray] = {}
@@ -80,26 +77,9 @@ class Cell(Node):
                 f"nothing is heard of {', '.join(lacking())}; is a cell running in this ROS domain? vipa cell"
             )
 
-    async def guided(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """`act` with the authority to move."""
-        await self.moves.take()
-        self.taken = True
-        try:
-            await act()
-        except Exception:  # not finally: an interrupted coroutine can await nothing, `close` does it
-            await self._release()
-            raise
-        await self._release()
-
-    async def _release(self) -> None:
-        await self.moves.release()
-        self.taken = False
-
     def close(self):
         """On the way out: an interrupted calibration leaves the robot to others; motion holds it."""
-        if self.taken:
-            self.services_.send(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=COMMANDER))
-            time.sleep(0.1)  # it is on its way
+        self.moves.leave()
 
 
 def run(make: Callable[[], Cell], act: Callable[[Cell], Coroutine[Any, Any, Any]]) -> Any:

@@ -16,6 +16,7 @@ from vipa.recording import topics
 from vipa.robot.kinematics import Kinematics
 from vipa_ros.calibration.cell import Cell
 from vipa_ros.common import convert
+from vipa_ros.robot.moves import Unreached
 
 LOOK_TIMEOUT_S = 4.0  # seconds of ROS time for pictures of a pose
 ENOUGH = 3  # pictures of a pose
@@ -48,10 +49,8 @@ async def guided(
             target = np.concatenate([pose[:3, 3], rotation.from_matrix(pose[:3, :3])])
             try:
                 await cell.moves.to(PlanMotion.Request(group=how.arm, pose=[convert.pose_msg(target)]))
-            except VipaError as error:
-                if cell.moves.motion.mode == cell.moves.motion.STOPPED:
-                    raise
-                say(f"pose {number}/{count}: left out: {error}")
+            except Unreached as error:
+                say(f"pose {number}/{count}: left out: {error.why}")
                 continue
             before = len(views.views)
             await _looked(cell, views)
@@ -60,7 +59,7 @@ async def guided(
         for group in cell.robot.groups:
             await cell.moves.to(PlanMotion.Request(group=group.name, named="home"))
 
-    await cell.guided(around)
+    await cell.moves.held(around)
     await _at_rest(cell)
     return views
 
@@ -78,7 +77,7 @@ async def _looked(cell: Cell, views: PoseViews) -> bool:
     busy simulation takes longer. Raises VipaError if none come."""
     began = cell.states.stamp_ns
     over = lambda: views.pictures >= ENOUGH or cell.states.stamp_ns - began > LOOK_TIMEOUT_S * 1e9  # noqa: E731
-    if not await cell.services_.until(over, STANDSTILL_TIMEOUT_S):
+    if not await cell.moves.until(over, STANDSTILL_TIMEOUT_S):
         raise VipaError(
             f"{topics.JOINT_STATES} has not gone on by {LOOK_TIMEOUT_S:g} s within {STANDSTILL_TIMEOUT_S:g} s"
         )

@@ -79,7 +79,7 @@ async def measured(cell: Cell, arm: str, joint: str, amplitude: float) -> Latenc
             for opening in OPENINGS:
                 await _hand(cell, group, opening)
 
-    await cell.guided(swing)
+    await cell.moves.held(swing)
     await cell.services_.pause(REST_S)
     names = cell.states.names
     table, times = np.array(ear.joints), np.array(ear.times)
@@ -105,7 +105,7 @@ async def _hand(cell: Cell, group: Group, opening: float) -> None:
     msg.start_time = moves.motion.header.stamp
     moves.send(msg)
     began = cell.states.stamp_ns
-    await cell.services_.until(lambda: cell.states.stamp_ns - began > HAND_S * 1e9, 60.0)
+    await moves.until(lambda: cell.states.stamp_ns - began > HAND_S * 1e9, 60.0)
 
 
 def _columns(cell: Cell, group: Group) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from vipa.recording import topics
 from vipa_ros.common.qos import PROFILES
@@ -23,7 +24,7 @@ class Listener:
         self.said = 0.0
         self.diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, PROFILES["stream"])
 
-    def on(self, kind: type, topic: str, take: Callable, qos: QoSProfile, **options) -> None:
+    def on(self, kind: type, topic: str, take: Callable, qos: QoSProfile, **options) -> Subscription:
         """Calls take(message) for every message of `topic`; where it raises ValueError, the message was of no use."""
 
         def guarded(msg):
@@ -32,7 +33,7 @@ class Listener:
             except (ValueError, OverflowError) as error:
                 self.drop(topic, str(error))
 
-        self.node.create_subscription(kind, topic, guarded, qos, **options)
+        return self.node.create_subscription(kind, topic, guarded, qos, **options)
 
     def drop(self, topic: str, reason: str) -> None:
         """A message of `topic` could not be used."""

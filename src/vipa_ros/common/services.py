@@ -34,21 +34,23 @@ class Services:
         if answered is not None:
             future.add_done_callback(answered)
 
-    async def call(self, name: str, request, wait: float, again: float = 0.0):
+    async def call(self, name: str, request, wait: float, again: float = 0.0, vain: Callable[[], str] = lambda: ""):
         """The answer of a service; VipaError if it is not there, or does not answer, within `wait` wall seconds.
 
-        again: wall seconds without an answer after which the request, which may be executed twice, is sent again; 0: never. A
+        vain: '' or why no answer is waited for any more, which is raised. again: wall seconds without an answer after which the request, which may be executed twice, is sent again; 0: never. A
         client knows that the server is there, not that the server knows of the client: rmw_fastrtps waits 0.1 s for that and then
         drops the answer for good.
         """
-        client, began, sent = self.clients[name], time.monotonic(), []
+        client, began, sent, why = self.clients[name], time.monotonic(), [], ""
         answer = Future(executor=self.node.executor)
 
         def look():
+            nonlocal why
             now = time.monotonic()
             if answer.done():
                 return
-            if now - began > wait:
+            why = vain() or (f"service {name} did not answer within {wait:g} s" if now - began > wait else "")
+            if why:
                 answer.set_result(None)
             elif (not sent or (again and now - sent[-1] > again)) and client.service_is_ready():
                 sent.append(now)
@@ -58,7 +60,7 @@ class Services:
         result = await answer
         self.node.destroy_timer(timer)
         if result is None:
-            raise VipaError(f"service {name} did not answer within {wait:g} s")
+            raise VipaError(why)
         return result
 
     async def within(self, future: Future, wait: float):

@@ -9,7 +9,6 @@ whatever it finds.
 import dataclasses
 import json
 import sys
-import time
 
 from rclpy.node import Node
 
@@ -56,8 +55,8 @@ class Preflight(Node):
 
     def close(self):
         """On the way out, also of an interrupted dry run."""
-        if self.acts is not None and self.acts.leave():
-            time.sleep(0.1)  # it is on its way
+        if self.acts is not None:
+            self.acts.moves.leave()
 
 
 def spin(preflight: Preflight) -> None:

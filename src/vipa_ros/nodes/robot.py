@@ -188,6 +188,10 @@ class RobotNode(Node):
         response.scene_card = json.dumps(card) if response.success else ""
         return response
 
+    def close(self):
+        """On the way out, also of an interrupted homing."""
+        self.homing.moves.leave()
+
 
 def main():
     node.run(RobotNode)

@@ -23,7 +23,7 @@ from vipa.robot.description import load_robot
 from vipa.robot.joint_states import JointStates
 from vipa.robot.measured import GroupReader
 from vipa.tasks import scorecard
-from vipa.tasks.heartbeats import Heartbeats
+from vipa.tasks.heartbeats import SILENCE_S, Heartbeats
 from vipa.tasks.runner import EpisodePhase
 from vipa_ros.cameras.reader import CameraReader
 from vipa_ros.common import convert, lockstep, node
@@ -34,7 +34,6 @@ from vipa_ros.episode.opening import Heard, Opening
 from vipa_ros.episode.running import Running, status_msg
 from vipa_ros.episode.takeover import Takeover
 
-SILENCE_S = {"motion": 4.0, "cell": 6.0}  # wall seconds after which one of them counts as dead
 LOOK_NS = 50_000_000  # between two looks at an episode in a real cell
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from vipa_msgs.msg import MotionStatus, SafetyStatus
-from vipa_msgs.srv import EStop, PlanMotion, ReArm, SetAuthority, TightenLimits
+from vipa_msgs.srv import EStop, PlanMotion, ReArm, TightenLimits
 
 from vipa.errors import VipaError
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding
@@ -15,7 +15,7 @@ from vipa_ros.common import convert
 from vipa_ros.common.listening import Listener
 from vipa_ros.common.qos import PROFILES
 from vipa_ros.common.services import RETRY_S, Services
-from vipa_ros.robot.moves import Moves
+from vipa_ros.robot.moves import Moves, Unreached
 
 WHO = "doctor"
 SERVICE_TIMEOUT_S = 5.0  # wall seconds for a service
@@ -32,7 +32,6 @@ class Acts:
         services.add({topics.ESTOP: EStop, topics.REARM: ReArm, topics.TIGHTEN_LIMITS: TightenLimits})
         self.moves = Moves(node, robot, services, WHO, "dry run")
         self.safety: SafetyStatus | None = None
-        self.moving = False  # with the authority and at another speed
         Listener(node).on(SafetyStatus, topics.SAFETY_STATUS, self._on_safety, PROFILES["latched"])
 
     def _on_safety(self, msg):
@@ -77,53 +76,39 @@ class Acts:
         name, fix = "dry run", "look at what stands there; task file: fixtures; robot file: workspace, home"
         try:
             await self._known()
-            await self.moves.take()
-            self.moving = True
-            try:
-                reached, left = await self._visit(say)
-            except Exception:  # not finally: an interrupted coroutine can await nothing, `leave` does it
-                await self._give_back()
-                raise
-            await self._give_back()
+            back = [(topics.TIGHTEN_LIMITS, request) for request in self._speeds(0.0)]
+            reached, left = await self.moves.held(lambda: self._visit(say), back)
         except VipaError as error:
-            return Finding(name, ERROR, str(error), fix)
+            silent = self.moves.silent("motion", "cell")
+            return Finding(
+                name, ERROR, str(error), "look at its log, start it again, and repeat this" if silent else fix
+            )
         if left:
             level = ERROR if not reached else WARNING
             return Finding(name, level, f"{reached} of {reached + len(left)} places reached; {left[0]}", fix)
         return Finding(name, OK, f"{reached} places of the workspace and home, at {SLOW:.0%} of the speed")
 
-    def leave(self) -> bool:
-        """Of an interrupted dry run: the authority and the speed go back, without waiting for answers. Whether there was any."""
-        if self.moving:
-            self.services.send(topics.SET_AUTHORITY, SetAuthority.Request(requester_id=WHO))
-            for request in self._speeds(0.0):
-                self.services.send(topics.TIGHTEN_LIMITS, request)
-        return self.moving
-
     async def _visit(self, say: Callable[[str], None]) -> tuple[int, list[str]]:
-        """Places reached, and why others were not; then home. Raises VipaError if motion stops, or home is not reached."""
+        """Places reached, and why others were not; then home. Raises VipaError if no further place can be reached, or home is not."""
         reached, left = 0, []
-        await self._speed(SLOW)
+        for request in self._speeds(SLOW):
+            answer = await self.moves.ask(topics.TIGHTEN_LIMITS, request)
+            if not answer.accepted:
+                raise VipaError(f"{topics.TIGHTEN_LIMITS}: {answer.message}")
         for group in self.robot.arms:
             for number, pose in enumerate(self.places(group.name), 1):
                 said = "reached"
                 try:
-                    await self._slow(PlanMotion.Request(group=group.name, pose=[convert.pose_msg(pose)]))
+                    request = PlanMotion.Request(group=group.name, pose=[convert.pose_msg(pose)])
+                    await self.moves.to(request, slower=1 / SLOW)
                     reached += 1
-                except VipaError as error:
-                    if self._mode() == MotionStatus.STOPPED:
-                        raise
-                    said = f"{group.name} place {number}: {error}"
+                except Unreached as error:
+                    said = f"{group.name} place {number}: {error.why}"
                     left.append(said)
                 say(f"dry run, {group.name}, place {number} of 4: {said}")
         for group in self.robot.groups:
-            await self._slow(PlanMotion.Request(group=group.name, named="home"))
+            await self.moves.to(PlanMotion.Request(group=group.name, named="home"), slower=1 / SLOW)
         return reached, left
-
-    async def _give_back(self) -> None:
-        await self.moves.release()
-        await self._speed(0.0)
-        self.moving = False
 
     def places(self, arm: str) -> list[np.ndarray]:
         """(7,) tool poses in the base: around the middle of the workspace, the hand as at home."""
@@ -138,18 +123,6 @@ class Acts:
             np.concatenate([middle + reach * [x, y, z], home[3:]])
             for x, y, z in ((-1, -1, 0), (-1, 1, 0), (0.4, 0.6, -0.4), (0.4, -0.6, 0.2))
         ]
-
-    async def _slow(self, request: PlanMotion.Request) -> None:
-        plan = await self.services.call(topics.PLAN_MOTION, request, 30.0)
-        if not plan.success:
-            raise VipaError(plan.message)
-        await self.moves.play(plan.steps, plan.dt / SLOW)
-
-    async def _speed(self, share: float) -> None:
-        for request in self._speeds(share):
-            answer = await self.services.call(topics.TIGHTEN_LIMITS, request, SERVICE_TIMEOUT_S, RETRY_S)
-            if not answer.accepted:
-                raise VipaError(f"{topics.TIGHTEN_LIMITS}: {answer.message}")
 
     def _speeds(self, share: float) -> Iterator[TightenLimits.Request]:
         """What draws the speed of every arm to `share`, 0: loosens it again."""

@@ -16,10 +16,9 @@ class Homing:
 
     async def home(self) -> None:
         """One arm after the other. Refused while a commander holds the authority. Raises VipaError: what stands in the way."""
-        await self.moves.take()
-        try:
-            for group in self.robot.groups:
-                if self.moves.distance(group, group.home) >= AT_GOAL_RAD / 4:
-                    await self.moves.to(PlanMotion.Request(group=group.name, named="home"))
-        finally:
-            await self.moves.release()
+        await self.moves.held(self._home)
+
+    async def _home(self) -> None:
+        for group in self.robot.groups:
+            if self.moves.distance(group, group.home) >= AT_GOAL_RAD / 4:
+                await self.moves.to(PlanMotion.Request(group=group.name, named="home"))
