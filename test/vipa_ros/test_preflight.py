@@ -15,8 +15,10 @@ from vipa.errors import VipaError
 from vipa.preflight.finding import ERROR, OK, WARNING, Finding
 from vipa.robot.description import load_robot
 from vipa.tasks.task import load_task
+from vipa_cli import cli
 from vipa_ros.bringup.episode_graph import EpisodeConfig
 from vipa_ros.preflight import doctor, host, run
+from vipa_ros.preflight.pictures import pictures
 
 ROBOT, TASK = load_robot("fr3_single"), load_task("water_plant")
 
@@ -145,6 +147,58 @@ def test_another_middleware_and_a_profile_that_is_not_in_force_are_found(monkeyp
     assert doctor.dds_profile().level == ERROR
 
 
+def sized(width, height, rate=30.0):
+    return replace(ROBOT, cameras=[replace(c, width=width, height=height, rate=rate) for c in ROBOT.cameras])
+
+
+@pytest.mark.parametrize(
+    "robot, driver, level, words",
+    [
+        (ROBOT, "", OK, "2 cameras, colour and depth, is 0.8 MB; 67.1 MB of shared memory hold 87.4"),
+        (sized(1280, 720), "realsense", OK, "hold 7.3; 30 are kept: a recorder may be 1.0 s late"),
+        (sized(1280, 720, 60.0), "realsense2_camera", OK, "hold 14.6; 10 are kept: a recorder may be 0.2 s late"),
+        (sized(2560, 1440), "realsense2_camera", OK, "hold 3.6"),  # a process for each
+        (sized(2560, 1440), "realsense", WARNING, "hold 1.8; 30 are kept: a recorder may be 1.0 s late; wanted: room for 3"),
+        (sized(3840, 2160), "realsense2_camera", WARNING, "the largest camera, colour and depth, is 41.5 MB"),
+    ],
+)  # fmt: skip
+def test_pictures_that_outgrow_the_shared_memory_are_found(robot, driver, level, words):
+    found = pictures(robot, TASK, driver, {})
+    assert found.level == level and words in found.detail, found
+    assert level == OK or ("cameras[].width" in found.fix and "segment_size" in found.fix)
+
+
+def test_a_profile_of_one_s_own_counts_and_only_the_task_s_cameras_where_others_start_them(tmp_path):
+    small = tmp_path / "small.xml"
+    small.write_text("<profiles xmlns='x'><publisher/></profiles>", encoding="utf-8")
+    env = {"FASTDDS_DEFAULT_PROFILES_FILE": str(small)}
+    found = pictures(ROBOT, TASK, "", env)
+    assert found.level == WARNING and "0.5 MB of shared memory hold 0.7" in found.detail
+    for broken in ("no profile", "<segment_size>"):
+        small.write_text(broken, encoding="utf-8")
+        assert pictures(ROBOT, TASK, "", env).level == WARNING
+    assert pictures(ROBOT, TASK, "", {"FASTRTPS_DEFAULT_PROFILES_FILE": "/nowhere.xml"}).level == WARNING
+    assert pictures(ROBOT, TASK, "", env | {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}).level == OK
+    one = replace(TASK, cameras=["scene"])
+    assert "hold 7.3" in pictures(sized(1280, 720), one, "realsense", {}).detail
+    assert "the largest camera" in pictures(sized(1280, 720), one, "", {}).detail
+    assert "none are sent" in pictures(replace(ROBOT, cameras=[]), one, "realsense", {}).detail
+
+
+def test_doctor_says_it_of_a_task_s_cell(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "check", list)
+    monkeypatch.setattr(run, "cell", lambda *_, **__: [])
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/nowhere.xml")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", "--task", "water_plant", "--domain", "77", "--quiet"])
+    said = capsys.readouterr().out
+    assert (
+        ended.value.code == 0
+        and said.startswith("warning pictures: a frame of 2 cameras")
+        and "do: robot file:" in said
+    )
+
+
 CONFIG = EpisodeConfig("water_plant", policy="water_plant", robot="fr3_single", cell="real", driver="franka")
 
 
@@ -162,9 +216,10 @@ def test_a_real_episode_is_refused_on_an_error_and_says_all_of_them(monkeypatch,
     with pytest.raises(
         VipaError, match=r"not fit for an episode: camera scene; `vipa doctor --cell real --driver franka"
     ):
-        run.before_real_episode(CONFIG, {}, look)
+        run.before_real_episode(CONFIG, {"FASTRTPS_DEFAULT_PROFILES_FILE": "/nowhere.xml"}, look)
     assert asked == [("fr3_single", "franka", "scene,wrist")]
     said = capsys.readouterr().err
+    assert "warning pictures" in said and "FASTRTPS_DEFAULT_PROFILES_FILE" in said
     assert "ERROR   camera scene: 0 pictures" in said and "do: start it" in said and "warning driver" in said
 
 

@@ -34,6 +34,7 @@ LIST_CONTROLLERS = "/controller_manager/list_controllers"  # ros2_control's
 SWITCH_CONTROLLER = "/controller_manager/switch_controller"
 LEADER_JOINT_STATES = "/leader/joint_states"  # a leader arm's driver
 
+CAMERA_DEPTH = 30  # pictures that their writer keeps for a late reader
 
 PLACEMENT = "/vipa/placement"
 PLACEMENT_STATUS = "/vipa/placement_status"

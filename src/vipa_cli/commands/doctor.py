@@ -58,6 +58,7 @@ def _cell(args) -> list:
     from vipa.tasks.task import load_task
     from vipa_ros.bringup import environment
     from vipa_ros.preflight import host
+    from vipa_ros.preflight.pictures import pictures
     from vipa_ros.preflight.run import cell
 
     config = arguments_.config(args, NAMES).checked(commander=False)
@@ -69,6 +70,7 @@ def _cell(args) -> list:
         )
     domain = environment.Domain(args.domain or os.environ.get("ROS_DOMAIN_ID") or str(environment.running_domain()))
     env = environment.child_environment(domain.id)
+    found.append(pictures(robot, task, config.camera_driver, env))
     cameras = ",".join(task.cameras)
     return found + cell(
         config.robot,

@@ -6,6 +6,7 @@ from vipa.recording.topic_names import camera_topics
 from vipa.robot.description import Camera, Robot
 from vipa_ros.bringup.process import ProcessSpec, program
 
+REALSENSE2_DEPTH = 10  # pictures that realsense2_camera keeps for a late reader
 DRIVERS = ("realsense", "realsense2_camera")
 
 
@@ -49,7 +50,7 @@ def _realsense2_camera(camera: Camera) -> ProcessSpec:
         "depth_module.color_profile": profile,
         "rgb_camera.color_format": "RGB8",
         "depth_module.color_format": "RGB8",
-        "color_qos": "DEFAULT",  # reliable, ten deep; the driver's own is one deep, and a recorder loses what it overwrites
+        "color_qos": "DEFAULT",  # reliable, REALSENSE2_DEPTH deep; the driver's own is one deep, and a recorder loses what it overwrites
         "depth_qos": "DEFAULT",
         "enable_color": True,
         "enable_depth": True,

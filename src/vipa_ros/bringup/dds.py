@@ -7,6 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
+SEGMENT_BYTES = 512 * 1024  # of a participant, without a profile
 SEGMENT = r"fastrtps_[0-9a-f]{16}"  # a pattern: its name is drawn at random
 # The lock that a participant holds on the segment that it sends through. What a process maps tells less: a port that it reads may
 # have been another's, killed a moment ago, to whom others still send.
@@ -14,9 +16,12 @@ LOCK = re.compile(rf"{SHARED_MEMORY}/({SEGMENT})_el")
 
 
 def segment_size(profile: Path) -> int:
-    """Bytes of shared memory that `profile` gives each participant."""
-    element = next(e for e in ElementTree.parse(profile).iter() if e.tag.endswith("}segment_size"))
-    return int(element.text)
+    """Bytes of shared memory that `profile` gives each participant: Fast DDS's own where it says none, or is no profile."""
+    try:
+        sizes = [int(e.text or "") for e in ElementTree.parse(profile).iter() if e.tag.endswith("}segment_size")]
+    except (OSError, ElementTree.ParseError, ValueError):
+        return SEGMENT_BYTES
+    return sizes[0] if sizes else SEGMENT_BYTES
 
 
 def paths(pid: int | str = "self") -> list[Path]:

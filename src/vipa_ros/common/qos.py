@@ -3,6 +3,7 @@
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from vipa.recording.metadata import Qos
+from vipa.recording.topic_names import CAMERA_DEPTH
 
 
 def _profile(reliability, durability, depth):
@@ -13,7 +14,7 @@ PROFILES = {
     # depth is how far a reader may lag behind before a reliable message is lost: a second
     "stream": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
     "latched": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1),
-    "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 30),
+    "camera": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, CAMERA_DEPTH),
     # reliable for the recorder; rclpy's own clock and CLOCK_READER take whatever comes
     "clock": _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 100),
 }

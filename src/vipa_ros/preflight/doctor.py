@@ -24,7 +24,6 @@ MIN_DISK_BYTES = 2e9  # bytes; an episode's run folder takes some tens of megaby
 # bytes; Fast DDS keeps its queues there: a segment of the profile's size for each of some nine processes
 MIN_SHM_BYTES = 700e6
 SHM_FIX = "delete old files in /dev/shm; in a container: docker run --shm-size=1g"
-FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")
 
 RENDERING_PROBE = """
 import json, time
@@ -160,7 +159,7 @@ def dds_profile() -> Finding:
     domain.release()
     if error:
         return Finding("dds", ERROR, error, "see ros above")
-    if found["rmw"] not in FAST_DDS:
+    if found["rmw"] not in dds.FAST_DDS:
         return Finding(
             "dds",
             WARNING,

@@ -16,6 +16,7 @@ from vipa.tasks.task import load_task
 from vipa_ros.bringup import environment
 from vipa_ros.bringup.process import ProcessSpec, command
 from vipa_ros.preflight import doctor, host
+from vipa_ros.preflight.pictures import pictures
 
 LIMIT_S = 60.0  # wall seconds; a dry run takes longer
 DRY_RUN_S = 900.0
@@ -79,6 +80,7 @@ def before_real_episode(config, env: dict[str, str], look: Callable = cell) -> N
         doctor.disk(),
         doctor.shared_memory(),
         host.real_time(),
+        pictures(robot, task, config.camera_driver, env),
         host.checkpoint(config.policy, config.inference, robot, task),
     ]
     seen = look(config.robot, env, config.driver, cameras)
