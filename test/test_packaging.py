@@ -1,5 +1,6 @@
 """The package in both worlds: metadata, colcon, set-up and stand-ins."""
 
+import ast
 import importlib.metadata
 import importlib.util
 import json
@@ -9,6 +10,7 @@ import runpy
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from vipa import __version__
 from vipa.preflight.finding import ERROR, WARNING
+from vipa.robot.description import load_robot
+from vipa_ros.bringup import moveit_graph
+from vipa_ros.bringup.camera_nodes import camera_nodes
 from vipa_ros.preflight import doctor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,18 +116,94 @@ def test_versions_agree():
     assert f'version="{__version__}"' in (ROOT / "setup.py").read_text(encoding="utf-8")
 
 
-def test_package_xml_names_every_ros_package_that_is_imported_and_no_other():
-    """But the drivers' own messages, which come with the driver."""
-    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
-    imported = {
-        name
-        for path in files
-        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text("utf-8"), re.MULTILINE)
+# What package.xml names and nothing of ours imports or starts: plug-ins that others load by a name. Package → (where we say that name, the name,
+# who loads it).
+PLUG_INS = {
+    "rmw_fastrtps_cpp": ("src/vipa_ros/bringup/environment.py", '"RMW_IMPLEMENTATION", "rmw_fastrtps_cpp"', "rcl: the middleware"),
+    "moveit_kinematics": ("src/vipa/moveit/settings.py", "kdl_kinematics_plugin/KDLKinematicsPlugin", "move_group, Servo, moveit_py: the arms' IK"),
+    "moveit_planners_ompl": ("src/vipa/moveit/settings.py", "ompl_interface/OMPLPlanner", "move_group, moveit_py: the planner"),
+    "moveit_simple_controller_manager": ("src/vipa/moveit/settings.py", "moveit_simple_controller_manager/MoveItSimpleControllerManager", "move_group: its controllers"),
+    "joint_trajectory_controller": ("src/vipa/drivers/controllers.py", "joint_trajectory_controller/JointTrajectoryController", "the driver's controller manager: the arms' controllers"),
+    "ros2launch": ("README.md", "ros2 launch vipa_ros", "the command ros2: its verb `launch`"),
+}  # fmt: skip
+# rosdep's and MoveIt's names of what is imported under another
+IMPORTED_AS = {"moveit_py": "moveit", "python3-opencv": "cv2", "python3-opengl": "OpenGL", "python3-pil": "PIL"}
+DRIVERS_OWN = {"franka_msgs", "ur_dashboard_msgs"}  # imported where that driver is chosen, and come with it
+
+
+def named(path: Path, *tags: str) -> set[str]:
+    """What a package.xml names under `tags`."""
+    return {element.text for element in ElementTree.parse(path).getroot() if element.tag in tags}
+
+
+def imports_of(code: str) -> set[str]:
+    """The packages that `code` imports, at the top or inside, also in scripts that it holds as texts; none if it is no Python."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return set()
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Constant) and "import" in str(node.value) and "\n" in str(node.value):
+            found |= imports_of(str(node.value))
+    return found
+
+
+@cache
+def imported(*folders: str) -> frozenset[str]:
+    """The packages that the Python files under `folders` import."""
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return frozenset().union(*(imports_of(path.read_text(encoding="utf-8")) for path in files))
+
+
+def started() -> set[str]:
+    """The ROS packages whose programs our graphs start."""
+    robot = load_robot("fr3_single")
+    nodes = moveit_graph.moveit_nodes(robot, True, False) + camera_nodes("realsense2_camera", robot, "")
+    return {node.package for node in nodes}
+
+
+def unused(names: set[str]) -> set[str]:
+    """Those of `names` that nothing of ours imports, starts, or names as a plug-in."""
+    here = imported("src", "launch") | started() | PLUG_INS.keys()
+    return {name for name in names if IMPORTED_AS.get(name, name.removeprefix("python3-")) not in here}
+
+
+def test_package_xml_names_nothing_that_is_not_used():
+    assert not unused(named(ROOT / "package.xml", "depend", "exec_depend"))
+    tests = {name.removeprefix("python3-") for name in named(ROOT / "package.xml", "test_depend")}
+    assert tests == {"pytest"} and tests <= imported("test")
+    assert unused({"rclpy", "python3-opencv", "moveit_servo", "moveit_visual_tools", "python3-sympy"}) == {
+        "moveit_visual_tools",
+        "python3-sympy",
     }
-    ours = r"\w+_(msgs|srvs|interfaces|bridge|transformations)|rclpy|launch|launch_ros"
-    depends = {d.text for d in ElementTree.parse(ROOT / "package.xml").getroot() if d.tag.endswith("depend")}
-    wanted = {name for name in imported if re.fullmatch(ours, name)} - {"franka_msgs", "ur_dashboard_msgs"}
-    assert wanted == {name for name in depends if re.fullmatch(ours, name or "")}
+
+
+@pytest.mark.parametrize("package", PLUG_INS)
+def test_a_plug_in_is_named_where_it_is_loaded_by_its_name(package):
+    where, name, _ = PLUG_INS[package]
+    assert name in (ROOT / where).read_text(encoding="utf-8")
+    assert package in named(ROOT / "package.xml", "exec_depend")
+    assert package not in imported("src", "launch") | started(), "no plug-in: it is used as others are"
+
+
+def test_package_xml_names_every_ros_package_that_is_used():
+    ros = r"\w+_(msgs|srvs|interfaces|bridge|transformations)|rclpy|launch|launch_ros"
+    used = {name for name in imported("src", "launch") if re.fullmatch(ros, name)} | started()
+    assert used - named(ROOT / "package.xml", "depend", "exec_depend") == DRIVERS_OWN
+
+
+def test_the_messages_name_what_they_are_made_of_and_no_more():
+    folder = ROOT / "vipa_msgs"
+    files = [path for kind in ("msg", "srv", "action") for path in folder.glob(f"{kind}/*.{kind}")]
+    used = {name for path in files for name in re.findall(r"^(\w+)/\w+", path.read_text("utf-8"), re.MULTILINE)}
+    if any(path.suffix == ".action" for path in files):
+        used.add("action_msgs")  # what rosidl makes of an action holds its types
+    assert used - {"vipa_msgs"} == named(folder / "package.xml", "depend")
 
 
 def setup_arguments(monkeypatch, *argv: str) -> dict:
