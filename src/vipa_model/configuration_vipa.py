@@ -48,7 +48,8 @@ class VipaConfig:
     (both assumed, 0 / False switches them off), weighed ``aux_weight`` in the loss (assumed).
     grounding: width of the soft arg-max over the pointmap that finds the target, see grounding.py (assumed, 0: none);
     answers: it is read from the hidden states at the action queries instead, see answers.py (assumed); tip: either finds the working
-    end of what is handled as well. vectors: in alignment what answers say is regressed, too, see numbers.py (assumed).
+    end of what is handled as well. look: the queries look up the image tokens of what they are told about, see look.py (assumed).
+    vectors: in alignment what answers say is regressed, too, see numbers.py (assumed).
     """
 
     size: str = "full"
@@ -68,6 +69,7 @@ class VipaConfig:
     grounding: int = 0
     answers: bool = False
     tip: bool = False
+    look: bool = False
     vectors: bool = False
 
     def __post_init__(self) -> None:

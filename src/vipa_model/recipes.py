@@ -47,7 +47,8 @@ class Recipe:
     balanced: frames of a rare sub-task are drawn more often, so that all sub-tasks of all tasks are drawn about equally often (``frames``).
     interventions: how many times as often frames are drawn in which somebody who took over drove. drivers: whose frames are drawn:
     ``all``, ``person`` (who took over) or ``commander``; those of a pause never are (``frames``).
-    turns: questions of the same pictures in a sample, drawn anew each time (``alignment``).
+    turns: questions of the same pictures in a sample, drawn anew each time. told: instructions that the action queries follow in the same
+    pictures: the record's own and others, so that an answer which does not hang on the words is wrong (``alignment``).
     None of these is the paper's.
     augmentation: None is none. held_out: share of the episodes kept for validation (assumed).
     """
@@ -81,6 +82,7 @@ class Recipe:
     interventions: int = 1
     drivers: str = "all"
     turns: int = 4
+    told: int = 4
     augmentation: Augmentation | None = None
     held_out: float = 0.05
     log_every: int = 50

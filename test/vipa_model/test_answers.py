@@ -1,5 +1,7 @@
 """Option `answers`: target and tip read from the action queries, by no other way than fusion and language model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -98,8 +100,12 @@ def test_conditions_are_computed_before_only_where_nothing_changes_them(model, s
         prepare_frames([store], recipe, model=model, processor=_processor(model, store))
 
 
-def test_the_graphs_answer_as_the_model_does(model, store, tmp_path):
+@pytest.mark.parametrize("look", [False, True])
+def test_the_graphs_answer_as_the_model_does(model, store, tmp_path, look):
     pytest.importorskip("onnx")
+    if look:
+        model = VipaForActionPrediction(dataclasses.replace(model.config, look=True)).eval()
+        torch.nn.init.normal_(model.model.look.out.weight)
     model.save_pretrained(tmp_path)
     _processor(model, store).save_pretrained(tmp_path)
     differences = export(tmp_path, ("fp32",))

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vipa_model.checked import read_json
 from vipa_model.configuration_vipa import VipaConfig
+from vipa_model.data.cells import seen_cells
 from vipa_model.data.frames import augment
 from vipa_model.data.hand3d import ACTION, VISUAL
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
@@ -127,7 +128,7 @@ class AlignmentSource:
         rows = [self._sample(int(i), draw, rng is not None) for i in indices]
         views, length = max(len(r["places"]) for r in rows), max(len(r["input_ids"]) for r in rows)
         length = -(-length // LENGTHS) * LENGTHS
-        size, count = self.config.vision.image_size, len(rows)
+        size, count, told = self.config.vision.image_size, len(rows), self.recipe.told
         out = {
             "input_ids": np.full((count, length), self.processor.tokenizer.pad, np.int64),
             "attention_mask": np.zeros((count, length), bool),
@@ -135,9 +136,9 @@ class AlignmentSource:
             "labels": np.full((count, length), -100, np.int64),
             "vector": np.full((count, length, 3), np.nan, np.float32),
             "goal": np.full((count, 5), np.nan, np.float32),
-            "target": np.full((count, 3), np.nan, np.float32),
-            "tip": np.full((count, 3), np.nan, np.float32),
-            "query_turn": np.zeros(count, np.int64),
+            "target": np.full((count, told, 3), np.nan, np.float32),
+            "tip": np.full((count, told, 3), np.nan, np.float32),
+            "query_turn": np.zeros((count, told), np.int64),
         }
         images = np.zeros((count, views, size, size, 3), np.uint8)
         depth = np.zeros((count, views, size, size), np.uint16)
@@ -154,6 +155,11 @@ class AlignmentSource:
         if rng is not None and self.recipe.augmentation is not None:
             images, depth, intrinsics = augment(images, depth, intrinsics, self.recipe.augmentation, rng)
         out["pixels"] = images
+        if self.config.look:
+            side = round(self.processor.view_tokens**0.5)
+            out["seen"] = np.zeros((count, told, length), bool)
+            # image tokens come first, see _sample
+            out["seen"][..., : views * side**2] = seen_cells(out["target"], depth, intrinsics, extrinsics, side)
         if self.processor.uses_depth:
             out["pointmap"] = lift_depth(depth, intrinsics, extrinsics, self.config.spatial.stride)
         return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in out.items()}
@@ -184,16 +190,19 @@ class AlignmentSource:
             labels += [-100] * len(question) + answer
             turns += [number] * (len(question) + len(answer))
         asked = next((r for r in records if "goal" in r), None)
-        if asked is not None:
-            number += 1
-            text = [*self.encode(asked["instruction"]), self.processor.tokenizer.end]
+        told = [] if asked is None else [asked, *self._otherwise(asked, rng if draw else None)]
+        query_turn = np.arange(number + 1, number + 1 + self.recipe.told)
+        points = {key: np.full((self.recipe.told, 3), np.nan) for key in ("target", "tip")}
+        for i, record in enumerate(told):
+            text = [*self.encode(record["instruction"]), self.processor.tokenizer.end]
             ids += text
             labels += [-100] * len(text)
-            turns += [number] * len(text)
+            turns += [query_turn[i]] * len(text)
+            for key in points.keys() & record.keys():
+                points[key][i] = record[key]
+        if asked is not None:
             *way, turn = asked["goal"]
             goal = np.array([*way, np.sin(turn), np.cos(turn)])
-        nowhere = [np.nan] * 3
-        points = {key: (asked or {}).get(key, nowhere) for key in ("target", "tip")}
         vector = np.full((len(ids), 3), np.nan)
         for place, value in vectors.items():
             vector[place] = value
@@ -202,8 +211,14 @@ class AlignmentSource:
         places = list(zip(*names, records[0]["intrinsics"], records[0].get("extrinsics", eye), strict=True))
         return {
             "input_ids": ids, "turns": turns, "labels": labels, "vector": vector, "places": places, "goal": goal,
-            "query_turn": number if asked else number + 1, **points,
+            "query_turn": query_turn, **points,
         }  # fmt: skip
+
+    def _otherwise(self, asked: dict, rng: np.random.Generator | None) -> list[dict]:
+        """What else could be told in the same pictures, ``recipe.told`` - 1 of it: drawn, or the first when ``rng`` is None."""
+        others = asked.get("others", [])
+        order = range(len(others)) if rng is None else rng.permutation(len(others))
+        return [others[i] for i in order][: self.recipe.told - 1]
 
     def _dialogue(self, record: dict) -> tuple[list[int], list[int]]:
         """Ids of a question and of its answer, with their ends; the wordings of motions are Hand3DSource's."""
@@ -246,7 +261,7 @@ def prepare_alignment(
     if start is not None:
         model, processor = VipaForActionPrediction.from_pretrained(start), VipaProcessor.from_pretrained(start)
     else:
-        config = changed(VipaConfig.named(recipe.size, vectors=True, answers=True, **_asked(files)), changes)
+        config = changed(VipaConfig.named(recipe.size, vectors=True, answers=True, look=True, **_asked(files)), changes)
         torch.manual_seed(recipe.seed)
         model = VipaForActionPrediction(config)
         processor = VipaProcessor(config, ByteTokenizer.train(sorted(_texts(files)), config.text.vocab), crops)

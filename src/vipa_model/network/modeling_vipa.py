@@ -32,6 +32,7 @@ from vipa_model.network.fusion import Fusion
 from vipa_model.network.grounding import Grounding
 from vipa_model.network.grounding_conditioning import Aim
 from vipa_model.network.language import grown, make_language
+from vipa_model.network.look import Look
 from vipa_model.network.numbers import Numbers
 from vipa_model.network.spatial import make_spatial
 from vipa_model.network.vision import Projector, make_vision
@@ -53,6 +54,7 @@ class VipaModel(nn.Module):
         self.queries = nn.Parameter(torch.randn(config.head.queries, config.text.width) * 0.02)
         self.grounding = Grounding(config) if config.grounding else None
         self.answers = Answers(config) if config.answers else None
+        self.look = Look(config.text.width) if config.look else None
         self.numbers = Numbers(config.text.width) if config.vectors else None
         register_constants(self)
 
@@ -94,11 +96,15 @@ class VipaModel(nn.Module):
         ids = batch["input_ids"]
         words = self.language.embed_tokens(ids)
         images = self.image_tokens(batch).to(words.dtype)
-        places = ids == self.config.text.image_token
+        places = self.pictures(batch)
         order = (places.cumsum(1) - 1).clamp(min=0, max=images.shape[1] - 1)
         return torch.where(
             places[..., None], images.gather(1, order[..., None].expand(-1, -1, images.shape[-1])), words
         )
+
+    def pictures(self, batch: dict[str, Tensor]) -> Tensor:
+        """(B, T) bool: which tokens of the prompt are image tokens."""
+        return batch["input_ids"] == self.config.text.image_token
 
     def encode(self, batch: dict[str, Tensor]) -> Tensor:
         """The condition h_cond (B, N_q, width): hidden states at the action queries appended to the prompt.
@@ -108,7 +114,11 @@ class VipaModel(nn.Module):
         prompt = self.embed_prompt(batch)
         queries = self.queries.to(prompt.dtype).expand(prompt.shape[0], -1, -1)
         mask = F.pad(batch["attention_mask"], (0, queries.shape[1]), value=True)
-        hidden = self.run_language(torch.cat([prompt, queries], 1), mask)[:, prompt.shape[1] :]
+        seen, hidden = self.run_language(torch.cat([prompt, queries], 1), mask).split(
+            (prompt.shape[1], queries.shape[1]), 1
+        )
+        if self.look is not None:
+            hidden = self.look(hidden[:, None], seen, self.pictures(batch))[0][:, 0]
         if self.pointer is None:
             return hidden
         if self.answers is not None:
@@ -152,12 +162,14 @@ class VipaModel(nn.Module):
         """Next-token loss on ``labels`` (stages 1 and 2), and how many tokens it gets right.
 
         With ``turns`` also what is said in numbers, see Numbers: ``vector`` (B, T, 3) m where a question ends, else NaN, and
-        ``goal`` (B, 5) of the turn ``query_turn`` (B,), to which the action queries are appended.
+        ``goal`` (B, 5) of the first of the turns ``query_turn`` (B, I), to each of which the action queries are appended; target and tip
+        are (B, I, 3) then.
         """
         prompt, mask, turns, length = self.embed_prompt(batch), batch["attention_mask"], None, batch["labels"].shape[1]
         if "turns" in batch:
-            queries = self.queries.to(prompt.dtype).expand(len(prompt), -1, -1)
-            turns = torch.cat([batch["turns"], batch["query_turn"][:, None].expand(-1, queries.shape[1])], 1)
+            asked, count = batch["query_turn"], len(self.queries)
+            queries = self.queries.to(prompt.dtype).repeat(asked.shape[1], 1).expand(len(prompt), -1, -1)
+            turns = torch.cat([batch["turns"], asked.repeat_interleave(count, 1)], 1)
             prompt, mask = torch.cat([prompt, queries], 1), F.pad(mask, (0, queries.shape[1]), value=True)
         hidden = self.run_language(prompt, mask, turns)
         labels = batch["labels"][:, 1:]
@@ -165,11 +177,19 @@ class VipaModel(nn.Module):
         logits = self.logits(hidden[:, : length - 1][keep])
         loss = F.cross_entropy(logits.float(), labels[keep]) if len(logits) else hidden.sum() * 0
         losses = {"language": loss, "token_accuracy": (logits.argmax(-1) == labels[keep]).float().mean()}
-        if self.numbers is not None and turns is not None:
-            losses |= (numbers := self.numbers.losses(hidden[:, :length], hidden[:, length:], batch))
+        if turns is None:
+            return losses | {"loss": loss}
+        words, told = hidden[:, :length], hidden[:, length:].unflatten(1, (-1, count))
+        if self.look is not None:
+            told, weights = self.look(told, words, self.pictures(batch))
+            losses["look"] = self.look.loss(weights, batch["seen"])
+            loss = loss + losses["look"]
+        if self.numbers is not None:
+            losses |= (numbers := self.numbers.losses(words, told[:, 0], batch))
             loss = loss + sum(numbers.values())
-        if self.answers is not None and turns is not None:
-            losses |= (points := self.answers.losses(self.answers(hidden[:, length:]), batch))
+        if self.answers is not None:
+            points = {name: batch[name].flatten(0, 1) for name in self.answers.names if name in batch}
+            losses |= (points := self.answers.losses(self.answers(told.flatten(0, 1)), points))
             loss = loss + sum(points.values())
         return losses | {"loss": loss}
 

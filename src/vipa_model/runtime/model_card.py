@@ -22,6 +22,7 @@ _PARTS = (
     "model.output",
     "model.grounding",
     "model.answers",
+    "model.look",
     "head",
 )
 _SPATIAL = {
@@ -101,6 +102,7 @@ def _facts(config: VipaConfig, processor: VipaProcessor) -> list[tuple[str, str]
         ("motion tokens", f"{config.motion_tokens}" if config.motion_tokens else "none: before stage 2"),
         ("action head", f"{config.head.horizon} steps at {config.rate_hz:g} Hz for {groups}" if acts else "not trained: it answers, and does not act"),
         ("answers", "yes: target and tip read from the action queries, ours and not the paper's" if config.answers else "no"),
+        ("look", "yes: the queries look up the image tokens of what they are told about, ours" if config.look else "no"),
         ("keypoint", "yes: taught with the simulator's object poses, ours and not the paper's" if config.grounding else "no"),
     ]  # fmt: skip
 

@@ -16,6 +16,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "model.queries",
         "model.grounding",
         "model.answers",
+        "model.look",
         "head",
         "aim",
         "target_head",
@@ -24,7 +25,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "head": ("head", "aim"),
     "scratch": ("model", "head", "aim", "target_head", "subtask_head"),
     "1-small": ("model",),
-    "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers", "model.answers"),
+    "2-small": ("model.fusion", "model.language", "model.queries", "model.numbers", "model.answers", "model.look"),
 }
 
 
