@@ -11,13 +11,13 @@ from safetensors.torch import load_file  # noqa: E402
 
 from helpers.synthetic_frames import make_store  # noqa: E402
 from helpers.tiny_model import tiny_config  # noqa: E402
-from vipa_model.data import alignment  # noqa: E402
+from vipa_model.data import alignment, on_device  # noqa: E402
 from vipa_model.data.alignment import AlignmentSource, Groups  # noqa: E402
 from vipa_model.network.modeling_vipa import VipaForActionPrediction  # noqa: E402
 from vipa_model.processing.images import Crop  # noqa: E402
 from vipa_model.processing.processing_vipa import VipaProcessor  # noqa: E402
 from vipa_model.processing.tokenization_vipa import ByteTokenizer  # noqa: E402
-from vipa_model.recipes import named_recipe  # noqa: E402
+from vipa_model.recipes import Augmentation, named_recipe  # noqa: E402
 from vipa_model.runtime.alignment_score import constant_answer, score_checkpoint  # noqa: E402
 from vipa_model.training.loop import train  # noqa: E402
 from vipa_model.training.setup import prepare  # noqa: E402
@@ -166,9 +166,7 @@ def test_where_the_target_is_seen_is_looked_at(folder):
     config, source = source_of(folder, answers=True, look=True)
     torch.manual_seed(0)
     model, batch = VipaForActionPrediction(config), source.batch(np.arange(SCENES), None)
-    seen, pictures = batch["seen"], model.model.pictures(batch)
-    assert seen.shape == (SCENES, 2, batch["input_ids"].shape[1]) and not (seen & ~pictures[:, None]).any()
-    assert seen.any(-1).sum() > 0
+    assert batch["sight"].shape == (SCENES, 2, 2, 2) and batch["sight"].isfinite().sum() > 0
     before = VipaForActionPrediction(plain).eval()
     before.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("model.look")})
     with torch.no_grad():
@@ -184,8 +182,45 @@ def test_where_the_target_is_seen_is_looked_at(folder):
     assert losses[-1]["loss"].item() == pytest.approx(
         sum(losses[-1][k].item() for k in ("language", "look", "vector", "goal", "target")), rel=1e-5
     )
-    nowhere = model(dict(batch, seen=torch.zeros_like(seen)))
-    assert float(nowhere["look"]) == 0.0
+    nowhere = model(dict(batch, sight=torch.full_like(batch["sight"], torch.nan)))
+    assert float(nowhere["look"].detach()) == 0.0
+
+
+def test_a_picture_that_a_sample_lacks_shows_nothing(folder, tmp_path):
+    """Beside samples of two pictures, one of the first alone."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    both = ("images", "depths", "intrinsics", "extrinsics")
+    for name in ("visual", "action"):
+        records = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        records = [r | ({k: r[k][:1] for k in both} if "#2" in r["images"][0] else {}) for r in records]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    config, source = source_of(tmp_path, answers=True, look=True)
+    batch = source.batch(np.arange(SCENES), None)
+    lacks = (batch["input_ids"] == config.text.image_token).sum(1) == config.vision.tokens
+    assert lacks.sum() == 1
+    assert not batch["sight"][lacks][:, :, 1].isfinite().any() and batch["sight"][~lacks][:, :, 1].isfinite().any()
+    assert VipaForActionPrediction(config)(batch)["look"].isfinite()
+
+
+def test_what_is_seen_moves_with_the_pictures_in_the_device_s_memory(folder, monkeypatch):
+    monkeypatch.setattr(on_device, "CHUNK", 2)  # texts of each are of another length
+    config, source = source_of(folder, answers=True, look=True)
+    source.recipe = source.recipe.changed(augmentation=Augmentation(8, 0, 0, 0, 0))
+    made = on_device.OnDevice(source, torch.device("cpu"), source.processor.tokenizer.pad, 4)
+    plain, moved, checked = source.batch(made.train, None), made.batch(made.train, np.random.default_rng(1)), 0
+    own = plain["sight"][:, 0]  # whose place is the first of the told
+    for b, v in zip(*np.nonzero(own.isfinite().all(-1).numpy()), strict=True):
+        fits = [
+            (x, y)
+            for x in range(-8, 9, 4)
+            for y in range(-8, 9, 4)
+            if torch.equal(moved["pixels"][b, v, 8 + y : 24 + y, 8 + x : 24 + x], plain["pixels"][b, v, 8:24, 8:24])
+        ]
+        torch.testing.assert_close(moved["sight"][b, 0, v], own[b, v] + torch.tensor(fits[0]))
+        checked += 1
+    assert checked > 1
+    assert VipaForActionPrediction(config)(moved)["loss"].isfinite()
 
 
 def test_vocabulary_and_motion_in_stage_two(folder):

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from vipa_model.checked import read_json
 from vipa_model.configuration_vipa import VipaConfig
-from vipa_model.data.cells import seen_cells
 from vipa_model.data.frames import augment
 from vipa_model.data.hand3d import ACTION, VISUAL
+from vipa_model.data.sights import sights
 from vipa_model.network.modeling_vipa import VipaForActionPrediction
 from vipa_model.processing.images import Crop, lift_depth
 from vipa_model.processing.motion_tokens import MotionTokenizer
@@ -156,10 +156,9 @@ class AlignmentSource:
             images, depth, intrinsics = augment(images, depth, intrinsics, self.recipe.augmentation, rng)
         out["pixels"] = images
         if self.config.look:
-            side = round(self.processor.view_tokens**0.5)
-            out["seen"] = np.zeros((count, told, length), bool)
-            # image tokens come first, see _sample
-            out["seen"][..., : views * side**2] = seen_cells(out["target"], depth, intrinsics, extrinsics, side)
+            out["sight"] = sights(out["target"], depth, intrinsics, extrinsics)
+            for i, row in enumerate(rows):
+                out["sight"][i, :, len(row["places"]) :] = np.nan
         if self.processor.uses_depth:
             out["pointmap"] = lift_depth(depth, intrinsics, extrinsics, self.config.spatial.stride)
         return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in out.items()}

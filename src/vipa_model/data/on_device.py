@@ -78,6 +78,8 @@ class OnDevice:
         )
         seen = torch.einsum("bvij,bvhwj->bvhwi", mix, seen.floor()).clamp(0, 255)
         out = batch | {"pixels": seen.round().to(torch.uint8)}
+        if "sight" in batch:
+            out["sight"] = batch["sight"] + self._to(shifts * self.stride)[:, None]
         if "pointmap" in batch:
             points = self._shifted(batch["pointmap"], shifts, batch["pointmap"].shape[2], outside=0.0)
             kept = self._to(rng.random((count, views)) >= how.depth_dropout)

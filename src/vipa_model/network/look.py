@@ -27,9 +27,20 @@ class Look(nn.Module):
         weights = scores.masked_fill(~pictures[:, None], torch.finfo(scores.dtype).min).log_softmax(-1)
         return queries + self.out(weights.exp() @ self.value(prompt))[:, :, None], weights
 
-    @staticmethod
-    def loss(weights: Tensor, seen: Tensor) -> Tensor:
-        """How little of the weights, as logarithms (B, I, T), lies where the target is seen, (B, I, T) bool; rows without are left out."""
-        found = weights.float().masked_fill(~seen, -1e4).logsumexp(-1)
-        known = seen.any(-1)
-        return -(found * known).sum() / known.sum().clamp(min=1)
+
+def shown(sight: Tensor, pictures: Tensor, size: int, side: int) -> Tensor:
+    """Which tokens of the prompt show a thing, (B, I, T) bool. sight (B, I, V, 2): its x and y in pixels of views of size x size, each side x
+    side tokens, NaN: nowhere; pictures (B, T) bool: which are image tokens, view by view and row by row."""
+    cell = (sight * (side / size)).floor()
+    inside = ((cell >= 0) & (cell < side)).all(-1, keepdim=True)
+    number = cell[..., 1:] * side + cell[..., :1]
+    cells = ((torch.arange(side**2, device=sight.device) == number) & inside).flatten(2)
+    order = (pictures.cumsum(1) - 1).clamp(min=0, max=cells.shape[-1] - 1)
+    return cells.gather(2, order[:, None].expand(-1, cells.shape[1], -1)) & pictures[:, None]
+
+
+def look_loss(weights: Tensor, seen: Tensor) -> Tensor:
+    """How little of the weights, as logarithms (B, I, T), lies where the target is seen, (B, I, T) bool; rows without are left out."""
+    known = seen.any(-1)
+    found = weights.float().masked_fill(~seen, -1e4).logsumexp(-1)
+    return -(found * known).sum() / known.sum().clamp(min=1)

@@ -32,7 +32,7 @@ from vipa_model.network.fusion import Fusion
 from vipa_model.network.grounding import Grounding
 from vipa_model.network.grounding_conditioning import Aim
 from vipa_model.network.language import grown, make_language
-from vipa_model.network.look import Look
+from vipa_model.network.look import Look, look_loss, shown
 from vipa_model.network.numbers import Numbers
 from vipa_model.network.spatial import make_spatial
 from vipa_model.network.vision import Projector, make_vision
@@ -163,7 +163,7 @@ class VipaModel(nn.Module):
 
         With ``turns`` also what is said in numbers, see Numbers: ``vector`` (B, T, 3) m where a question ends, else NaN, and
         ``goal`` (B, 5) of the first of the turns ``query_turn`` (B, I), to each of which the action queries are appended; target and tip
-        are (B, I, 3) then.
+        are (B, I, 3) then. With ``look`` also ``sight`` (B, I, V, 2), where in the views those targets are seen, see data/sights.py.
         """
         prompt, mask, turns, length = self.embed_prompt(batch), batch["attention_mask"], None, batch["labels"].shape[1]
         if "turns" in batch:
@@ -181,8 +181,10 @@ class VipaModel(nn.Module):
             return losses | {"loss": loss}
         words, told = hidden[:, :length], hidden[:, length:].unflatten(1, (-1, count))
         if self.look is not None:
-            told, weights = self.look(told, words, self.pictures(batch))
-            losses["look"] = self.look.loss(weights, batch["seen"])
+            pictures, vision = self.pictures(batch), self.config.vision
+            told, weights = self.look(told, words, pictures)
+            seen = shown(batch["sight"], pictures, vision.image_size, round(vision.tokens**0.5))
+            losses["look"] = look_loss(weights, seen)
             loss = loss + losses["look"]
         if self.numbers is not None:
             losses |= (numbers := self.numbers.losses(words, told[:, 0], batch))
