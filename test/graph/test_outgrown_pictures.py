@@ -12,7 +12,7 @@ from vipa_ros.bringup import dds, environment
 from vipa_ros.common.qos import CAMERA_READER
 from vipa_ros.preflight.pictures import BYTES_A_PIXEL, MIN_FRAMES
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.slow]  # how many are lost hangs on the machine: by hand
 CAMERAS, WIDTH, HEIGHT, COUNT = 2, 320, 240, 240
 # colour and depth of two cameras at 30 Hz, numbered, once they are all listened to
 WRITER = f"""

@@ -199,9 +199,40 @@ def test_another_s_authority_and_a_motion_that_is_gone_are_not_taken_for_ours(mo
         done(moves.held(Wait))
     assert not moves.asked and not moves.sent
     moves.motion.authority, moves.mute = "", {"motion"}
-    with pytest.raises(VipaError, match="calibration: nothing heard from motion for 4"):
+    with pytest.raises(VipaError, match="calibration: nothing heard from motion"):
         done(moves.held(Wait))
-    assert authority(moves.sent) == [BACK] and moves.now < 5.0
+    assert not moves.asked and not moves.sent and moves.now < 6.0
+
+
+def test_what_motion_said_long_ago_is_no_news(moves):
+    """It died while another held the authority, which nobody can take back from it."""
+    moves.motion.authority, moves.mute = "expert", {"motion"}
+    with pytest.raises(VipaError, match="calibration: nothing heard from motion"):
+        done(moves.held(Wait))
+    assert not moves.asked
+
+
+def test_an_authority_that_is_lost_as_soon_as_it_is_granted_is_told(moves, monkeypatch):
+    """Of the status that says so nobody hears, only of the next."""
+
+    def granted(name, request):
+        moves.motion.authority, moves.motion.epoch = "", moves.motion.epoch + 2
+        return SimpleNamespace(granted=True, message="", epoch=moves.motion.epoch - 1)
+
+    monkeypatch.setattr(moves, "answer", granted)
+    with pytest.raises(VipaError, match="calibration: the authority was lost: nobody has it now"):
+        done(moves.held(Wait))
+
+
+def test_a_motion_that_starts_anew_between_is_not_waited_for_for_good(moves, monkeypatch):
+    def granted(name, request):
+        moves.motion.authority, moves.motion.epoch = "", 0
+        return SimpleNamespace(granted=True, message="", epoch=5)
+
+    monkeypatch.setattr(moves, "answer", granted)
+    with pytest.raises(VipaError, match="calibration: the authority was lost"):
+        done(moves.held(Wait))
+    assert moves.now < 40
 
 
 def test_each_node_that_moves_gives_back_on_its_way_out():

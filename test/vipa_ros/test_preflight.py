@@ -154,7 +154,7 @@ def sized(width, height, rate=30.0):
 @pytest.mark.parametrize(
     "robot, driver, level, words",
     [
-        (ROBOT, "", OK, "2 cameras, colour and depth, is 0.8 MB; 67.1 MB of shared memory hold 87.4"),
+        (ROBOT, "", OK, "2 cameras, colour and depth, is 0.8 MB; 67.1 MB of shared memory hold 87.4; so much has who sends"),
         (sized(1280, 720), "realsense", OK, "hold 7.3; 30 are kept: a recorder may be 1.0 s late"),
         (sized(1280, 720, 60.0), "realsense2_camera", OK, "hold 14.6; 10 are kept: a recorder may be 0.2 s late"),
         (sized(2560, 1440), "realsense2_camera", OK, "hold 3.6"),  # a process for each

@@ -90,9 +90,6 @@ def access(topics: list[Topic], services: list[Service], cell: str) -> dict[str,
             found[name].subscribe.add(topic.name)
         if topic.recorded:
             found["recorder"].subscribe.add(topic.name)
-        if topic.name == CLOCK:
-            for name in nodes:
-                found[name].subscribe.add(topic.name)
     for service in services:
         action = "/action/" in service.type
         for name in _meant(service.server, nodes, cell):
@@ -104,7 +101,7 @@ def access(topics: list[Topic], services: list[Service], cell: str) -> dict[str,
     )  # a standing simulated cell has a node `robot`, too; the table has it where it is recorded
     for name, one in found.items():
         one.publish |= set(EVERYWHERE)
-        one.subscribe.add("/parameter_events")
+        one.subscribe |= {"/parameter_events", CLOCK}  # the clock: whatever the cell, who waits for it listens
         one.reply |= {f"/{name}/{service}" for service in PARAMETER_SERVICES}
     return found
 

@@ -36,10 +36,10 @@ def pictures(robot: Robot, task: Task, driver: str, env: Mapping[str, str]) -> F
     sizes = [camera.width * camera.height * BYTES_A_PIXEL for camera in cameras]
     frame, depth = (max(sizes), REALSENSE2_DEPTH) if alone else (sum(sizes), CAMERA_DEPTH)
     whose = "the largest camera" if alone or len(cameras) == 1 else f"{len(cameras)} cameras"
-    late = depth / max(camera.rate for camera in cameras)
+    kept = f"{depth} are kept: a recorder may be {depth / max(camera.rate for camera in cameras):.1f} s late"
     said = (
         f"a frame of {whose}, colour and depth, is {frame / 1e6:.1f} MB; {room / 1e6:.1f} MB of shared memory hold {room / frame:.1f}; "
-        f"{depth} are kept: a recorder may be {late:.1f} s late"
+        + (kept if driver else "so much has who sends them, if it was started with the same profile")
     )
     if room < MIN_FRAMES * frame:
         return Finding(NAME, WARNING, f"{said}; wanted: room for {MIN_FRAMES}, or pictures are lost", FIX)

@@ -106,9 +106,11 @@ class Moves:
             time.sleep(ON_ITS_WAY_S)
 
     async def _take(self, back: list[tuple[str, Any]]) -> None:
-        # asked right after the start, the node may not have met them yet
-        await self.services.until(lambda: self.motion is not None and not self.states.missing(), FIRST_WAIT_S)
-        if self.motion is None:
+        # asked right after the start, the node may not have met them yet; what motion said before is no news
+        began = time.monotonic()
+        fresh = lambda: self.motion is not None and self.heartbeats.last["motion"] > began  # noqa: E731
+        await self.services.until(lambda: fresh() and not self.states.missing(), FIRST_WAIT_S)
+        if not fresh():
             raise VipaError(f"{self.what}: nothing heard from motion")
         if self.motion.authority not in ("", self.commander):
             raise VipaError(
@@ -122,10 +124,10 @@ class Moves:
             if not grant.granted:
                 raise VipaError(f"{self.what}: {grant.message}")
             self.epoch = grant.epoch
-            while self.motion.epoch < self.epoch or self.motion.authority != self.commander:
-                await self.services.pause(0.02)
-                if why := self._named(self.silent("motion")):
-                    raise VipaError(why)
+            heard = lambda: self.motion.epoch >= self.epoch or self.silent("motion")  # noqa: E731
+            await self.services.until(lambda: bool(heard()), PLAN_TIMEOUT_S)
+            if why := self._named(self.silent("motion") or self._lost()):
+                raise VipaError(why)
         except VipaError:
             self._send_owed()
             raise
@@ -163,13 +165,18 @@ class Moves:
             return ""
         if why := self.silent("motion", "cell"):
             return why
-        motion = self.motion
-        if motion.authority != self.commander:
-            who = f"'{motion.authority}' has it now" if motion.authority else "nobody has it now"
-            return f"the authority was lost: {who}"
-        if motion.mode == MotionStatus.STOPPED:
-            return motion.reasons[0] if motion.reasons else "motion is stopped"
+        if why := self._lost():
+            return why
+        if self.motion.mode == MotionStatus.STOPPED:
+            return self.motion.reasons[0] if self.motion.reasons else "motion is stopped"
         return ""
+
+    def _lost(self) -> str:
+        """'' or who has the authority instead."""
+        if (holder := self.motion.authority) == self.commander:
+            return ""
+        who = f"'{holder}' has it now" if holder else "nobody has it now"
+        return f"the authority was lost: {who}"
 
     def _named(self, why: str) -> str:
         return f"{self.what}: {why}" if why else ""

@@ -31,6 +31,12 @@ def test_what_moves_the_robot_is_a_few_nodes_right(cell):
     assert who(cell, "reply", topics.RESET_CELL) == ({"sim"} if cell == "sim" else {"robot"})
 
 
+@pytest.mark.parametrize("cell", ["sim", "real"])
+def test_whoever_waits_listens_to_the_clock(cell):
+    found = access(topics.topic_table(ROBOT, cell), topics.service_table(cell), cell)
+    assert all(topics.CLOCK in one.subscribe for one in found.values())
+
+
 def test_a_real_cells_parts_say_what_is_theirs():
     assert who("real", "publish", topics.JOINT_STATES) == {"cell", "franky"}
     assert who("real", "publish", topics.camera_topics("head")["color"]) == {"cell", "realsense"}
