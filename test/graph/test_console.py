@@ -66,16 +66,28 @@ def test_a_phone_watches_stops_rearms_and_homes(cell, tab):
     late = page.run("vipa.commands.ask({ask: 'rearm', latch: 0})")
     assert not late["done"] and "another stop has come since" in late["message"]
 
-    page.click("#rearm")
-    assert "e-stop: operator" in page.text("#confirm-text")
-    page.click("#confirm-yes", times=2)
-    page.wait("document.querySelector('#why').innerText.includes('motion is armed')")
+    while "look again" in (said := rearmed(page)):  # a tap of the three that was another stop
+        pass
+    assert "motion is armed" in said
     other.wait("document.querySelector('#mode').innerText === 'holding'")
     page.wait("document.querySelector('#shade').hidden")  # what was below the question takes no tap right after it
     page.click("#home")
     page.click("#confirm-yes")
     page.wait("document.querySelector('#why').innerText === 'home the robot: done'")
     assert page.errors == [] and other.errors == []
+
+
+def rearmed(page):
+    """What the page answers to re-arm."""
+    page.call("Page.bringToFront")  # behind another one it stands still
+    page.wait(
+        "document.querySelector('#shade').hidden && document.querySelector('#why').innerText === 'e-stop: operator'"
+    )
+    page.click("#rearm")
+    assert "e-stop: operator" in page.text("#confirm-text")
+    page.click("#confirm-yes", times=2)
+    page.wait("!['', 'e-stop: operator'].includes(document.querySelector('#why').innerText)")
+    return page.text("#why")
 
 
 PLAN = Plan(
