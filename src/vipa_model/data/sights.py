@@ -15,8 +15,8 @@ def sights(points: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray, poses:
     """
     height, width = depth.shape[2:]
     known = np.isfinite(points).all(-1)
-    found = _homogeneous(np.where(known[..., None], points, 0))
-    local = np.einsum("bvij,bkj->bkvi", np.linalg.inv(poses), found)[..., :3]
+    away = np.where(known[..., None], points, 0)[:, :, None] - poses[:, None, :, :3, 3]
+    local = np.einsum("bvij,bkvi->bkvj", poses[..., :3, :3], away)
     far = local[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         pixel = np.einsum("bvij,bkvj->bkvi", intrinsics, local / far[..., None])[..., :2] + 0.5
@@ -26,7 +26,3 @@ def sights(points: np.ndarray, depth: np.ndarray, intrinsics: np.ndarray, poses:
     measured = depth[b, v, y, x] / 1000
     inside[b, k, v] = (measured == 0) | (far[b, k, v] < measured + NEAR)
     return np.where(inside[..., None], pixel, np.nan).astype(np.float32)
-
-
-def _homogeneous(points: np.ndarray) -> np.ndarray:
-    return np.concatenate([points, np.ones_like(points[..., :1])], -1)

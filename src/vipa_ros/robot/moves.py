@@ -124,8 +124,9 @@ class Moves:
             if not grant.granted:
                 raise VipaError(f"{self.what}: {grant.message}")
             self.epoch = grant.epoch
-            heard = lambda: self.motion.epoch >= self.epoch or self.silent("motion")  # noqa: E731
-            await self.services.until(lambda: bool(heard()), PLAN_TIMEOUT_S)
+            await self.services.until(
+                lambda: self.motion.epoch >= self.epoch or bool(self.silent("motion")), PLAN_TIMEOUT_S
+            )
             if why := self._named(self.silent("motion") or self._lost()):
                 raise VipaError(why)
         except VipaError:
@@ -148,8 +149,9 @@ class Moves:
 
     async def ask(self, name: str, request) -> Any:
         """The answer of a service of motion's. Raises VipaError as soon as motion is silent."""
-        vain = lambda: self._named(self.silent("motion"))  # noqa: E731
-        return await self.services.call(name, request, PLAN_TIMEOUT_S, RETRY_S, vain)
+        return await self.services.call(
+            name, request, PLAN_TIMEOUT_S, RETRY_S, lambda: self._named(self.silent("motion"))
+        )
 
     def _send_owed(self) -> None:
         for name, request in self.owed:
@@ -163,9 +165,7 @@ class Moves:
         nothing is held: ''."""
         if not self.owed:
             return ""
-        if why := self.silent("motion", "cell"):
-            return why
-        if why := self._lost():
+        if why := self.silent("motion", "cell") or self._lost():
             return why
         if self.motion.mode == MotionStatus.STOPPED:
             return self.motion.reasons[0] if self.motion.reasons else "motion is stopped"
@@ -202,8 +202,9 @@ class Moves:
     async def to(self, request: PlanMotion.Request, slower: float = 1.0) -> None:
         """Plans to the goal of `request` and moves there, `slower` times slower than planned. Raises Unreached, or VipaError where no
         further goal can be reached."""
-        vain = lambda: self._named(self.over())  # noqa: E731
-        plan = await self.services.call(topics.PLAN_MOTION, request, PLAN_TIMEOUT_S, vain=vain)
+        plan = await self.services.call(
+            topics.PLAN_MOTION, request, PLAN_TIMEOUT_S, vain=lambda: self._named(self.over())
+        )
         if not plan.success:
             await self._alive()
             raise Unreached(f"{self.what} {request.group}", plan.message)
